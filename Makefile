@@ -1,0 +1,109 @@
+# gloo-gateway: the whole build. `make help` lists the targets.
+B ?= build
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+CC = gcc
+CLANG ?= clang
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+VERSION := 0.1.0
+BUILD_ID := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+ARCH_INCLUDE := /usr/include/$(shell $(CC) -print-multiarch)
+
+PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libsystemd libseccomp libbpf libxdp
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wshadow -Wpedantic -Wformat=2 -Wvla -Wstrict-prototypes \
+	-Wmissing-prototypes -Wundef $(if $(WERROR),-Werror)
+HARDEN := $(if $(findstring sanitize,$(CFLAGS)),,-D_FORTIFY_SOURCE=3 \
+	-fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	-ftrivial-auto-var-init=zero)
+ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(HARDEN) -fPIE -iquote userspace \
+	-iquote . -iquote $(B)/gen -isystem $(B)/skel $(shell pkg-config --cflags $(PKGS)) \
+	$(CFLAGS)
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
+BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror \
+	-Wno-unused-parameter -idirafter $(ARCH_INCLUDE) -iquote .
+
+KINDS := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard userspace/kinds/*/*.c)))))
+COMMANDS := $(sort $(patsubst userspace/cli/cmd_%.c,%,$(wildcard userspace/cli/cmd_*.c)))
+SRCS := $(sort $(wildcard userspace/*/*.c userspace/kinds/*/*.c))
+OBJS := $(SRCS:%.c=$(B)/%.o)
+MAINS := $(B)/userspace/main.o $(B)/userspace/glooctl.o
+BPF_OBJS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKELS := $(patsubst $(B)/bpf/%.bpf.o,$(B)/skel/%.skel.h,$(BPF_OBJS))
+UNIT_SRCS := $(sort $(wildcard tests/unit/*/test_*.c tests/config/test_*.c))
+UNIT_TESTS := $(UNIT_SRCS:tests/%.c=$(B)/tests/%)
+BPF_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bpf/test_*.c))
+TEST_LIB := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
+
+.DELETE_ON_ERROR:
+.SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB)
+.PHONY: all check check-bpf layers headers help clean install fmt FORCE
+
+all: $(B)/gloo-gateway $(B)/glooctl $(BPF_OBJS) ## build the daemon, glooctl and the BPF objects
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+# ---- generated lists
+$(B)/gen/upstream_kinds.inc: FORCE
+	$(Q)mkdir -p $(@D) && printf 'KIND(%s)\n' $(KINDS) > $@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(B)/gen/commands.inc: FORCE
+	$(Q)mkdir -p $(@D) && printf 'COMMAND(%s)\n' $(COMMANDS) > $@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(B)/gen/version.h: FORCE
+	$(Q)mkdir -p $(@D) && printf '#define VERSION "%s"\n#define BUILD_ID "%s"\n' \
+		'$(VERSION)' '$(BUILD_ID)' > $@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+GENERATED := $(B)/gen/upstream_kinds.inc $(B)/gen/commands.inc $(B)/gen/version.h
+
+# ---- kernel half
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,CLANG,$@)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@.tmp $< \
+		-MF $(@:.o=.d) -MT $@ && llvm-strip -g $@.tmp && mv $@.tmp $@
+$(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D) && bpftool gen skeleton $< name $*_bpf > $@
+
+# ---- user space
+$(B)/%.o: %.c | $(GENERATED) $(SKELS)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/libgateway.a: $(OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/gloo-gateway: $(B)/userspace/main.o $(B)/libgateway.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/glooctl: $(B)/userspace/glooctl.o $(B)/libgateway.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# ---- tests
+$(B)/tests/%: $(B)/tests/%.o $(TEST_LIB) $(B)/libgateway.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+check: all layers headers $(UNIT_TESTS) ## layers, headers, unit tests, config cases: no privileges
+	$(Q)tests/lib/run-programs $(UNIT_TESTS)
+check-bpf: all $(BPF_TESTS) ## test-run of the loaded XDP program (root)
+	$(Q)tests/lib/run-programs $(BPF_TESTS)
+tests: $(UNIT_TESTS) $(BPF_TESTS) ## build the test programs
+layers: ## who may include whom
+	$(Q)scripts/check-layers
+headers: $(GENERATED) $(SKELS) ## every header compiles alone
+	$(Q)for h in $$(find userspace bpf -name '*.h' | grep -v -e bpf/maps.h -e bpf/parse.h \
+		-e bpf/limit.h -e bpf/steer.h -e bpf/rewrite.h); do \
+		$(CC) $(ALL_CFLAGS) -fsyntax-only -x c $$h -Wno-unused-macros 2>&1 | grep -v 'pragma once' | grep . && { echo "$$h is not complete"; exit 1; }; \
+	done; true
+fmt: ## format what is there with clang-format
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+clean: ## remove the build folder
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

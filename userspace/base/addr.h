@@ -1,0 +1,43 @@
+/*
+ * An IP address and port. Always 16 bytes: IPv4 stands in its IPv4-mapped
+ * form (RFC 4291 2.5.5.2), so that there is one form everywhere.
+ */
+#ifndef BASE_ADDR_H
+#define BASE_ADDR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+
+#define ADDR_TEXT_MAX 64 /* "[ffff:...:255.255.255.255]:65535" and NUL */
+
+struct addr {
+	uint8_t ip[16];
+	uint16_t port_be;
+};
+
+struct addr_prefix {
+	uint8_t ip[16];
+	uint8_t bits; /* of the 128; an IPv4 prefix /24 is 120 */
+};
+
+/* ip without brackets; -1 if it is not a literal address. */
+int addr_parse_ip(const char *ip, uint16_t port, struct addr *out);
+int addr_prefix_parse(const char *text, struct addr_prefix *out,
+	struct error *err);
+bool addr_prefix_contains(const struct addr_prefix *p, const uint8_t ip[16]);
+bool addr_is_v4(const struct addr *a);
+bool addr_is_any(const struct addr *a); /* 0.0.0.0 or :: */
+bool addr_equal(const struct addr *a, const struct addr *b);
+uint16_t addr_port(const struct addr *a); /* host order */
+void addr_from_sockaddr(struct addr *a, const struct sockaddr *sa);
+/* Returns the length; AF_INET for IPv4, else AF_INET6. */
+socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss);
+/* "10.0.0.1:80" or "[::1]:80"; out has ADDR_TEXT_MAX bytes. Returns out. */
+const char *addr_format(const struct addr *a, char *out);
+/* Without port and brackets. */
+const char *addr_format_ip(const struct addr *a, char *out);
+
+#endif

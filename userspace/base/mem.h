@@ -1,0 +1,21 @@
+/* Memory that does not fail: no memory ends the process with a message. */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *xcalloc(size_t count, size_t size)
+	__attribute__((malloc, returns_nonnull));
+void *xreallocarray(void *old, size_t count, size_t size)
+	__attribute__((returns_nonnull));
+void *xmemdup(const void *data, size_t size) __attribute__((returns_nonnull));
+char *xstrdup(const char *text) __attribute__((returns_nonnull));
+char *xstrndup(const char *text, size_t length)
+	__attribute__((returns_nonnull));
+char *xasprintf(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2), returns_nonnull));
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#endif

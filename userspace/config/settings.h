@@ -1,0 +1,66 @@
+/*
+ * The daemon's settings file (gloo-gateway-settings(5)). Every key has a
+ * default; relative paths are relative to the file; unknown keys are errors.
+ */
+#ifndef CONFIG_SETTINGS_H
+#define CONFIG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "base/log.h"
+
+enum settings_xdp_mode {
+	SETTINGS_XDP_AUTO, /* native, else generic */
+	SETTINGS_XDP_NATIVE,
+	SETTINGS_XDP_GENERIC,
+};
+
+struct settings_interface {
+	char *name;
+	enum settings_xdp_mode mode;
+};
+
+struct settings {
+	char *path;           /* of the file, absolute */
+	char *discovery_namespace; /* gloo-system */
+	char *config_directory;    /* directoryConfigSource.directory */
+	char *secret_directory;
+	char *state_directory;
+	char *admin_socket; /* /run/gloo-gateway/admin.sock; proxy.sock beside */
+	char *admin_http;   /* "127.0.0.1:9091" or NULL */
+	char *resolvers;    /* dns.servers "127.0.0.1:5353,..." or NULL: system */
+	enum log_level log_level; /* logLevel: info */
+
+	/* proxy: */
+	char *proxy_user;       /* gloo-gateway-proxy */
+	uint32_t workers;       /* 0: one per CPU */
+	uint64_t orphan_timeout_ms, stop_delay_ms, drain_timeout_ms;
+
+	/* limits: headBytes 61440, targetBytes 8192, fields 100, headTimeout
+	 * 10s, idleTimeout 60s, upstreamIdleTimeout 60s, bodyIdleTimeout 30s,
+	 * connections 20000 (per worker) */
+	uint32_t head_bytes, target_bytes, fields, connections;
+	uint64_t head_timeout_ms, idle_timeout_ms, upstream_idle_ms,
+		body_idle_ms;
+
+	struct addr_prefix *trusted; /* trustedProxies */
+	size_t trusted_count;
+
+	char *xdp_pin_path;
+	bool xdp_keep; /* onStop: keep */
+	char *xdp_object; /* xdp.object; NULL: the one built into the program */
+	struct settings_interface *interfaces;
+	size_t interface_count;
+
+	char *access_log; /* accessLog.path or NULL */
+};
+
+/* NULL path: the defaults. */
+struct settings *settings_read(const char *path, struct error *err);
+void settings_free(struct settings *s);
+
+#endif

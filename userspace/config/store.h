@@ -1,0 +1,42 @@
+/*
+ * The store on disk: <root>/<plural>/<namespace>/<name>.yaml, written by temp
+ * file, fsync, rename; watched with inotify (the folders), so that a file
+ * edited by hand is taken over. One daemon per store: a lock on <root>/.lock.
+ */
+#ifndef CONFIG_STORE_H
+#define CONFIG_STORE_H
+
+#include <stdbool.h>
+
+#include "base/doc.h"
+#include "base/error.h"
+#include "model/model.h"
+
+struct store;
+
+/* Makes the folders; takes the lock: if another daemon has it, an error says
+ * so with its pid. */
+struct store *store_open(const char *root, struct error *err);
+void store_close(struct store *s);
+
+/* One file seen while reading: doc is NULL when it could not be parsed, and
+ * problem says why (file and line in the text). d is the callee's to keep
+ * (doc_free). gone: the file was removed; doc and problem are then NULL. */
+typedef void store_file_f(enum model_type type, const char *ns, const char *name,
+	struct doc *d, const struct error *problem, bool gone, void *arg);
+/* Every file there is. */
+int store_scan(struct store *s, store_file_f *cb, void *arg, struct error *err);
+/* inotify descriptor to poll; store_changes() then reports what changed by
+ * other hands (own writes are not reported: content is compared). */
+int store_watch_fd(struct store *s);
+void store_changes(struct store *s, store_file_f *cb, void *arg);
+
+int store_write(struct store *s, enum model_type type, const char *ns,
+	const char *name, const struct doc *d, struct error *err);
+int store_remove(struct store *s, enum model_type type, const char *ns,
+	const char *name, struct error *err);
+/* "<root>/<plural>/<ns>/<name>.yaml", the caller frees. */
+char *store_path(const struct store *s, enum model_type type, const char *ns,
+	const char *name);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The kernel half seen from control: loads the XDP program (or adopts one that
+ * `ip link` attached), pins maps, attaches, keeps gg_vip in step with the
+ * listeners by difference, reads counters. Sole user of libbpf and libxdp.
+ * Without privileges or kernel support everything still works; the state says
+ * why there is no acceleration.
+ */
+#ifndef FASTPATH_FASTPATH_H
+#define FASTPATH_FASTPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "base/str.h"
+
+struct fastpath;
+
+enum fastpath_mode {
+	FASTPATH_AUTO,
+	FASTPATH_NATIVE,
+	FASTPATH_GENERIC,
+};
+
+enum fastpath_state {
+	FASTPATH_OFF,      /* no interface is configured */
+	FASTPATH_ATTACHED, /* on every configured interface */
+	FASTPATH_PARTIAL,
+	FASTPATH_FAILED,
+};
+
+struct fastpath_interface {
+	char name[16];
+	bool attached, adopted; /* adopted: ip link had attached it */
+	bool dispatcher;        /* through libxdp's dispatcher */
+	enum fastpath_mode mode; /* what is active: native or generic */
+	uint32_t program_id;
+	char problem[256]; /* why not attached, or empty */
+};
+
+struct fastpath_options {
+	const char *pin_path;
+	const char *object; /* NULL: the object built into the program */
+	const struct {
+		const char *name;
+		enum fastpath_mode mode;
+	} *interfaces;
+	size_t interface_count;
+};
+
+/* Never fails as a whole: the state tells. The attachments and pins outlive
+ * the process. */
+struct fastpath *fastpath_open(const struct fastpath_options *options);
+/* detach: take program and pins away; else everything stays as it is. */
+void fastpath_close(struct fastpath *f, bool detach);
+enum fastpath_state fastpath_state(const struct fastpath *f);
+size_t fastpath_interface_count(const struct fastpath *f);
+const struct fastpath_interface *fastpath_interface_get(
+	const struct fastpath *f, size_t i);
+/* Looks whether each program is still attached and attaches again where it is
+ * not; true if anything changed (called each second by control). */
+bool fastpath_repair(struct fastpath *f);
+
+struct fastpath_listener {
+	uint32_t slot; /* 1..LISTENERS_MAX-1 */
+	struct addr addr; /* a wildcard is expanded by fastpath into the local
+			     addresses; address changes are followed */
+	uint8_t l4_proto; /* IPPROTO_TCP, IPPROTO_UDP */
+};
+
+/* Brings gg_vip to exactly this set, by difference, and reads it back. 0 when
+ * the kernel holds it (or there is no kernel half); -1 and err else. */
+int fastpath_listeners_set(struct fastpath *f,
+	const struct fastpath_listener *set, size_t count, struct error *err);
+/* Readable when local addresses changed (rtnetlink), then call
+ * fastpath_addresses_changed(); -1 when there is nothing to watch. */
+int fastpath_watch_fd(const struct fastpath *f);
+void fastpath_addresses_changed(struct fastpath *f);
+
+/* Sums over CPUs, one row per reason name for a slot. */
+typedef void fastpath_counter_f(const char *reason, uint64_t packets,
+	uint64_t bytes, void *arg);
+int fastpath_counters(const struct fastpath *f, uint32_t slot,
+	fastpath_counter_f *cb, void *arg);
+/* Bytes of memory the maps take (for `check`). */
+uint64_t fastpath_map_bytes(const struct fastpath *f);
+
+/* One-shot commands of `gloo-gateway xdp attach|detach|status DEV`. Text for
+ * the operator goes to out. */
+int fastpath_command(const char *verb, const char *device,
+	const char *pin_path, struct str *out, struct error *err);
+
+#endif

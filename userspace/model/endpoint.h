@@ -1,0 +1,30 @@
+/* One address behind an upstream; fixed layout, crosses the channel as is. */
+#ifndef MODEL_ENDPOINT_H
+#define MODEL_ENDPOINT_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+
+#define ENDPOINT_HOST_MAX 256
+#define ENDPOINTS_MAX 65536 /* of one upstream */
+
+enum endpoint_health {
+	ENDPOINT_UP,
+	ENDPOINT_DRAINING,
+	ENDPOINT_DOWN,
+};
+
+struct endpoint {
+	struct addr addr; /* 18 bytes */
+	uint16_t weight;  /* 1..65535 */
+	uint8_t health;   /* enum endpoint_health */
+	uint8_t pad[3];
+	/* The DNS name that led to addr, NUL-terminated, for autoHostRewrite;
+	 * empty for a literal address. */
+	char host[ENDPOINT_HOST_MAX];
+};
+
+_Static_assert(sizeof(struct endpoint) == 280, "crosses the channel");
+
+#endif

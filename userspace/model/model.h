@@ -1,0 +1,211 @@
+/*
+ * What the operator wants: Upstream, VirtualService, Gateway as plain structs.
+ * Made by config/ from a document, immutable from then on, freed as a whole.
+ * NULL and zero counts mean "not given". Names follow Gloo's fields.
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct doc;
+struct upstream_kind;
+
+#define MODEL_NAMESPACE_DEFAULT "gloo-system"
+#define MODEL_TIMEOUT_MS_DEFAULT 15000
+#define MODEL_DIRECT_BODY_MAX 4096
+
+enum model_type {
+	MODEL_UPSTREAM,
+	MODEL_VIRTUAL_SERVICE,
+	MODEL_GATEWAY,
+	MODEL_TYPE_COUNT,
+};
+
+struct model_bool {
+	bool given, value;
+};
+
+struct model_u32 {
+	bool given;
+	uint32_t value;
+};
+
+/* Durations are written "15s", "1m30s", "250ms", "0s" (Go's form). */
+struct model_duration {
+	bool given;
+	uint64_t ms;
+};
+
+struct model_pair {
+	char *key, *value;
+};
+
+struct model_ref {
+	char *name, *ns; /* ns: MODEL_NAMESPACE_DEFAULT when not given */
+};
+
+struct model_meta {
+	char *name, *ns;
+	struct model_pair *labels;
+	size_t label_count;
+	struct model_pair *annotations;
+	size_t annotation_count;
+	uint64_t resource_version; /* 0: not given */
+};
+
+enum model_path {
+	MODEL_PATH_PREFIX, /* "/a" matches "/a", "/a/b" and "/ab", as in Gloo */
+	MODEL_PATH_EXACT,
+	MODEL_PATH_REGEX, /* must match the whole path, query excluded */
+};
+
+struct model_header_matcher {
+	char *name;
+	char *value; /* NULL: presence */
+	bool regex, invert_match;
+};
+
+struct model_query_matcher {
+	char *name;
+	char *value; /* NULL: presence */
+	bool regex;
+};
+
+struct model_matcher {
+	enum model_path path_type;
+	char *path;
+	struct model_bool case_sensitive; /* default true */
+	struct model_header_matcher *headers;
+	size_t header_count;
+	struct model_query_matcher *query;
+	size_t query_count;
+	char **methods; /* none: any */
+	size_t method_count;
+};
+
+struct model_destination {
+	struct model_ref upstream;
+	uint32_t weight; /* 1 for single */
+	/* destinationSpec as written ({"aws": {...}}), for the kind; or NULL. */
+	struct doc *spec;
+};
+
+enum model_action {
+	MODEL_ACTION_ROUTE,
+	MODEL_ACTION_REDIRECT,
+	MODEL_ACTION_DIRECT_RESPONSE,
+};
+
+struct model_redirect {
+	char *host_redirect, *path_redirect, *prefix_rewrite;
+	uint16_t status; /* 301 (default), 302, 303, 307, 308 */
+	bool https_redirect, strip_query;
+	struct model_u32 port_redirect;
+};
+
+struct model_direct_response {
+	uint16_t status;
+	char *body;
+};
+
+struct model_header_value {
+	char *name, *value;
+	bool append; /* false: replaces what is there */
+};
+
+struct model_header_manipulation {
+	struct model_header_value *request_add;
+	size_t request_add_count;
+	char **request_remove;
+	size_t request_remove_count;
+	struct model_header_value *response_add;
+	size_t response_add_count;
+	char **response_remove;
+	size_t response_remove_count;
+};
+
+struct model_route_options {
+	char *prefix_rewrite;
+	struct model_duration timeout; /* default 15 s; 0: none */
+	char *host_rewrite;
+	struct model_bool auto_host_rewrite;
+	struct model_header_manipulation *headers; /* or NULL */
+};
+
+struct model_route {
+	char *name;
+	struct model_matcher *matchers; /* none: prefix "/" */
+	size_t matcher_count;
+	enum model_action action;
+	bool multi; /* destinations came as "multi" */
+	struct model_destination *destinations; /* MODEL_ACTION_ROUTE */
+	size_t destination_count;
+	struct model_redirect redirect;
+	struct model_direct_response direct;
+	struct model_route_options options;
+};
+
+struct model_virtual_service {
+	struct model_meta meta;
+	char *display_name;
+	char **domains; /* none: "*" */
+	size_t domain_count;
+	struct model_route *routes; /* first match wins */
+	size_t route_count;
+	struct model_header_manipulation *headers; /* virtualHost.options */
+};
+
+struct model_gateway {
+	struct model_meta meta;
+	char *bind_address; /* "::" by default */
+	uint16_t bind_port; /* 8080 by default */
+	struct model_ref *virtual_services; /* none: all */
+	size_t virtual_service_count;
+	char **proxy_names;
+	size_t proxy_name_count;
+};
+
+struct model_upstream {
+	struct model_meta meta;
+	struct model_pair *discovery_labels; /* discoveryMetadata.labels */
+	size_t discovery_label_count;
+	const struct upstream_kind *kind;
+	void *spec; /* the kind's own */
+	struct model_duration connect_timeout; /* default 5 s */
+	struct model_u32 max_requests_per_connection;
+};
+
+/* Any of them, shared and immutable. */
+struct model_object {
+	enum model_type type;
+	uint32_t refs;
+	union {
+		struct model_meta *meta; /* the first member of each */
+		struct model_upstream *upstream;
+		struct model_virtual_service *virtual_service;
+		struct model_gateway *gateway;
+	};
+};
+
+struct model_object *model_object_ref(struct model_object *o);
+void model_object_unref(struct model_object *o); /* NULL is fine */
+
+/* "upstreams", "virtualservices", "gateways": folders of the store, /v1/... */
+const char *model_type_plural(enum model_type type);
+/* "Upstream", "VirtualService", "Gateway": kind of the Kubernetes form. */
+const char *model_type_kind(enum model_type type);
+/* From the plural, the kind or one of Gloo's short names; -1: none. */
+int model_type_parse(const char *word, enum model_type *type);
+
+void model_upstream_free(struct model_upstream *u);
+void model_virtual_service_free(struct model_virtual_service *vs);
+void model_gateway_free(struct model_gateway *g);
+
+/* A name of a resource or namespace: 1 to 253 of [a-z0-9.-], beginning and
+ * ending with [a-z0-9]; it becomes a file name. */
+bool model_name_valid(const char *name);
+
+#endif

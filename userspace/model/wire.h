@@ -1,0 +1,83 @@
+/*
+ * What control and proxy say to each other: SOCK_SEQPACKET, one fixed message
+ * per packet, descriptors beside it. Large things travel as sealed memfds.
+ * Control treats everything from the proxy as untrusted.
+ */
+#ifndef MODEL_WIRE_H
+#define MODEL_WIRE_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/* Both processes must agree on image.h, counters.h, endpoint.h and this. */
+#define WIRE_CONTRACT 1
+#define WIRE_FDS_MAX 64 /* descriptors with one message */
+#define WIRE_TEXT_MAX 256
+
+enum wire_type {
+	/* control to proxy */
+	WIRE_SETTINGS,        /* struct wire_settings */
+	WIRE_COUNTERS,        /* fd: the counters */
+	WIRE_ACCESS_LOG,      /* fd: the file, or none: off */
+	WIRE_TAKEOVER,        /* fd: the listening proxy.sock */
+	WIRE_LISTENER,        /* listener; fds: one socket per worker */
+	WIRE_LISTENER_CLOSE,  /* listener.slot */
+	WIRE_IMAGE,           /* generation; fd: the sealed image */
+	WIRE_ENDPOINTS,       /* endpoints; fd: array of struct endpoint, or none
+				 when count is 0 */
+	WIRE_ENDPOINTS_FORGET, /* endpoints.upstream: it was deleted */
+	WIRE_LOG_LEVEL,       /* number */
+	WIRE_DRAIN,           /* drain: stop accepting, finish, then exit */
+
+	/* proxy to control */
+	WIRE_HELLO = 100, /* hello: the first thing a proxy says on a channel; on
+			     a take-over followed by its listeners, its counters
+			     and WIRE_HELLO_END */
+	WIRE_HELLO_END,
+	WIRE_READY,    /* workers run */
+	WIRE_ENFORCED, /* generation: every worker runs it */
+	WIRE_REFUSED,  /* generation, text: the image was not usable */
+	WIRE_DRAINED,  /* exiting now */
+};
+
+/* Times in ms; 0: no limit. */
+struct wire_settings {
+	uint32_t workers;
+	uint32_t orphan_timeout_ms;
+	uint32_t head_timeout_ms;  /* request head complete, 10 s */
+	uint32_t idle_timeout_ms;  /* kept client connection, 60 s */
+	uint32_t upstream_idle_ms; /* kept upstream connection, 60 s */
+	uint32_t body_idle_ms;     /* no body byte for so long, 30 s */
+	uint32_t head_bytes, target_bytes, fields;
+	uint32_t connections_max; /* of all clients, per worker */
+};
+
+struct wire_message {
+	uint32_t type; /* enum wire_type */
+	uint32_t contract; /* WIRE_CONTRACT */
+	union {
+		uint64_t generation;
+		uint64_t number;
+		struct wire_settings settings;
+		struct {
+			uint32_t slot, workers;
+			struct addr addr;
+		} listener;
+		struct {
+			uint32_t upstream, count;
+			uint64_t version;
+		} endpoints;
+		struct {
+			uint32_t deadline_ms;
+		} drain;
+		struct {
+			uint32_t contract, pid, workers, ready;
+			uint64_t generation;
+			char build_id[64];
+		} hello;
+	};
+	char text[WIRE_TEXT_MAX];
+};
+
+#endif

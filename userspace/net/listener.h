@@ -1,0 +1,22 @@
+/*
+ * Listening TCP sockets, one per worker on the same address (SO_REUSEPORT),
+ * made by control and used by the proxy.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+
+#define LISTENER_BACKLOG 4096
+
+/* fds[count] of non-blocking, close-on-exec listening sockets; "::" also
+ * takes IPv4. The error names the address and, for EADDRINUSE, says so. */
+int listener_open(const struct addr *addr, int *fds, size_t count,
+	struct error *err);
+/* The address a socket listens on. */
+int listener_addr(int fd, struct addr *out);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * Models to a generation's image. Pure: no I/O, no global state. A virtual
+ * host is built as its own block, so that control keeps the blocks of services
+ * that did not change and image_build copies them.
+ */
+#ifndef ROUTING_IMAGE_BUILD_H
+#define ROUTING_IMAGE_BUILD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "model/image.h"
+#include "model/model.h"
+
+/* The id of the upstream a destination names; 0 and *reason (one sentence that
+ * names it, e.g. `no upstream is named "gloo-system.billing"`) when it cannot
+ * be served: the route then answers 503 with that reason. */
+typedef uint32_t vhost_upstream_f(const struct model_destination *destination,
+	const char **reason, void *arg);
+/* Something worth a Warning: place is "routes[3]", text a sentence. */
+typedef void vhost_warning_f(const char *place, const char *text, void *arg);
+
+/* bytes (malloc) and length of the block. Fails on nothing but a regex that
+ * does not compile or a service that would pass 4 GiB. Unreachable routes
+ * (an earlier matcher takes everything) are warned about. */
+void *vhost_build(const struct model_virtual_service *vs,
+	vhost_upstream_f *upstream, vhost_warning_f *warning, void *arg,
+	uint32_t *length, struct error *err);
+
+struct image_build_vhost {
+	const void *block; /* of vhost_build */
+	uint32_t length;
+	const char *const *domains; /* lower case; "*" alone is the default */
+	size_t domain_count;
+};
+
+struct image_build_listener {
+	uint32_t slot;
+	const char *name;
+	const size_t *vhosts; /* indices into image_build_input.vhosts */
+	size_t vhost_count;
+};
+
+struct image_build_upstream {
+	uint32_t id;
+	const char *name, *kind;
+	uint32_t connect_timeout_ms, max_requests_per_connection;
+	const char *unavailable; /* or NULL */
+};
+
+struct image_build_input {
+	uint64_t generation;
+	const struct image_build_vhost *vhosts;
+	size_t vhost_count;
+	const struct image_build_listener *listeners;
+	size_t listener_count;
+	const struct image_build_upstream *upstreams; /* any order */
+	size_t upstream_count;
+	const struct addr_prefix *trusted;
+	size_t trusted_count;
+};
+
+/* malloc'ed image and its length. The same domain twice on one listener is an
+ * error that names both services (control refuses it before). */
+void *image_build(const struct image_build_input *in, size_t *length,
+	struct error *err);
+
+#endif
