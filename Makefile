@@ -41,7 +41,7 @@ TEST_LIB := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB)
-.PHONY: all check check-bpf layers headers help clean install fmt FORCE
+.PHONY: all tests tools check check-bpf layers headers help clean install fmt FORCE
 
 all: $(B)/gloo-gateway $(B)/glooctl $(BPF_OBJS) ## build the daemon, glooctl and the BPF objects
 
@@ -93,6 +93,11 @@ check: all layers headers $(UNIT_TESTS) ## layers, headers, unit tests, config c
 	$(Q)tests/lib/run-programs $(UNIT_TESTS)
 check-bpf: all $(BPF_TESTS) ## test-run of the loaded XDP program (root)
 	$(Q)tests/lib/run-programs $(BPF_TESTS)
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
+tools: $(TOOLS) ## build the load generator and the echo origin
+$(B)/tests/tools/%: tests/tools/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lpthread
 tests: $(UNIT_TESTS) $(BPF_TESTS) ## build the test programs
 layers: ## who may include whom
 	$(Q)scripts/check-layers
@@ -103,6 +108,32 @@ headers: $(GENERATED) $(SKELS) ## every header compiles alone
 	done; true
 fmt: ## format what is there with clang-format
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+install: all ## install below DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin \
+		$(DESTDIR)$(PREFIX)/lib/gloo-gateway $(DESTDIR)$(SYSCONFDIR)/gloo-gateway \
+		$(DESTDIR)$(SYSCONFDIR)/logrotate.d $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d \
+		$(DESTDIR)$(PREFIX)/lib/sysctl.d $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
+	install -m 755 $(B)/gloo-gateway $(DESTDIR)$(PREFIX)/sbin/gloo-gateway.new
+	mv $(DESTDIR)$(PREFIX)/sbin/gloo-gateway.new $(DESTDIR)$(PREFIX)/sbin/gloo-gateway
+	install -m 755 $(B)/glooctl $(DESTDIR)$(PREFIX)/bin/glooctl.new
+	mv $(DESTDIR)$(PREFIX)/bin/glooctl.new $(DESTDIR)$(PREFIX)/bin/glooctl
+	install -m 644 $(BPF_OBJS) $(DESTDIR)$(PREFIX)/lib/gloo-gateway/
+	[ -e $(DESTDIR)$(SYSCONFDIR)/gloo-gateway/settings.yaml ] || \
+		install -m 644 config/settings.yaml $(DESTDIR)$(SYSCONFDIR)/gloo-gateway/
+	install -m 644 systemd/gloo-gateway.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	install -m 644 systemd/gloo-gateway.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/gloo-gateway.conf
+	install -m 644 systemd/gloo-gateway.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/gloo-gateway.conf
+	install -m 644 systemd/gloo-gateway.sysctl $(DESTDIR)$(PREFIX)/lib/sysctl.d/60-gloo-gateway.conf
+	install -m 644 systemd/gloo-gateway.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/gloo-gateway
+	install -m 644 docs/glooctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/gloo-gateway-settings.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 docs/gloo-gateway.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(B)/glooctl completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/glooctl
+	$(B)/glooctl completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_glooctl
 clean: ## remove the build folder
 	rm -rf $(B)
 

@@ -1,0 +1,209 @@
+"""What must survive: the proxy killed, control killed, a thousand route
+changes, under load with bodies that carry id and checksum. Without systemd;
+tests/interop/test_systemd.py does the same with the real unit."""
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
+import e2e
+from e2e import equal, check
+
+RATE = 400 if e2e.SANITIZED else 1500
+
+
+class Drill:
+    def __init__(self):
+        self.lab = e2e.Lab()
+        self.origin = e2e.echo_origin(self.lab)
+        self.gateway = e2e.Gateway(self.lab, xdp=True).start()
+        self.gateway.upstream("echo", "127.0.0.1:7000")
+        self.gateway.route("/echo", "echo")
+
+
+def setup():
+    return Drill()
+
+
+def teardown(d):
+    try:
+        d.gateway.close()
+    finally:
+        d.origin.terminate()
+        d.origin.wait()
+        d.lab.close()
+
+
+def figures(f):
+    return ", ".join(f"{k} {f[k]}" for k in ("ok", "refused", "reset", "closed", "status",
+                                              "wrong", "timeout", "gap_ms", "rate"))
+
+
+def after(d, load, requests):
+    """Waits until that many more requests were answered through the gateway."""
+    m = lambda: d.gateway.metric("gloo_gateway_listener_responses_2xx")
+    start = m()
+    e2e.wait_until(f"{requests} requests", lambda: m() - start >= requests, 30)
+
+
+def test_steady(d):
+    """under plain load nothing fails"""
+    load = e2e.Load(d.lab, rate=RATE, seconds=3)
+    f = load.finish()
+    equal((f["refused"], f["reset"], f["closed"], f["status"], f["wrong"], f["timeout"]),
+          (0,) * 6, figures(f))
+    return figures(f)
+
+
+def test_kill_proxy(d):
+    """kill -9 of the proxy: none refused, service back in < 200 ms, XDP untouched"""
+    load = e2e.Load(d.lab, rate=RATE)
+    try:
+        for i in range(3):
+            after(d, load, RATE)
+            pid = d.gateway.proxy_pid()
+            os.kill(pid, signal.SIGKILL)
+            e2e.wait_until("a new proxy", lambda: d.gateway.proxy_pid() not in (0, pid))
+            d.gateway.wait_ready()
+        after(d, load, RATE)
+    finally:
+        f = load.stop()
+    equal((f["refused"], f["wrong"], f["timeout"], f["status"]), (0, 0, 0, 0), figures(f))
+    check(f["reset"] + f["closed"] <= 16 * 3, "only what was in flight may fail:", figures(f))
+    check(f["gap_ms"] < 200 * e2e.PATIENCE, "longest gap:", figures(f))
+    equal(d.gateway.get("/v1/status")["kernel"]["state"], "enforced")
+    return figures(f)
+
+
+def test_kill_control(d):
+    """kill -9 of control: no failed request, the next control takes the proxy over"""
+    load = e2e.Load(d.lab, rate=RATE)
+    try:
+        after(d, load, RATE)
+        pid = d.gateway.proxy_pid()
+        for i in range(3):
+            d.gateway.process.kill()
+            d.gateway.process.wait()
+            d.gateway.start()
+            equal(d.gateway.proxy_pid(), pid, "the proxy was adopted")
+            after(d, load, RATE // 2)
+    finally:
+        f = load.stop()
+    equal((f["refused"], f["reset"], f["closed"], f["status"], f["wrong"], f["timeout"]),
+          (0,) * 6, figures(f))
+    d.gateway.route("/echo2", "echo")
+    equal(e2e.request(d.lab.out, d.lab.address, 8080, path="/echo2/x")[2], b"/echo2/x")
+    return figures(f)
+
+
+def test_kill_both(d):
+    """kill -9 of both: a new start serves again with what was enforced"""
+    pid = d.gateway.proxy_pid()
+    d.gateway.process.kill()
+    d.gateway.process.wait()
+    os.kill(pid, signal.SIGKILL)
+    d.gateway.start()
+    equal(e2e.request(d.lab.out, d.lab.address, 8080, path="/echo/x")[2], b"/echo/x")
+
+
+def test_route_changes(d):
+    """1000 route changes, one each 20 ms: nothing fails, nothing closes, memory stays"""
+    changes = 1000 if not e2e.SANITIZED else 200
+    vs = d.gateway.get("/v1/virtualservices/gloo-system/default")
+    proxy, control = d.gateway.proxy_pid(), d.gateway.process.pid
+    # nsenter execs the daemon, so the child's pid is control's.
+    memory = {}
+    load = e2e.Load(d.lab, rate=RATE, seconds=120)
+    late = 0
+    try:
+        after(d, load, RATE)
+        c = e2e.UnixConnection(d.gateway.socket)
+        next_at = time.monotonic()
+        for i in range(1, changes + 1):
+            route = {"matchers": [{"prefix": f"/changing/{i:04d}"}],
+                     "routeAction": {"single": {"upstream": {
+                         "name": "echo", "namespace": "gloo-system"}}}}
+            vs["virtualHost"]["routes"] = vs["virtualHost"]["routes"][:2] + [route]
+            vs["metadata"].pop("resourceVersion", None)
+            vs.pop("status", None)
+            import json
+            c.request("PUT", "/v1/virtualservices/gloo-system/default", json.dumps(vs),
+                      {"Content-Type": "application/json"})
+            r = c.getresponse()
+            text = r.read()
+            equal(r.status, 200, text)
+            if i in (changes // 10, changes):
+                memory[i] = (e2e.memory_kb(control), e2e.memory_kb(proxy))
+            next_at += 0.02
+            pause = next_at - time.monotonic()
+            if pause > 0:
+                import threading
+                threading.Event().wait(pause)
+            else:
+                late += 1
+        c.close()
+    finally:
+        f = load.stop()
+    equal((f["refused"], f["reset"], f["closed"], f["status"], f["wrong"], f["timeout"]),
+          (0,) * 6, figures(f))
+    equal(f["announced_close"], 0, "no connection closed: " + figures(f))
+    first, last = memory[changes // 10], memory[changes]
+    note = f"control {first[0]} -> {last[0]} kB, proxy {first[1]} -> {last[1]} kB; {figures(f)}"
+    if not e2e.SANITIZED:
+        for a, b in zip(first, last):
+            check(b <= a * 1.02 + 64, "memory grew:", note)
+    equal(e2e.request(d.lab.out, d.lab.address, 8080,
+                      path=f"/changing/{changes:04d}")[0], 200)
+    equal(d.gateway.proxy_pid(), proxy)
+    return note
+
+
+def test_sighup(d):
+    """SIGHUP re-reads settings; a broken file leaves what ran"""
+    settings = (d.gateway.dir / "settings.yaml").read_text()
+    (d.gateway.dir / "settings.yaml").write_text("admin: [ 1\n")
+    d.gateway.process.send_signal(signal.SIGHUP)
+    e2e.wait_until("an error in the log", lambda: "settings.yaml" in d.gateway.log_text())
+    equal(e2e.request(d.lab.out, d.lab.address, 8080, path="/echo/x")[2], b"/echo/x")
+    (d.gateway.dir / "settings.yaml").write_text(settings)
+    d.gateway.process.send_signal(signal.SIGHUP)
+    equal(e2e.request(d.lab.out, d.lab.address, 8080, path="/echo/x")[2], b"/echo/x")
+
+
+def test_access_log_reopened(d):
+    """SIGUSR1 reopens the access log after a rotation"""
+    old = d.gateway.access.with_suffix(".1")
+    d.gateway.access.rename(old)
+    d.gateway.process.send_signal(signal.SIGUSR1)
+    def rotated():
+        e2e.request(d.lab.out, d.lab.address, 8080, path="/echo/rotated")
+        return any(l["path"] == "/echo/rotated" for l in d.gateway.access_lines())
+    e2e.wait_until("a line in the new file", rotated)
+
+
+def test_sigterm_drains(d):
+    """SIGTERM drains: what is in work is finished, then both processes end"""
+    proxy = d.gateway.proxy_pid()
+    with e2e.Namespace(d.lab.out):
+        import socket
+        s = socket.create_connection((d.lab.address, 8080), timeout=20)
+    s.sendall(b"POST /echo/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n1234")
+    e2e.wait_until("the request to be in work", lambda: d.gateway.metric(
+        "gloo_gateway_listener_requests_active") == 1)
+    d.gateway.process.terminate()
+    e2e.wait_until("draining", lambda: not os.path.exists(d.gateway.socket)
+                   or d.gateway.api("GET", "/readyz")[0] == 503)
+    s.sendall(b"5678")
+    got = b""
+    while b"12345678" not in got:
+        part = s.recv(4096)
+        check(part, "cut while draining:", got)
+        got += part
+    check(b"HTTP/1.1 200" in got, got)
+    equal(d.gateway.process.wait(30), 0)
+    check(not os.path.exists(f"/proc/{proxy}"), "the proxy ended too")
+
+
+if __name__ == "__main__":
+    e2e.main(globals())

@@ -1,0 +1,515 @@
+"""What every end-to-end test needs: a gateway of its own in namespaces of its
+own, clients outside, origins that remember what reached them, and cases that
+report one line each. Python's standard library only.
+
+A test file defines functions `test_*` (the docstring's first line is the
+sentence of the case) and ends with `e2e.main(globals())`. Output per case:
+
+    ok - sentence            not ok - sentence          skip - sentence # why
+"""
+import ctypes
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("GG_BUILD", TOP / "build")).resolve()
+DAEMON = str(BUILD / "gloo-gateway")
+GLOOCTL = str(BUILD / "glooctl")
+SANITIZED = os.environ.get("GG_SANITIZED") == "1"
+# How long things may take: sanitizer builds and shared machines are slow.
+PATIENCE = float(os.environ.get("GG_PATIENCE", "3" if SANITIZED else "1"))
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Skip(Exception):
+    pass
+
+
+def wait_until(what, condition, seconds=10):
+    """Polls until condition() is true (returns its value) or fails."""
+    end = time.monotonic() + seconds * PATIENCE
+    while True:
+        try:
+            value = condition()
+        except (OSError, http.client.HTTPException, KeyError, ValueError):
+            value = None
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds * PATIENCE:.0f} s for {what}")
+        threading.Event().wait(0.02)
+
+
+def run(*argv, ns=None, ok=(0,), stdin=None, env=None, timeout=60):
+    """Runs a command (in a namespace); returns the completed process."""
+    argv = [str(a) for a in argv]
+    if ns:
+        argv = ["nsenter", f"--net=/run/netns/{ns}"] + argv
+    p = subprocess.run(argv, input=stdin, capture_output=True, text=True,
+                       timeout=timeout * PATIENCE, env=env)
+    if ok is not None and p.returncode not in ok:
+        raise AssertionError(
+            f"{' '.join(argv)}: exit {p.returncode}\n{p.stdout}{p.stderr}")
+    return p
+
+
+def setns(name):
+    fd = os.open(f"/run/netns/{name}", os.O_RDONLY)
+    try:
+        if libc.setns(fd, 0x40000000) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+    finally:
+        os.close(fd)
+
+
+class Namespace:
+    """Runs a block of this thread inside a network namespace."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        self.old = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        if self.name:
+            setns(self.name)
+
+    def __exit__(self, *_):
+        libc.setns(self.old, 0x40000000)
+        os.close(self.old)
+
+
+class Lab:
+    """Two namespaces: the gateway's ("gw", 10.98.0.1) and outside ("out",
+    10.98.0.2), joined by veth gg0 (gateway's side) and eth0."""
+
+    def __init__(self):
+        tag = f"ggt{os.getpid()}"
+        self.gw, self.out = tag + "gw", tag + "out"
+        self.address, self.address6 = "10.98.0.1", "fd98::1"
+        run("ip", "netns", "add", self.gw)
+        run("ip", "netns", "add", self.out)
+        run("ip", "link", "add", "gg0", "netns", self.gw, "type", "veth",
+            "peer", "name", "eth0", "netns", self.out)
+        for ns, dev, n in ((self.gw, "gg0", 1), (self.out, "eth0", 2)):
+            run("sysctl", "-qw", f"net.ipv6.conf.{dev}.accept_dad=0", ns=ns)
+            run("ip", "link", "set", "lo", "up", ns=ns)
+            run("ip", "addr", "add", f"10.98.0.{n}/24", "dev", dev, ns=ns)
+            run("ip", "-6", "addr", "add", f"fd98::{n}/64", "dev", dev, "nodad",
+                ns=ns)
+            run("ip", "link", "set", dev, "up", ns=ns)
+            run("ethtool", "-K", dev, "tx", "off", ns=ns, ok=None)
+
+    def close(self):
+        for ns in (self.out, self.gw):
+            run("ip", "netns", "del", ns, ok=None)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=20 * PATIENCE)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Gateway:
+    """A gloo-gateway started directly, in the lab's gateway namespace."""
+
+    def __init__(self, lab, settings="", xdp=False, workers=2, binary=None):
+        self.lab, self.binary = lab, binary or DAEMON
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ggt"))
+        os.chmod(self.dir, 0o755)
+        self.socket = str(self.dir / "admin.sock")
+        self.pin = f"/sys/fs/bpf/ggt{os.getpid()}"
+        self.access = self.dir / "access.json"
+        self.log_path = self.dir / "log"
+        self.workers, self.extra, self.xdp = workers, settings, xdp
+        self.process = None
+        self.write_settings()
+
+    def write_settings(self, extra=None):
+        if extra is not None:
+            self.extra = extra
+        xdp = f"xdp:\n  pinPath: {self.pin}\n"
+        if self.xdp:
+            xdp += "  interfaces: [ { name: gg0, mode: auto } ]\n"
+        proxy = "" if "proxy:" in self.extra else f"proxy: {{ workers: {self.workers} }}\n"
+        (self.dir / "settings.yaml").write_text(
+            "directoryConfigSource: { directory: config }\n"
+            "directorySecretSource: { directory: secrets }\n"
+            "stateDirectory: state\n"
+            "admin: { socket: admin.sock, http: \"127.0.0.1:9091\" }\n"
+            + ("" if "accessLog:" in self.extra else "accessLog: { path: access.json }\n")
+            + proxy + xdp + self.extra)
+
+    def start(self, wait=True):
+        self.log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{self.lab.gw}", self.binary,
+             "--settings", str(self.dir / "settings.yaml")],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=15):
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError(
+                    f"the daemon ended with {self.process.returncode}:\n"
+                    + self.log_text()[-2000:])
+            return self.api("GET", "/readyz")[0] == 200
+        wait_until("the gateway to be ready", ready, seconds)
+
+    def log_text(self):
+        return self.log_path.read_text(errors="replace")
+
+    def api(self, method, path, body=None, content_type="application/json"):
+        c = UnixConnection(self.socket)
+        try:
+            if isinstance(body, (dict, list)):
+                body = json.dumps(body)
+            c.request(method, path, body, {"Content-Type": content_type}
+                      if body is not None else {})
+            r = c.getresponse()
+            return r.status, r.read().decode()
+        finally:
+            c.close()
+
+    def get(self, path):
+        status, text = self.api("GET", path)
+        if status != 200:
+            raise AssertionError(f"GET {path}: {status} {text}")
+        return json.loads(text)
+
+    def glooctl(self, *argv, ok=(0,), stdin=None):
+        return run(GLOOCTL, "--socket", self.socket, *argv, ok=ok, stdin=stdin)
+
+    def proxy_pid(self):
+        return self.get("/v1/status")["proxy"]["pid"]
+
+    def upstream(self, name, *hosts):
+        self.glooctl("create", "upstream", "static", "--name", name,
+                     "--static-hosts", ",".join(hosts))
+
+    def route(self, prefix, upstream, *more, ok=(0,)):
+        return self.glooctl("add", "route", "--path-prefix", prefix,
+                            "--dest-name", upstream, *more, ok=ok)
+
+    def metrics(self):
+        """{series: value} of /metrics."""
+        values = {}
+        for line in self.api("GET", "/metrics")[1].splitlines():
+            if line and not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                values[name] = float(value)
+        return values
+
+    def metric(self, name, **labels):
+        """The sum over all series of that name with those labels."""
+        total = 0
+        for series, value in self.metrics().items():
+            if series.split("{")[0] == name and all(
+                    f'{k}="{v}"' in series for k, v in labels.items()):
+                total += value
+        return total
+
+    def access_lines(self):
+        if not self.access.exists():
+            return []
+        return [json.loads(l) for l in self.access.read_text().splitlines()]
+
+    def stop(self, seconds=40):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(seconds * PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise AssertionError("the daemon did not stop on SIGTERM")
+            finally:
+                self.log.close()
+        return self.process.returncode if self.process else None
+
+    def close(self):
+        """Stops what is left, keeps nothing; shows sanitizer reports."""
+        proxy = None
+        try:
+            proxy = self.proxy_pid()
+        except (OSError, AssertionError, KeyError, ValueError,
+                http.client.HTTPException):
+            pass
+        try:
+            self.stop()
+        finally:
+            if proxy and os.path.exists(f"/proc/{proxy}"):
+                try:
+                    if b"proxy-channel" in open(f"/proc/{proxy}/cmdline", "rb").read():
+                        os.kill(proxy, signal.SIGKILL)
+                except OSError:
+                    pass
+            text = self.log_text() if self.log_path.exists() else ""
+            shutil.rmtree(self.dir, ignore_errors=True)
+            run("rm", "-rf", self.pin, ok=None)
+        for mark in ("AddressSanitizer", "LeakSanitizer", "runtime error:",
+                     "ThreadSanitizer", "Assertion `"):
+            if mark in text:
+                at = text.index(mark)
+                raise AssertionError("report in the log:\n" + text[max(0, at - 400):at + 4000])
+
+
+class Origin:
+    """A raw TCP origin that keeps every byte it got, connection by connection,
+    and answers with what `answer(request_bytes, connection)` returns: bytes
+    (sent as they are), None (nothing yet) or "close"."""
+
+    def __init__(self, ns, answer=None, address="127.0.0.1", port=0, family=socket.AF_INET):
+        self.answer = answer or simple_answer
+        self.connections = []
+        with Namespace(ns):
+            self.listener = socket.socket(family)
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.listener.bind((address, port))
+            self.listener.listen(128)
+        self.address = address
+        self.port = self.listener.getsockname()[1]
+        self.host = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            c = {"bytes": b"", "socket": s, "requests": 0, "eof": False}
+            self.connections.append(c)
+            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+
+    def serve(self, c):
+        pending = b""
+        try:
+            while True:
+                data = c["socket"].recv(65536)
+                if not data:
+                    break
+                c["bytes"] += data
+                pending += data
+                while True:
+                    request, rest = split_request(pending)
+                    if request is None:
+                        break
+                    pending = rest
+                    c["requests"] += 1
+                    reply = self.answer(request, c)
+                    if reply == "close":
+                        c["socket"].close()
+                        return
+                    if reply:
+                        c["socket"].sendall(reply)
+        except OSError:
+            pass
+        c["eof"] = True
+        try:
+            c["socket"].close()
+        except OSError:
+            pass
+
+    def received(self):
+        return b"".join(c["bytes"] for c in self.connections)
+
+    def forget(self):
+        for c in self.connections:
+            c["bytes"] = b""
+
+    def close(self):
+        self.listener.close()
+        for c in self.connections:
+            try:
+                c["socket"].close()
+            except OSError:
+                pass
+
+
+def split_request(data):
+    """(first whole request, rest) of bytes that a correct proxy sent, or
+    (None, data). Knows Content-Length and chunked."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None, data
+    head = data[:end].lower()
+    at = end + 4
+    if b"\r\ntransfer-encoding: chunked" in head:
+        while True:
+            line = data.find(b"\r\n", at)
+            if line < 0:
+                return None, data
+            size = int(data[at:line].split(b";")[0], 16)
+            at = line + 2 + size + 2
+            if len(data) < at:
+                return None, data
+            if size == 0:
+                return data[:at], data[at:]
+    for line in head.split(b"\r\n")[1:]:
+        if line.startswith(b"content-length:"):
+            at += int(line[15:])
+    if len(data) < at:
+        return None, data
+    return data[:at], data[at:]
+
+
+def simple_answer(request, _connection):
+    body = b"" if request.startswith(b"HEAD ") else b"hello\n"
+    return b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n" + body
+
+
+def talk(ns, address, port, data, seconds=5, half_close=False, expect=None):
+    """Sends bytes from a namespace and returns all that comes back until the
+    peer closes, `expect` bytes stand in it, or the time is over."""
+    with Namespace(ns):
+        s = socket.create_connection((address, port), timeout=seconds * PATIENCE)
+    got = b""
+    try:
+        for part in data if isinstance(data, (list, tuple)) else [data]:
+            s.sendall(part)
+        if half_close:
+            s.shutdown(socket.SHUT_WR)
+        s.settimeout(seconds * PATIENCE)
+        while expect is None or expect not in got:
+            part = s.recv(65536)
+            if not part:
+                break
+            got += part
+    except (socket.timeout, ConnectionError):
+        pass
+    finally:
+        s.close()
+    return got
+
+
+def request(ns, address, port, method="GET", path="/", body=None, headers=None):
+    with Namespace(ns):
+        c = http.client.HTTPConnection(address, port, timeout=20 * PATIENCE)
+        c.connect()
+    try:
+        c.request(method, path, body, headers or {})
+        r = c.getresponse()
+        return r.status, dict((k.lower(), v) for k, v in r.getheaders()), r.read()
+    finally:
+        c.close()
+
+
+class Load:
+    """tests/tools/load in the outside namespace; stop() gives its figures."""
+
+    def __init__(self, lab, path="/echo", keep=8, fresh=8, rate=1500, seconds=60,
+                 port=8080):
+        self.p = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{lab.out}", str(BUILD / "tests/tools/load"),
+             lab.address, str(port), path, str(keep), str(fresh), str(rate),
+             str(seconds)],
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+
+    def stop(self):
+        self.p.send_signal(signal.SIGTERM)
+        return self.finish()
+
+    def finish(self):
+        out, _ = self.p.communicate(timeout=120 * PATIENCE)
+        return json.loads(out)
+
+
+def echo_origin(lab, port=7000):
+    p = subprocess.Popen(
+        ["nsenter", f"--net=/run/netns/{lab.gw}", str(BUILD / "tests/tools/echo"),
+         "127.0.0.1", str(port)])
+    def up():
+        with Namespace(lab.gw):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    wait_until("the echo origin", up)
+    return p
+
+
+def memory_kb(pid):
+    """Private memory of a process: anonymous and dirty pages."""
+    total = 0
+    for line in open(f"/proc/{pid}/smaps_rollup"):
+        if line.startswith(("Private_Dirty:", "Private_Clean:")):
+            total += int(line.split()[1])
+    return total
+
+
+def check(condition, *what):
+    if not condition:
+        raise AssertionError(" ".join(str(w) for w in what) or "check failed")
+
+
+def equal(got, wanted, what=""):
+    if got != wanted:
+        raise AssertionError(f"{what}\n  got    {got!r}\n  wanted {wanted!r}")
+
+
+def main(names):
+    """Runs the test_* functions of a file, in order; `only` by argument. A
+    function `setup()` returns the fixture handed to each; `teardown(fixture)`
+    ends it."""
+    only = sys.argv[1:]
+    tests = [(n, f) for n, f in names.items()
+             if n.startswith("test_") and callable(f) and (not only or n in only)]
+    failed = 0
+    fixture = None
+    try:
+        try:
+            fixture = names["setup"]() if "setup" in names else None
+        except Skip as e:
+            for n, f in tests:
+                print(f"skip - {sentence(n, f)} # {e}", flush=True)
+            tests = []
+        for n, f in tests:
+            try:
+                start = time.monotonic()
+                note = f(fixture) if "setup" in names else f()
+                took = time.monotonic() - start
+                print(f"ok - {sentence(n, f)}" + (f" ({note})" if note else "")
+                      + (f" [{took:.1f} s]" if took > 2 else ""), flush=True)
+            except Skip as e:
+                print(f"skip - {sentence(n, f)} # {e}", flush=True)
+            except Exception:
+                failed += 1
+                print(f"not ok - {sentence(n, f)}", flush=True)
+                print("    " + traceback.format_exc().replace("\n", "\n    "), flush=True)
+    except Exception:
+        failed += 1
+        print(f"not ok - setup of {sys.argv[0]}\n    "
+              + traceback.format_exc().replace("\n", "\n    "), flush=True)
+    finally:
+        if fixture is not None and "teardown" in names:
+            try:
+                names["teardown"](fixture)
+                if SANITIZED:
+                    print("ok - no sanitizer report in the log", flush=True)
+            except Exception:
+                failed += 1
+                print(f"not ok - teardown of {sys.argv[0]}\n    "
+                      + traceback.format_exc().replace("\n", "\n    "), flush=True)
+    sys.exit(1 if failed else 0)
+
+
+def sentence(name, f):
+    return (f.__doc__ or name).strip().splitlines()[0]
