@@ -28,7 +28,9 @@ struct http_body {
 	uint32_t overhead; /* extension and trailer bytes so far */
 	uint64_t total;    /* body bytes seen */
 	uint64_t wasted;   /* chunk framing bytes seen, against total: bounded */
-	uint8_t private_[16];
+	uint8_t trailers;  /* seen so far */
+	uint8_t banned;    /* names that the one at hand may still become */
+	uint16_t at;       /* in the name at hand */
 };
 
 void http_body_init(struct http_body *b, enum http_framing framing,

@@ -69,9 +69,11 @@ struct http_field {
 	bool hop_by_hop; /* Connection, what it names, Keep-Alive, TE, Upgrade,
 			    Proxy-Connection, HTTP2-Settings, Trailer,
 			    Transfer-Encoding: never forwarded (list D 23, 24).
-			    A Connection option that names Host, Content-Length,
-			    X-Forwarded-*, Authorization or another field that we
-			    or routing depend on does not mark it. */
+			    Content-Length too: who forwards writes its own from
+			    the framing. So are fields that are one of ours but
+			    for "_" in place of "-" (X_Forwarded_For, list D 26).
+			    A Connection option that names a field with an id,
+			    X-Forwarded-* or X-Envoy-* does not mark it. */
 };
 
 /* How the body of the message is delimited; decided once, in the parser. */
@@ -90,8 +92,9 @@ struct http_head {
 	uint8_t method; /* enum http_method */
 	struct slice method_text;
 	/* The request target as received, its origin-form part only: for an
-	 * absolute-form target the path and query of it ("/" if it has none);
-	 * "*" for OPTIONS *. Points into bytes. */
+	 * absolute-form target the path and query of it ("/" if it has none;
+	 * a query without a path is refused); "*" for OPTIONS *. Points into
+	 * bytes. */
 	struct slice target;
 	/* The authority that counts (list C 17, 18): of an absolute-form target,
 	 * else of Host. As sent, with its port. Empty for HTTP/1.0 without. */
@@ -106,7 +109,8 @@ struct http_head {
 	bool keep_alive;       /* after this message, as far as the peer says */
 	bool upgrade;          /* an Upgrade field was there */
 	uint8_t framing;       /* enum http_framing */
-	uint64_t content_length; /* HTTP_BODY_LENGTH */
+	uint64_t content_length; /* HTTP_BODY_LENGTH; in an answer to HEAD and a
+				    304 what the field said, if it is there */
 
 	uint16_t field_count;
 	struct http_field fields[HTTP_FIELDS_MAX];

@@ -8,8 +8,9 @@
  * after decoding, raw control bytes, bytes >= 0x80, space, '"', "<", ">", "\",
  * "^", "`", "{", "|", "}", "#", %2f and %5c (they mean different things to
  * different origins), overlong or invalid UTF-8 after decoding, ".." above the
- * root. The query is checked for the same raw bytes and for bad %, and kept as
- * it is.
+ * root, a "." or ".." segment with a parameter ("..;x": origins that cut the
+ * parameter off would resolve it after us). The query is checked for the same
+ * raw bytes and for bad %, and kept as it is.
  */
 #ifndef HTTP_TARGET_H
 #define HTTP_TARGET_H
@@ -43,7 +44,7 @@ bool http_authority_valid(struct slice authority);
 /* Prefix rewrite without double slashes: path begins with prefix; the result
  * is replacement joined with what follows it. "/httpbin/get" with prefix
  * "/httpbin" and replacement "/" is "/get"; prefix "/a/" and "/b" gives
- * "/b/x" for "/a/x"; the result always begins with "/". */
+ * "/b/x" for "/a/x"; the result always begins with "/". Sets out. */
 void http_path_replace_prefix(struct slice path, size_t prefix_length,
 	struct slice replacement, struct str *out);
 
