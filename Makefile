@@ -73,7 +73,7 @@ $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 # ---- user space
 $(B)/%.o: %.c | $(GENERATED) $(SKELS)
 	$(call say,CC,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
 $(B)/libgateway.a: $(OBJS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^

@@ -43,7 +43,7 @@ struct fastpath_interface {
 struct fastpath_options {
 	const char *pin_path;
 	const char *object; /* NULL: the object built into the program */
-	const struct {
+	const struct fastpath_interface_option {
 		const char *name;
 		enum fastpath_mode mode;
 	} *interfaces;

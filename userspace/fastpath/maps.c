@@ -1,0 +1,264 @@
+/* One set of the maps that the contract names. */
+#include "fastpath/maps.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/mem.h"
+#include "fastpath/pins.h"
+#include "model/counters.h"
+
+_Static_assert(GG_LISTENERS_MAX == LISTENERS_MAX,
+	"kernel and proxy count the same slots");
+
+#define PROGRAM_MAPS_MAX 64
+
+struct shape {
+	uint32_t type, key_size, value_size, max_entries;
+};
+
+const char *const map_names[MAP_COUNT] = {
+	[MAP_CFG] = GG_MAP_CFG,
+	[MAP_VIP] = GG_MAP_VIP,
+	[MAP_REASON] = GG_MAP_REASON,
+};
+
+static const struct shape shapes[MAP_COUNT] = {
+	[MAP_CFG] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct gg_cfg), 1 },
+	[MAP_VIP] = { BPF_MAP_TYPE_HASH, sizeof(struct gg_vip_key),
+		sizeof(struct gg_vip), GG_VIPS_MAX },
+	[MAP_REASON] = { BPF_MAP_TYPE_PERCPU_ARRAY, 4,
+		sizeof(struct gg_counters), GG_LISTENERS_MAX },
+};
+
+void
+maps_init(struct maps *m)
+{
+	for (int i = 0; i < MAP_COUNT; i++) {
+		m->fd[i] = -1;
+		m->id[i] = 0;
+	}
+}
+
+void
+maps_close(struct maps *m)
+{
+	for (int i = 0; i < MAP_COUNT; i++) {
+		if (m->fd[i] >= 0)
+			close(m->fd[i]);
+	}
+	maps_init(m);
+}
+
+int
+maps_take(struct maps *m, enum map_kind kind, int fd, struct error *err)
+{
+	const struct shape *shape = &shapes[kind];
+	struct bpf_map_info info = { 0 };
+	uint32_t length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0) {
+		close(fd);
+		return error_errno(err, errno, "%s", map_names[kind]);
+	}
+	if (info.type != shape->type || info.key_size != shape->key_size ||
+		info.value_size != shape->value_size ||
+		info.max_entries < shape->max_entries) {
+		close(fd);
+		return error_set(err, ERROR_SYSTEM,
+			"map %s (id %u) has another shape than this version's",
+			map_names[kind], info.id);
+	}
+	if (m->fd[kind] >= 0)
+		close(m->fd[kind]);
+	m->fd[kind] = fd;
+	m->id[kind] = info.id;
+	return 0;
+}
+
+int
+maps_open_pinned(struct maps *m, const char *pin_path, struct error *err)
+{
+	int fd;
+
+	maps_init(m);
+	for (int i = 0; i < MAP_COUNT; i++) {
+		fd = pins_get(pin_path, PINS_MAPS, map_names[i]);
+		if (fd < 0) {
+			error_errno(err, errno, "no pinned map %s",
+				map_names[i]);
+			goto fail;
+		}
+		if (maps_take(m, (enum map_kind)i, fd, err) != 0)
+			goto fail;
+	}
+	return 0;
+fail:
+	maps_close(m);
+	return -1;
+}
+
+/* The map with this id if it is one of ours, else nothing happens. */
+static int
+maps_take_id(struct maps *m, uint32_t id, struct error *err)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t length = sizeof(info);
+	int fd = bpf_map_get_fd_by_id(id);
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open map %u", id);
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0) {
+		for (int i = 0; i < MAP_COUNT; i++) {
+			if (strcmp(info.name, map_names[i]) == 0)
+				return maps_take(m, (enum map_kind)i, fd, err);
+		}
+	}
+	close(fd);
+	return 0;
+}
+
+int
+maps_open_program(struct maps *m, uint32_t program_id, struct error *err)
+{
+	uint32_t ids[PROGRAM_MAPS_MAX];
+	struct bpf_prog_info info = {
+		.nr_map_ids = PROGRAM_MAPS_MAX,
+		.map_ids = (uintptr_t)ids,
+	};
+	uint32_t length = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(program_id);
+	int rc;
+
+	maps_init(m);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open program %u",
+			program_id);
+	rc = bpf_obj_get_info_by_fd(fd, &info, &length);
+	close(fd);
+	if (rc != 0)
+		return error_errno(err, errno, "program %u", program_id);
+	for (uint32_t i = 0; i < info.nr_map_ids && i < PROGRAM_MAPS_MAX; i++) {
+		if (maps_take_id(m, ids[i], err) != 0)
+			goto fail;
+	}
+	for (int i = 0; i < MAP_COUNT; i++) {
+		if (m->fd[i] < 0) {
+			error_set(err, ERROR_SYSTEM,
+				"program %u has no map %s", program_id,
+				map_names[i]);
+			goto fail;
+		}
+	}
+	return 0;
+fail:
+	maps_close(m);
+	return -1;
+}
+
+bool
+maps_equal(const struct maps *a, const struct maps *b)
+{
+	return memcmp(a->id, b->id, sizeof(a->id)) == 0;
+}
+
+int
+maps_pin(const struct maps *m, const char *pin_path, struct error *err)
+{
+	for (int i = 0; i < MAP_COUNT; i++) {
+		if (pins_set(pin_path, PINS_MAPS, map_names[i], m->fd[i],
+			    err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The coarse clock moves once a tick: its resolution is the tick. */
+static uint32_t
+kernel_hz(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0 ||
+		tick.tv_nsec <= 0)
+		return 0;
+	return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
+int
+maps_configure(const struct maps *m, struct error *err)
+{
+	const uint32_t key = 0;
+	struct gg_cfg cfg = { 0 };
+
+	if (bpf_map_lookup_elem(m->fd[MAP_CFG], &key, &cfg) != 0)
+		return error_errno(err, errno, "cannot read " GG_MAP_CFG);
+	cfg.contract = GG_CONTRACT_VERSION;
+	cfg.hz = kernel_hz();
+	if (cfg.seed == 0 &&
+		getrandom(&cfg.seed, sizeof(cfg.seed), 0) != sizeof(cfg.seed))
+		return error_errno(err, errno, "no random seed");
+	if (bpf_map_update_elem(m->fd[MAP_CFG], &key, &cfg, BPF_ANY) != 0)
+		return error_errno(err, errno, "cannot write " GG_MAP_CFG);
+	return 0;
+}
+
+int
+maps_count(const struct maps *m, uint32_t slot, struct gg_counters *sum)
+{
+	const size_t words = sizeof(*sum) / sizeof(uint64_t);
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *values, *total = (uint64_t *)sum;
+	int rc = -1;
+
+	if (cpus <= 0)
+		return -1;
+	values = xcalloc((size_t)cpus, sizeof(*sum));
+	if (bpf_map_lookup_elem(m->fd[MAP_REASON], &slot, values) != 0)
+		goto out;
+	for (size_t i = 0; i < (size_t)cpus * words; i++)
+		total[i % words] += values[i];
+	rc = 0;
+out:
+	free(values);
+	return rc;
+}
+
+static uint64_t
+map_bytes(int fd)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	}
+	fclose(file);
+	return bytes;
+}
+
+uint64_t
+maps_bytes(const struct maps *m)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < MAP_COUNT; i++) {
+		if (m->fd[i] >= 0)
+			sum += map_bytes(m->fd[i]);
+	}
+	return sum;
+}

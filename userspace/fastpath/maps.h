@@ -1,0 +1,46 @@
+/*
+ * One set of the maps that the contract names, held by descriptors: made by
+ * loading a program, or found by pin or by the id of a program that uses them.
+ */
+#ifndef FASTPATH_MAPS_H
+#define FASTPATH_MAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "bpf/contract.h"
+
+enum map_kind {
+	MAP_CFG,
+	MAP_VIP,
+	MAP_REASON,
+	MAP_COUNT,
+};
+
+extern const char *const map_names[MAP_COUNT];
+
+struct maps {
+	int fd[MAP_COUNT]; /* -1: not open */
+	uint32_t id[MAP_COUNT];
+};
+
+void maps_init(struct maps *m);
+void maps_close(struct maps *m);
+/* Takes fd, after checking that it has the shape the contract demands. */
+int maps_take(struct maps *m, enum map_kind kind, int fd, struct error *err);
+/* 0: all found. -1: err says what is missing or has another shape; *m is
+ * closed then. */
+int maps_open_pinned(struct maps *m, const char *pin_path, struct error *err);
+int maps_open_program(struct maps *m, uint32_t program_id, struct error *err);
+bool maps_equal(const struct maps *a, const struct maps *b);
+int maps_pin(const struct maps *m, const char *pin_path, struct error *err);
+/* Fills in gg_cfg what the daemon knows, leaving flags and seed that stand
+ * there as they are. */
+int maps_configure(const struct maps *m, struct error *err);
+/* Adds the counters of the slot, over all CPUs, to *sum. */
+int maps_count(const struct maps *m, uint32_t slot, struct gg_counters *sum);
+/* Bytes of kernel memory. */
+uint64_t maps_bytes(const struct maps *m);
+
+#endif

@@ -1,0 +1,125 @@
+/* The sets of maps in use, usually one. */
+#include "fastpath/sets.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "fastpath/pins.h"
+
+static struct map_set *
+set_add(struct sets *s, const struct maps *maps)
+{
+	struct map_set *set;
+
+	s->list = xreallocarray(s->list, s->count + 1, sizeof(*s->list));
+	set = &s->list[s->count++];
+	set->maps = *maps;
+	set->program = NULL;
+	return set;
+}
+
+static void
+set_configure(const struct map_set *set)
+{
+	struct error err = ERROR_INIT;
+
+	if (maps_configure(&set->maps, &err) != 0)
+		log_warn("fastpath: %s", err.text);
+}
+
+struct map_set *
+sets_of_program(struct sets *s, uint32_t program_id)
+{
+	struct error err = ERROR_INIT;
+	struct map_set *set;
+	struct maps maps;
+
+	if (maps_open_program(&maps, program_id, &err) != 0) {
+		log_info("fastpath: the maps of program %u are not taken over:"
+			 " %s",
+			program_id, err.text);
+		return NULL;
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		if (maps_equal(&s->list[i].maps, &maps)) {
+			maps_close(&maps);
+			return &s->list[i];
+		}
+	}
+	set = set_add(s, &maps);
+	set_configure(set);
+	return set;
+}
+
+struct map_set *
+sets_primary(struct sets *s, struct error *err)
+{
+	struct program *program;
+	struct map_set *set;
+	struct maps maps;
+
+	if (s->count > 0)
+		return &s->list[0];
+	maps_init(&maps);
+	program = program_load(s->object, &maps, err);
+	if (program == NULL) {
+		maps_close(&maps);
+		return NULL;
+	}
+	set = set_add(s, &maps);
+	set->program = program;
+	set_configure(set);
+	return set;
+}
+
+struct program *
+sets_program(const struct sets *s, struct map_set *set, struct error *err)
+{
+	if (set->program == NULL)
+		set->program = program_load(s->object, &set->maps, err);
+	return set->program;
+}
+
+void
+sets_open(struct sets *s, const char *pin_path, const char *object)
+{
+	struct error err = ERROR_INIT;
+	struct maps maps;
+
+	*s = (struct sets){ .pin_path = pin_path, .object = object };
+	if (maps_open_pinned(&maps, s->pin_path, &err) != 0) {
+		log_debug("fastpath: %s", err.text);
+		return;
+	}
+	set_configure(set_add(s, &maps));
+	s->pinned = true;
+}
+
+void
+sets_pin(struct sets *s)
+{
+	struct error err = ERROR_INIT;
+
+	if (s->pinned || s->count == 0)
+		return;
+	if (pins_prepare(s->pin_path, &err) == 0 &&
+		maps_pin(&s->list[0].maps, s->pin_path, &err) == 0) {
+		s->pinned = true;
+		return;
+	}
+	if (!s->warned)
+		log_warn("fastpath: the maps are not pinned: %s", err.text);
+	s->warned = true;
+}
+
+void
+sets_close(struct sets *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		program_free(s->list[i].program);
+		maps_close(&s->list[i].maps);
+	}
+	free(s->list);
+	*s = (struct sets){ 0 };
+}
