@@ -13,6 +13,7 @@
 
 #define DOC_MAX_DEPTH 64
 #define DOC_MAX_BYTES (64u << 20)
+#define DOC_REAL_TEXT_MAX 40
 
 enum doc_type {
 	DOC_NULL,
@@ -43,11 +44,14 @@ int doc_line(const struct doc *d); /* 1-based; 0: made by the program */
 void doc_set_line(struct doc *d, int line);
 bool doc_equal(const struct doc *a, const struct doc *b); /* lines ignored */
 
-/* Values; a wrong type gives false, 0, 0.0 or NULL. */
+/* Values; a wrong type gives false, 0, 0.0 or NULL. An integer is a real. */
 bool doc_bool(const struct doc *d);
 int64_t doc_integer(const struct doc *d);
 double doc_real(const struct doc *d);
 const char *doc_string(const struct doc *d);
+/* The shortest text that reads back as value; out has DOC_REAL_TEXT_MAX
+ * bytes. Returns out. */
+const char *doc_real_format(double value, char *out);
 
 /* Lists and maps; maps keep the order in which keys were set. */
 size_t doc_count(const struct doc *d); /* 0 for scalars and NULL */

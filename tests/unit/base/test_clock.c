@@ -1,0 +1,33 @@
+/* Tests userspace/base/clock.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+static void
+test_clocks(void **state)
+{
+	uint64_t before = clock_monotonic_us();
+	uint64_t ms = clock_monotonic_ms();
+	uint64_t after = clock_monotonic_us();
+	uint64_t day = (uint64_t)time(NULL);
+
+	(void)state;
+	assert_true(before <= after);
+	assert_in_range(ms, before / 1000, after / 1000);
+	assert_in_range(clock_realtime_ms() / 1000, day - 1, day + 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

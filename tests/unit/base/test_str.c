@@ -1,0 +1,129 @@
+/* Tests userspace/base/str.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+
+static void
+test_slices(void **state)
+{
+	static const struct {
+		const char *what, *a, *b;
+		bool equal, nocase, starts;
+	} rows[] = {
+		{ "two empty ones", "", "", true, true, true },
+		{ "the same", "Host", "Host", true, true, true },
+		{ "another case", "Host", "hOST", false, true, false },
+		{ "a prefix", "Hostname", "Host", false, false, true },
+		{ "an empty prefix", "Host", "", false, false, true },
+		{ "longer than the text", "Ho", "Host", false, false, false },
+		{ "only letters have case", "[", "{", false, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct slice a = slice_of(rows[i].a), b = slice_of(rows[i].b);
+
+		if (slice_equal(a, b) != rows[i].equal ||
+			slice_equal_nocase(a, b) != rows[i].nocase ||
+			slice_starts(a, b) != rows[i].starts)
+			fail_msg("%s", rows[i].what);
+	}
+	assert_true(slice_equal((struct slice){ NULL, 0 }, slice_of("")));
+}
+
+static void
+test_str_is_always_terminated(void **state)
+{
+	struct str s;
+
+	(void)state;
+	str_init(&s);
+	assert_string_equal(s.data, "");
+	str_append(&s, NULL, 0);
+	str_clear(&s);
+	assert_string_equal(s.data, "");
+	str_puts(&s, "abc");
+	str_putc(&s, 'd');
+	str_append(&s, "e\0f", 3);
+	assert_int_equal(s.length, 7);
+	assert_memory_equal(s.data, "abcde\0f", 8);
+	str_clear(&s);
+	assert_int_equal(s.length, 0);
+	assert_string_equal(s.data, "");
+	str_fini(&s);
+	assert_string_equal(s.data, "");
+	str_fini(&s);
+}
+
+static void
+test_str_printf_grows(void **state)
+{
+	struct str s;
+
+	(void)state;
+	str_init(&s);
+	str_printf(&s, "%s", "");
+	for (int i = 0; i < 1000; i++)
+		str_printf(&s, "%04d,", i);
+	assert_int_equal(s.length, 5000);
+	assert_memory_equal(s.data, "0000,0001,", 10);
+	assert_string_equal(s.data + 4990, "0998,0999,");
+	str_fini(&s);
+}
+
+static void
+test_str_consume(void **state)
+{
+	struct str s;
+
+	(void)state;
+	str_init(&s);
+	str_consume(&s, 0);
+	str_puts(&s, "GET / HTTP/1.1");
+	str_consume(&s, 4);
+	assert_string_equal(s.data, "/ HTTP/1.1");
+	str_consume(&s, s.length);
+	assert_string_equal(s.data, "");
+	assert_int_equal(s.length, 0);
+	str_fini(&s);
+}
+
+static void
+test_str_steal(void **state)
+{
+	struct str s;
+	char *text;
+
+	(void)state;
+	str_init(&s);
+	text = str_steal(&s);
+	assert_string_equal(text, "");
+	free(text);
+	str_puts(&s, "mine");
+	text = str_steal(&s);
+	assert_string_equal(text, "mine");
+	assert_string_equal(s.data, "");
+	str_puts(&s, "again");
+	assert_string_equal(text, "mine");
+	free(text);
+	str_fini(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_str_is_always_terminated),
+		cmocka_unit_test(test_str_printf_grows),
+		cmocka_unit_test(test_str_consume),
+		cmocka_unit_test(test_str_steal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

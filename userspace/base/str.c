@@ -1,0 +1,141 @@
+/* slice and str: bytes of others and a growable buffer of one's own. */
+#include "base/str.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+/* What an empty str points at, so that str_init allocates nothing. */
+static char nothing[1];
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool
+slice_equal_nocase(struct slice a, struct slice b)
+{
+	if (a.length != b.length)
+		return false;
+	for (size_t i = 0; i < a.length; i++) {
+		if (lower(a.data[i]) != lower(b.data[i]))
+			return false;
+	}
+	return true;
+}
+
+bool
+slice_starts(struct slice text, struct slice prefix)
+{
+	return text.length >= prefix.length &&
+		(prefix.length == 0 ||
+			memcmp(text.data, prefix.data, prefix.length) == 0);
+}
+
+void
+str_init(struct str *s)
+{
+	*s = (struct str){ nothing, 0, 0 };
+}
+
+void
+str_fini(struct str *s)
+{
+	if (s->capacity > 0)
+		free(s->data);
+	str_init(s);
+}
+
+void
+str_clear(struct str *s)
+{
+	s->length = 0;
+	if (s->capacity > 0)
+		s->data[0] = '\0';
+}
+
+/* Room for more bytes and the NUL. */
+static void
+str_reserve(struct str *s, size_t more)
+{
+	size_t need, capacity;
+
+	if (more > SIZE_MAX / 2 - s->length)
+		log_fatal("memory: a text is too long size=%zu", more);
+	need = s->length + more + 1;
+	if (need <= s->capacity)
+		return;
+	capacity = s->capacity < 32 ? 32 : s->capacity * 2;
+	if (capacity < need)
+		capacity = need;
+	s->data = xreallocarray(s->capacity > 0 ? s->data : NULL, capacity, 1);
+	s->capacity = capacity;
+	s->data[s->length] = '\0';
+}
+
+void
+str_append(struct str *s, const void *data, size_t length)
+{
+	if (length == 0)
+		return;
+	str_reserve(s, length);
+	memcpy(s->data + s->length, data, length);
+	s->length += length;
+	s->data[s->length] = '\0';
+}
+
+void
+str_puts(struct str *s, const char *text)
+{
+	str_append(s, text, strlen(text));
+}
+
+void
+str_putc(struct str *s, char c)
+{
+	str_append(s, &c, 1);
+}
+
+void
+str_printf(struct str *s, const char *fmt, ...)
+{
+	va_list ap, again;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n > 0) {
+		str_reserve(s, (size_t)n);
+		vsnprintf(s->data + s->length, (size_t)n + 1, fmt, again);
+		s->length += (size_t)n;
+	}
+	va_end(again);
+}
+
+void
+str_consume(struct str *s, size_t length)
+{
+	assert(length <= s->length);
+	if (length == 0)
+		return;
+	s->length -= length;
+	memmove(s->data, s->data + length, s->length + 1);
+}
+
+char *
+str_steal(struct str *s)
+{
+	char *text = s->capacity > 0 ? s->data : xstrdup("");
+
+	str_init(s);
+	return text;
+}
