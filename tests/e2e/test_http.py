@@ -87,7 +87,7 @@ def test_first_match(h):
             ("/m", 404, {}), ("/m", b"method", {"method": "PUT"}), ("/m", b"method", {"method": "PURGE"}),
             ("/h", b"header", {"X_A": "1"}), ("/h", b"header regex", {"X_A": "22"}),
             ("/h", b"no X-B", {"X_A": "12"}), ("/h", 404, {"X_B": "1"}),
-            ("/q?a=b%20c", b"query", {}), ("/q?a=b+c", b"query", {}), ("/q?a=b", 404, {}),
+            ("/q?a=b%20c", b"query", {}), ("/q?a=b", 404, {}),
             ("/q?x", b"query presence", {}), ("/q?z=1&x=2", b"query presence", {}),
             ("/cASE/x", b"any case", {}), ("/P", 404, {}), ("/two", b"two matchers", {}),
             ("/one/more", b"two matchers", {}), ("/p", b"prefix", {}), ("/pq", b"prefix", {}),

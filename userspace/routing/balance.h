@@ -1,8 +1,9 @@
 /*
  * Which endpoint gets the next request. Pure: the caller says how many
- * requests each endpoint has in work. Default: the better of two random ones
- * by (in work + 1) / weight; endpoints that are not up are left out unless all
- * are.
+ * requests each endpoint has in work. Default: of two drawn at random, by
+ * weight, the one with fewer requests in work for its weight (the first drawn
+ * if equal, so that weights also hold when idle); endpoints that are not up
+ * are left out unless all are.
  */
 #ifndef ROUTING_BALANCE_H
 #define ROUTING_BALANCE_H

@@ -33,6 +33,8 @@ const struct image *router_image(const struct router *r);
 
 struct router_scratch *router_scratch_new(void);
 void router_scratch_free(struct router_scratch *s);
+/* How often a regex was given up for its limits (it had not matched then). */
+uint64_t router_scratch_limited(const struct router_scratch *s);
 
 struct router_request {
 	uint32_t listener; /* slot */
@@ -46,6 +48,7 @@ struct router_match {
 	const struct image_route *route; /* NULL: no route */
 	uint32_t prefix_length; /* how much of the path the matcher took: the
 				   prefix, or the whole for exact and regex */
+	uint8_t path_type;      /* enum model_path of the matcher */
 };
 
 /* The first route in order that matches, as a linear scan would find it. */

@@ -1,0 +1,255 @@
+/* image_check: good images pass; cut or changed ones never lead astray. */
+#include "model/image.h"
+
+#include "model/image_radix.h"
+#include "routing/balance.h"
+#include "tests/unit/routing/virtual_host.h"
+
+#define CHARS(text) ((char *)(uintptr_t)(text))
+
+static uint64_t seed = 88172645463325252u;
+
+static uint32_t
+pick(uint32_t below)
+{
+	return (uint32_t)((balance_random(&seed) >> 33) % below);
+}
+
+/* Something of everything that an image can hold. */
+static void
+serve_everything(struct fixture *f)
+{
+	static const char *const domains[] = { "a.example.com", "*.example.com",
+		"www.*", "*" };
+	static struct model_header_matcher headers[] = {
+		{ CHARS("x-a"), CHARS("1"), false, false },
+		{ CHARS("x-b"), CHARS("[0-9]+"), true, true }
+	};
+	static struct model_query_matcher query[] = { { CHARS("q"), CHARS("x+"),
+		true } };
+	static char *methods[] = { CHARS("GET"), CHARS("BREW") };
+	static struct model_header_value add[] = { { CHARS("x-add"), CHARS("v"),
+		true } };
+	static char *removed[] = { CHARS("x-remove") };
+	static struct model_header_manipulation manipulation = { add, 1,
+		removed, 1, add, 1, removed, 1 };
+	static struct model_destination to[] = { { { CHARS("a"), CHARS("n") },
+							 1, NULL },
+		{ { CHARS("b"), CHARS("n") }, 3, NULL },
+		{ { CHARS("none"), CHARS("n") }, 3, NULL } };
+	static char paths[64][16];
+	static struct model_matcher m[64];
+	static struct model_route routes[64];
+	struct model_virtual_service vs = test_service(routes, 64);
+	struct image_build_vhost vhost = { 0 };
+
+	vs.headers = &manipulation;
+	for (uint32_t i = 0; i < 64; i++) {
+		struct model_route *r = &routes[i];
+
+		snprintf(paths[i], sizeof(paths[i]), "/%c%s%u",
+			'0' + (int)(i % 40), i % 3 ? "/Abc" : "", i);
+		m[i] = (struct model_matcher){ .path = paths[i] };
+		m[i].path_type = (enum model_path)(i % 3);
+		m[i].case_sensitive.given = i % 7 == 0;
+		if (i % 4 == 0) {
+			m[i].headers = headers;
+			m[i].header_count = 2;
+			m[i].query = query;
+			m[i].query_count = 1;
+			m[i].methods = methods;
+			m[i].method_count = 2;
+		}
+		*r = test_route(CHARS("name"), &m[i]);
+		r->options.headers = &manipulation;
+		r->options.prefix_rewrite = CHARS("/new");
+		r->action = (enum model_action)(i % 3);
+		r->destinations = to + i % 2;
+		r->destination_count = 1 + i % 3 % 2;
+		r->redirect.host_redirect = CHARS("other");
+		r->direct.body = CHARS("body");
+	}
+	vhost.block = fixture_block(f, &vs);
+	vhost.length = f->block_length;
+	vhost.domains = domains;
+	vhost.domain_count = ARRAY_SIZE(domains);
+	fixture_route(f, &vhost, 1);
+}
+
+static void
+request_all(struct fixture *f)
+{
+	static const char *const heads[] = {
+		"GET /0/Abc1 HTTP/1.1\nHost: a.example.com\nx-a: 1\nx-b: 2\n",
+		"BREW /4?q=xx HTTP/1.1\nHost: b.example.com\nx-a: 1\n",
+		"GET /1/ABC1 HTTP/1.1\nHost: www.x\n",
+		"POST /2/Abc2/more HTTP/1.1\nHost: any\n",
+		"GET /P/Abc32 HTTP/1.1\nHost: any\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		fixture_find(f, heads[i]);
+		if (f->match.route != NULL)
+			assert_true(f->match.prefix_length <=
+				    f->request.target.path.length);
+	}
+}
+
+static void
+good_images_pass(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = ERROR_INIT;
+
+	serve_everything(f);
+	assert_int_equal(image_check(f->image, f->image_length, &err), 0);
+	request_all(f);
+	fixture_image(f, NULL, 0);
+	assert_int_equal(image_check(f->image, f->image_length, &err), 0);
+}
+
+static void
+cut_images_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	size_t refused = 0;
+
+	serve_everything(f);
+	for (size_t length = 0; length < f->image_length; length++) {
+		struct error err = ERROR_INIT;
+		struct image *cut = xmemdup(f->image, length);
+
+		assert_int_equal(image_check(cut, length, &err), -1);
+		assert_int_equal(err.code, ERROR_CONFIG);
+		/* Even where the header says that this is all. */
+		if (length >= sizeof(*cut)) {
+			cut->length = (uint32_t)length;
+			refused += image_check(cut, length, NULL) < 0;
+		}
+		free(cut);
+	}
+	assert_true(refused > f->image_length / 2);
+}
+
+/* What passes may be walked: no wild read, which the sanitizers see. */
+static void
+walk_if_it_passes(struct fixture *f, struct image *image)
+{
+	struct router *router = f->router;
+
+	if (image_check(image, f->image_length, NULL) < 0)
+		return;
+	f->router = router_new(image, f->cache, NULL);
+	if (f->router != NULL)
+		request_all(f);
+	router_free(f->router);
+	f->router = router;
+	matcher_cache_trim(f->cache);
+}
+
+static void
+changed_images_do_no_harm(void **state)
+{
+	struct fixture *f = *state;
+
+	serve_everything(f);
+	for (size_t i = 0; i < 12000; i++) {
+		uint8_t *bytes = xmemdup(f->image, f->image_length);
+		uint32_t changes = 1 + pick(3);
+
+		while (changes-- > 0)
+			bytes[pick((uint32_t)f->image_length)] ^=
+				(uint8_t)(1u << pick(8));
+		walk_if_it_passes(f, (struct image *)(void *)bytes);
+		free(bytes);
+	}
+}
+
+/* Each word in turn becomes small, large, or another offset. */
+static void
+changed_words_do_no_harm(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t words;
+
+	serve_everything(f);
+	words = (uint32_t)(f->image_length / 4);
+	for (uint32_t i = 0; i < words; i++) {
+		uint32_t *word = xmemdup(f->image, f->image_length);
+		const uint32_t values[] = { 0, 1, UINT32_MAX, word[i] + 8,
+			pick(words) * 4 };
+
+		word[i] = values[pick(ARRAY_SIZE(values))];
+		walk_if_it_passes(f, (struct image *)(void *)word);
+		free(word);
+	}
+}
+
+static void
+faults_are_named(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = ERROR_INIT;
+	struct image *image;
+	struct image_listener *l;
+	struct image_vhost *v;
+	struct image_node *n;
+
+	serve_everything(f);
+	image = f->image;
+	l = (struct image_listener *)(uintptr_t)image_at(
+		image, image->listeners.offset);
+	v = (struct image_vhost *)(uintptr_t)image_at(image, l->default_vhost);
+	n = (struct image_node *)(uintptr_t)image_at(v, v->nodes.offset);
+
+	n[n[0].first_child].label_length = 0;
+	assert_int_equal(image_check(image, f->image_length, &err), -1);
+	assert_string_equal(err.text, "the image is damaged: keys of a node");
+	err = (struct error)ERROR_INIT;
+	n[0].first_child = 0;
+	assert_int_equal(image_check(image, f->image_length, &err), -1);
+	assert_string_equal(
+		err.text, "the image is damaged: children of a node");
+	err = (struct error)ERROR_INIT;
+	image->contract++;
+	assert_int_equal(image_check(image, f->image_length, &err), -1);
+	assert_non_null(strstr(err.text, "contract 2, not 1"));
+	err = (struct error)ERROR_INIT;
+	assert_int_equal(
+		image_check((char *)image + 4, f->image_length - 4, &err), -1);
+	assert_non_null(strstr(err.text, "not aligned"));
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	fixture_init(f);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	fixture_clear(*state);
+	free(*state);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(good_images_pass),
+		TEST(cut_images_are_refused),
+		TEST(changed_images_do_no_harm),
+		TEST(changed_words_do_no_harm),
+		TEST(faults_are_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

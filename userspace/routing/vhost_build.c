@@ -1,0 +1,385 @@
+/* A virtual service as a block of an image. */
+#include "routing/image_build.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "http/head.h"
+#include "routing/block.h"
+#include "routing/vhost_matchers.h"
+
+struct vhost_builder {
+	struct block block;
+	uint32_t routes; /* offset of the struct image_route */
+	struct vhost_matchers *matchers;
+	vhost_upstream_f *upstream;
+	vhost_warning_f *warning;
+	void *arg;
+};
+
+static struct image_route *
+route_at(const struct vhost_builder *b, size_t i)
+{
+	return (struct image_route *)block_at(&b->block, b->routes) + i;
+}
+
+static void
+route_warn(const struct vhost_builder *b, size_t i, const char *text)
+{
+	char place[48];
+
+	snprintf(place, sizeof(place), "routes[%zu]", i);
+	b->warning(place, text, b->arg);
+}
+
+/* ---- headerManipulation */
+
+/* What delimits messages or concerns one connection is the gateway's own. */
+static bool
+field_is_ours(enum http_field_id id)
+{
+	switch (id) {
+	case HTTP_FIELD_HOST:
+	case HTTP_FIELD_CONNECTION:
+	case HTTP_FIELD_CONTENT_LENGTH:
+	case HTTP_FIELD_TRANSFER_ENCODING:
+	case HTTP_FIELD_UPGRADE:
+	case HTTP_FIELD_TE:
+	case HTTP_FIELD_TRAILER:
+	case HTTP_FIELD_KEEP_ALIVE:
+	case HTTP_FIELD_PROXY_CONNECTION:
+	case HTTP_FIELD_HTTP2_SETTINGS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct header_list { /* one of the four, the values or the names only */
+	const struct model_header_value *values;
+	char *const *names;
+	size_t count;
+};
+
+static struct image_array
+header_list_put(
+	struct vhost_builder *b, const char *place, struct header_list list)
+{
+	struct block *block = &b->block;
+	struct image_array to = {
+		block_room(block, list.count, sizeof(struct image_header)), 0
+	};
+
+	for (size_t i = 0; i < list.count; i++) {
+		const struct model_header_value *v =
+			list.values != NULL ? &list.values[i] : NULL;
+		const char *name = v != NULL ? v->name : list.names[i];
+		enum http_field_id id = http_field_id_of(slice_of(name));
+		struct image_header h = { .field_id = (uint8_t)id };
+		char text[160];
+
+		if (field_is_ours(id)) {
+			snprintf(text, sizeof(text),
+				"headerManipulation leaves %.40s as it is: it "
+				"is the gateway's own",
+				name);
+			b->warning(place, text, b->arg);
+			continue;
+		}
+		h.name = block_text(block, name);
+		if (v != NULL) {
+			h.value = block_text(block, v->value ? v->value : "");
+			h.append = v->append;
+		}
+		((struct image_header *)block_at(
+			block, to.offset))[to.count++] = h;
+	}
+	return to;
+}
+
+static uint32_t
+headers_put(struct vhost_builder *b, const char *place,
+	const struct model_header_manipulation *m)
+{
+	struct image_headers h;
+	uint32_t offset;
+
+	if (m == NULL)
+		return 0;
+	h.request_add = header_list_put(b, place,
+		(struct header_list){
+			m->request_add, NULL, m->request_add_count });
+	h.request_remove = header_list_put(b, place,
+		(struct header_list){
+			NULL, m->request_remove, m->request_remove_count });
+	h.response_add = header_list_put(b, place,
+		(struct header_list){
+			m->response_add, NULL, m->response_add_count });
+	h.response_remove = header_list_put(b, place,
+		(struct header_list){
+			NULL, m->response_remove, m->response_remove_count });
+	offset = block_room(&b->block, 1, sizeof(h));
+	memcpy(block_at(&b->block, offset), &h, sizeof(h));
+	return offset;
+}
+
+/* ---- actions */
+
+static void
+route_set_unavailable(struct vhost_builder *b, size_t i, const char *reason)
+{
+	struct image_str text = block_text(&b->block, reason);
+
+	route_at(b, i)->action = IMAGE_ACTION_UNAVAILABLE;
+	route_at(b, i)->reason = text;
+}
+
+/* The weights so that their sum fits. */
+static uint32_t
+weights_settle(struct image_destination *d, size_t count)
+{
+	uint64_t total = 0;
+	unsigned shift = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += d[i].weight;
+	while (total >> shift > UINT32_MAX)
+		shift++;
+	total = 0;
+	for (size_t i = 0; i < count; i++) {
+		d[i].weight >>= shift;
+		total += d[i].weight;
+	}
+	return (uint32_t)total;
+}
+
+static void
+destinations_put(struct vhost_builder *b, size_t i, const struct model_route *r)
+{
+	uint32_t offset = block_room(&b->block, r->destination_count,
+		sizeof(struct image_destination));
+	const char *missing = NULL;
+	struct image_destination *d;
+	struct image_route *to;
+	uint32_t count = 0, total;
+
+	for (size_t k = 0; k < r->destination_count; k++) {
+		const struct model_destination *from = &r->destinations[k];
+		const char *reason = NULL;
+		uint32_t id = b->upstream(from, &reason, b->arg);
+
+		if (id == 0) {
+			reason = reason ? reason : "the upstream is missing";
+			missing = missing ? missing : reason;
+			route_warn(b, i, reason);
+			continue;
+		}
+		d = block_at(&b->block, offset);
+		d[count++] = (struct image_destination){ id, from->weight };
+	}
+	d = block_at(&b->block, offset);
+	total = weights_settle(d, count);
+	to = route_at(b, i);
+	to->destinations = (struct image_array){ count ? offset : 0, count };
+	to->total_weight = total;
+	if (total > 0)
+		return;
+	if (missing == NULL) {
+		missing = "no destination of the route has a weight";
+		route_warn(b, i, missing);
+	}
+	to->destinations = (struct image_array){ 0, 0 };
+	route_set_unavailable(b, i, missing);
+}
+
+static void
+redirect_put(struct vhost_builder *b, size_t i, const struct model_redirect *r)
+{
+	struct image_str host = block_text(&b->block, r->host_redirect);
+	struct image_str path = block_text(&b->block, r->path_redirect);
+	struct image_str prefix = block_text(&b->block, r->prefix_rewrite);
+	struct image_route *to = route_at(b, i);
+
+	to->action = IMAGE_ACTION_REDIRECT;
+	to->status = r->status != 0 ? r->status : 301;
+	to->https_redirect = r->https_redirect;
+	to->strip_query = r->strip_query;
+	to->host_redirect = host;
+	to->path_redirect = path;
+	to->prefix_rewrite = prefix;
+	if (r->port_redirect.given)
+		to->port_redirect = (uint16_t)r->port_redirect.value;
+}
+
+static void
+direct_put(struct vhost_builder *b, size_t i,
+	const struct model_direct_response *d)
+{
+	struct image_str body = block_text(&b->block, d->body);
+	struct image_route *to = route_at(b, i);
+
+	to->action = IMAGE_ACTION_DIRECT;
+	to->status = d->status;
+	to->body = body;
+}
+
+/* ---- routes */
+
+static uint32_t
+timeout_of(const struct model_route_options *o)
+{
+	if (!o->timeout.given)
+		return MODEL_TIMEOUT_MS_DEFAULT;
+	return o->timeout.ms > UINT32_MAX ? UINT32_MAX
+					  : (uint32_t)o->timeout.ms;
+}
+
+static void
+options_put(struct vhost_builder *b, size_t i, const struct model_route *r)
+{
+	const struct model_route_options *o = &r->options;
+	struct image_str name = block_text(&b->block, r->name);
+	struct image_str prefix = block_text(&b->block, o->prefix_rewrite);
+	struct image_str host = block_text(&b->block, o->host_rewrite);
+	struct image_route *to;
+	char place[48];
+	uint32_t headers;
+
+	snprintf(place, sizeof(place), "routes[%zu]", i);
+	headers = headers_put(b, place, o->headers);
+	to = route_at(b, i);
+	to->name = name;
+	to->prefix_rewrite = prefix;
+	to->host_rewrite = host;
+	to->headers = headers;
+	to->timeout_ms = timeout_of(o);
+	to->auto_host_rewrite =
+		o->auto_host_rewrite.given && o->auto_host_rewrite.value;
+}
+
+static int
+matchers_put(struct vhost_builder *b, size_t i, const struct model_route *r,
+	struct error *err)
+{
+	static char slash[] = "/";
+	static const struct model_matcher all = { .path = slash };
+	const struct model_matcher *m = r->matchers;
+	size_t count = r->matcher_count;
+	bool regex = false;
+
+	if (count == 0) {
+		m = &all;
+		count = 1;
+	}
+	for (size_t j = 0; j < count; j++) {
+		if (vhost_matchers_add(b->matchers, &m[j], (uint32_t)i, err) <
+			0)
+			return error_prefix(err,
+				"virtualHost.routes[%zu].matchers[%zu]", i, j);
+		regex |= m[j].path_type == MODEL_PATH_REGEX;
+	}
+	if (regex && route_at(b, i)->prefix_rewrite.offset != 0)
+		route_warn(
+			b, i, "prefixRewrite has no effect on a regex matcher");
+	return 0;
+}
+
+static int
+route_put(struct vhost_builder *b, size_t i, const struct model_route *r,
+	struct error *err)
+{
+	options_put(b, i, r);
+	switch (r->action) {
+	case MODEL_ACTION_ROUTE:
+		route_at(b, i)->action = IMAGE_ACTION_ROUTE;
+		destinations_put(b, i, r);
+		break;
+	case MODEL_ACTION_REDIRECT:
+		redirect_put(b, i, &r->redirect);
+		break;
+	case MODEL_ACTION_DIRECT_RESPONSE:
+		direct_put(b, i, &r->direct);
+		break;
+	}
+	return matchers_put(b, i, r, err);
+}
+
+static void
+route_unreachable(uint32_t route, uint32_t earlier, void *arg)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		"is never reached: routes[%" PRIu32 "] comes first and takes "
+		"the same requests",
+		earlier);
+	route_warn(arg, route, text);
+}
+
+static size_t
+matcher_count(const struct model_virtual_service *vs)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < vs->route_count; i++)
+		count += vs->routes[i].matcher_count
+				 ? vs->routes[i].matcher_count
+				 : 1;
+	return count;
+}
+
+static int
+vhost_put(struct vhost_builder *b, const struct model_virtual_service *vs,
+	struct error *err)
+{
+	struct image_str name;
+	struct str full;
+	struct image_vhost *vhost;
+	uint32_t headers;
+
+	block_room(&b->block, 1, sizeof(*vhost));
+	b->routes = block_room(
+		&b->block, vs->route_count, sizeof(struct image_route));
+	str_init(&full);
+	str_printf(&full, "%s.%s", vs->meta.ns, vs->meta.name);
+	name = block_text(&b->block, full.data);
+	str_fini(&full);
+	headers = headers_put(b, "options", vs->headers);
+	vhost = block_at(&b->block, 0);
+	vhost->name = name;
+	vhost->headers = headers;
+	vhost->routes =
+		(struct image_array){ b->routes, (uint32_t)vs->route_count };
+	b->matchers = vhost_matchers_new(&b->block, matcher_count(vs));
+	for (size_t i = 0; i < vs->route_count; i++)
+		if (route_put(b, i, &vs->routes[i], err) < 0)
+			return -1;
+	vhost_matchers_finish(b->matchers, route_unreachable, b);
+	return 0;
+}
+
+void *
+vhost_build(const struct model_virtual_service *vs, vhost_upstream_f *upstream,
+	vhost_warning_f *warning, void *arg, uint32_t *length,
+	struct error *err)
+{
+	struct vhost_builder b = {
+		.upstream = upstream,
+		.warning = warning,
+		.arg = arg,
+	};
+	struct image_vhost *vhost = NULL;
+
+	block_init(&b.block);
+	if (vhost_put(&b, vs, err) < 0)
+		goto out;
+	vhost = block_steal(&b.block, length, err);
+	if (vhost != NULL)
+		vhost->length = *length;
+out:
+	vhost_matchers_free(b.matchers);
+	block_fini(&b.block);
+	return vhost;
+}
