@@ -1,0 +1,401 @@
+/* The store: files in and out, what other hands change, the lock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/store.h"
+
+static char *root;
+static struct str seen; /* what the callback was told, a line each */
+
+static int
+entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int
+setup(void **state)
+{
+	char folder[] = "/tmp/gg-store-XXXXXX";
+
+	(void)state;
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	root = xasprintf("%s/config", folder);
+	str_init(&seen);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	*strrchr(root, '/') = '\0';
+	nftw(root, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
+	free(root);
+	str_fini(&seen);
+	return 0;
+}
+
+static void
+note(enum model_type type, const char *ns, const char *name, struct doc *d,
+	const struct error *problem, bool gone, void *arg)
+{
+	(void)arg;
+	str_printf(&seen, "%s/%s/%s ", model_type_plural(type), ns, name);
+	if (gone)
+		str_puts(&seen, "gone\n");
+	else if (problem != NULL)
+		str_printf(&seen, "problem: %s\n", problem->text);
+	else
+		str_printf(&seen, "v=%lld\n",
+			(long long)doc_integer(doc_get(d, "v")));
+	doc_free(d);
+}
+
+static struct store *
+store_ready(void)
+{
+	struct error err = ERROR_INIT;
+	struct store *s = store_open(root, &err);
+
+	if (s == NULL || store_scan(s, note, NULL, &err) != 0)
+		fail_msg("%s", err.text);
+	str_clear(&seen);
+	return s;
+}
+
+static char *
+path_of(const char *below)
+{
+	return xasprintf("%s/%s", root, below);
+}
+
+static void
+put(const char *below, const char *text)
+{
+	char *path = path_of(below);
+	FILE *f = fopen(path, "w");
+
+	if (f == NULL)
+		fail_msg("%s", path);
+	fputs(text, f);
+	fclose(f);
+	free(path);
+}
+
+static void
+folder_make(const char *below)
+{
+	char *path = path_of(below);
+
+	assert_int_equal(mkdir(path, 0750), 0);
+	free(path);
+}
+
+/* inotify queues events before the system call returns: no waiting. */
+static void
+changes_are(struct store *s, const char *want)
+{
+	str_clear(&seen);
+	store_changes(s, note, NULL);
+	assert_string_equal(seen.data, want);
+}
+
+static void
+write_v(struct store *s, const char *name, int v)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d = doc_new_map();
+
+	doc_set(d, "v", doc_new_integer(v));
+	if (store_write(s, MODEL_UPSTREAM, "ns", name, d, &err) != 0)
+		fail_msg("%s", err.text);
+	doc_free(d);
+}
+
+static void
+test_write_and_scan(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct store *s = store_ready();
+	char *path = store_path(s, MODEL_UPSTREAM, "ns", "a.b");
+	char *want = path_of("upstreams/ns/a.b.yaml");
+
+	(void)state;
+	assert_string_equal(path, want);
+	write_v(s, "a.b", 1);
+	write_v(s, "a.b", 2);
+	changes_are(s, "");
+	assert_int_equal(access(path, R_OK), 0);
+	store_close(s);
+
+	s = store_open(root, &err);
+	str_clear(&seen);
+	assert_int_equal(store_scan(s, note, NULL, &err), 0);
+	assert_string_equal(seen.data, "upstreams/ns/a.b v=2\n");
+	assert_int_equal(store_remove(s, MODEL_UPSTREAM, "ns", "a.b", &err), 0);
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(store_remove(s, MODEL_UPSTREAM, "ns", "a.b", &err), 0);
+	changes_are(s, "");
+	store_close(s);
+	store_close(NULL);
+	free(path);
+	free(want);
+}
+
+static void
+test_changes(void **state)
+{
+	struct store *s = store_ready();
+	char *from, *to;
+
+	(void)state;
+	write_v(s, "a", 1);
+	store_changes(s, note, NULL);
+	put("upstreams/ns/a.yaml", "v: 7\n");
+	changes_are(s, "upstreams/ns/a v=7\n");
+	put("upstreams/ns/a.yaml", "v: 7\n");
+	changes_are(s, "");
+	put("upstreams/ns/a.yaml", "v: [\n");
+	str_clear(&seen);
+	store_changes(s, note, NULL);
+	from = path_of("upstreams/ns/a.yaml");
+	to = xasprintf("upstreams/ns/a problem: %s:", from);
+	assert_memory_equal(seen.data, to, strlen(to));
+	free(to);
+
+	/* As editors save: another file, renamed over it. */
+	put("upstreams/ns/.a.yaml.swp", "v: 8\n");
+	put("upstreams/ns/a.yaml~", "v: 8\n");
+	put("upstreams/ns/A.yaml", "v: 8\n");
+	changes_are(s, "");
+	free(from);
+	from = path_of("upstreams/ns/a.yaml~");
+	to = path_of("upstreams/ns/a.yaml");
+	assert_int_equal(rename(from, to), 0);
+	changes_are(s, "upstreams/ns/a v=8\n");
+	unlink(to);
+	changes_are(s, "upstreams/ns/a gone\n");
+	changes_are(s, "");
+	store_close(s);
+	free(from);
+	free(to);
+}
+
+static void
+test_half_written(void **state)
+{
+	struct store *s = store_ready();
+	char *path;
+	FILE *f;
+
+	(void)state;
+	folder_make("gateways/ns");
+	changes_are(s, "");
+	path = path_of("gateways/ns/g.yaml");
+	f = fopen(path, "w");
+	fputs("v: ", f);
+	fflush(f);
+	changes_are(s, "");
+	fputs("5\n", f);
+	fclose(f);
+	changes_are(s, "gateways/ns/g v=5\n");
+	store_close(s);
+	free(path);
+}
+
+static void
+test_folders(void **state)
+{
+	struct store *s = store_ready();
+	char *from, *to;
+
+	(void)state;
+	folder_make("virtualservices/team");
+	put("virtualservices/team/a.yaml", "v: 1\n");
+	changes_are(s, "virtualservices/team/a v=1\n");
+	put("virtualservices/team/a.yaml", "v: 2\n");
+	changes_are(s, "virtualservices/team/a v=2\n");
+	from = path_of("virtualservices/team");
+	to = path_of("virtualservices/crew");
+	assert_int_equal(rename(from, to), 0);
+	changes_are(
+		s, "virtualservices/crew/a v=2\nvirtualservices/team/a gone\n");
+	put("virtualservices/crew/a.yaml", "v: 3\n");
+	changes_are(s, "virtualservices/crew/a v=3\n");
+	nftw(to, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
+	changes_are(s, "virtualservices/crew/a gone\n");
+	store_close(s);
+	free(from);
+	free(to);
+}
+
+static void
+test_odd_files(void **state)
+{
+	struct store *s = store_ready();
+	char *path, *target;
+
+	(void)state;
+	folder_make("upstreams/odd");
+	changes_are(s, "");
+	path = path_of("upstreams/odd/fifo.yaml");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	str_clear(&seen);
+	store_changes(s, note, NULL);
+	assert_non_null(strstr(seen.data, "is not a file"));
+	unlink(path);
+	changes_are(s, "upstreams/odd/fifo gone\n");
+	free(path);
+
+	put("upstreams/odd/empty.yaml", "");
+	str_clear(&seen);
+	store_changes(s, note, NULL);
+	assert_non_null(strstr(seen.data, "the file holds no document"));
+
+	path = path_of("upstreams/odd/huge.yaml");
+	put("upstreams/odd/huge.yaml", "v: 1\n");
+	assert_int_equal(truncate(path, 100 << 20), 0);
+	str_clear(&seen);
+	store_changes(s, note, NULL);
+	assert_non_null(strstr(seen.data, "has more than 67108864 bytes"));
+	free(path);
+
+	/* A link made in one step has no writer whose end one could await. */
+	put("target", "v: 4\n");
+	target = path_of("target");
+	path = path_of("upstreams/odd/link.yaml");
+	assert_int_equal(symlink(target, path), 0);
+	changes_are(s, "upstreams/odd/link v=4\n");
+	store_close(s);
+	free(path);
+	free(target);
+}
+
+static void
+test_watch_fd(void **state)
+{
+	struct store *s = store_ready();
+	struct pollfd p = { .fd = store_watch_fd(s), .events = POLLIN };
+
+	(void)state;
+	write_v(s, "polled", 1);
+	store_changes(s, note, NULL);
+	assert_int_equal(poll(&p, 1, 0), 0);
+	put("upstreams/ns/polled.yaml", "v: 2\n");
+	assert_int_equal(poll(&p, 1, 0), 1);
+	changes_are(s, "upstreams/ns/polled v=2\n");
+	assert_int_equal(poll(&p, 1, 0), 0);
+	store_close(s);
+}
+
+static void
+test_lock(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct store *s = store_ready();
+	char *want = xasprintf("another gloo-gateway with pid %ld uses this "
+			       "store (%s/.lock is locked)",
+		(long)getpid(), root);
+
+	(void)state;
+	assert_null(store_open(root, &err));
+	assert_string_equal(err.text, want);
+	store_close(s);
+	s = store_ready();
+	store_close(s);
+	free(want);
+}
+
+/* The limit on the size of files stands for a full disk. */
+static void
+test_full_disk(void **state)
+{
+	struct store *s = store_ready();
+	struct error err = ERROR_INIT;
+	struct rlimit old, tight;
+	struct doc *d = doc_new_map();
+	char *big = xmalloc(10001);
+	int rc;
+
+	(void)state;
+	write_v(s, "whole", 1);
+	memset(big, 'x', 10000);
+	big[10000] = '\0';
+	doc_set_string(d, "v", big);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	tight = old;
+	tight.rlim_cur = 4096;
+	setrlimit(RLIMIT_FSIZE, &tight);
+	rc = store_write(s, MODEL_UPSTREAM, "ns", "whole", d, &err);
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.code, ERROR_SYSTEM);
+	changes_are(s, "");
+	store_close(s);
+	str_clear(&seen);
+	err = (struct error)ERROR_INIT;
+	s = store_open(root, &err);
+	assert_int_equal(store_scan(s, note, NULL, &err), 0);
+	assert_non_null(strstr(seen.data, "upstreams/ns/whole v=1\n"));
+	store_close(s);
+	doc_free(d);
+	free(big);
+}
+
+static void
+test_names(void **state)
+{
+	struct store *s = store_ready();
+	struct doc *d = doc_new_map();
+
+	(void)state;
+	assert_int_equal(
+		store_write(s, MODEL_UPSTREAM, "..", "a", d, NULL), -1);
+	assert_int_equal(
+		store_write(s, MODEL_UPSTREAM, "ns", "../../a", d, NULL), -1);
+	assert_int_equal(
+		store_remove(s, MODEL_UPSTREAM, "ns", "../a", NULL), -1);
+	doc_free(d);
+	store_close(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_write_and_scan),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_half_written),
+		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_odd_files),
+		cmocka_unit_test(test_watch_fd),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,250 @@
+/* Documents to models and back. */
+#include "config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "config/normalise.h"
+#include "model/duration.h"
+#include "model/tables.h"
+
+static const struct schema *const schemas[MODEL_TYPE_COUNT] = {
+	[MODEL_UPSTREAM] = &model_upstream_schema,
+	[MODEL_VIRTUAL_SERVICE] = &model_virtual_service_schema,
+	[MODEL_GATEWAY] = &model_gateway_schema,
+};
+
+static int
+line_note(struct error *err, const struct doc *d)
+{
+	if (err != NULL && err->line == 0)
+		err->line = doc_line(d);
+	return -1;
+}
+
+int
+config_type(const struct doc *d, enum model_type *type, struct error *err)
+{
+	int rc = normalise_type(d, NULL, type, err);
+
+	schema_place_trim(err);
+	return rc;
+}
+
+/* ---- what needs the table of kinds */
+
+static int
+unknown_kind(const char *key, const struct upstream_kind *const *kinds,
+	struct error *err)
+{
+	struct str known;
+
+	str_init(&known);
+	for (; kinds != NULL && *kinds != NULL; kinds++)
+		str_printf(&known, "%s%s", known.length == 0 ? "" : ", ",
+			(*kinds)->key);
+	error_set(err, ERROR_CONFIG,
+		"unknown key \"%.64s\"; the kinds of upstream are %s", key,
+		known.data);
+	str_fini(&known);
+	return -1;
+}
+
+static int
+spec_read(struct model_upstream *u, const struct doc *spec,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	const char *key;
+
+	if (doc_type(spec) == DOC_NULL)
+		return error_set(err, ERROR_CONFIG,
+			"the key \"upstreamSpec\" is missing");
+	if (doc_type(spec) != DOC_MAP || doc_count(spec) != 1) {
+		error_set(err, ERROR_CONFIG,
+			".upstreamSpec: expected a map with one key, the kind "
+			"of upstream");
+		return line_note(err, spec);
+	}
+	key = doc_key_at(spec, 0);
+	u->kind = kind_find(kinds, key);
+	if (u->kind == NULL) {
+		unknown_kind(key, kinds, err);
+		error_prefix(err, ".upstreamSpec");
+		return line_note(err, doc_value_at(spec, 0));
+	}
+	u->spec = u->kind->read(doc_value_at(spec, 0), err);
+	if (u->spec != NULL)
+		return 0;
+	u->kind = NULL;
+	error_prefix(err, ".upstreamSpec.%s", key);
+	return line_note(err, doc_value_at(spec, 0));
+}
+
+static int
+destination_check(const struct model_route *r, size_t i,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	const struct doc *spec = r->destinations[i].spec;
+	const char *key;
+
+	if (spec == NULL)
+		return 0;
+	key = doc_key_at(spec, 0);
+	if (doc_count(spec) != 1)
+		error_set(err, ERROR_CONFIG, "expected a map with one key");
+	else if (strcmp(key, "rest") == 0 || strcmp(key, "grpc") == 0)
+		error_set(err, ERROR_CONFIG, ".%s: is not supported yet", key);
+	else if (kind_find(kinds, key) == NULL)
+		unknown_kind(key, kinds, err);
+	else
+		return 0;
+	error_prefix(err, ".destinationSpec");
+	if (r->multi)
+		error_prefix(err,
+			".routeAction.multi.destinations[%zu]"
+			".destination",
+			i);
+	else
+		error_prefix(err, ".routeAction.single");
+	return line_note(err, spec);
+}
+
+static int
+destinations_check(const struct model_virtual_service *vs,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	for (size_t i = 0; i < vs->route_count; i++) {
+		const struct model_route *r = &vs->routes[i];
+
+		for (size_t j = 0; j < r->destination_count; j++)
+			if (destination_check(r, j, kinds, err) != 0)
+				return error_prefix(
+					err, ".virtualHost.routes[%zu]", i);
+	}
+	return 0;
+}
+
+/* ---- reading */
+
+static struct model_object *
+object_read(const struct doc *d, enum model_type type,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	struct doc *canonical = normalise(d, type, kinds, err);
+	struct model_object *o = NULL;
+	struct model_meta *meta;
+	int rc = 0;
+
+	if (canonical == NULL)
+		return NULL;
+	meta = schema_read_new(schemas[type], canonical, err);
+	if (meta == NULL) {
+		line_note(err, d);
+		goto out;
+	}
+	o = xcalloc(1, sizeof(*o));
+	o->type = type;
+	o->refs = 1;
+	o->meta = meta;
+	if (type == MODEL_UPSTREAM)
+		rc = spec_read(o->upstream, doc_get(canonical, "upstreamSpec"),
+			kinds, err);
+	if (type == MODEL_VIRTUAL_SERVICE)
+		rc = destinations_check(o->virtual_service, kinds, err);
+	if (rc != 0) {
+		line_note(err, d);
+		model_object_unref(o);
+		o = NULL;
+	}
+out:
+	doc_free(canonical);
+	return o;
+}
+
+struct model_object *
+config_read(const struct doc *d, const struct upstream_kind *const *kinds,
+	struct error *err)
+{
+	struct model_object *o = NULL;
+	enum model_type type;
+
+	if (normalise_type(d, kinds, &type, err) == 0)
+		o = object_read(d, type, kinds, err);
+	schema_place_trim(err);
+	return o;
+}
+
+struct model_object *
+config_read_type(const struct doc *d, enum model_type type,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	struct model_object *o = NULL;
+	enum model_type found;
+
+	/* Without a telling key (a Gateway of defaults) the caller's word is
+	 * enough; a wrong `kind` is an error in any case. */
+	if (normalise_type(d, kinds, &found, &why) != 0 &&
+		(doc_type(d) != DOC_MAP || doc_get(d, "kind") != NULL)) {
+		if (err != NULL && err->code == ERROR_NONE)
+			*err = why;
+	} else if (why.code == ERROR_NONE && found != type) {
+		error_set(err, ERROR_CONFIG,
+			"expected a resource of type %s, "
+			"found one of type %s",
+			model_type_kind(type), model_type_kind(found));
+		line_note(err, d);
+	} else {
+		o = object_read(d, type, kinds, err);
+	}
+	schema_place_trim(err);
+	return o;
+}
+
+/* ---- printing */
+
+struct doc *
+config_print(const struct model_object *o)
+{
+	struct doc *d = schema_print(schemas[o->type], o->meta);
+
+	if (o->type == MODEL_UPSTREAM)
+		doc_set(doc_set(d, "upstreamSpec", doc_new_map()),
+			o->upstream->kind->key,
+			o->upstream->kind->print(o->upstream->spec));
+	return d;
+}
+
+struct doc *
+config_kube_form(const struct doc *canonical, enum model_type type)
+{
+	struct doc *d = doc_new_map();
+	struct doc *spec;
+
+	doc_set_string(d, "apiVersion", normalise_api_version(type));
+	doc_set_string(d, "kind", model_type_kind(type));
+	spec = doc_set(d, "spec", doc_new_map());
+	for (size_t i = 0; i < doc_count(canonical); i++) {
+		const char *key = doc_key_at(canonical, i);
+		struct doc *copy = doc_copy(doc_value_at(canonical, i));
+
+		if (strcmp(key, "metadata") == 0 || strcmp(key, "status") == 0)
+			doc_set(d, key, copy);
+		else
+			doc_set(spec, key, copy);
+	}
+	return d;
+}
+
+int
+config_duration_parse(const char *text, uint64_t *ms)
+{
+	return duration_parse(text, ms);
+}
+
+char *
+config_duration_print(uint64_t ms)
+{
+	return duration_print(ms);
+}

@@ -1,0 +1,477 @@
+/* The daemon's settings file, read by a schema table. */
+#include "config/settings.h"
+
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/doc.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/yaml.h"
+#include "model/model.h"
+#include "model/tables.h"
+
+#define SETTINGS_BYTES_MAX (1u << 20)
+#define WORKERS_MAX        64
+#define INTERFACES_MAX     64
+#define TRUSTED_MAX        1024
+#define MINUTE             60000
+
+static int
+text_given(const char *text, struct error *err)
+{
+	if (text[0] == '\0')
+		return error_set(err, ERROR_CONFIG, "must not be empty");
+	return model_text_check(text, err);
+}
+
+static int
+socket_check(const char *text, struct error *err)
+{
+	struct sockaddr_un name;
+
+	if (text_given(text, err) != 0)
+		return -1;
+	if (strlen(text) >= sizeof(name.sun_path))
+		return error_set(err, ERROR_CONFIG,
+			"the path of a socket has at most %zu bytes",
+			sizeof(name.sun_path) - 1);
+	return 0;
+}
+
+/* "127.0.0.1:9091" or "[::1]:9091". */
+static int
+address_port_check(const char *text, struct error *err)
+{
+	const char *colon = strrchr(text, ':');
+	struct addr addr;
+	char ip[ADDR_TEXT_MAX];
+	size_t length = colon == NULL ? 0 : (size_t)(colon - text);
+	size_t digits = colon == NULL ? 0 : strspn(colon + 1, "0123456789");
+	bool bracket = text[0] == '[';
+
+	if (length > 2 && bracket && text[length - 1] == ']') {
+		text++;
+		length -= 2;
+	}
+	if (length == 0 || length >= sizeof(ip) || digits == 0 || digits > 5 ||
+		colon[1 + digits] != '\0' || atoi(colon + 1) < 1 ||
+		atoi(colon + 1) > 65535)
+		goto wrong;
+	memcpy(ip, text, length);
+	ip[length] = '\0';
+	/* An IPv6 address without brackets would swallow its port. */
+	if (addr_parse_ip(ip, 0, &addr) == 0 &&
+		(strchr(ip, ':') != NULL) == bracket)
+		return 0;
+wrong:
+	return error_set(err, ERROR_CONFIG,
+		"expected an address and a port, such as 127.0.0.1:9091 or "
+		"[::1]:9091");
+}
+
+/* "127.0.0.1:5353,10.0.0.1": addresses, each with or without a port. */
+static int
+servers_check(const char *text, struct error *err)
+{
+	char *copy = xstrdup(text);
+	char *rest = copy, *one;
+	struct addr addr;
+	int rc = 0;
+
+	while (rc == 0 && (one = strsep(&rest, ",")) != NULL)
+		if (addr_parse_ip(one, 0, &addr) != 0 &&
+			address_port_check(one, NULL) != 0)
+			rc = error_set(err, ERROR_CONFIG,
+				"\"%.64s\" is not an address, with or without "
+				"a port",
+				one);
+	free(copy);
+	return rc;
+}
+
+static int
+user_check(const char *text, struct error *err)
+{
+	if (text[0] == '\0' || text[0] == '-' || strlen(text) > 32 ||
+		strpbrk(text, ":/ ") != NULL)
+		return error_set(err, ERROR_CONFIG,
+			"\"%.64s\" is not a name of a user", text);
+	return model_text_check(text, err);
+}
+
+static int
+interface_check(const char *text, struct error *err)
+{
+	if (text[0] == '\0' || strlen(text) >= IFNAMSIZ ||
+		strpbrk(text, "/: ") != NULL || strcmp(text, ".") == 0 ||
+		strcmp(text, "..") == 0)
+		return error_set(err, ERROR_CONFIG,
+			"\"%.64s\" is not a name of an interface (1 to %d "
+			"bytes)",
+			text, IFNAMSIZ - 1);
+	return model_text_check(text, err);
+}
+
+static int
+trusted_read(const struct doc *d, void *base, struct error *err)
+{
+	struct settings *s = base;
+	size_t count = doc_count(d);
+
+	if (doc_type(d) != DOC_LIST)
+		return error_set(err, ERROR_CONFIG, "expected %s, found %s",
+			doc_type_name(DOC_LIST), doc_type_name(doc_type(d)));
+	if (count > TRUSTED_MAX)
+		return error_set(err, ERROR_CONFIG,
+			"%zu are too many, at most %d are allowed", count,
+			TRUSTED_MAX);
+	s->trusted = xcalloc(count + 1, sizeof(*s->trusted));
+	for (; s->trusted_count < count; s->trusted_count++) {
+		const struct doc *one = doc_at(d, s->trusted_count);
+		struct error why = ERROR_INIT;
+
+		if (doc_type(one) == DOC_STRING &&
+			addr_prefix_parse(doc_string(one),
+				&s->trusted[s->trusted_count], &why) == 0)
+			continue;
+		error_set(err, ERROR_CONFIG,
+			"[%zu]: expected an address or prefix such as "
+			"10.0.0.0/8",
+			s->trusted_count);
+		if (err != NULL && err->line == 0)
+			err->line = doc_line(one);
+		return -1;
+	}
+	return 0;
+}
+
+static void
+trusted_fini(void *base)
+{
+	struct settings *s = base;
+
+	free(s->trusted);
+	s->trusted = NULL;
+	s->trusted_count = 0;
+}
+
+static const struct schema_custom trusted = {
+	.read = trusted_read,
+	.fini = trusted_fini,
+};
+
+/* A row of a duration in ms, a number, a path. */
+#define MS(key, member, low, high, value)                                      \
+	{                                                                      \
+		.name = (key), .type = SCHEMA_DURATION,                        \
+		SCHEMA_AT(settings, member), .min = (low), .max = (high),      \
+		.fallback = (value)                                            \
+	}
+#define NUMBER(key, member, low, high, value)                                  \
+	{                                                                      \
+		.name = (key), .type = SCHEMA_NUMBER,                          \
+		SCHEMA_AT(settings, member), .min = (low), .max = (high),      \
+		.fallback = (value)                                            \
+	}
+#define TEXT(key, member, checked, value)                                      \
+	{                                                                      \
+		.name = (key), .type = SCHEMA_STRING,                          \
+		SCHEMA_AT(settings, member), .check = (checked),               \
+		.fallback_text = (value)                                       \
+	}
+#define GROUP(key, table)                                                      \
+	{                                                                      \
+		.name = (key), .type = SCHEMA_STRUCT, .sub = &(table)          \
+	}
+#define TABLE(name)                                                            \
+	static const struct schema name##_schema = {                           \
+		.fields = name##_fields,                                       \
+		.size = sizeof(struct settings),                               \
+	}
+
+static const struct schema_field config_source_fields[] = {
+	TEXT("directory", config_directory, text_given,
+		"/var/lib/gloo-gateway/config"),
+	{ .name = NULL },
+};
+TABLE(config_source);
+
+static const struct schema_field secret_source_fields[] = {
+	TEXT("directory", secret_directory, text_given,
+		"/var/lib/gloo-gateway/secrets"),
+	{ .name = NULL },
+};
+TABLE(secret_source);
+
+static const struct schema_field admin_fields[] = {
+	TEXT("http", admin_http, address_port_check, NULL),
+	TEXT("socket", admin_socket, socket_check,
+		"/run/gloo-gateway/admin.sock"),
+	{ .name = NULL },
+};
+TABLE(admin);
+
+static const struct schema_field dns_fields[] = {
+	TEXT("servers", resolvers, servers_check, NULL),
+	{ .name = NULL },
+};
+TABLE(dns);
+
+static const struct schema_field proxy_fields[] = {
+	MS("drainTimeout", drain_timeout_ms, 0, 60 * MINUTE, 30000),
+	MS("orphanTimeout", orphan_timeout_ms, 0, 24 * 60 * MINUTE,
+		10 * MINUTE),
+	MS("stopDelay", stop_delay_ms, 0, 10 * MINUTE, 0),
+	TEXT("user", proxy_user, user_check, "gloo-gateway-proxy"),
+	NUMBER("workers", workers, 0, WORKERS_MAX, 0),
+	{ .name = NULL },
+};
+TABLE(proxy);
+
+static const struct schema_field limits_fields[] = {
+	MS("bodyIdleTimeout", body_idle_ms, 1, 60 * MINUTE, 30000),
+	NUMBER("connections", connections, 1, 1000000, 20000),
+	NUMBER("fields", fields, 1, 100, 100),
+	NUMBER("headBytes", head_bytes, 1024, 61440, 61440),
+	MS("headTimeout", head_timeout_ms, 1, 60 * MINUTE, 10000),
+	MS("idleTimeout", idle_timeout_ms, 1, 60 * MINUTE, 60000),
+	NUMBER("targetBytes", target_bytes, 64, 61440, 8192),
+	MS("upstreamIdleTimeout", upstream_idle_ms, 1, 60 * MINUTE, 60000),
+	{ .name = NULL },
+};
+TABLE(limits);
+
+static const struct schema_word xdp_modes[] = {
+	{ "auto", SETTINGS_XDP_AUTO },
+	{ "native", SETTINGS_XDP_NATIVE },
+	{ "generic", SETTINGS_XDP_GENERIC },
+	{ NULL, 0 },
+};
+
+static const struct schema_field interface_fields[] = {
+	{ .name = "mode",
+		.type = SCHEMA_WORD,
+		SCHEMA_AT(settings_interface, mode),
+		.words = xdp_modes },
+	{ .name = "name",
+		.type = SCHEMA_STRING,
+		.flags = SCHEMA_REQUIRED,
+		SCHEMA_AT(settings_interface, name),
+		.check = interface_check },
+	{ .name = NULL },
+};
+
+static const struct schema interface_schema = {
+	.fields = interface_fields,
+	.size = sizeof(struct settings_interface),
+};
+
+static const struct schema_word stop_words[] = {
+	{ "detach", false },
+	{ "keep", true },
+	{ NULL, 0 },
+};
+
+static int
+xdp_check(void *base, struct error *err)
+{
+	const struct settings *s = base;
+
+	for (size_t i = 0; i < s->interface_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(s->interfaces[i].name,
+				    s->interfaces[j].name) == 0)
+				return error_set(err, ERROR_CONFIG,
+					".interfaces[%zu].name: \"%s\" is "
+					"given twice",
+					i, s->interfaces[i].name);
+	return 0;
+}
+
+static const struct schema_field xdp_fields[] = {
+	{ .name = "interfaces",
+		.type = SCHEMA_LIST,
+		SCHEMA_ARRAY_AT(settings, interfaces, interface_count),
+		.max = INTERFACES_MAX,
+		.sub = &interface_schema },
+	TEXT("object", xdp_object, text_given, NULL),
+	{ .name = "onStop",
+		.type = SCHEMA_WORD,
+		SCHEMA_AT(settings, xdp_keep),
+		.words = stop_words },
+	TEXT("pinPath", xdp_pin_path, text_given, "/sys/fs/bpf/gloo-gateway"),
+	SCHEMA_NOT_YET("maps"),
+	{ .name = NULL },
+};
+
+static const struct schema xdp_schema = {
+	.fields = xdp_fields,
+	.size = sizeof(struct settings),
+	.check = xdp_check,
+};
+
+static const struct schema_field access_log_fields[] = {
+	TEXT("path", access_log, text_given, NULL),
+	{ .name = NULL },
+};
+TABLE(access_log);
+
+static const struct schema_word log_levels[] = {
+	{ "error", LOG_LEVEL_ERROR },
+	{ "warn", LOG_LEVEL_WARN },
+	{ "info", LOG_LEVEL_INFO },
+	{ "debug", LOG_LEVEL_DEBUG },
+	{ NULL, 0 },
+};
+
+static const struct schema_field settings_fields[] = {
+	GROUP("accessLog", access_log_schema),
+	GROUP("admin", admin_schema),
+	GROUP("directoryConfigSource", config_source_schema),
+	GROUP("directorySecretSource", secret_source_schema),
+	TEXT("discoveryNamespace", discovery_namespace, model_name_check,
+		MODEL_NAMESPACE_DEFAULT),
+	GROUP("dns", dns_schema),
+	GROUP("limits", limits_schema),
+	{ .name = "logLevel",
+		.type = SCHEMA_WORD,
+		SCHEMA_AT(settings, log_level),
+		.fallback = LOG_LEVEL_INFO,
+		.words = log_levels },
+	GROUP("proxy", proxy_schema),
+	TEXT("stateDirectory", state_directory, text_given,
+		"/var/lib/gloo-gateway/state"),
+	{ .name = "trustedProxies", .type = SCHEMA_CUSTOM, .custom = &trusted },
+	GROUP("xdp", xdp_schema),
+	SCHEMA_NOT_YET("consul"),
+	SCHEMA_NOT_YET("kubernetes"),
+	SCHEMA_NOT_YET("watchNamespaces"),
+	{ .name = NULL },
+};
+
+static int
+settings_check(void *base, struct error *err)
+{
+	const struct settings *s = base;
+
+	if (s->target_bytes > s->head_bytes)
+		return error_set(err, ERROR_CONFIG,
+			".limits.targetBytes: %u is more than limits.headBytes "
+			"(%u)",
+			s->target_bytes, s->head_bytes);
+	return 0;
+}
+
+static const struct schema settings_schema = {
+	.fields = settings_fields,
+	.size = sizeof(struct settings),
+	.check = settings_check,
+};
+
+/* ---- the file */
+
+static char *
+path_absolute(const char *path)
+{
+	char *here, *whole;
+
+	if (path[0] == '/')
+		return xstrdup(path);
+	here = getcwd(NULL, 0);
+	if (here == NULL)
+		return xstrdup(path);
+	whole = xasprintf("%s/%s", here, path);
+	free(here);
+	return whole;
+}
+
+static void
+path_settle(char **path, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	char *whole;
+
+	if (*path == NULL || (*path)[0] == '/' || slash == NULL)
+		return;
+	whole = xasprintf("%.*s/%s", (int)(slash - file), file, *path);
+	free(*path);
+	*path = whole;
+}
+
+static struct settings *
+settings_from(const char *path, struct error *err)
+{
+	struct settings *s = NULL;
+	struct doc *d = NULL;
+	struct str text;
+
+	str_init(&text);
+	if (file_read(path, SETTINGS_BYTES_MAX, &text, err) != 0)
+		goto out;
+	d = yaml_doc_read(text.data, text.length, err);
+	if (d == NULL && err->code != ERROR_NONE)
+		goto out;
+	s = schema_read_new(&settings_schema, d, err);
+	schema_place_trim(err);
+out:
+	doc_free(d);
+	str_fini(&text);
+	return s;
+}
+
+/* The caller prints the text alone, so file and line go into it. */
+static void
+error_locate(struct error *err, const char *path)
+{
+	if (strstr(err->text, path) != NULL)
+		return;
+	if (err->line > 0)
+		error_prefix(err, "%s:%d", path, err->line);
+	else
+		error_prefix(err, "%s", path);
+}
+
+struct settings *
+settings_read(const char *path, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	struct settings *s;
+	char *file;
+
+	if (path == NULL)
+		return schema_read_new(&settings_schema, NULL, err);
+	file = path_absolute(path);
+	s = settings_from(file, &why);
+	if (s == NULL) {
+		error_locate(&why, file);
+		if (err != NULL && err->code == ERROR_NONE)
+			*err = why;
+		free(file);
+		return NULL;
+	}
+	s->path = file;
+	path_settle(&s->config_directory, file);
+	path_settle(&s->secret_directory, file);
+	path_settle(&s->state_directory, file);
+	path_settle(&s->admin_socket, file);
+	path_settle(&s->xdp_pin_path, file);
+	path_settle(&s->xdp_object, file);
+	path_settle(&s->access_log, file);
+	return s;
+}
+
+void
+settings_free(struct settings *s)
+{
+	if (s == NULL)
+		return;
+	schema_fini(&settings_schema, s);
+	free(s->path);
+	free(s);
+}

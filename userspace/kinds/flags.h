@@ -1,0 +1,38 @@
+/* What the command line flags of the kinds have in common: texts into a spec
+ * document. Private to kinds/. */
+#ifndef KINDS_FLAGS_H
+#define KINDS_FLAGS_H
+
+#include "base/doc.h"
+#include "base/error.h"
+
+int flag_text(struct doc *spec, const char *key, const char *value,
+	struct error *err);
+int flag_number(struct doc *spec, const char *key, const char *value,
+	struct error *err);
+/* "true", "false" or, of a switch without value, NULL. */
+int flag_bool(struct doc *spec, const char *key, const char *value,
+	struct error *err);
+/* Comma-separated; added to what is there. */
+int flag_list(struct doc *spec, const char *key, const char *value,
+	struct error *err);
+/* "k=v,k=v"; added to what is there. */
+int flag_pairs(struct doc *spec, const char *key, const char *value,
+	struct error *err);
+/* secretRef, whole ("namespace.name") or one part of it. */
+int flag_secret(struct doc *spec, const char *value, struct error *err);
+int flag_secret_name(struct doc *spec, const char *value, struct error *err);
+int flag_secret_namespace(
+	struct doc *spec, const char *value, struct error *err);
+
+/* The list or map below key, made if there is none. */
+struct doc *flag_child(struct doc *spec, const char *key, enum doc_type type);
+
+typedef int flag_each_f(
+	struct doc *spec, const char *key, char *one, struct error *err);
+/* Calls each for every part between commas, spaces around it taken away;
+ * empty parts are left out, but one must be there. */
+int flag_each(struct doc *spec, const char *key, const char *value,
+	flag_each_f *each, struct error *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* How each struct of model.h is written: its schema table. */
+#ifndef MODEL_TABLES_H
+#define MODEL_TABLES_H
+
+#include "model/schema.h"
+
+extern const struct schema model_meta_schema;
+extern const struct schema model_ref_schema;
+extern const struct schema model_upstream_schema; /* upstreamSpec is left to
+						     config/: it needs kinds */
+extern const struct schema model_virtual_service_schema;
+extern const struct schema model_gateway_schema;
+extern const struct schema model_route_schema;
+extern const struct schema model_matcher_schema;
+extern const struct schema model_headers_schema; /* headerManipulation */
+
+/* Options that Gloo has both on routes and on virtual hosts. */
+#define MODEL_OPTIONS_NOT_YET                                                  \
+	SCHEMA_NOT_YET("bufferPerRoute"), SCHEMA_NOT_YET("cors"),              \
+		SCHEMA_NOT_YET("csrf"), SCHEMA_NOT_YET("dlp"),                 \
+		SCHEMA_NOT_YET("extProc"), SCHEMA_NOT_YET("extProcEarly"),     \
+		SCHEMA_NOT_YET("extProcLate"), SCHEMA_NOT_YET("extauth"),      \
+		SCHEMA_NOT_YET("extensions"), SCHEMA_NOT_YET("jwt"),           \
+		SCHEMA_NOT_YET("jwtStaged"),                                   \
+		SCHEMA_NOT_YET("rateLimitConfigs"),                            \
+		SCHEMA_NOT_YET("rateLimitEarlyConfigs"),                       \
+		SCHEMA_NOT_YET("rateLimitRegularConfigs"),                     \
+		SCHEMA_NOT_YET("ratelimit"), SCHEMA_NOT_YET("ratelimitBasic"), \
+		SCHEMA_NOT_YET("ratelimitEarly"),                              \
+		SCHEMA_NOT_YET("ratelimitRegular"), SCHEMA_NOT_YET("rbac"),    \
+		SCHEMA_NOT_YET("retries"),                                     \
+		SCHEMA_NOT_YET("stagedTransformations"),                       \
+		SCHEMA_NOT_YET("transformations"), SCHEMA_NOT_YET("waf")
+
+/* Checks of texts that several tables share. */
+int model_name_check(const char *text, struct error *err);
+int model_text_check(const char *text, struct error *err);    /* no controls */
+int model_token_check(const char *text, struct error *err);   /* RFC 9110 */
+int model_path_check(const char *text, struct error *err);    /* "/..." */
+int model_address_check(const char *text, struct error *err); /* literal IP */
+/* A DNS name or a literal address, without port and brackets. */
+int model_host_check(const char *text, struct error *err);
+
+#endif
