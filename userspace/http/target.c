@@ -172,8 +172,12 @@ path_normalise(struct slice raw, char *scratch, struct slice *out)
 static bool
 query_valid(const char *p, const char *end)
 {
+	/* Browsers send these unescaped; the writer escapes them. */
+	static const char tolerated[] = { '{', '|', '}', '^', '\\', '`' };
+
 	for (; p < end; p++) {
-		if (!http_char_is(*p, HTTP_CHAR_PLAIN))
+		if (!http_char_is(*p, HTTP_CHAR_PLAIN) &&
+			!memchr(tolerated, *p, sizeof(tolerated)))
 			return false;
 		if (*p != '%')
 			continue;

@@ -10,7 +10,8 @@
  * different origins), overlong or invalid UTF-8 after decoding, ".." above the
  * root, a "." or ".." segment with a parameter ("..;x": origins that cut the
  * parameter off would resolve it after us). The query is checked for the same
- * raw bytes and for bad %, and kept as it is.
+ * raw bytes and for bad %, and kept as it is; but "\", "^", "`", "{", "|" and
+ * "}", which browsers send raw there, may stand in it (http/write escapes them).
  */
 #ifndef HTTP_TARGET_H
 #define HTTP_TARGET_H

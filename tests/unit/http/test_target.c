@@ -107,6 +107,8 @@ static const struct {
 	{ "braces", BYTES("/a{b}"), NULL, NULL },
 	{ "a bar", BYTES("/a|b"), NULL, NULL },
 	{ "a hash", BYTES("/a#b"), NULL, NULL },
+	{ "what browsers send raw in a query", BYTES("/a?{b}|c^`\\"), "/a",
+		"{b}|c^`\\" },
 	{ "a hash in the query", BYTES("/a?b#c"), NULL, NULL },
 	{ "a control byte in the query", BYTES("/a?b\x01"), NULL, NULL },
 	{ "8 bit in the query", BYTES("/a?b\xff"), NULL, NULL },
