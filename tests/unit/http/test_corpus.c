@@ -36,7 +36,7 @@ corpus_find(const char *folder, char *path, size_t size)
 		folder);
 	if (access(path, R_OK) == 0)
 		return path;
-	print_message("%s is not there: set GG_SHARED\n", path);
+	print_message("skipped: %s is not there\n", path);
 	return NULL;
 }
 
