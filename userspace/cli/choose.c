@@ -1,0 +1,94 @@
+/* Which object is meant: by name, by rule, or by asking. */
+#include "cli/choose.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/api.h"
+#include "cli/describe.h"
+#include "cli/prompt.h"
+
+char *
+choose_name(const struct cli *cli, enum model_type type, const char *question,
+	struct error *err)
+{
+	struct doc *items;
+	const char **names;
+	char *name = NULL;
+	size_t chosen;
+
+	if (cli_name(cli) != NULL)
+		return xstrdup(cli_name(cli));
+	if (!cli->interactive) {
+		error_set(err, ERROR_CONFIG, "the name of the %s is missing",
+			api_word(type));
+		return NULL;
+	}
+	items = api_list(cli, type, cli->ns, err);
+	if (items == NULL)
+		return NULL;
+	names = xcalloc(doc_count(items) + 1, sizeof(*names));
+	for (size_t i = 0; i < doc_count(items); i++)
+		names[i] = describe_name(doc_at(items, i));
+	if (prompt_choice(question, names, doc_count(items), doc_count(items),
+		    &chosen, err) == 0)
+		name = xstrdup(names[chosen]);
+	free(names);
+	doc_free(items);
+	return name;
+}
+
+static bool
+serves_everything(const struct doc *vs)
+{
+	const struct doc *domains =
+		doc_find(vs, "virtualHost", "domains", NULL);
+
+	for (size_t i = 0; i < doc_count(domains); i++) {
+		const char *domain = doc_string(doc_at(domains, i));
+
+		if (domain != NULL && strcmp(domain, "*") == 0)
+			return true;
+	}
+	return doc_count(domains) == 0;
+}
+
+struct doc *
+choose_virtual_service(const struct cli *cli, const char *name,
+	char **selected, struct error *err)
+{
+	struct doc *items, *vs = NULL;
+
+	*selected = NULL;
+	if (name != NULL)
+		return api_object(
+			cli, MODEL_VIRTUAL_SERVICE, cli->ns, name, NULL, err);
+	items = api_list(cli, MODEL_VIRTUAL_SERVICE, cli->ns, err);
+	for (size_t i = 0; i < doc_count(items) && vs == NULL; i++)
+		if (serves_everything(doc_at(items, i)))
+			vs = doc_steal_at(items, i);
+	doc_free(items);
+	if (vs != NULL)
+		*selected = xstrdup(describe_name(vs));
+	return vs;
+}
+
+struct doc *
+choose_target_read(const struct cli *cli, void *arg, struct error *err)
+{
+	struct choose_target *t = arg;
+	char *selected;
+	struct doc *vs =
+		choose_virtual_service(cli, t->name, &selected, err);
+
+	if (selected != NULL && !t->said)
+		cli_say("selected virtualservice %s for route", selected);
+	t->said = true;
+	free(selected);
+	if (vs == NULL && err->code == ERROR_NONE)
+		error_set(err, ERROR_CONFIG,
+			"no virtual service has the domain *; name one with "
+			"--name");
+	return vs;
+}

@@ -1,0 +1,343 @@
+/* glooctl edit: an object as YAML in the operator's editor. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "cli/api.h"
+#include "cli/change.h"
+#include "cli/choose.h"
+#include "cli/command.h"
+
+#define ROUNDS 20 /* of an editor that always writes the same mistake */
+
+static cli_run_f edit_upstream, edit_virtual_service, edit_gateway;
+
+static const struct cli_flag upstream_flags[] = {
+	CLI_FLAG_NAME("upstream", "upstreams"),
+	CLI_FLAG_END,
+};
+
+static const struct cli_command upstream = {
+	.name = "upstream",
+	.aliases = "upstreams us u",
+	.arguments = "NAME",
+	.summary = "edit an upstream",
+	.complete = "upstreams",
+	.flags = upstream_flags,
+	.run = edit_upstream,
+	.arguments_max = 1,
+};
+
+static const struct cli_flag virtual_service_flags[] = {
+	CLI_FLAG_NAME("virtual service", "virtualservices"),
+	CLI_FLAG_END,
+};
+
+static const struct cli_command virtual_service = {
+	.name = "virtualservice",
+	.aliases = "virtualservices vs",
+	.arguments = "NAME",
+	.summary = "edit a virtual service",
+	.complete = "virtualservices",
+	.flags = virtual_service_flags,
+	.run = edit_virtual_service,
+	.arguments_max = 1,
+};
+
+static const struct cli_flag gateway_flags[] = {
+	CLI_FLAG_NAME("gateway", "gateways"),
+	CLI_FLAG_END,
+};
+
+static const struct cli_command gateway = {
+	.name = "gateway",
+	.aliases = "gateways gw",
+	.arguments = "NAME",
+	.summary = "edit a gateway",
+	.complete = "gateways",
+	.flags = gateway_flags,
+	.run = edit_gateway,
+	.arguments_max = 1,
+};
+
+static const struct cli_command *const children[] = {
+	&upstream,
+	&virtual_service,
+	&gateway,
+	NULL,
+};
+
+static const struct cli_flag flags[] = {
+	{ .name = "resource-version",
+		.argument = "number",
+		.help = "edit only if this is the version stored" },
+	CLI_FLAG_NAMESPACE,
+	CLI_FLAG_OUTPUT,
+	CLI_FLAG_DRY_RUN,
+	CLI_FLAG_END,
+};
+
+const struct cli_command cli_command_edit = {
+	.name = "edit",
+	.aliases = "ed",
+	.summary = "edit an object in $EDITOR",
+	.about = "The editor ($EDITOR, else $VISUAL, else vi) opens again with "
+		 "the reason when the\nchange is rejected; leave the text as it "
+		 "is to give up.\n",
+	.examples = "  glooctl edit virtualservice default\n",
+	.flags = flags,
+	.children = children,
+};
+
+struct editing {
+	enum model_type type;
+	struct doc *object;  /* as it is stored */
+	char path[64];       /* the file that the editor opens */
+	struct str text;     /* what it holds */
+};
+
+static int
+editor_run(const char *path, struct error *err)
+{
+	const char *editor = getenv("EDITOR");
+	int status;
+	pid_t pid;
+
+	if (editor == NULL || editor[0] == '\0')
+		editor = getenv("VISUAL");
+	if (editor == NULL || editor[0] == '\0')
+		editor = "vi";
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return error_errno(err, errno, "cannot start the editor");
+	if (pid == 0) {
+		/* By a shell, because it may have arguments of its own. */
+		char *command = xasprintf("%s \"$1\"", editor);
+
+		execl("/bin/sh", "sh", "-c", command, editor, path,
+			(char *)NULL);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return error_errno(
+				err, errno, "cannot wait for the editor");
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return error_set(err, ERROR_SYSTEM,
+			"the editor (%.100s) failed; nothing was changed",
+			editor);
+	return 0;
+}
+
+static int
+file_write(const struct editing *e, struct error *err)
+{
+	return file_replace(e->path, e->text.data, e->text.length, 0600, err);
+}
+
+/* The temporary file with the object in it, without status. */
+static int
+editing_open(struct editing *e, struct error *err)
+{
+	const char *folder = getenv("TMPDIR");
+	struct doc *d = doc_copy(e->object);
+	int fd;
+
+	if (folder == NULL || strlen(folder) > 32)
+		folder = "/tmp";
+	snprintf(e->path, sizeof(e->path), "%s/glooctl-XXXXXX.yaml", folder);
+	doc_free(doc_steal(d, "status"));
+	yaml_doc_write(d, &e->text);
+	doc_free(d);
+	fd = mkstemps(e->path, 5);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot make %s", e->path);
+	close(fd);
+	return file_write(e, err);
+}
+
+/* Lines of an earlier round's message, at the top of the file. */
+static void
+message_drop(struct str *text)
+{
+	while (strncmp(text->data, "# rejected:", 11) == 0) {
+		size_t length = strcspn(text->data, "\n");
+
+		str_consume(text, length + (text->data[length] == '\n'));
+	}
+}
+
+static void
+message_put(struct str *text, const char *reason)
+{
+	struct str whole;
+
+	str_init(&whole);
+	str_puts(&whole, "# rejected: ");
+	for (; *reason != '\0'; reason++)
+		str_putc(&whole, *reason == '\n' ? ' ' : *reason);
+	str_putc(&whole, '\n');
+	str_append(&whole, text->data, text->length);
+	str_fini(text);
+	*text = whole;
+}
+
+/* Opens the editor. 1: the text was left as it was. */
+static int
+round_run(struct editing *e, struct error *err)
+{
+	struct str now;
+	int rc = -1;
+
+	str_init(&now);
+	if (editor_run(e->path, err) != 0 ||
+		file_read(e->path, DOC_MAX_BYTES, &now, err) != 0)
+		goto out;
+	rc = now.length == e->text.length &&
+	     memcmp(now.data, e->text.data, now.length) == 0;
+	str_clear(&e->text);
+	str_append(&e->text, now.data, now.length);
+	message_drop(&e->text);
+out:
+	str_fini(&now);
+	return rc;
+}
+
+/* Sends what the editor left; *refused is set when it is to be edited again. */
+static int
+text_store(const struct cli *cli, struct editing *e, char **refused)
+{
+	const char *version = doc_string(
+		doc_find(e->object, "metadata", "resourceVersion", NULL));
+	struct error err = ERROR_INIT;
+	struct doc *d = yaml_doc_read(e->text.data, e->text.length, &err);
+	const struct change_place place = { e->path, d };
+	struct doc *meta = doc_get(d, "metadata");
+	int rc;
+
+	if (d == NULL || doc_type(meta) != DOC_MAP) {
+		*refused = d == NULL ? xasprintf("line %d: %s", err.line,
+					       err.text)
+				     : xstrdup("metadata is missing");
+		doc_free(d);
+		return CLI_REJECTED;
+	}
+	/* So that what somebody else changed meanwhile is not undone. */
+	if (version != NULL)
+		doc_set_string(meta, "resourceVersion", version);
+	rc = change_store_or(cli, e->type, d, &place, refused);
+	doc_free(d);
+	return rc;
+}
+
+static int
+rounds_run(const struct cli *cli, struct editing *e, bool *keep)
+{
+	struct error err = ERROR_INIT;
+	char *refused = NULL;
+	int rc = CLI_OK;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		int same = round_run(e, &err);
+
+		if (same < 0) {
+			rc = cli_error(&err);
+			break;
+		}
+		if (same > 0) {
+			cli_say(rc == CLI_REJECTED
+					? "edit given up: nothing was stored"
+					: "edit cancelled: nothing changed");
+			break;
+		}
+		free(refused);
+		refused = NULL;
+		rc = text_store(cli, e, &refused);
+		if (refused == NULL) {
+			*keep = rc == CLI_USAGE;
+			break;
+		}
+		cli_say("rejected: %s", refused);
+		message_put(&e->text, refused);
+		if (file_write(e, &err) != 0) {
+			rc = cli_error(&err);
+			break;
+		}
+	}
+	free(refused);
+	return rc;
+}
+
+static int
+version_check(const struct cli *cli, const struct doc *object,
+	struct error *err)
+{
+	const char *wanted = cli_text(cli, "resource-version");
+	const char *version = doc_string(
+		doc_find(object, "metadata", "resourceVersion", NULL));
+
+	if (wanted == NULL ||
+		(version != NULL && strcmp(wanted, version) == 0))
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		"the version stored is %s, not %s",
+		version != NULL ? version : "unknown", wanted);
+}
+
+static int
+object_edit(const struct cli *cli, enum model_type type)
+{
+	static const char *const questions[MODEL_TYPE_COUNT] = {
+		[MODEL_UPSTREAM] = "Choose an upstream to edit:",
+		[MODEL_VIRTUAL_SERVICE] = "Choose a virtual service to edit:",
+		[MODEL_GATEWAY] = "Choose a gateway to edit:",
+	};
+	struct editing e = { .type = type };
+	struct error err = ERROR_INIT;
+	char *name = choose_name(cli, type, questions[type], &err);
+	bool keep = false;
+	int rc;
+
+	if (name == NULL)
+		return cli_usage(cli, "%s", err.text);
+	str_init(&e.text);
+	e.object = api_object(cli, type, cli->ns, name, NULL, &err);
+	if (e.object == NULL || version_check(cli, e.object, &err) != 0 ||
+		editing_open(&e, &err) != 0)
+		rc = cli_error(&err);
+	else
+		rc = rounds_run(cli, &e, &keep);
+	if (keep)
+		cli_say("your text is kept in %s", e.path);
+	else if (e.path[0] != '\0')
+		unlink(e.path);
+	doc_free(e.object);
+	str_fini(&e.text);
+	free(name);
+	return rc;
+}
+
+static int
+edit_upstream(struct cli *cli)
+{
+	return object_edit(cli, MODEL_UPSTREAM);
+}
+
+static int
+edit_virtual_service(struct cli *cli)
+{
+	return object_edit(cli, MODEL_VIRTUAL_SERVICE);
+}
+
+static int
+edit_gateway(struct cli *cli)
+{
+	return object_edit(cli, MODEL_GATEWAY);
+}

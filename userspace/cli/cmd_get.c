@@ -1,0 +1,259 @@
+/* glooctl get: objects as tables, YAML or JSON. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/api.h"
+#include "cli/command.h"
+#include "cli/describe.h"
+#include "cli/output.h"
+
+static cli_run_f get_upstream, get_virtual_service, get_gateway, get_proxy;
+static cli_run_f get_route;
+
+static const struct cli_flag route_flags[] = {
+	CLI_FLAG_NAME("virtual service", "virtualservices"),
+	CLI_FLAG_END,
+};
+
+static const struct cli_command route = {
+	.name = "route",
+	.aliases = "routes r",
+	.arguments = "[VIRTUALSERVICE]",
+	.summary = "show the routes of a virtual service, or of all",
+	.about = "One table for each kind of action. ID is what --index of "
+		 "\"add route\" and\n\"remove route\" takes. HEADER is "
+		 "name:value, name~regex, or name alone.\n",
+	.examples = "  glooctl get virtualservice route --name default\n",
+	.complete = "virtualservices",
+	.flags = route_flags,
+	.run = get_route,
+	.arguments_max = 1,
+};
+
+static const struct cli_command *const virtual_service_children[] = {
+	&route,
+	NULL,
+};
+
+static const struct cli_command upstream = {
+	.name = "upstream",
+	.aliases = "upstreams us u",
+	.arguments = "[NAME]",
+	.summary = "show upstreams",
+	.examples = "  glooctl get upstreams\n"
+		    "  glooctl get upstream default-httpbin-8000 -o yaml\n",
+	.complete = "upstreams",
+	.run = get_upstream,
+	.arguments_max = 1,
+};
+
+static const struct cli_command virtual_service = {
+	.name = "virtualservice",
+	.aliases = "virtualservices vs",
+	.arguments = "[NAME]",
+	.summary = "show virtual services, or their routes",
+	.examples = "  glooctl get virtualservices\n"
+		    "  glooctl get virtualservice default -o json\n",
+	.complete = "virtualservices",
+	.children = virtual_service_children,
+	.run = get_virtual_service,
+	.arguments_max = 1,
+};
+
+static const struct cli_command gateway = {
+	.name = "gateway",
+	.aliases = "gateways gw",
+	.arguments = "[NAME]",
+	.summary = "show gateways: where is listened",
+	.complete = "gateways",
+	.run = get_gateway,
+	.arguments_max = 1,
+};
+
+static const struct cli_command proxy = {
+	.name = "proxy",
+	.aliases = "proxies px p",
+	.arguments = "[NAME]",
+	.summary = "show what the proxy serves",
+	.run = get_proxy,
+	.arguments_max = 1,
+};
+
+static const struct cli_command *const children[] = {
+	&upstream,
+	&virtual_service,
+	&gateway,
+	&proxy,
+	NULL,
+};
+
+static const struct cli_flag flags[] = {
+	CLI_FLAG_OUTPUT,
+	{ .name = "namespace",
+		.letter = 'n',
+		.argument = "string",
+		.help = "namespace (default: of lists all, of a NAME "
+			"gloo-system)" },
+	CLI_FLAG_END,
+};
+
+const struct cli_command cli_command_get = {
+	.name = "get",
+	.aliases = "g",
+	.summary = "show objects",
+	.about = "yaml prints several objects between \"---\", json an array; "
+		 "name only their names.\nwide adds namespace, version, what "
+		 "proxy and kernel enforce, and the reason.\n",
+	.flags = flags,
+	.children = children,
+};
+
+static int
+objects_get(const struct cli *cli, enum model_type type)
+{
+	const char *name = cli_name(cli);
+	struct error err = ERROR_INIT;
+	struct doc *items, *one;
+	int rc;
+
+	if (name == NULL) {
+		items = api_list(cli, type, cli_text(cli, "namespace"), &err);
+	} else {
+		one = api_object(cli, type, cli->ns, name, NULL, &err);
+		items = one != NULL ? doc_new_list() : NULL;
+		if (one != NULL)
+			doc_add(items, one);
+	}
+	if (items == NULL)
+		return cli_error(&err);
+	rc = output_objects(cli, type, items, name != NULL, &err);
+	doc_free(items);
+	return rc == 0 ? CLI_OK : cli_error(&err);
+}
+
+static int
+get_upstream(struct cli *cli)
+{
+	return objects_get(cli, MODEL_UPSTREAM);
+}
+
+static int
+get_virtual_service(struct cli *cli)
+{
+	return objects_get(cli, MODEL_VIRTUAL_SERVICE);
+}
+
+static int
+get_gateway(struct cli *cli)
+{
+	return objects_get(cli, MODEL_GATEWAY);
+}
+
+static int
+get_proxy(struct cli *cli)
+{
+	const char *name = cli_name(cli);
+	struct error err = ERROR_INIT;
+	struct doc *answer = api_get(cli, "/v1/proxies", NULL, NULL, &err);
+	struct doc *items = doc_get(answer, "items");
+	struct str text;
+
+	if (answer == NULL)
+		return cli_error(&err);
+	for (size_t i = doc_count(items); name != NULL && i-- > 0;)
+		if (strcmp(describe_name(doc_at(items, i)), name) != 0)
+			doc_free(doc_steal_at(items, i));
+	if (name != NULL && doc_count(items) == 0) {
+		doc_free(answer);
+		error_set(&err, ERROR_CONFIG, "there is no proxy named \"%s\"",
+			name);
+		return cli_error(&err);
+	}
+	str_init(&text);
+	if (cli->output == CLI_OUTPUT_NAME) {
+		for (size_t i = 0; i < doc_count(items); i++)
+			str_printf(&text, "%s\n",
+				describe_name(doc_at(items, i)));
+	} else if (name != NULL && output_document(cli, doc_at(items, 0))) {
+		;
+	} else if (!output_documents(cli, items)) {
+		describe_proxies(items, &text);
+	}
+	fputs(text.data, stdout);
+	str_fini(&text);
+	doc_free(answer);
+	return CLI_OK;
+}
+
+/* ---- routes */
+
+static void
+routes_print(const struct cli *cli, const struct doc *items)
+{
+	struct str text;
+
+	str_init(&text);
+	for (size_t i = 0; i < doc_count(items); i++) {
+		const struct doc *vs = doc_at(items, i);
+		const struct doc *routes =
+			doc_find(vs, "virtualHost", "routes", NULL);
+
+		if (doc_count(items) > 1)
+			str_printf(&text, "%s%s.%s\n", i > 0 ? "\n" : "",
+				describe_namespace(vs), describe_name(vs));
+		if (doc_count(routes) == 0)
+			cli_say("virtual service %s.%s has no routes",
+				describe_namespace(vs), describe_name(vs));
+		describe_routes(
+			routes, cli->output == CLI_OUTPUT_WIDE, &text);
+	}
+	fputs(text.data, stdout);
+	str_fini(&text);
+}
+
+/* The routes of all of them in one list. */
+static struct doc *
+routes_collect(const struct doc *items)
+{
+	struct doc *all = doc_new_list();
+
+	for (size_t i = 0; i < doc_count(items); i++) {
+		const struct doc *routes = doc_find(
+			doc_at(items, i), "virtualHost", "routes", NULL);
+
+		for (size_t r = 0; r < doc_count(routes); r++)
+			doc_add(all, doc_copy(doc_at(routes, r)));
+	}
+	return all;
+}
+
+static int
+get_route(struct cli *cli)
+{
+	const char *name = cli_name(cli);
+	struct error err = ERROR_INIT;
+	struct doc *items, *all;
+
+	if (cli->output == CLI_OUTPUT_NAME)
+		return cli_usage(cli, "routes have no names to print");
+	if (name != NULL) {
+		struct doc *one = api_object(cli, MODEL_VIRTUAL_SERVICE,
+			cli->ns, name, NULL, &err);
+
+		if (one == NULL)
+			return cli_error(&err);
+		items = doc_new_list();
+		doc_add(items, one);
+	} else {
+		items = api_list(cli, MODEL_VIRTUAL_SERVICE,
+			cli_text(cli, "namespace"), &err);
+	}
+	if (items == NULL)
+		return cli_error(&err);
+	all = routes_collect(items);
+	if (!output_documents(cli, all))
+		routes_print(cli, items);
+	doc_free(all);
+	doc_free(items);
+	return CLI_OK;
+}

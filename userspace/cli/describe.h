@@ -1,0 +1,25 @@
+/* Objects as rows of tables (documents in the canonical form). */
+#ifndef CLI_DESCRIBE_H
+#define CLI_DESCRIBE_H
+
+#include "base/doc.h"
+#include "base/str.h"
+#include "model/kind.h"
+#include "model/model.h"
+
+/* metadata.name and metadata.namespace; "" if there is none */
+const char *describe_name(const struct doc *object);
+const char *describe_namespace(const struct doc *object);
+/* What a route matches, "/httpbin", and where it leads; text is appended. */
+void describe_matchers(const struct doc *route, struct str *out);
+void describe_action(const struct doc *route, struct str *out);
+
+/* status: that of /v1/status for the wide form, or NULL. */
+void describe_objects(enum model_type type, const struct doc *items,
+	const struct upstream_kind *const *kinds, const struct doc *status,
+	struct str *out);
+void describe_proxies(const struct doc *items, struct str *out);
+/* The routes of a virtual service: a table for each kind of action. */
+void describe_routes(const struct doc *routes, bool wide, struct str *out);
+
+#endif

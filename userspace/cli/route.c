@@ -1,0 +1,347 @@
+/* Routes of a virtual service, as documents. */
+#include "cli/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/api.h"
+
+struct doc *
+route_list(struct doc *vs)
+{
+	struct doc *host = doc_get(vs, "virtualHost");
+	struct doc *routes = doc_get(host, "routes");
+
+	if (doc_type(host) != DOC_MAP)
+		host = doc_set(vs, "virtualHost", doc_new_map());
+	if (doc_type(routes) != DOC_LIST)
+		routes = doc_set(host, "routes", doc_new_list());
+	return routes;
+}
+
+/* ---- out of flags */
+
+static int
+path_read(const struct cli *cli, struct doc *matcher, struct error *err)
+{
+	static const struct {
+		const char *flag, *key;
+	} paths[] = {
+		{ "path-exact", "exact" },
+		{ "path-prefix", "prefix" },
+		{ "path-regex", "regex" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		if (!cli_given(cli, paths[i].flag))
+			continue;
+		if (doc_count(matcher) > 0)
+			return error_set(err, ERROR_CONFIG,
+				"only one of --path-exact, --path-prefix and "
+				"--path-regex can be given");
+		doc_set_string(matcher, paths[i].key,
+			cli_text(cli, paths[i].flag));
+	}
+	if (doc_count(matcher) == 0)
+		return error_set(err, ERROR_CONFIG,
+			"one of --path-prefix, --path-exact and --path-regex "
+			"is needed");
+	return 0;
+}
+
+/* "name=value", "name" */
+static int
+conditions_read(const struct cli *cli, const char *flag, bool regex,
+	struct doc *list, struct error *err)
+{
+	const char *text;
+	size_t place = 0;
+
+	while ((text = cli_next(cli, flag, &place)) != NULL) {
+		size_t length = strcspn(text, "=");
+		struct doc *c;
+
+		if (length == 0 || (regex && text[length] == '\0'))
+			return error_set(err, ERROR_CONFIG,
+				"--%s: \"%.64s\" is not of the form %s", flag,
+				text, regex ? "name=regex" : "name=value");
+		c = doc_add(list, doc_new_map());
+		doc_set(c, "name", doc_new_string_n(text, length));
+		if (text[length] == '=')
+			doc_set_string(c, "value", text + length + 1);
+		if (regex)
+			doc_set(c, "regex", doc_new_bool(true));
+	}
+	return 0;
+}
+
+static void
+methods_read(const struct cli *cli, struct doc *list)
+{
+	const char *text;
+	size_t place = 0;
+
+	while ((text = cli_next(cli, "method", &place)) != NULL) {
+		while (*text != '\0') {
+			size_t length = strcspn(text, ", ");
+
+			if (length > 0)
+				doc_add(list, doc_new_string_n(text, length));
+			text += length + (text[length] != '\0');
+		}
+	}
+}
+
+static void
+set_unless_empty(struct doc *map, const char *key, struct doc *list)
+{
+	if (doc_count(list) > 0)
+		doc_set(map, key, list);
+	else
+		doc_free(list);
+}
+
+static struct doc *
+matcher_read(const struct cli *cli, struct error *err)
+{
+	struct doc *matcher = doc_new_map();
+	struct doc *headers = doc_new_list(), *query = doc_new_list();
+	struct doc *methods = doc_new_list();
+	bool good;
+
+	good = path_read(cli, matcher, err) == 0 &&
+	       conditions_read(cli, "header", false, headers, err) == 0 &&
+	       conditions_read(cli, "header-regex", true, headers, err) == 0 &&
+	       conditions_read(cli, "queryParameter", false, query, err) == 0;
+	methods_read(cli, methods);
+	set_unless_empty(matcher, "headers", headers);
+	set_unless_empty(matcher, "queryParameters", query);
+	set_unless_empty(matcher, "methods", methods);
+	if (good)
+		return matcher;
+	doc_free(matcher);
+	return NULL;
+}
+
+/* Where a destinationSpec names the function, by the upstream's kind. */
+static const struct function_key {
+	const char *kind, *key;
+} function_keys[] = {
+	{ "aws", "logicalName" },
+	{ "azure", "functionName" },
+};
+
+static const struct function_key *
+function_key(const char *kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(function_keys); i++)
+		if (strcmp(function_keys[i].kind, kind) == 0)
+			return &function_keys[i];
+	return NULL;
+}
+
+/* --function says nothing of the kind: the upstream has to. */
+static const struct function_key *
+function_key_of(const struct cli *cli, const char *ns, const char *name,
+	struct error *err)
+{
+	struct doc *upstream =
+		api_object(cli, MODEL_UPSTREAM, ns, name, NULL, err);
+	const struct doc *spec = doc_get(upstream, "upstreamSpec");
+	const char *kind = doc_count(spec) > 0 ? doc_key_at(spec, 0) : "";
+	const struct function_key *key = function_key(kind);
+
+	if (upstream != NULL && key == NULL)
+		error_set(err, ERROR_CONFIG,
+			"--function: upstream %s is of kind %s and has no "
+			"functions",
+			name, kind);
+	doc_free(upstream);
+	return key;
+}
+
+static int
+function_read(const struct cli *cli, const char *ns, const char *name,
+	struct doc *destination, struct error *err)
+{
+	const char *function = cli_text(cli, "function");
+	const char *aws = cli_text(cli, "aws-function-name");
+	const struct function_key *key;
+	struct doc *spec, *its;
+
+	if (cli_given(cli, "rest-function-name") ||
+		cli_given(cli, "rest-parameters"))
+		return error_set(err, ERROR_CONFIG,
+			"--rest-function-name and --rest-parameters: REST "
+			"functions are not served yet");
+	if (function != NULL && aws != NULL)
+		return error_set(err, ERROR_CONFIG,
+			"only one of --function and --aws-function-name can "
+			"be given");
+	if (function == NULL && aws == NULL) {
+		if (!cli_switch(cli, "aws-unescape"))
+			return 0;
+		return error_set(err, ERROR_CONFIG,
+			"--aws-unescape needs --aws-function-name");
+	}
+	key = aws != NULL ? function_key("aws")
+			  : function_key_of(cli, ns, name, err);
+	if (key == NULL)
+		return -1;
+	if (cli_switch(cli, "aws-unescape") && strcmp(key->kind, "aws") != 0)
+		return error_set(err, ERROR_CONFIG,
+			"--aws-unescape: upstream %s is of kind %s", name,
+			key->kind);
+	spec = doc_set(destination, "destinationSpec", doc_new_map());
+	its = doc_set(spec, key->kind, doc_new_map());
+	doc_set_string(its, key->key, aws != NULL ? aws : function);
+	if (cli_switch(cli, "aws-unescape"))
+		doc_set(its, "responseTransformation", doc_new_bool(true));
+	return 0;
+}
+
+struct doc *
+route_from_flags(const struct cli *cli, struct error *err)
+{
+	const char *name = cli_text(cli, "dest-name");
+	const char *ns = cli_text(cli, "dest-namespace");
+	struct doc *route, *matcher, *single, *upstream;
+
+	if (name == NULL) {
+		error_set(err, ERROR_CONFIG,
+			"--dest-name, the upstream that the route leads to, "
+			"is missing");
+		return NULL;
+	}
+	matcher = matcher_read(cli, err);
+	if (matcher == NULL)
+		return NULL;
+	route = doc_new_map();
+	doc_add(doc_set(route, "matchers", doc_new_list()), matcher);
+	single = doc_set(doc_set(route, "routeAction", doc_new_map()), "single",
+		doc_new_map());
+	upstream = doc_set(single, "upstream", doc_new_map());
+	doc_set_string(upstream, "name", name);
+	doc_set_string(upstream, "namespace", ns);
+	if (cli_given(cli, "prefix-rewrite"))
+		doc_set_string(doc_set(route, "options", doc_new_map()),
+			"prefixRewrite", cli_text(cli, "prefix-rewrite"));
+	if (function_read(cli, ns, name, single, err) == 0)
+		return route;
+	doc_free(route);
+	return NULL;
+}
+
+/* ---- the order */
+
+struct weight {
+	bool exact, regex;
+	size_t literal; /* bytes that a path has to begin with */
+	size_t length, conditions;
+};
+
+struct place {
+	struct weight weight;
+	size_t before; /* where it stood */
+	struct doc *route;
+};
+
+/* What every match of a regex begins with, roughly; 0 when in doubt. */
+static size_t
+regex_literal(const char *regex)
+{
+	size_t n = strcspn(regex, "\\^$.[]|()?*+{}");
+
+	if (regex[n] == '|')
+		return 0;
+	return n > 0 && regex[n] != '\0' && strchr("?*{", regex[n]) != NULL
+		       ? n - 1
+		       : n;
+}
+
+static struct weight
+matcher_weigh(const struct doc *m)
+{
+	const char *exact = doc_get_string(m, "exact");
+	const char *regex = doc_get_string(m, "regex");
+	const char *prefix = doc_get_string(m, "prefix");
+	const char *path = exact != NULL ? exact : regex != NULL ? regex
+						   : prefix != NULL ? prefix
+								    : "/";
+
+	return (struct weight){
+		.exact = exact != NULL,
+		.regex = exact == NULL && regex != NULL,
+		.literal = exact == NULL && regex != NULL
+				   ? regex_literal(regex)
+				   : strlen(path),
+		.length = strlen(path),
+		.conditions = doc_count(doc_get(m, "headers")) +
+			      doc_count(doc_get(m, "queryParameters")) +
+			      (doc_count(doc_get(m, "methods")) > 0),
+	};
+}
+
+/* Below 0: a comes first. */
+static int
+weight_compare(const struct weight *a, const struct weight *b)
+{
+	if (a->exact != b->exact)
+		return a->exact ? -1 : 1;
+	if (a->literal != b->literal)
+		return a->literal > b->literal ? -1 : 1;
+	if (a->regex != b->regex)
+		return a->regex ? -1 : 1;
+	if (a->length != b->length)
+		return a->length > b->length ? -1 : 1;
+	if (a->conditions != b->conditions)
+		return a->conditions > b->conditions ? -1 : 1;
+	return 0;
+}
+
+static struct weight
+route_weigh(const struct doc *route)
+{
+	const struct doc *matchers = doc_get(route, "matchers");
+	struct weight widest = matcher_weigh(doc_at(matchers, 0));
+
+	for (size_t i = 1; i < doc_count(matchers); i++) {
+		struct weight w = matcher_weigh(doc_at(matchers, i));
+
+		if (weight_compare(&w, &widest) > 0)
+			widest = w;
+	}
+	return widest;
+}
+
+static int
+place_compare(const void *va, const void *vb)
+{
+	const struct place *a = va, *b = vb;
+	int rc = weight_compare(&a->weight, &b->weight);
+
+	if (rc != 0)
+		return rc;
+	return a->before < b->before ? -1 : a->before > b->before;
+}
+
+size_t
+route_sort(struct doc *routes)
+{
+	size_t count = doc_count(routes), moved = 0;
+	struct place *places = xcalloc(count + 1, sizeof(*places));
+
+	for (size_t i = 0; i < count; i++) {
+		places[i].route = doc_steal_at(routes, 0);
+		places[i].weight = route_weigh(places[i].route);
+		places[i].before = i;
+	}
+	qsort(places, count, sizeof(*places), place_compare);
+	for (size_t i = 0; i < count; i++) {
+		doc_add(routes, places[i].route);
+		moved += places[i].before != i;
+	}
+	free(places);
+	return moved;
+}

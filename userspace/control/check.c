@@ -1,0 +1,220 @@
+/* What is wrong, by area. */
+#include "control/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "control/control.h"
+#include "control/files.h"
+#include "control/generation.h"
+#include "control/status.h"
+#include "control/supervise.h"
+#include "fastpath/fastpath.h"
+
+struct area {
+	struct doc *errors, *warnings, *notes;
+};
+
+static struct area
+area_add(struct doc *areas, const char *name)
+{
+	struct doc *d = doc_add(areas, doc_new_map());
+	struct area a;
+
+	doc_set_string(d, "name", name);
+	a.errors = doc_set(d, "errors", doc_new_list());
+	a.warnings = doc_set(d, "warnings", doc_new_list());
+	a.notes = doc_set(d, "notes", doc_new_list());
+	return a;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+say(struct doc *to, const char *fmt, ...)
+{
+	char line[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	doc_add(to, doc_new_string(line));
+}
+
+static void
+objects_check(const struct control *c, struct doc *areas, enum model_type type,
+	const char *name)
+{
+	struct area a = area_add(areas, name);
+
+	for (size_t i = 0; i < objects_count(c->objects, type); i++) {
+		const struct object *o = objects_at(c->objects, type, i);
+		struct status s;
+
+		status_init(&s, c, o);
+		if (s.state == STATUS_REJECTED)
+			say(a.errors, "%s is Rejected: %s", o->label, s.reason);
+		else if (s.state != STATUS_ACCEPTED)
+			say(a.warnings, "%s: %s", o->label, s.reason);
+		status_fini(&s);
+	}
+}
+
+static void
+settings_check(const struct control *c, struct doc *areas)
+{
+	struct area a = area_add(areas, "settings");
+
+	if (c->access_log_problem != NULL)
+		say(a.errors, "the access log is off: %s",
+			c->access_log_problem);
+	if (objects_count(c->objects, MODEL_GATEWAY) == 0)
+		say(a.warnings, "there is no gateway: nothing listens");
+}
+
+static void
+proxies_check(const struct control *c, struct doc *areas)
+{
+	struct area a = area_add(areas, "proxies");
+	struct supervisor_view view;
+	char text[160];
+	const char *why = status_not_ready(c, text, sizeof(text));
+
+	if (why != NULL)
+		say(a.errors, "%s", why);
+	if (c->supervisor == NULL)
+		return;
+	supervisor_view(c->supervisor, &view);
+	if (view.problem != NULL)
+		say(a.errors, "%s", view.problem);
+	if (generation_problem(c)[0] != '\0')
+		say(a.errors, "the newest changes are not enforced: %s",
+			generation_problem(c));
+	if (view.pid != 0)
+		say(a.notes, "pid %d, %u workers, generation %llu",
+			(int)view.pid, view.workers,
+			(unsigned long long)view.generation);
+	if (view.draining > 0)
+		say(a.notes, "%zu older ones drain", view.draining);
+}
+
+/* Only root reads secrets; nothing uses them yet. */
+static void
+secrets_check(const struct control *c, struct doc *areas)
+{
+	struct area a = area_add(areas, "secrets");
+	const char *path = c->settings->secret_directory;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)))
+		say(a.warnings, "%s can be read by everybody: chmod o= %s",
+			path, path);
+}
+
+static void
+kernel_check(const struct control *c, struct doc *areas)
+{
+	struct area a = area_add(areas, "kernel");
+
+	if (c->fastpath == NULL)
+		return;
+	for (size_t i = 0; i < fastpath_interface_count(c->fastpath); i++) {
+		const struct fastpath_interface *f =
+			fastpath_interface_get(c->fastpath, i);
+
+		if (!f->attached)
+			say(a.errors, "XDP is not attached to %s: %s", f->name,
+				f->problem);
+		else
+			say(a.notes, "%s: XDP in %s mode%s%s", f->name,
+				f->mode == FASTPATH_GENERIC ? "generic"
+							    : "native",
+				f->dispatcher ? ", through the dispatcher" : "",
+				f->adopted ? ", adopted" : "");
+		if (f->attached && f->problem[0] != '\0')
+			say(a.warnings, "%s: %s", f->name, f->problem);
+	}
+	if (c->kernel.code != ERROR_NONE)
+		say(a.errors, "%s", c->kernel.text);
+	if (fastpath_state(c->fastpath) == FASTPATH_OFF)
+		say(a.notes, "off: no interface is configured");
+	else
+		say(a.notes, "the maps take %llu bytes",
+			(unsigned long long)fastpath_map_bytes(c->fastpath));
+}
+
+struct doc *
+check_print(const struct control *c)
+{
+	struct doc *d = doc_new_map();
+	struct doc *areas = doc_set(d, "areas", doc_new_list());
+
+	settings_check(c, areas);
+	objects_check(c, areas, MODEL_UPSTREAM, "upstreams");
+	objects_check(c, areas, MODEL_VIRTUAL_SERVICE, "virtual services");
+	objects_check(c, areas, MODEL_GATEWAY, "gateways");
+	proxies_check(c, areas);
+	secrets_check(c, areas);
+	kernel_check(c, areas);
+	return d;
+}
+
+/* ---- without the daemon */
+
+static size_t
+objects_say(const struct control *c)
+{
+	size_t rejected = 0;
+
+	for (int t = 0; t < MODEL_TYPE_COUNT; t++)
+		for (size_t i = 0;
+			i < objects_count(c->objects, (enum model_type)t);
+			i++) {
+			const struct object *o = objects_at(
+				c->objects, (enum model_type)t, i);
+			struct status s;
+
+			status_init(&s, c, o);
+			rejected += s.state == STATUS_REJECTED;
+			if (s.state != STATUS_ACCEPTED)
+				fprintf(stderr, "%s %s: %s: %s\n",
+					model_type_kind(o->type), o->label,
+					status_state_name(s.state), s.reason);
+			status_fini(&s);
+		}
+	return rejected;
+}
+
+int
+control_check(const struct control_options *options)
+{
+	struct control c = { .options = options, .access_log = -1 };
+	struct error err = ERROR_INIT;
+	int rc = 1;
+
+	log_open("control", LOG_LEVEL_ERROR);
+	c.settings = settings_read(options->settings_path, &err);
+	if (c.settings == NULL) {
+		fprintf(stderr, "gloo-gateway: %s\n", err.text);
+		return 1;
+	}
+	c.workers = 1;
+	c.objects = objects_new();
+	c.upstream_ids = registry_new(UPSTREAMS_MAX);
+	c.slots = registry_new(LISTENERS_MAX);
+	c.listeners = listeners_new(1);
+	c.state = state_open_existing(c.settings->state_directory);
+	if (files_look(&c, c.settings->config_directory, &err) == 0)
+		rc = objects_say(&c) > 0;
+	else
+		fprintf(stderr, "gloo-gateway: %s\n", err.text);
+	objects_free(c.objects);
+	registry_free(c.upstream_ids);
+	registry_free(c.slots);
+	listeners_free(c.listeners);
+	state_close(c.state);
+	settings_free(c.settings);
+	return rc;
+}

@@ -1,0 +1,78 @@
+/*
+ * What the parts of the control process share: one struct, made by control.c.
+ * Each part changes only what is its own; between them they call the functions
+ * of their headers.
+ */
+#ifndef CONTROL_CORE_H
+#define CONTROL_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "config/settings.h"
+#include "control/control.h"
+#include "control/listeners.h"
+#include "control/object.h"
+#include "control/registry.h"
+#include "control/state.h"
+
+#define CONTROL_ANSWER_MS 5000 /* then a PUT is answered 202 */
+
+struct admin;
+struct fastpath;
+struct generation;
+struct log_ring;
+struct loop;
+struct resolver;
+struct store;
+struct supervisor;
+
+struct control {
+	const struct control_options *options;
+	struct settings *settings;
+	uint32_t workers;
+	uid_t proxy_uid; /* with proxy_switch */
+	gid_t proxy_gid;
+	bool proxy_switch; /* the proxy gets that user */
+	uint64_t started_ms;
+
+	struct loop *loop; /* NULL: only checking */
+	struct resolver *resolver;
+	struct store *store;
+	struct state *state;
+	struct log_ring *logs;
+
+	struct objects *objects;
+	uint64_t version;        /* the newest resourceVersion */
+	uint64_t upstream_epoch; /* grows when upstreams come and go */
+	struct registry *upstream_ids, *slots;
+	uint64_t ids_written; /* sum of registry_version when last written */
+	bool ids_known;       /* the numbers of an earlier run were read */
+
+	struct listeners *listeners;
+	bool listening;        /* false at start: sockets are not opened yet */
+	bool listeners_stale;  /* the kernel half has to be told */
+	struct error kernel;   /* why the kernel half does not hold them */
+	struct fastpath *fastpath;
+
+	struct generation *generation;
+	struct supervisor *supervisor;
+	struct admin *admin;
+
+	bool running;  /* start is over */
+	bool stopping; /* SIGTERM came */
+	int access_log; /* descriptor or -1 */
+	char *access_log_problem;
+};
+
+/* The adopted proxy is known, or there is none: sockets are opened, the first
+ * generation is made. */
+void control_settle(struct control *c);
+/* Every worker of the running proxy has that generation. */
+void control_enforced(struct control *c, uint64_t generation);
+/* The last proxy ended while stopping. */
+void control_ended(struct control *c);
+
+#endif

@@ -1,0 +1,204 @@
+/* The endpoints of one upstream. */
+#include "control/discovery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/supervise.h"
+#include "net/loop.h"
+
+#define SAVE_MS 1000 /* a set that moves is written once a second */
+
+struct discovery {
+	struct kind_host host; /* first: the kind hands it back */
+	struct control *control;
+	char *ns, *name, *label;
+	uint32_t id;
+	struct model_object *model; /* whose spec is watched */
+	void *watch;
+	struct endpoint *set;
+	size_t count;
+	uint64_t version;
+	char *problem;
+	uint64_t problem_since;
+	struct loop_timer *save;
+};
+
+static void
+on_save(void *arg)
+{
+	struct discovery *d = arg;
+	struct error err = ERROR_INIT;
+
+	if (state_endpoints_write(d->control->state, d->ns, d->name, d->set,
+		    d->count, &err) != 0)
+		log_warn("state: %s", err.text);
+}
+
+static void
+endpoints_take(struct discovery *d, const struct endpoint *set, size_t count)
+{
+	free(d->set);
+	d->set = count == 0 ? NULL : xmemdup(set, count * sizeof(*set));
+	d->count = count;
+	d->version++;
+	supervisor_send_endpoints(
+		d->control->supervisor, d->id, d->version, d->set, d->count);
+}
+
+static void
+on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
+{
+	struct discovery *d = (struct discovery *)host;
+
+	if (count > ENDPOINTS_MAX) {
+		log_warn("upstream %s: %zu endpoints, %d are used", d->label,
+			count, ENDPOINTS_MAX);
+		count = ENDPOINTS_MAX;
+	}
+	if (count == d->count &&
+		(count == 0 || memcmp(set, d->set, count * sizeof(*set)) == 0))
+		return;
+	endpoints_take(d, set, count);
+	log_debug("upstream %s: endpoints count=%zu", d->label, count);
+	if (!loop_timer_pending(d->save))
+		loop_timer_start(d->save, SAVE_MS);
+}
+
+static void
+on_condition(struct kind_host *host, bool ok, const char *reason)
+{
+	struct discovery *d = (struct discovery *)host;
+
+	if (ok) {
+		if (d->problem != NULL)
+			log_info("upstream %s: discovery works again",
+				d->label);
+		free(d->problem);
+		d->problem = NULL;
+		return;
+	}
+	if (d->problem == NULL)
+		d->problem_since = clock_realtime_ms();
+	if (d->problem == NULL || strcmp(d->problem, reason) != 0)
+		log_warn("upstream %s: %s", d->label, reason);
+	free(d->problem);
+	d->problem = xstrdup(reason);
+}
+
+static void
+watch_start(struct discovery *d)
+{
+	const struct model_upstream *u = d->model->upstream;
+
+	if (u->kind->watch != NULL)
+		d->watch = u->kind->watch(u->spec, &d->host);
+}
+
+static void
+watch_stop(struct discovery *d)
+{
+	if (d->watch != NULL)
+		d->model->upstream->kind->unwatch(d->watch);
+	d->watch = NULL;
+	free(d->problem);
+	d->problem = NULL;
+}
+
+struct discovery *
+discovery_new(struct control *c, const struct object *o)
+{
+	struct discovery *d = xcalloc(1, sizeof(*d));
+	struct endpoint *known;
+	size_t count;
+
+	d->host = (struct kind_host){
+		.loop = c->loop,
+		.resolver = c->resolver,
+		.endpoints_replace = on_endpoints,
+		.condition_set = on_condition,
+	};
+	d->control = c;
+	d->ns = xstrdup(o->ns);
+	d->name = xstrdup(o->name);
+	d->label = xstrdup(o->label);
+	d->id = o->id;
+	d->model = model_object_ref(o->model);
+	d->save = loop_timer_new(c->loop, on_save, d);
+	known = state_endpoints_read(c->state, o->ns, o->name, &count);
+	endpoints_take(d, known, count);
+	free(known);
+	watch_start(d);
+	return d;
+}
+
+static bool
+spec_is_same(const struct model_upstream *a, const struct model_upstream *b)
+{
+	struct doc *x, *y;
+	bool same;
+
+	if (a->kind != b->kind)
+		return false;
+	x = a->kind->print(a->spec);
+	y = b->kind->print(b->spec);
+	same = doc_equal(x, y);
+	doc_free(x);
+	doc_free(y);
+	return same;
+}
+
+void
+discovery_change(struct discovery *d, const struct object *o)
+{
+	struct model_object *old = d->model;
+
+	if (spec_is_same(old->upstream, o->model->upstream))
+		return;
+	watch_stop(d);
+	d->model = model_object_ref(o->model);
+	watch_start(d);
+	model_object_unref(old);
+}
+
+void
+discovery_free(struct discovery *d)
+{
+	if (d == NULL)
+		return;
+	watch_stop(d);
+	if (loop_timer_pending(d->save))
+		on_save(d);
+	loop_timer_free(d->save);
+	model_object_unref(d->model);
+	free(d->ns);
+	free(d->name);
+	free(d->label);
+	free(d->set);
+	free(d);
+}
+
+const struct endpoint *
+discovery_endpoints(const struct discovery *d, size_t *count)
+{
+	*count = d == NULL ? 0 : d->count;
+	return d == NULL ? NULL : d->set;
+}
+
+uint64_t
+discovery_version(const struct discovery *d)
+{
+	return d == NULL ? 0 : d->version;
+}
+
+const char *
+discovery_problem(const struct discovery *d, uint64_t *since)
+{
+	if (d == NULL || d->problem == NULL)
+		return NULL;
+	*since = d->problem_since;
+	return d->problem;
+}

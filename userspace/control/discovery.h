@@ -1,0 +1,28 @@
+/*
+ * The endpoints of one upstream: runs its kind's discovery, remembers what it
+ * found last, tells the proxy and the disk. A failure empties nothing.
+ */
+#ifndef CONTROL_DISCOVERY_H
+#define CONTROL_DISCOVERY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/core.h"
+#include "model/endpoint.h"
+
+struct discovery;
+
+/* Starts; what the disk remembers serves until the kind reports. */
+struct discovery *discovery_new(struct control *c, const struct object *o);
+/* The upstream has a new version: watched anew if its spec changed. */
+void discovery_change(struct discovery *d, const struct object *o);
+void discovery_free(struct discovery *d);
+
+const struct endpoint *discovery_endpoints(const struct discovery *d,
+	size_t *count);
+uint64_t discovery_version(const struct discovery *d);
+/* Why the endpoints may be stale, or NULL; since: ms since 1970. */
+const char *discovery_problem(const struct discovery *d, uint64_t *since);
+
+#endif

@@ -1,0 +1,492 @@
+/* Makes generations: objects to an image. */
+#include "control/generation.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/table.h"
+#include "control/relation.h"
+#include "control/supervise.h"
+#include "fastpath/fastpath.h"
+#include "net/loop.h"
+#include "net/shm.h"
+#include "routing/image_build.h"
+
+#define COMMIT_MS   50
+#define WARNING_MAX 2000 /* bytes; what does not fit is counted */
+
+struct generation {
+	uint64_t number;
+	bool due;
+	uint64_t last_ms;
+	struct loop_timer *timer;
+	const struct image *image;
+	size_t length;
+	int fd;
+	char problem[512];
+};
+
+static void
+on_timer(void *arg)
+{
+	generation_commit(arg);
+}
+
+struct generation *
+generation_new(struct control *c)
+{
+	struct generation *g = xcalloc(1, sizeof(*g));
+
+	g->fd = -1;
+	g->timer = loop_timer_new(c->loop, on_timer, c);
+	return g;
+}
+
+static void
+image_drop(struct generation *g)
+{
+	shm_unmap(g->image, g->length);
+	if (g->fd >= 0)
+		close(g->fd);
+	g->image = NULL;
+	g->fd = -1;
+}
+
+void
+generation_free(struct generation *g)
+{
+	if (g == NULL)
+		return;
+	image_drop(g);
+	loop_timer_free(g->timer);
+	free(g);
+}
+
+uint64_t
+generation_number(const struct control *c)
+{
+	return c->generation == NULL ? 0 : c->generation->number;
+}
+
+uint64_t
+generation_age_ms(const struct control *c)
+{
+	return clock_monotonic_ms() - c->generation->last_ms;
+}
+
+const struct image *
+generation_image(const struct control *c)
+{
+	return c->generation->image;
+}
+
+int
+generation_fd(const struct control *c)
+{
+	return c->generation->fd;
+}
+
+const char *
+generation_problem(const struct control *c)
+{
+	return c->generation->problem;
+}
+
+void
+generation_follow(struct control *c, uint64_t number)
+{
+	if (number > c->generation->number)
+		c->generation->number = number;
+}
+
+uint64_t
+generation_touch(struct control *c)
+{
+	struct generation *g = c->generation;
+	uint64_t now;
+
+	if (g == NULL)
+		return 0;
+	if (!g->due && c->listening) {
+		now = clock_monotonic_ms();
+		loop_timer_start(g->timer,
+			now - g->last_ms >= COMMIT_MS
+				? 0
+				: COMMIT_MS - (now - g->last_ms));
+	}
+	g->due = true;
+	return g->number + 1;
+}
+
+/* ---- a virtual service */
+
+struct lookup {
+	const struct control *control;
+	struct str warning;
+	size_t left_out;
+	char reason[700];
+};
+
+/* Its id; 0 and why it cannot be served. */
+static uint32_t
+upstream_lookup(const struct control *c, const struct model_ref *ref,
+	char *reason, size_t size)
+{
+	const struct object *o =
+		objects_find(c->objects, MODEL_UPSTREAM, ref->ns, ref->name);
+
+	if (o == NULL)
+		snprintf(reason, size, "no upstream is named \"%s.%s\"",
+			ref->ns, ref->name);
+	else if (o->model == NULL)
+		snprintf(reason, size, "the upstream \"%s\" is Rejected",
+			o->label);
+	else if (o->model->upstream->kind->watch == NULL)
+		snprintf(reason, size,
+			"the upstream \"%s\" cannot be served: %s", o->label,
+			o->model->upstream->kind->not_served);
+	else
+		return o->id;
+	return 0;
+}
+
+static uint32_t
+on_upstream(const struct model_destination *d, const char **reason, void *arg)
+{
+	struct lookup *l = arg;
+	uint32_t id = upstream_lookup(
+		l->control, &d->upstream, l->reason, sizeof(l->reason));
+
+	if (id == 0)
+		*reason = l->reason;
+	return id;
+}
+
+static void
+on_warning(const char *place, const char *text, void *arg)
+{
+	struct lookup *l = arg;
+
+	if (l->warning.length > WARNING_MAX) {
+		l->left_out++;
+		return;
+	}
+	str_printf(&l->warning, "%s%s: %s", l->warning.length > 0 ? "; " : "",
+		place, text);
+}
+
+static uint64_t
+destinations_digest(
+	const struct control *c, const struct model_virtual_service *vs)
+{
+	char reason[700];
+	uint64_t digest = 0;
+
+	for (size_t i = 0; i < vs->route_count; i++) {
+		const struct model_route *r = &vs->routes[i];
+
+		for (size_t k = 0; k < r->destination_count; k++) {
+			uint32_t id = upstream_lookup(c,
+				&r->destinations[k].upstream, reason,
+				sizeof(reason));
+
+			digest = hash_bytes(&id, sizeof(id), digest);
+			if (id == 0)
+				digest = hash_bytes(
+					reason, strlen(reason), digest);
+		}
+	}
+	return digest;
+}
+
+int
+vhost_block_build(const struct control *c,
+	const struct model_virtual_service *vs, struct vhost_block *out,
+	struct error *err)
+{
+	struct lookup l = { .control = c };
+
+	memset(out, 0, sizeof(*out));
+	str_init(&l.warning);
+	out->bytes = vhost_build(
+		vs, on_upstream, on_warning, &l, &out->length, err);
+	if (out->bytes != NULL && l.left_out > 0)
+		str_printf(&l.warning, "; and %zu more", l.left_out);
+	if (out->bytes != NULL && l.warning.length > 0)
+		out->warning = str_steal(&l.warning);
+	out->digest = destinations_digest(c, vs);
+	str_fini(&l.warning);
+	return out->bytes == NULL ? -1 : 0;
+}
+
+void
+vhost_block_fini(struct vhost_block *b)
+{
+	free(b->bytes);
+	free(b->warning);
+	memset(b, 0, sizeof(*b));
+}
+
+/* Upstreams came or went: only where that leads elsewhere a block is built
+ * again. */
+static void
+block_refresh(struct control *c, struct object *o, uint64_t number)
+{
+	struct model_virtual_service *vs = o->model->virtual_service;
+	struct error err = ERROR_INIT;
+	struct vhost_block b;
+
+	if (o->block != NULL && o->block_epoch == c->upstream_epoch)
+		return;
+	if (o->block != NULL && destinations_digest(c, vs) == o->block_digest) {
+		o->block_epoch = c->upstream_epoch;
+		return;
+	}
+	if (vhost_block_build(c, vs, &b, &err) != 0) {
+		log_error("generation: %s keeps its routes: %s", o->label,
+			err.text);
+		return;
+	}
+	free(o->block);
+	free(o->warning);
+	o->block = b.bytes;
+	o->block_length = b.length;
+	o->block_digest = b.digest;
+	o->block_epoch = c->upstream_epoch;
+	o->warning = b.warning;
+	o->generation = number;
+}
+
+/* ---- an image */
+
+struct input {
+	struct image_build_input in;
+	struct image_build_vhost *vhosts;
+	struct object **owners; /* of vhosts[i] */
+	struct image_build_listener *listeners;
+	struct image_build_upstream *upstreams;
+	size_t **lists; /* of vhosts, for each listener */
+};
+
+static void
+vhosts_collect(struct control *c, struct input *in, uint64_t number)
+{
+	size_t count = objects_count(c->objects, MODEL_VIRTUAL_SERVICE);
+
+	in->vhosts = xcalloc(count + 1, sizeof(*in->vhosts));
+	in->owners = xcalloc(count + 1, sizeof(*in->owners));
+	for (size_t i = 0; i < count; i++) {
+		struct object *o =
+			objects_at(c->objects, MODEL_VIRTUAL_SERVICE, i);
+		const struct model_virtual_service *vs;
+
+		if (o->model == NULL)
+			continue;
+		block_refresh(c, o, number);
+		if (o->block == NULL)
+			continue;
+		vs = o->model->virtual_service;
+		in->owners[in->in.vhost_count] = o;
+		in->vhosts[in->in.vhost_count++] = (struct image_build_vhost){
+			.block = o->block,
+			.length = o->block_length,
+			.domains = (const char *const *)vs->domains,
+			.domain_count = vs->domain_count,
+		};
+	}
+}
+
+static void
+listeners_collect(struct control *c, struct input *in)
+{
+	size_t count = objects_count(c->objects, MODEL_GATEWAY);
+
+	in->listeners = xcalloc(count + 1, sizeof(*in->listeners));
+	in->lists = xcalloc(count + 1, sizeof(*in->lists));
+	for (size_t i = 0; i < count; i++) {
+		struct object *o = objects_at(c->objects, MODEL_GATEWAY, i);
+		struct image_build_listener *l;
+		size_t *list;
+
+		if (o->model == NULL || o->slot == 0)
+			continue;
+		list = xcalloc(in->in.vhost_count + 1, sizeof(*list));
+		l = &in->listeners[in->in.listener_count];
+		in->lists[in->in.listener_count++] = list;
+		l->slot = o->slot;
+		l->name = o->label;
+		l->vhosts = list;
+		for (size_t k = 0; k < in->in.vhost_count; k++)
+			if (gateway_serves(o->model->gateway, in->owners[k]->ns,
+				    in->owners[k]->name))
+				list[l->vhost_count++] = k;
+	}
+}
+
+static void
+upstreams_collect(struct control *c, struct input *in)
+{
+	size_t count = objects_count(c->objects, MODEL_UPSTREAM);
+
+	in->upstreams = xcalloc(count + 1, sizeof(*in->upstreams));
+	for (size_t i = 0; i < count; i++) {
+		struct object *o = objects_at(c->objects, MODEL_UPSTREAM, i);
+		const struct model_upstream *u;
+
+		if (o->model == NULL)
+			continue;
+		u = o->model->upstream;
+		in->upstreams[in->in.upstream_count++] =
+			(struct image_build_upstream){
+				.id = o->id,
+				.name = o->label,
+				.kind = u->kind->key,
+				.connect_timeout_ms = u->connect_timeout.given
+					? (uint32_t)u->connect_timeout.ms
+					: 5000,
+				.max_requests_per_connection =
+					u->max_requests_per_connection.value,
+				.unavailable = u->kind->watch == NULL
+					? u->kind->not_served
+					: NULL,
+			};
+	}
+}
+
+static void
+input_fini(struct input *in)
+{
+	for (size_t i = 0; i < in->in.listener_count; i++)
+		free(in->lists[i]);
+	free(in->lists);
+	free(in->vhosts);
+	free(in->owners);
+	free(in->listeners);
+	free(in->upstreams);
+}
+
+/* malloc'ed; NULL and err. */
+static void *
+image_make(struct control *c, uint64_t number, size_t *length,
+	struct error *err)
+{
+	struct input in = { .in.generation = number };
+	void *bytes;
+
+	vhosts_collect(c, &in, number);
+	listeners_collect(c, &in);
+	upstreams_collect(c, &in);
+	in.in.vhosts = in.vhosts;
+	in.in.listeners = in.listeners;
+	in.in.upstreams = in.upstreams;
+	in.in.trusted = c->settings->trusted;
+	in.in.trusted_count = c->settings->trusted_count;
+	bytes = image_build(&in.in, length, err);
+	input_fini(&in);
+	return bytes;
+}
+
+/* The mapping is what `dump` walks; its pages are the proxy's too. */
+static int
+image_publish(struct generation *g, const void *bytes, size_t length,
+	struct error *err)
+{
+	int fd = shm_new_sealed("gg-image", bytes, length, err);
+	const struct image *image;
+
+	if (fd < 0)
+		return -1;
+	image = shm_map_sealed(fd, &length, err);
+	if (image == NULL) {
+		close(fd);
+		return -1;
+	}
+	image_drop(g);
+	g->image = image;
+	g->length = length;
+	g->fd = fd;
+	return 0;
+}
+
+/* ---- committing */
+
+static void
+ids_save(struct control *c)
+{
+	struct error err = ERROR_INIT;
+	uint64_t now = registry_version(c->upstream_ids) +
+		registry_version(c->slots);
+
+	if (now == c->ids_written)
+		return;
+	if (state_ids_write(c->state, c->upstream_ids, c->slots, &err) != 0)
+		log_warn("state: %s", err.text);
+	else
+		c->ids_written = now;
+}
+
+static void
+kernel_tell(struct control *c)
+{
+	struct fastpath_listener set[LISTENERS_MAX];
+	bool failed = c->kernel.code != ERROR_NONE;
+	size_t count = 0;
+
+	if (!c->listeners_stale || c->fastpath == NULL)
+		return;
+	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
+		const struct listener *l = listeners_get(c->listeners, slot);
+
+		if (l != NULL && l->closing == 0)
+			set[count++] = (struct fastpath_listener){ slot,
+				l->addr, IPPROTO_TCP };
+	}
+	c->kernel = (struct error)ERROR_INIT;
+	if (fastpath_listeners_set(c->fastpath, set, count, &c->kernel) == 0) {
+		c->listeners_stale = false;
+		return;
+	}
+	if (c->kernel.code == ERROR_NONE)
+		error_set(&c->kernel, ERROR_SYSTEM,
+			"the kernel's maps were not brought up to date");
+	if (!failed)
+		log_warn("kernel: %s", c->kernel.text);
+}
+
+void
+generation_commit(struct control *c)
+{
+	struct generation *g = c->generation;
+	struct error err = ERROR_INIT;
+	uint64_t number = g->number + 1;
+	size_t length;
+	void *bytes;
+
+	if (!g->due || !c->listening)
+		return;
+	loop_timer_stop(g->timer);
+	g->due = false;
+	ids_save(c);
+	bytes = image_make(c, number, &length, &err);
+	if (bytes == NULL || image_publish(g, bytes, length, &err) != 0) {
+		log_error("generation %" PRIu64 ": not made: %s", number,
+			err.text);
+		snprintf(g->problem, sizeof(g->problem), "%s", err.text);
+		free(bytes);
+		return;
+	}
+	free(bytes);
+	g->number = number;
+	g->problem[0] = '\0';
+	g->last_ms = clock_monotonic_ms();
+	log_debug("generation %" PRIu64 ": sent bytes=%zu", number, length);
+	supervisor_send_generation(c->supervisor);
+	kernel_tell(c);
+}

@@ -1,0 +1,47 @@
+/*
+ * Makes generations: objects to an image, coalesced. The first change is built
+ * at once; while changes keep coming there is one generation per 50 ms.
+ */
+#ifndef CONTROL_GENERATION_H
+#define CONTROL_GENERATION_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "control/core.h"
+#include "model/image.h"
+
+struct generation;
+
+struct generation *generation_new(struct control *c);
+void generation_free(struct generation *g);
+
+/* Something changed; the number of the generation that will have it. */
+uint64_t generation_touch(struct control *c);
+/* Builds at once when something is due. */
+void generation_commit(struct control *c);
+/* Numbers go on after that one: of the adopted proxy. */
+void generation_follow(struct control *c, uint64_t number);
+
+uint64_t generation_number(const struct control *c); /* 0: none yet */
+uint64_t generation_age_ms(const struct control *c); /* since it was made */
+/* The newest image, mapped; NULL: none yet. */
+const struct image *generation_image(const struct control *c);
+int generation_fd(const struct control *c);
+/* Why the newest changes could not be made an image, or "". */
+const char *generation_problem(const struct control *c);
+
+/* Made of a virtual service. */
+struct vhost_block {
+	void *bytes;
+	uint32_t length;
+	char *warning; /* or NULL */
+	uint64_t digest;
+};
+
+int vhost_block_build(const struct control *c,
+	const struct model_virtual_service *vs, struct vhost_block *out,
+	struct error *err);
+void vhost_block_fini(struct vhost_block *b);
+
+#endif

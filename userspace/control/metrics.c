@@ -1,0 +1,351 @@
+/* The numbers of proxy and kernel as text. */
+#include "control/metrics.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "control/discovery.h"
+#include "control/generation.h"
+#include "control/status.h"
+#include "control/supervise.h"
+#include "fastpath/fastpath.h"
+#include "model/counters.h"
+#include "version.h"
+
+#define PREFIX "gloo_gateway_"
+
+void
+metrics_label(struct str *out, const char *name, const char *value)
+{
+	str_printf(out, "%s=\"", name);
+	for (; *value != '\0'; value++) {
+		if (*value == '\n')
+			str_puts(out, "\\n");
+		else if (*value == '"' || *value == '\\')
+			str_printf(out, "\\%c", *value);
+		else
+			str_putc(out, *value);
+	}
+	str_putc(out, '"');
+}
+
+static void
+head(struct str *out, const char *name, const char *type, const char *help)
+{
+	str_printf(out, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n",
+		name, help, name, type);
+}
+
+static void
+one(struct str *out, const char *name, const char *type, const char *help,
+	uint64_t value)
+{
+	head(out, name, type, help);
+	str_printf(out, PREFIX "%s %" PRIu64 "\n", name, value);
+}
+
+static uint64_t
+field(const void *sums, const struct counter_name *name)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)sums + name->offset, sizeof(value));
+	return value;
+}
+
+/* ---- of the proxy */
+
+/* A gateway that listens, and what its slot counted. */
+struct listener_row {
+	const struct object *gateway;
+	char addr[ADDR_TEXT_MAX];
+	struct counters_listener sums;
+};
+
+static struct listener_row *
+listeners_collect(const struct control *c, size_t *count)
+{
+	size_t room = objects_count(c->objects, MODEL_GATEWAY);
+	struct listener_row *rows = xcalloc(room + 1, sizeof(*rows));
+
+	*count = 0;
+	for (size_t i = 0; i < room; i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+		const struct listener *l = listeners_get(c->listeners, o->slot);
+		struct listener_row *row = &rows[*count];
+
+		if (o->slot == 0 || l == NULL)
+			continue;
+		row->gateway = o;
+		addr_format(&l->addr, row->addr);
+		supervisor_sum_listener(c->supervisor, o->slot, &row->sums);
+		(*count)++;
+	}
+	return rows;
+}
+
+struct upstream_row {
+	const struct object *upstream;
+	struct counters_upstream sums;
+};
+
+static struct upstream_row *
+upstreams_collect(const struct control *c, size_t *count)
+{
+	size_t room = objects_count(c->objects, MODEL_UPSTREAM);
+	struct upstream_row *rows = xcalloc(room + 1, sizeof(*rows));
+
+	*count = 0;
+	for (size_t i = 0; i < room; i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_UPSTREAM, i);
+
+		if (o->model == NULL)
+			continue;
+		rows[*count].upstream = o;
+		supervisor_sum_upstream(
+			c->supervisor, o->id, &rows[(*count)++].sums);
+	}
+	return rows;
+}
+
+static void
+family_head(struct str *out, const char *family, const struct counter_name *n)
+{
+	char *name = xasprintf("%s_%s", family, n->name);
+
+	head(out, name, n->gauge ? "gauge" : "counter", n->help);
+	free(name);
+}
+
+static void
+listeners_print(const struct control *c, struct str *out)
+{
+	size_t count;
+	struct listener_row *rows = listeners_collect(c, &count);
+
+	for (const struct counter_name *n = counters_listener_names;
+		n->name != NULL; n++) {
+		family_head(out, "listener", n);
+		for (size_t i = 0; i < count; i++) {
+			str_printf(out, PREFIX "listener_%s{", n->name);
+			metrics_label(
+				out, "listener", rows[i].gateway->label);
+			str_putc(out, ',');
+			metrics_label(out, "address", rows[i].addr);
+			str_printf(out, "} %" PRIu64 "\n",
+				field(&rows[i].sums, n));
+		}
+	}
+	free(rows);
+}
+
+static void
+upstreams_print(const struct control *c, struct str *out)
+{
+	size_t count, known;
+	struct upstream_row *rows = upstreams_collect(c, &count);
+
+	for (const struct counter_name *n = counters_upstream_names;
+		n->name != NULL; n++) {
+		family_head(out, "upstream", n);
+		for (size_t i = 0; i < count; i++) {
+			str_printf(out, PREFIX "upstream_%s{", n->name);
+			metrics_label(
+				out, "upstream", rows[i].upstream->label);
+			str_printf(out, "} %" PRIu64 "\n",
+				field(&rows[i].sums, n));
+		}
+	}
+	head(out, "upstream_endpoints", "gauge", "endpoints known");
+	for (size_t i = 0; i < count; i++) {
+		discovery_endpoints(rows[i].upstream->discovery, &known);
+		str_puts(out, PREFIX "upstream_endpoints{");
+		metrics_label(out, "upstream", rows[i].upstream->label);
+		str_printf(out, "} %zu\n", known);
+	}
+	free(rows);
+}
+
+/* ---- of the kernel */
+
+struct kernel_out {
+	struct str *packets, *bytes;
+	const char *listener;
+	uint32_t slot;
+};
+
+static void
+kernel_row(struct str *out, const char *name, const struct kernel_out *k,
+	const char *reason, uint64_t value)
+{
+	str_printf(out, PREFIX "%s{slot=\"%u\",", name, k->slot);
+	metrics_label(out, "listener", k->listener);
+	str_putc(out, ',');
+	metrics_label(out, "reason", reason);
+	str_printf(out, "} %" PRIu64 "\n", value);
+}
+
+static void
+on_kernel(const char *reason, uint64_t packets, uint64_t bytes, void *arg)
+{
+	const struct kernel_out *k = arg;
+
+	kernel_row(k->packets, "kernel_packets", k, reason, packets);
+	kernel_row(k->bytes, "kernel_bytes", k, reason, bytes);
+}
+
+static void
+kernel_print(const struct control *c, struct str *out)
+{
+	struct kernel_out k = { .packets = out, .listener = "" };
+	struct str bytes;
+
+	if (c->fastpath == NULL || fastpath_state(c->fastpath) == FASTPATH_OFF)
+		return;
+	str_init(&bytes);
+	k.bytes = &bytes;
+	head(out, "kernel_packets", "counter",
+		"packets seen by XDP, by slot (0: the box) and reason");
+	fastpath_counters(c->fastpath, 0, on_kernel, &k);
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+
+		if (o->slot == 0)
+			continue;
+		k.slot = o->slot;
+		k.listener = o->label;
+		fastpath_counters(c->fastpath, o->slot, on_kernel, &k);
+	}
+	head(out, "kernel_bytes", "counter",
+		"bytes seen by XDP, by slot and reason");
+	str_append(out, bytes.data, bytes.length);
+	str_fini(&bytes);
+	one(out, "kernel_map_bytes", "gauge", "memory of the kernel's maps",
+		fastpath_map_bytes(c->fastpath));
+}
+
+/* ---- of control */
+
+static void
+objects_print(const struct control *c, struct str *out)
+{
+	head(out, "objects", "gauge", "objects by type and state");
+	for (int t = 0; t < MODEL_TYPE_COUNT; t++) {
+		size_t states[STATUS_PENDING + 1] = { 0 };
+		size_t count = objects_count(c->objects, (enum model_type)t);
+
+		for (size_t i = 0; i < count; i++) {
+			struct status s;
+
+			status_init(&s, c,
+				objects_at(c->objects, (enum model_type)t, i));
+			states[s.state]++;
+			status_fini(&s);
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+			str_printf(out,
+				PREFIX "objects{type=\"%s\",state=\"%s\"} "
+				       "%zu\n",
+				model_type_plural((enum model_type)t),
+				status_state_name((enum status_state)i),
+				states[i]);
+	}
+}
+
+void
+metrics_prometheus(const struct control *c, struct str *out)
+{
+	struct supervisor_view view;
+
+	supervisor_view(c->supervisor, &view);
+	head(out, "build_info", "gauge", "version and build");
+	str_puts(out, PREFIX "build_info{version=\"" VERSION
+			     "\",build_id=\"" BUILD_ID "\"} 1\n");
+	one(out, "uptime_seconds", "gauge", "age of the control process",
+		(clock_monotonic_ms() - c->started_ms) / 1000);
+	one(out, "generation", "gauge", "the newest generation",
+		generation_number(c));
+	one(out, "generation_enforced", "gauge",
+		"the generation that all workers run", view.generation);
+	one(out, "proxy_up", "gauge", "1: a proxy runs", view.pid != 0);
+	one(out, "proxy_restarts", "counter",
+		"proxies that ended and were replaced", view.restarts);
+	one(out, "proxy_draining", "gauge", "older proxies that drain",
+		view.draining);
+	objects_print(c, out);
+	listeners_print(c, out);
+	upstreams_print(c, out);
+	kernel_print(c, out);
+}
+
+/* ---- for people */
+
+static void
+on_kernel_plain(const char *reason, uint64_t packets, uint64_t bytes, void *arg)
+{
+	const struct kernel_out *k = arg;
+
+	str_printf(k->packets, "kernel.%s.%s.packets: %" PRIu64 "\n",
+		k->listener, reason, packets);
+	str_printf(k->packets, "kernel.%s.%s.bytes: %" PRIu64 "\n",
+		k->listener, reason, bytes);
+}
+
+static void
+kernel_plain(const struct control *c, struct str *out)
+{
+	struct kernel_out k = { .packets = out, .listener = "box" };
+
+	if (c->fastpath == NULL || fastpath_state(c->fastpath) == FASTPATH_OFF)
+		return;
+	fastpath_counters(c->fastpath, 0, on_kernel_plain, &k);
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+
+		k.listener = o->label;
+		if (o->slot != 0)
+			fastpath_counters(
+				c->fastpath, o->slot, on_kernel_plain, &k);
+	}
+}
+
+void
+metrics_plain(const struct control *c, struct str *out)
+{
+	struct supervisor_view view;
+	struct listener_row *listeners;
+	struct upstream_row *upstreams;
+	size_t count;
+
+	supervisor_view(c->supervisor, &view);
+	str_printf(out, "control.generation: %" PRIu64 "\n",
+		generation_number(c));
+	str_printf(out, "control.uptime_seconds: %" PRIu64 "\n",
+		(clock_monotonic_ms() - c->started_ms) / 1000);
+	str_printf(out, "proxy.generation: %" PRIu64 "\n", view.generation);
+	str_printf(out, "proxy.restarts: %" PRIu64 "\n", view.restarts);
+	listeners = listeners_collect(c, &count);
+	for (size_t i = 0; i < count; i++)
+		for (const struct counter_name *n = counters_listener_names;
+			n->name != NULL; n++)
+			str_printf(out, "listener.%s.%s: %" PRIu64 "\n",
+				listeners[i].gateway->label, n->name,
+				field(&listeners[i].sums, n));
+	free(listeners);
+	upstreams = upstreams_collect(c, &count);
+	for (size_t i = 0; i < count; i++)
+		for (const struct counter_name *n = counters_upstream_names;
+			n->name != NULL; n++)
+			str_printf(out, "upstream.%s.%s: %" PRIu64 "\n",
+				upstreams[i].upstream->label, n->name,
+				field(&upstreams[i].sums, n));
+	free(upstreams);
+	kernel_plain(c, out);
+}

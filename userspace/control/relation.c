@@ -1,0 +1,289 @@
+/* How objects stand to each other. */
+#include "control/relation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/table.h"
+
+#define USERS_NAMED 5
+
+bool
+gateway_serves(const struct model_gateway *g, const char *ns, const char *name)
+{
+	if (g->virtual_service_count == 0)
+		return true;
+	for (size_t i = 0; i < g->virtual_service_count; i++)
+		if (strcmp(g->virtual_services[i].name, name) == 0 &&
+			strcmp(g->virtual_services[i].ns, ns) == 0)
+			return true;
+	return false;
+}
+
+void
+gateway_addr(const struct model_gateway *g, struct addr *out)
+{
+	addr_parse_ip(g->bind_address, g->bind_port, out);
+}
+
+char *
+gateway_slot_key(const struct model_gateway *g)
+{
+	struct addr addr;
+	char text[ADDR_TEXT_MAX];
+
+	gateway_addr(g, &addr);
+	return xasprintf("%s/%s@%s", g->meta.ns, g->meta.name,
+		addr_format(&addr, text));
+}
+
+/* What object i of that type will be: m in the place of its older version. */
+static const struct model_object *
+model_at(const struct objects *objects, enum model_type type, size_t i,
+	const struct model_object *m)
+{
+	const struct object *o = objects_at(objects, type, i);
+
+	if (m->type == type && strcmp(o->name, m->meta->name) == 0 &&
+		strcmp(o->ns, m->meta->ns) == 0)
+		return NULL;
+	return o->model;
+}
+
+/* ---- domains */
+
+static int
+domain_claim(struct table *owners, const char *domain,
+	const struct model_gateway *g, const struct model_virtual_service *vs,
+	const struct model_object *m, struct error *err)
+{
+	const struct model_meta *owner = table_get(owners, domain);
+
+	if (owner == NULL) {
+		table_set(owners, domain, (void *)(uintptr_t)&vs->meta);
+		return 0;
+	}
+	if (m->type == MODEL_GATEWAY)
+		return error_set(err, ERROR_CONFIG,
+			"the virtual services %s.%s and %s.%s both have the "
+			"domain \"%.100s\"",
+			owner->ns, owner->name, vs->meta.ns, vs->meta.name,
+			domain);
+	return error_set(err, ERROR_CONFIG,
+		"the domain \"%.100s\" belongs to the virtual service %s.%s "
+		"already (gateway %s.%s)",
+		domain, owner->ns, owner->name, g->meta.ns, g->meta.name);
+}
+
+static int
+domains_claim(struct table *owners, const struct model_gateway *g,
+	const struct model_virtual_service *vs, const struct model_object *m,
+	struct error *err)
+{
+	if (!gateway_serves(g, vs->meta.ns, vs->meta.name))
+		return 0;
+	if (vs->domain_count == 0)
+		return domain_claim(owners, "*", g, vs, m, err);
+	for (size_t i = 0; i < vs->domain_count; i++)
+		if (domain_claim(owners, vs->domains[i], g, vs, m, err) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+gateway_domains_check(const struct objects *objects,
+	const struct model_gateway *g, const struct model_object *m,
+	struct error *err)
+{
+	struct table *owners = table_new(NULL);
+	size_t count = objects_count(objects, MODEL_VIRTUAL_SERVICE);
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		const struct model_object *other =
+			model_at(objects, MODEL_VIRTUAL_SERVICE, i, m);
+
+		if (other != NULL)
+			rc = domains_claim(
+				owners, g, other->virtual_service, m, err);
+	}
+	if (rc == 0 && m->type == MODEL_VIRTUAL_SERVICE)
+		rc = domains_claim(owners, g, m->virtual_service, m, err);
+	table_free(owners);
+	return rc;
+}
+
+/* ---- addresses */
+
+static bool
+addresses_meet(const struct addr *a, const struct addr *b)
+{
+	if (a->port_be != b->port_be)
+		return false;
+	if (addr_equal(a, b))
+		return true;
+	/* "::" takes IPv4 as well; 0.0.0.0 takes nothing else. */
+	if (addr_is_any(a) && (!addr_is_v4(a) || addr_is_v4(b)))
+		return true;
+	return addr_is_any(b) && (!addr_is_v4(b) || addr_is_v4(a));
+}
+
+static int
+gateway_addr_check(const struct objects *objects, const struct model_object *m,
+	struct error *err)
+{
+	struct addr mine, others;
+	char text[ADDR_TEXT_MAX];
+
+	gateway_addr(m->gateway, &mine);
+	for (size_t i = 0; i < objects_count(objects, MODEL_GATEWAY); i++) {
+		const struct model_object *other =
+			model_at(objects, MODEL_GATEWAY, i, m);
+
+		if (other == NULL)
+			continue;
+		gateway_addr(other->gateway, &others);
+		if (addresses_meet(&mine, &others))
+			return error_set(err, ERROR_CONFIG,
+				"cannot listen on %s: the gateway %s.%s "
+				"listens on port %u already",
+				addr_format(&mine, text), other->meta->ns,
+				other->meta->name, addr_port(&others));
+	}
+	return 0;
+}
+
+int
+relation_check(const struct objects *objects, const struct model_object *m,
+	struct error *err)
+{
+	switch (m->type) {
+	case MODEL_GATEWAY:
+		if (gateway_addr_check(objects, m, err) != 0)
+			return -1;
+		return gateway_domains_check(objects, m->gateway, m, err);
+	case MODEL_VIRTUAL_SERVICE:
+		for (size_t i = 0; i < objects_count(objects, MODEL_GATEWAY);
+			i++) {
+			const struct object *g =
+				objects_at(objects, MODEL_GATEWAY, i);
+
+			if (g->model != NULL &&
+				gateway_domains_check(objects,
+					g->model->gateway, m, err) != 0)
+				return -1;
+		}
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* ---- references */
+
+static char *
+gateway_missing(const struct objects *objects, const struct model_gateway *g)
+{
+	for (size_t i = 0; i < g->virtual_service_count; i++) {
+		const struct model_ref *r = &g->virtual_services[i];
+		const struct object *o = objects_find(
+			objects, MODEL_VIRTUAL_SERVICE, r->ns, r->name);
+
+		if (o == NULL || o->model == NULL)
+			return xasprintf("virtualServices[%zu]: no virtual "
+					 "service is named \"%s.%s\"",
+				i, r->ns, r->name);
+	}
+	return NULL;
+}
+
+static char *
+virtual_service_missing(const struct objects *objects,
+	const struct model_virtual_service *vs)
+{
+	size_t count = objects_count(objects, MODEL_GATEWAY);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct object *g = objects_at(objects, MODEL_GATEWAY, i);
+
+		if (g->model != NULL && gateway_serves(g->model->gateway,
+						vs->meta.ns, vs->meta.name))
+			return NULL;
+	}
+	return xstrdup(count == 0 ? "there is no gateway to serve it"
+				  : "no gateway serves it");
+}
+
+char *
+relation_missing(const struct objects *objects, const struct model_object *m)
+{
+	switch (m->type) {
+	case MODEL_GATEWAY:
+		return gateway_missing(objects, m->gateway);
+	case MODEL_VIRTUAL_SERVICE:
+		return virtual_service_missing(objects, m->virtual_service);
+	default:
+		return NULL;
+	}
+}
+
+static bool
+route_uses(const struct model_route *r, const struct model_meta *upstream)
+{
+	for (size_t i = 0; i < r->destination_count; i++)
+		if (strcmp(r->destinations[i].upstream.name, upstream->name) ==
+				0 &&
+			strcmp(r->destinations[i].upstream.ns, upstream->ns) ==
+				0)
+			return true;
+	return false;
+}
+
+static bool
+uses(const struct model_object *user, const struct model_object *m)
+{
+	if (m->type == MODEL_UPSTREAM) {
+		for (size_t i = 0; i < user->virtual_service->route_count; i++)
+			if (route_uses(&user->virtual_service->routes[i],
+				    m->meta))
+				return true;
+		return false;
+	}
+	return user->gateway->virtual_service_count > 0 &&
+		gateway_serves(user->gateway, m->meta->ns, m->meta->name);
+}
+
+char *
+relation_users(const struct objects *objects, const struct model_object *m)
+{
+	enum model_type type = m->type == MODEL_UPSTREAM ? MODEL_VIRTUAL_SERVICE
+							 : MODEL_GATEWAY;
+	size_t found = 0;
+	struct str text;
+	char *users;
+
+	if (m->type == MODEL_GATEWAY)
+		return NULL;
+	str_init(&text);
+	for (size_t i = 0; i < objects_count(objects, type); i++) {
+		const struct object *o = objects_at(objects, type, i);
+
+		if (o->model == NULL || !uses(o->model, m))
+			continue;
+		if (found++ < USERS_NAMED)
+			str_printf(&text, "%s%s", found > 1 ? ", " : "",
+				o->label);
+	}
+	if (found == 0) {
+		str_fini(&text);
+		return NULL;
+	}
+	if (found > USERS_NAMED)
+		str_printf(&text, " and %zu more", found - USERS_NAMED);
+	users = xasprintf("it is still %s by %s",
+		type == MODEL_GATEWAY ? "named" : "routed to", text.data);
+	str_fini(&text);
+	return users;
+}

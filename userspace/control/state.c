@@ -1,0 +1,304 @@
+/* Control's own memory on disk. */
+#include "control/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define FOLDER_MODE 0700
+#define FILE_MODE   0600
+
+struct state {
+	char *root;
+};
+
+struct state *
+state_open_existing(const char *root)
+{
+	struct state *s = xcalloc(1, sizeof(*s));
+
+	s->root = xstrdup(root);
+	return s;
+}
+
+static int
+folder_make(const struct state *s, const char *below, struct error *err)
+{
+	char *path = xasprintf("%s/%s", s->root, below);
+	int rc = file_make_folders(path, FOLDER_MODE, err);
+
+	free(path);
+	return rc;
+}
+
+struct state *
+state_open(const char *root, struct error *err)
+{
+	struct state *s = state_open_existing(root);
+
+	if (folder_make(s, "good", err) == 0 &&
+		folder_make(s, "endpoints", err) == 0)
+		return s;
+	state_close(s);
+	return NULL;
+}
+
+void
+state_close(struct state *s)
+{
+	if (s == NULL)
+		return;
+	free(s->root);
+	free(s);
+}
+
+/* ---- documents in files */
+
+static struct doc *
+document_read(const char *path)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d = NULL;
+	struct str text;
+
+	if (access(path, F_OK) != 0)
+		return NULL;
+	str_init(&text);
+	if (file_read(path, DOC_MAX_BYTES, &text, &err) == 0)
+		d = json_doc_read(text.data, text.length, &err);
+	if (d == NULL)
+		log_warn("state: %s is left aside: %s", path, err.text);
+	str_fini(&text);
+	return d;
+}
+
+static int
+document_write(const char *path, const struct doc *d, struct error *err)
+{
+	struct str text;
+	int rc;
+
+	str_init(&text);
+	json_doc_write(d, 1, &text);
+	str_putc(&text, '\n');
+	rc = file_replace(path, text.data, text.length, FILE_MODE, err);
+	str_fini(&text);
+	return rc;
+}
+
+static void
+file_remove(const char *path)
+{
+	if (unlink(path) != 0 && errno != ENOENT)
+		log_warn("state: cannot remove %s: %s", path,
+			strerror(errno));
+}
+
+/* ---- good versions */
+
+static char *
+good_path(const struct state *s, enum model_type type, const char *ns,
+	const char *name)
+{
+	return xasprintf("%s/good/%s/%s/%s.json", s->root,
+		model_type_plural(type), ns, name);
+}
+
+struct doc *
+state_good_read(const struct state *s, enum model_type type, const char *ns,
+	const char *name)
+{
+	char *path = good_path(s, type, ns, name);
+	struct doc *d = document_read(path);
+
+	free(path);
+	return d;
+}
+
+int
+state_good_write(const struct state *s, enum model_type type, const char *ns,
+	const char *name, const struct doc *d, struct error *err)
+{
+	char *path = good_path(s, type, ns, name);
+	char *folder = xasprintf("%s/good/%s/%s", s->root,
+		model_type_plural(type), ns);
+	int rc = file_make_folders(folder, FOLDER_MODE, err);
+
+	if (rc == 0)
+		rc = document_write(path, d, err);
+	free(folder);
+	free(path);
+	return rc;
+}
+
+void
+state_good_remove(const struct state *s, enum model_type type, const char *ns,
+	const char *name)
+{
+	char *path = good_path(s, type, ns, name);
+
+	file_remove(path);
+	free(path);
+}
+
+/* ---- endpoints */
+
+/* In a folder of the namespace: "a.b" and "c" are not "a" and "b.c". */
+static char *
+endpoints_path(const struct state *s, const char *ns, const char *name)
+{
+	return xasprintf("%s/endpoints/%s/%s.json", s->root, ns, name);
+}
+
+static bool
+endpoint_read(const struct doc *d, struct endpoint *e)
+{
+	const char *ip = doc_get_string(d, "address");
+	const char *host = doc_get_string(d, "host");
+	int64_t port = doc_integer(doc_get(d, "port"));
+	int64_t weight = doc_integer(doc_get(d, "weight"));
+
+	memset(e, 0, sizeof(*e));
+	if (ip == NULL || port < 1 || port > 65535 || weight < 1 ||
+		weight > 65535 || addr_parse_ip(ip, (uint16_t)port, &e->addr) != 0)
+		return false;
+	e->weight = (uint16_t)weight;
+	e->health = ENDPOINT_UP;
+	if (host != NULL)
+		snprintf(e->host, sizeof(e->host), "%s", host);
+	return true;
+}
+
+static struct doc *
+endpoint_print(const struct endpoint *e)
+{
+	struct doc *d = doc_new_map();
+	char ip[ADDR_TEXT_MAX];
+
+	doc_set_string(d, "address", addr_format_ip(&e->addr, ip));
+	doc_set(d, "port", doc_new_integer(addr_port(&e->addr)));
+	doc_set(d, "weight", doc_new_integer(e->weight));
+	if (e->host[0] != '\0')
+		doc_set_string(d, "host", e->host);
+	return d;
+}
+
+struct endpoint *
+state_endpoints_read(const struct state *s, const char *ns, const char *name,
+	size_t *count)
+{
+	char *path = endpoints_path(s, ns, name);
+	struct doc *d = document_read(path);
+	size_t room = doc_count(d);
+	struct endpoint *set = NULL;
+
+	*count = 0;
+	if (room > ENDPOINTS_MAX)
+		room = ENDPOINTS_MAX;
+	if (doc_type(d) == DOC_LIST && room > 0)
+		set = xcalloc(room, sizeof(*set));
+	for (size_t i = 0; set != NULL && i < room; i++)
+		*count += endpoint_read(doc_at(d, i), &set[*count]);
+	doc_free(d);
+	free(path);
+	return set;
+}
+
+int
+state_endpoints_write(const struct state *s, const char *ns, const char *name,
+	const struct endpoint *set, size_t count, struct error *err)
+{
+	char *path = endpoints_path(s, ns, name);
+	char *folder = xasprintf("%s/endpoints/%s", s->root, ns);
+	struct doc *d = doc_new_list();
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		doc_add(d, endpoint_print(&set[i]));
+	rc = file_make_folders(folder, FOLDER_MODE, err);
+	if (rc == 0)
+		rc = document_write(path, d, err);
+	doc_free(d);
+	free(folder);
+	free(path);
+	return rc;
+}
+
+void
+state_endpoints_remove(const struct state *s, const char *ns, const char *name)
+{
+	char *path = endpoints_path(s, ns, name);
+
+	file_remove(path);
+	free(path);
+}
+
+/* ---- numbers */
+
+static void
+ids_restore(const struct doc *d, struct registry *r)
+{
+	for (size_t i = 0; i < doc_count(d); i++) {
+		const char *name = doc_get_string(doc_at(d, i), "name");
+		int64_t id = doc_integer(doc_get(doc_at(d, i), "id"));
+
+		if (name != NULL && id > 0 && id <= UINT32_MAX)
+			registry_restore(r, name, (uint32_t)id);
+	}
+}
+
+bool
+state_ids_read(const struct state *s, struct registry *upstreams,
+	struct registry *slots)
+{
+	char *path = xasprintf("%s/ids.json", s->root);
+	struct doc *d = document_read(path);
+	bool known = doc_type(d) == DOC_MAP;
+
+	if (known) {
+		ids_restore(doc_get(d, "upstreams"), upstreams);
+		ids_restore(doc_get(d, "listeners"), slots);
+	}
+	doc_free(d);
+	free(path);
+	return known;
+}
+
+static struct doc *
+ids_print(const struct registry *r)
+{
+	struct doc *d = doc_new_list();
+	uint32_t number = 0;
+	const char *name;
+
+	while (registry_next(r, &number, &name)) {
+		struct doc *one = doc_add(d, doc_new_map());
+
+		doc_set_string(one, "name", name);
+		doc_set(one, "id", doc_new_integer(number));
+	}
+	return d;
+}
+
+int
+state_ids_write(const struct state *s, const struct registry *upstreams,
+	const struct registry *slots, struct error *err)
+{
+	char *path = xasprintf("%s/ids.json", s->root);
+	struct doc *d = doc_new_map();
+	int rc;
+
+	doc_set(d, "upstreams", ids_print(upstreams));
+	doc_set(d, "listeners", ids_print(slots));
+	rc = document_write(path, d, err);
+	doc_free(d);
+	free(path);
+	return rc;
+}

@@ -1,0 +1,50 @@
+/*
+ * Control's own memory on disk, below the state directory: the last enforced
+ * version of every object (good/), the last endpoints of every upstream
+ * (endpoints/), and which number each name has (ids.json).
+ */
+#ifndef CONTROL_STATE_H
+#define CONTROL_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/doc.h"
+#include "base/error.h"
+#include "control/registry.h"
+#include "model/endpoint.h"
+#include "model/model.h"
+
+struct state;
+
+/* Makes the folders. */
+struct state *state_open(const char *root, struct error *err);
+/* Makes nothing, for looking only. */
+struct state *state_open_existing(const char *root);
+void state_close(struct state *s);
+
+/* NULL: there is none, or it cannot be read (which is logged). */
+struct doc *state_good_read(const struct state *s, enum model_type type,
+	const char *ns, const char *name);
+int state_good_write(const struct state *s, enum model_type type,
+	const char *ns, const char *name, const struct doc *d,
+	struct error *err);
+void state_good_remove(const struct state *s, enum model_type type,
+	const char *ns, const char *name);
+
+/* The array is the caller's (free); NULL and 0: nothing is known. */
+struct endpoint *state_endpoints_read(const struct state *s, const char *ns,
+	const char *name, size_t *count);
+int state_endpoints_write(const struct state *s, const char *ns,
+	const char *name, const struct endpoint *set, size_t count,
+	struct error *err);
+void state_endpoints_remove(const struct state *s, const char *ns,
+	const char *name);
+
+/* False: there are no numbers yet, or they cannot be read. */
+bool state_ids_read(const struct state *s, struct registry *upstreams,
+	struct registry *slots);
+int state_ids_write(const struct state *s, const struct registry *upstreams,
+	const struct registry *slots, struct error *err);
+
+#endif

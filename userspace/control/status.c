@@ -1,0 +1,270 @@
+/* What is said about an object. */
+#include "control/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "control/discovery.h"
+#include "control/generation.h"
+#include "control/relation.h"
+#include "control/supervise.h"
+#include "fastpath/fastpath.h"
+
+const char *
+status_state_name(enum status_state state)
+{
+	static const char *const names[] = {
+		[STATUS_ACCEPTED] = "Accepted",
+		[STATUS_WARNING] = "Warning",
+		[STATUS_REJECTED] = "Rejected",
+		[STATUS_PENDING] = "Pending",
+	};
+
+	return names[state];
+}
+
+/* ---- where it is enforced */
+
+const char *
+status_proxy(const struct control *c, uint64_t generation)
+{
+	struct supervisor_view view;
+
+	if (c->supervisor == NULL)
+		return "down";
+	supervisor_view(c->supervisor, &view);
+	if (view.pid == 0)
+		return "down";
+	return generation != 0 && view.generation >= generation ? "enforced"
+								: "pending";
+}
+
+const char *
+status_kernel(const struct control *c)
+{
+	if (c->fastpath == NULL)
+		return c->settings->interface_count > 0 ? "pending" : "off";
+	switch (fastpath_state(c->fastpath)) {
+	case FASTPATH_OFF:
+		return "off";
+	case FASTPATH_ATTACHED:
+		break;
+	default:
+		return "failed";
+	}
+	if (c->kernel.code != ERROR_NONE)
+		return "failed";
+	return c->listeners_stale ? "pending" : "enforced";
+}
+
+char *
+status_interfaces(const struct control *c)
+{
+	struct str text;
+
+	str_init(&text);
+	for (size_t i = 0; c->fastpath != NULL &&
+		i < fastpath_interface_count(c->fastpath);
+		i++) {
+		const struct fastpath_interface *f =
+			fastpath_interface_get(c->fastpath, i);
+
+		str_printf(&text, "%sinterface %s: ", i > 0 ? "; " : "",
+			f->name);
+		if (!f->attached)
+			str_printf(&text, "XDP is not attached: %s",
+				f->problem);
+		else
+			str_printf(&text, "XDP in %s mode%s",
+				f->mode == FASTPATH_GENERIC ? "generic"
+							    : "native",
+				f->adopted ? ", adopted" : "");
+	}
+	return str_steal(&text);
+}
+
+/* ---- reasons */
+
+static void
+reason_add(struct str *to, const char *text)
+{
+	if (text == NULL || text[0] == '\0')
+		return;
+	str_printf(to, "%s%s", to->length > 0 ? "; " : "", text);
+}
+
+static void
+upstream_warn(struct str *to, const struct object *o)
+{
+	const struct upstream_kind *kind = o->model->upstream->kind;
+	uint64_t since = 0;
+	const char *problem = discovery_problem(o->discovery, &since);
+	time_t seconds = (time_t)(since / 1000);
+	struct tm tm;
+	char text[64];
+	size_t known;
+
+	if (kind->watch == NULL)
+		reason_add(to, kind->not_served);
+	if (problem == NULL)
+		return;
+	reason_add(to, problem);
+	discovery_endpoints(o->discovery, &known);
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (known > 0)
+		str_printf(to, " (%zu endpoints stay, stale since %s)", known,
+			text);
+}
+
+static void
+gateway_warn(struct str *to, const struct control *c)
+{
+	enum fastpath_state state;
+	char *interfaces;
+
+	if (c->fastpath == NULL)
+		return;
+	state = fastpath_state(c->fastpath);
+	if (state == FASTPATH_PARTIAL || state == FASTPATH_FAILED) {
+		interfaces = status_interfaces(c);
+		reason_add(to, interfaces);
+		free(interfaces);
+	}
+	if (c->kernel.code != ERROR_NONE)
+		reason_add(to, c->kernel.text);
+}
+
+static void
+warnings_collect(
+	struct str *to, const struct control *c, const struct object *o)
+{
+	char *missing = relation_missing(c->objects, o->model);
+
+	reason_add(to, missing);
+	free(missing);
+	switch (o->type) {
+	case MODEL_UPSTREAM:
+		upstream_warn(to, o);
+		break;
+	case MODEL_GATEWAY:
+		gateway_warn(to, c);
+		break;
+	default:
+		reason_add(to, o->warning);
+		break;
+	}
+}
+
+static void
+pending_reason(struct str *to, const struct control *c, const struct status *s)
+{
+	struct supervisor_view view;
+
+	if (c->generation != NULL && generation_problem(c)[0] != '\0') {
+		reason_add(to, generation_problem(c));
+		return;
+	}
+	if (c->supervisor == NULL)
+		return;
+	supervisor_view(c->supervisor, &view);
+	if (view.problem != NULL)
+		reason_add(to, view.problem);
+	else if (view.pid == 0)
+		reason_add(to, "no proxy runs");
+	else
+		str_printf(to,
+			"generation %" PRIu64 " is not enforced yet, the proxy "
+			"runs %" PRIu64,
+			s->generation, view.generation);
+}
+
+void
+status_init(struct status *s, const struct control *c, const struct object *o)
+{
+	struct str reason;
+
+	str_init(&reason);
+	memset(s, 0, sizeof(*s));
+	s->generation = o->generation;
+	s->proxy = status_proxy(c, o->generation);
+	s->kernel = status_kernel(c);
+	/* Only a gateway needs anything of the kernel. */
+	if (o->type != MODEL_GATEWAY && strcmp(s->kernel, "off") != 0)
+		s->kernel = "enforced";
+	s->line = o->line;
+	if (o->rejected) {
+		s->state = STATUS_REJECTED;
+		reason_add(&reason, o->reason);
+	} else if (strcmp(s->proxy, "enforced") != 0 && c->loop != NULL) {
+		s->state = STATUS_PENDING;
+		pending_reason(&reason, c, s);
+	} else {
+		warnings_collect(&reason, c, o);
+		s->state = reason.length > 0 ? STATUS_WARNING : STATUS_ACCEPTED;
+		if (o->type == MODEL_GATEWAY && s->state == STATUS_ACCEPTED) {
+			char *interfaces = status_interfaces(c);
+
+			reason_add(&reason, interfaces);
+			free(interfaces);
+		}
+	}
+	s->reason = str_steal(&reason);
+	str_fini(&reason);
+}
+
+void
+status_fini(struct status *s)
+{
+	free(s->reason);
+	s->reason = NULL;
+}
+
+/* ---- the whole */
+
+const char *
+status_not_ready(const struct control *c, char *out, size_t size)
+{
+	struct supervisor_view view;
+
+	if (c->stopping)
+		return "the gateway is stopping";
+	if (!c->running)
+		return "the gateway is starting";
+	supervisor_view(c->supervisor, &view);
+	if (view.pid == 0)
+		return "no proxy runs";
+	if (view.generation >= generation_number(c))
+		return NULL;
+	/* One on its way is no reason: readiness would flap with each change. */
+	if (view.generation > 0 && generation_age_ms(c) < CONTROL_ANSWER_MS)
+		return NULL;
+	snprintf(out, size,
+		"the proxy runs generation %" PRIu64 ", the newest is "
+		"%" PRIu64,
+		view.generation, generation_number(c));
+	return out;
+}
+
+struct doc *
+status_document(const struct control *c, const struct object *o)
+{
+	struct doc *d = object_document(o);
+	struct doc *to = doc_new_map();
+	struct status s;
+
+	status_init(&s, c, o);
+	doc_set_string(to, "reportedBy", "gloo");
+	doc_set_string(to, "state", status_state_name(s.state));
+	if (s.reason[0] != '\0')
+		doc_set_string(to, "reason", s.reason);
+	doc_set(d, "status", to);
+	status_fini(&s);
+	return d;
+}
