@@ -56,8 +56,8 @@ answer_read(int status, const struct str *answer, struct error *err)
 }
 
 struct doc *
-api_get(const struct cli *cli, const char *path, const char *query,
-	int *status, struct error *err)
+api_get(const struct cli *cli, const char *path, const char *query, int *status,
+	struct error *err)
 {
 	struct client_request r = { .socket = cli->socket,
 		.method = "GET",
@@ -72,8 +72,8 @@ api_get(const struct cli *cli, const char *path, const char *query,
 	if (rc >= 0)
 		d = answer_read(rc, &answer, err);
 	if (d != NULL && rc != 200) {
-		error_set(err, ERROR_SYSTEM, "the daemon answered %d to %s",
-			rc, path);
+		error_set(err, ERROR_SYSTEM, "the daemon answered %d to %s", rc,
+			path);
 		doc_free(d);
 		d = NULL;
 	}
@@ -87,9 +87,9 @@ int
 api_get_text(const struct cli *cli, const char *path, struct str *out,
 	struct error *err)
 {
-	struct client_request r = { .socket = cli->socket,
-		.method = "GET",
-		.path = path };
+	struct client_request r = {
+		.socket = cli->socket, .method = "GET", .path = path
+	};
 	struct doc *d;
 	int rc = client_call(&r, out, err);
 
@@ -123,8 +123,8 @@ api_list(const struct cli *cli, enum model_type type, const char *ns,
 		return NULL;
 	}
 	for (size_t i = doc_count(items); ns != NULL && i-- > 0;) {
-		const char *its = doc_string(doc_find(doc_at(items, i),
-			"metadata", "namespace", NULL));
+		const char *its = doc_string(doc_find(
+			doc_at(items, i), "metadata", "namespace", NULL));
 
 		if (its == NULL || strcmp(its, ns) != 0)
 			doc_free(doc_steal_at(items, i));
@@ -141,8 +141,8 @@ missing_explain(const struct cli *cli, enum model_type type, const char *ns,
 
 	suggest_init(&near, name);
 	for (size_t i = 0; i < doc_count(items); i++) {
-		const char *other = doc_string(doc_find(
-			doc_at(items, i), "metadata", "name", NULL));
+		const char *other = doc_string(
+			doc_find(doc_at(items, i), "metadata", "name", NULL));
 
 		if (other != NULL)
 			suggest_offer(&near, other);

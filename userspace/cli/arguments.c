@@ -64,8 +64,8 @@ letter_find(const struct cli *cli, char letter)
 static void
 value_add(struct cli *cli, const struct cli_flag *flag, const char *value)
 {
-	cli->values = xreallocarray(cli->values, cli->value_count + 1,
-		sizeof(*cli->values));
+	cli->values = xreallocarray(
+		cli->values, cli->value_count + 1, sizeof(*cli->values));
 	cli->values[cli->value_count++] = (struct cli_value){ flag, value };
 }
 
@@ -130,8 +130,8 @@ short_read(struct cli *cli, char *word, char *next, struct error *err)
 		const struct cli_flag *f = letter_find(cli, *word);
 
 		if (f == NULL)
-			return error_set(err, ERROR_CONFIG, "unknown flag -%c",
-				*word);
+			return error_set(
+				err, ERROR_CONFIG, "unknown flag -%c", *word);
 		if (f->argument == NULL) {
 			value_add(cli, f, NULL);
 			continue;

@@ -205,8 +205,8 @@ change_store_or(const struct cli *cli, enum model_type type,
 
 	if (ns[0] == '\0')
 		ns = MODEL_NAMESPACE_DEFAULT;
-	status = api_put(cli, type, ns, describe_name(object), object,
-		&verdict, &err);
+	status = api_put(
+		cli, type, ns, describe_name(object), object, &verdict, &err);
 	if (verdict == NULL)
 		return failure_print(status, &err, place, refused);
 	return verdict_print(cli, type, status, verdict, place, refused);
@@ -226,8 +226,8 @@ change_store(const struct cli *cli, enum model_type type,
 static const char *
 discoverer_of(const struct doc *object)
 {
-	const char *by = doc_string(doc_find(
-		object, "metadata", "labels", "discovered_by", NULL));
+	const char *by = doc_string(
+		doc_find(object, "metadata", "labels", "discovered_by", NULL));
 
 	if (by == NULL && doc_count(doc_get(object, "discoveryMetadata")) > 0)
 		by = "discovery";
@@ -257,8 +257,7 @@ change_delete(const struct cli *cli, enum model_type type, const char *name)
 		goto out;
 	}
 	if (is_rejected(status, verdict)) {
-		rc = verdict_print(
-			cli, type, status, verdict, &nowhere, NULL);
+		rc = verdict_print(cli, type, status, verdict, &nowhere, NULL);
 		goto out;
 	}
 	printf("%s %s.%s deleted\n", api_word(type), cli->ns, name);

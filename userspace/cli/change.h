@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "cli/command.h"
 
-struct change_place { /* where the object was written, for the message */
-	const char *file;        /* or NULL */
+struct change_place {     /* where the object was written, for the message */
+	const char *file; /* or NULL */
 	const struct doc *source; /* with lines; or NULL */
 };
 
@@ -20,11 +20,11 @@ int change_store(const struct cli *cli, enum model_type type,
 int change_store_or(const struct cli *cli, enum model_type type,
 	const struct doc *object, const struct change_place *place,
 	char **refused);
-int change_delete(const struct cli *cli, enum model_type type,
-	const char *name);
+int change_delete(
+	const struct cli *cli, enum model_type type, const char *name);
 /* error unless no such object is there. */
-int change_is_new(const struct cli *cli, enum model_type type,
-	const char *ns, const char *name, struct error *err);
+int change_is_new(const struct cli *cli, enum model_type type, const char *ns,
+	const char *name, struct error *err);
 
 /*
  * Reads, edits, stores; again from the start when somebody else was faster.
@@ -32,8 +32,8 @@ int change_is_new(const struct cli *cli, enum model_type type,
  * there is nothing to do (the object is printed as it is), -1 and err.
  */
 struct change_edit {
-	struct doc *(*read)(const struct cli *cli, void *arg,
-		struct error *err);
+	struct doc *(*read)(
+		const struct cli *cli, void *arg, struct error *err);
 	int (*edit)(const struct cli *cli, struct doc *object, void *arg,
 		struct error *err);
 	void *arg;

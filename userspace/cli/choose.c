@@ -55,8 +55,8 @@ serves_everything(const struct doc *vs)
 }
 
 struct doc *
-choose_virtual_service(const struct cli *cli, const char *name,
-	char **selected, struct error *err)
+choose_virtual_service(const struct cli *cli, const char *name, char **selected,
+	struct error *err)
 {
 	struct doc *items, *vs = NULL;
 
@@ -79,8 +79,7 @@ choose_target_read(const struct cli *cli, void *arg, struct error *err)
 {
 	struct choose_target *t = arg;
 	char *selected;
-	struct doc *vs =
-		choose_virtual_service(cli, t->name, &selected, err);
+	struct doc *vs = choose_virtual_service(cli, t->name, &selected, err);
 
 	if (selected != NULL && !t->said)
 		cli_say("selected virtualservice %s for route", selected);

@@ -269,8 +269,8 @@ settle(struct cli *cli, struct error *err)
 
 	cli->socket = cli_text(cli, "socket");
 	if (cli->socket == NULL)
-		cli->socket = env != NULL && env[0] != '\0' ? env
-							    : SOCKET_DEFAULT;
+		cli->socket =
+			env != NULL && env[0] != '\0' ? env : SOCKET_DEFAULT;
 	cli->interactive = cli_switch(cli, "interactive");
 	cli->dry_run = cli_switch(cli, "dry-run");
 	cli->ns = cli_text(cli, "namespace");

@@ -219,8 +219,8 @@ body_read(int fd, struct str *in, const struct http_head *head,
 }
 
 int
-client_call(const struct client_request *r, struct str *answer,
-	struct error *err)
+client_call(
+	const struct client_request *r, struct str *answer, struct error *err)
 {
 	struct http_head head;
 	struct str in;

@@ -16,7 +16,7 @@ struct client_request {
 
 /* The status, and the body appended to answer; -1 and err with a sentence
  * that says what to do when there was no answer. */
-int client_call(const struct client_request *r, struct str *answer,
-	struct error *err);
+int client_call(
+	const struct client_request *r, struct str *answer, struct error *err);
 
 #endif

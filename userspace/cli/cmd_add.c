@@ -149,7 +149,8 @@ target_read(const struct cli *cli, void *arg, struct error *err)
 		/* The name may be taken by one with other domains. */
 		if (change_is_new(cli, MODEL_VIRTUAL_SERVICE, cli->ns,
 			    "default", err) != 0) {
-			error_prefix(err, "no virtual service has the domain *");
+			error_prefix(
+				err, "no virtual service has the domain *");
 			return NULL;
 		}
 		if (!a->said)
@@ -162,8 +163,8 @@ target_read(const struct cli *cli, void *arg, struct error *err)
 }
 
 static int
-route_insert(const struct cli *cli, struct doc *vs, void *arg,
-	struct error *err)
+route_insert(
+	const struct cli *cli, struct doc *vs, void *arg, struct error *err)
 {
 	const struct adding *a = arg;
 	struct doc *routes = route_list(vs);
@@ -174,8 +175,8 @@ route_insert(const struct cli *cli, struct doc *vs, void *arg,
 			return -1;
 		if (index > doc_count(routes))
 			return error_set(err, ERROR_CONFIG,
-				"--index %zu: virtual service %s has %zu "
-				"routes, so it can be at most %zu",
+				"--index %zu: virtual service %s has routes: "
+				"%zu, so it can be at most %zu",
 				index, describe_name(vs), doc_count(routes),
 				doc_count(routes));
 	}
@@ -200,8 +201,8 @@ answer_add(struct cli *cli, struct answers *a, const char *flag, char *text)
 		f++;
 	a->texts = xreallocarray(a->texts, a->count + 1, sizeof(*a->texts));
 	a->texts[a->count++] = text;
-	cli->values = xreallocarray(cli->values, cli->value_count + 1,
-		sizeof(*cli->values));
+	cli->values = xreallocarray(
+		cli->values, cli->value_count + 1, sizeof(*cli->values));
 	cli->values[cli->value_count++] = (struct cli_value){ f, text };
 }
 
@@ -252,8 +253,8 @@ path_ask(struct cli *cli, struct answers *a, struct error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
 		if (cli_given(cli, types[i]))
 			return 0;
-	if (prompt_choice("Choose a path match type:", types,
-		    ARRAY_SIZE(types), 0, &chosen, err) != 0)
+	if (prompt_choice("Choose a path match type:", types, ARRAY_SIZE(types),
+		    0, &chosen, err) != 0)
 		return -1;
 	return text_ask(cli, a,
 		chosen == 0   ? "What path prefix should we match?"
@@ -264,11 +265,11 @@ path_ask(struct cli *cli, struct answers *a, struct error *err)
 
 /* *functional: its kind is one with functions. */
 static int
-upstream_ask(struct cli *cli, struct answers *a, bool *functional,
-	struct error *err)
+upstream_ask(
+	struct cli *cli, struct answers *a, bool *functional, struct error *err)
 {
-	struct doc *items = api_list(cli, MODEL_UPSTREAM,
-		cli_text(cli, "dest-namespace"), err);
+	struct doc *items = api_list(
+		cli, MODEL_UPSTREAM, cli_text(cli, "dest-namespace"), err);
 	size_t count = doc_count(items), chosen = 0;
 	const char **names;
 	const struct doc *spec;
@@ -289,8 +290,8 @@ upstream_ask(struct cli *cli, struct answers *a, bool *functional,
 		strcmp(names[chosen], cli_text(cli, "dest-name")) != 0)
 		chosen++;
 	spec = doc_get(doc_at(items, chosen), "upstreamSpec");
-	*functional = doc_get(spec, "aws") != NULL ||
-		      doc_get(spec, "azure") != NULL;
+	*functional =
+		doc_get(spec, "aws") != NULL || doc_get(spec, "azure") != NULL;
 	rc = 0;
 out:
 	free(names);

@@ -194,8 +194,8 @@ area_list(const struct doc *area, const struct doc *status)
 				: "unknown",
 			(long long)doc_integer(
 				doc_find(status, "proxy", "pid", NULL)),
-			(long long)doc_integer(doc_find(
-				status, "proxy", "generation", NULL)),
+			(long long)doc_integer(
+				doc_find(status, "proxy", "generation", NULL)),
 			(long long)doc_integer(doc_get(status, "generation")));
 	if (strcmp(name, "kernel") == 0)
 		kernel_print(status);
@@ -229,8 +229,8 @@ check_run(struct cli *cli)
 	else if (rc == CLI_OK)
 		printf("No problems detected.\n");
 	else
-		problems_print(areas, "warnings", "warning: ",
-			problems_print(areas, "errors", "", 0));
+		problems_print(areas, "warnings",
+			"warning: ", problems_print(areas, "errors", "", 0));
 out:
 	doc_free(status);
 	doc_free(check);

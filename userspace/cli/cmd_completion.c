@@ -89,8 +89,7 @@ value_case(const struct cli *cli, const char *path)
 	for (size_t i = cli->depth; i-- > 0;) {
 		for (const struct cli_flag *f = cli->path[i]->flags;
 			f != NULL && f->name != NULL; f++) {
-			if (f->argument == NULL ||
-				!cli_flag_applies(cli, i, f))
+			if (f->argument == NULL || !cli_flag_applies(cli, i, f))
 				continue;
 			printf("\t'%s --%s'", path, f->name);
 			if (f->letter != 0)

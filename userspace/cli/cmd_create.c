@@ -138,8 +138,8 @@ names_ask(const struct cli *cli, char **ns, char **name, struct error *err)
 	*ns = *name = NULL;
 	if (!cli->interactive) {
 		if (cli_name(cli) == NULL)
-			return error_set(err, ERROR_CONFIG,
-				"--name is missing");
+			return error_set(
+				err, ERROR_CONFIG, "--name is missing");
 		*name = xstrdup(cli_name(cli));
 		*ns = xstrdup(cli->ns);
 		return 0;
@@ -173,8 +173,7 @@ spec_from_flags(const struct cli *cli, const struct upstream_kind *kind,
 {
 	for (size_t i = 0; i < cli->value_count; i++) {
 		const struct cli_value *v = &cli->values[i];
-		const struct kind_flag *f =
-			kind_flag_find(kind, v->flag->name);
+		const struct kind_flag *f = kind_flag_find(kind, v->flag->name);
 
 		if (f == NULL || f->set(spec, v->value, err) == 0)
 			continue;
@@ -284,8 +283,8 @@ create_upstream(struct cli *cli)
 	keys = xcalloc(count + 1, sizeof(*keys));
 	for (size_t i = 0; i < count; i++)
 		keys[i] = cli->kinds[i]->key;
-	rc = prompt_choice("What type of Upstream do you want to create?",
-		keys, count, count, &chosen, &err);
+	rc = prompt_choice("What type of Upstream do you want to create?", keys,
+		count, count, &chosen, &err);
 	free(keys);
 	return rc == 0 ? upstream_create(cli, cli->kinds[chosen])
 		       : cli_error(&err);
@@ -348,8 +347,8 @@ create_virtual_service(struct cli *cli)
 	}
 	object = object_new(ns, name);
 	if (cli_given(cli, "display-name"))
-		doc_set_string(object, "displayName",
-			cli_text(cli, "display-name"));
+		doc_set_string(
+			object, "displayName", cli_text(cli, "display-name"));
 	doc_set(doc_set(object, "virtualHost", doc_new_map()), "domains",
 		domains);
 	rc = object_create(cli, MODEL_VIRTUAL_SERVICE, object);
@@ -370,8 +369,7 @@ input_read(struct str *text, struct error *err)
 	while ((n = fread(buf, 1, sizeof(buf), stdin)) > 0) {
 		if (n > DOC_MAX_BYTES - text->length)
 			return error_set(err, ERROR_LIMIT,
-				"it has more than %u MiB",
-				DOC_MAX_BYTES >> 20);
+				"it has more than %u MiB", DOC_MAX_BYTES >> 20);
 		str_append(text, buf, n);
 	}
 	if (ferror(stdin))
@@ -447,8 +445,8 @@ document_store(const struct cli *cli, struct doc *d,
 	struct doc *meta = doc_get(d, "metadata");
 
 	if (o->meta->resource_version == 0 && !cli_switch(cli, "replace") &&
-		change_is_new(cli, o->type, o->meta->ns, o->meta->name,
-			&err) != 0)
+		change_is_new(cli, o->type, o->meta->ns, o->meta->name, &err) !=
+			0)
 		return cli_error(&err);
 	if (cli_switch(cli, "replace"))
 		doc_free(doc_steal(meta, "resourceVersion"));
@@ -480,8 +478,8 @@ documents_store(const struct cli *cli, struct doc *list, const char *file)
 		if (i > 0 && (cli->output == CLI_OUTPUT_YAML ||
 				     cli->output == CLI_OUTPUT_KUBE_YAML))
 			puts("---");
-		rc = worse(rc, document_store(cli, doc_at(list, i), objects[i],
-				       file));
+		rc = worse(rc,
+			document_store(cli, doc_at(list, i), objects[i], file));
 	}
 out:
 	for (size_t i = 0; i < count; i++)

@@ -87,9 +87,10 @@ const struct cli_command cli_command_edit = {
 	.name = "edit",
 	.aliases = "ed",
 	.summary = "edit an object in $EDITOR",
-	.about = "The editor ($EDITOR, else $VISUAL, else vi) opens again with "
-		 "the reason when the\nchange is rejected; leave the text as it "
-		 "is to give up.\n",
+	.about =
+		"The editor ($EDITOR, else $VISUAL, else vi) opens again with "
+		"the reason when the\nchange is rejected; leave the text as it "
+		"is to give up.\n",
 	.examples = "  glooctl edit virtualservice default\n",
 	.flags = flags,
 	.children = children,
@@ -97,9 +98,9 @@ const struct cli_command cli_command_edit = {
 
 struct editing {
 	enum model_type type;
-	struct doc *object;  /* as it is stored */
-	char path[64];       /* the file that the editor opens */
-	struct str text;     /* what it holds */
+	struct doc *object; /* as it is stored */
+	char path[64];      /* the file that the editor opens */
+	struct str text;    /* what it holds */
 };
 
 static int
@@ -223,9 +224,9 @@ text_store(const struct cli *cli, struct editing *e, char **refused)
 	int rc;
 
 	if (d == NULL || doc_type(meta) != DOC_MAP) {
-		*refused = d == NULL ? xasprintf("line %d: %s", err.line,
-					       err.text)
-				     : xstrdup("metadata is missing");
+		*refused =
+			d == NULL ? xasprintf("line %d: %s", err.line, err.text)
+				  : xstrdup("metadata is missing");
 		doc_free(d);
 		return CLI_REJECTED;
 	}
@@ -276,18 +277,16 @@ rounds_run(const struct cli *cli, struct editing *e, bool *keep)
 }
 
 static int
-version_check(const struct cli *cli, const struct doc *object,
-	struct error *err)
+version_check(
+	const struct cli *cli, const struct doc *object, struct error *err)
 {
 	const char *wanted = cli_text(cli, "resource-version");
 	const char *version = doc_string(
 		doc_find(object, "metadata", "resourceVersion", NULL));
 
-	if (wanted == NULL ||
-		(version != NULL && strcmp(wanted, version) == 0))
+	if (wanted == NULL || (version != NULL && strcmp(wanted, version) == 0))
 		return 0;
-	return error_set(err, ERROR_CONFIG,
-		"the version stored is %s, not %s",
+	return error_set(err, ERROR_CONFIG, "the version stored is %s, not %s",
 		version != NULL ? version : "unknown", wanted);
 }
 

@@ -103,8 +103,8 @@ gateway_url(struct cli *cli)
 		str_puts(&query, "&namespace=");
 		api_escape(&query, cli->ns);
 	}
-	answer = api_get(cli, "/v1/url", name != NULL ? query.data : NULL,
-		NULL, &err);
+	answer = api_get(
+		cli, "/v1/url", name != NULL ? query.data : NULL, NULL, &err);
 	if (answer == NULL)
 		rc = cli_error(&err);
 	else if (doc_get_string(answer, "url") != NULL)
@@ -175,8 +175,7 @@ gateway_logs(struct cli *cli)
 		free(query);
 		if (answer == NULL)
 			return cli_error(&err);
-		lines_print(doc_get(answer, "lines"),
-			cli_switch(cli, "debug"));
+		lines_print(doc_get(answer, "lines"), cli_switch(cli, "debug"));
 		next = doc_integer(doc_get(answer, "next"));
 		doc_free(answer);
 		/* Whoever reads along may have gone. */

@@ -172,8 +172,8 @@ get_proxy(struct cli *cli)
 	str_init(&text);
 	if (cli->output == CLI_OUTPUT_NAME) {
 		for (size_t i = 0; i < doc_count(items); i++)
-			str_printf(&text, "%s\n",
-				describe_name(doc_at(items, i)));
+			str_printf(
+				&text, "%s\n", describe_name(doc_at(items, i)));
 	} else if (name != NULL && output_document(cli, doc_at(items, 0))) {
 		;
 	} else if (!output_documents(cli, items)) {
@@ -204,8 +204,7 @@ routes_print(const struct cli *cli, const struct doc *items)
 		if (doc_count(routes) == 0)
 			cli_say("virtual service %s.%s has no routes",
 				describe_namespace(vs), describe_name(vs));
-		describe_routes(
-			routes, cli->output == CLI_OUTPUT_WIDE, &text);
+		describe_routes(routes, cli->output == CLI_OUTPUT_WIDE, &text);
 	}
 	fputs(text.data, stdout);
 	str_fini(&text);
@@ -237,8 +236,8 @@ get_route(struct cli *cli)
 	if (cli->output == CLI_OUTPUT_NAME)
 		return cli_usage(cli, "routes have no names to print");
 	if (name != NULL) {
-		struct doc *one = api_object(cli, MODEL_VIRTUAL_SERVICE,
-			cli->ns, name, NULL, &err);
+		struct doc *one = api_object(
+			cli, MODEL_VIRTUAL_SERVICE, cli->ns, name, NULL, &err);
 
 		if (one == NULL)
 			return cli_error(&err);

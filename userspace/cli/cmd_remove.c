@@ -20,7 +20,8 @@ static const struct cli_flag route_flags[] = {
 	{ .name = "index",
 		.letter = 'x',
 		.argument = "number",
-		.help = "which route, 0 is the first (ID of \"get vs route\")" },
+		.help = "which route, 0 is the first (ID of \"get vs "
+			"route\")" },
 	CLI_FLAG_NAMESPACE,
 	CLI_FLAG_OUTPUT,
 	CLI_FLAG_DRY_RUN,
@@ -64,7 +65,7 @@ route_take(const struct cli *cli, struct doc *vs, void *arg, struct error *err)
 	(void)cli;
 	if (r->index >= doc_count(routes))
 		return error_set(err, ERROR_CONFIG,
-			"--index %zu: virtual service %s has %zu routes, "
+			"--index %zu: virtual service %s has routes: %zu, "
 			"counted from 0",
 			r->index, describe_name(vs), doc_count(routes));
 	str_init(&text);

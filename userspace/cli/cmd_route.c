@@ -51,8 +51,7 @@ const struct cli_command cli_command_route = {
 };
 
 static int
-target_sort(const struct cli *cli, struct doc *vs, void *arg,
-	struct error *err)
+target_sort(const struct cli *cli, struct doc *vs, void *arg, struct error *err)
 {
 	struct doc *routes = route_list(vs);
 	size_t moved = route_sort(routes);
@@ -76,7 +75,8 @@ static int
 routes_sort(struct cli *cli)
 {
 	struct choose_target target = { .name = NULL };
-	const struct change_edit edit = { choose_target_read, target_sort, &target };
+	const struct change_edit edit = { choose_target_read, target_sort,
+		&target };
 	struct error err = ERROR_INIT;
 	int rc;
 

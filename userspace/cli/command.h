@@ -21,8 +21,8 @@ struct cli;
 typedef int cli_run_f(struct cli *cli); /* returns enum cli_exit */
 
 struct cli_flag {
-	const char *name; /* NULL ends the list */
-	char letter;      /* 0: none */
+	const char *name;     /* NULL ends the list */
+	char letter;          /* 0: none */
 	const char *argument; /* "string"; NULL: a switch */
 	const char *fallback; /* what cli_text answers when it is not given */
 	const char *help;
@@ -33,12 +33,12 @@ struct cli_flag {
 
 struct cli_command {
 	const char *name;
-	const char *aliases;   /* separated by spaces, or NULL */
-	const char *arguments; /* in the usage line: "[NAME]" */
-	const char *summary;   /* one line of its parent's help */
-	const char *about;     /* whole lines, or NULL */
-	const char *examples;  /* whole lines, or NULL */
-	const char *complete;  /* type of the names that it takes */
+	const char *aliases;          /* separated by spaces, or NULL */
+	const char *arguments;        /* in the usage line: "[NAME]" */
+	const char *summary;          /* one line of its parent's help */
+	const char *about;            /* whole lines, or NULL */
+	const char *examples;         /* whole lines, or NULL */
+	const char *complete;         /* type of the names that it takes */
 	const struct cli_flag *flags; /* its children's as well */
 	const struct cli_command *const *children; /* ends with NULL */
 	/* NULL: a child is needed. */
@@ -84,8 +84,8 @@ extern const struct cli_command cli_root;
 const struct upstream_kind *cli_kind(const struct cli *cli);
 const struct cli_command *cli_leaf(const struct cli *cli);
 /* The i-th child, those for the kinds last; NULL after them. */
-const struct cli_command *cli_child(const struct cli *cli,
-	const struct cli_command *c, size_t i);
+const struct cli_command *cli_child(
+	const struct cli *cli, const struct cli_command *c, size_t i);
 
 /* Is the flag of the command at that level of the path one of the leaf's? */
 static inline bool

@@ -212,8 +212,8 @@ route_rows_add(struct text_table *t, size_t id, const struct doc *route,
 				describe_action(route, cell(&r));
 			else
 				cell_put(&r, "");
-			cell_put(&r, i == 0 ? doc_get_string(route, "name")
-					    : "");
+			cell_put(&r,
+				i == 0 ? doc_get_string(route, "name") : "");
 		}
 		row_end(&r, t);
 	}
@@ -366,8 +366,8 @@ wide_cells(struct row *r, enum model_type type, const struct doc *object,
 	const struct doc *o = status_find(status, type, object);
 
 	cell_put(r, describe_namespace(object));
-	cell_put(r, doc_string(doc_find(object, "metadata", "resourceVersion",
-			    NULL)));
+	cell_put(r, doc_string(doc_find(
+			    object, "metadata", "resourceVersion", NULL)));
 	if (doc_type(doc_get(o, "generation")) == DOC_INTEGER)
 		str_printf(cell(r), "%lld",
 			(long long)doc_integer(doc_get(o, "generation")));

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define TEXT_COLUMN 30
+#define TEXT_COLUMN  30
 #define LINE_COLUMNS 80
 
 void
@@ -40,7 +40,8 @@ text_put(struct str *out, const char *text, const char *fallback)
 	for (p = whole.data; *p != '\0'; p += *p == ' ') {
 		size_t length = strcspn(p, " ");
 
-		if (column > TEXT_COLUMN && column + 1 + length > LINE_COLUMNS) {
+		if (column > TEXT_COLUMN &&
+			column + 1 + length > LINE_COLUMNS) {
 			str_printf(out, "\n%*s", TEXT_COLUMN, "");
 			column = TEXT_COLUMN;
 		} else if (column > TEXT_COLUMN) {

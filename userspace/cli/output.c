@@ -127,8 +127,7 @@ output_objects(const struct cli *cli, enum model_type type,
 		return 0;
 	case CLI_OUTPUT_NAME:
 		for (size_t i = 0; i < doc_count(items); i++)
-			printf("%s\n",
-				describe_name(doc_at(items, i)));
+			printf("%s\n", describe_name(doc_at(items, i)));
 		return 0;
 	case CLI_OUTPUT_WIDE:
 		status = api_get(cli, "/v1/status", NULL, NULL, err);

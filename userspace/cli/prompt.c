@@ -119,8 +119,7 @@ prompt_choice(const char *question, const char *const *choices, size_t count,
 }
 
 int
-prompt_yes_no(const char *question, bool fallback, bool *yes,
-	struct error *err)
+prompt_yes_no(const char *question, bool fallback, bool *yes, struct error *err)
 {
 	for (;;) {
 		char *line = ask(question, fallback ? "Y/n" : "y/N",

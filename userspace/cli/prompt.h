@@ -18,7 +18,7 @@ int prompt_text(const char *question, const char *fallback, char **answer,
  * them has). fallback: the index for an empty line, or count for none. */
 int prompt_choice(const char *question, const char *const *choices,
 	size_t count, size_t fallback, size_t *chosen, struct error *err);
-int prompt_yes_no(const char *question, bool fallback, bool *yes,
-	struct error *err);
+int prompt_yes_no(
+	const char *question, bool fallback, bool *yes, struct error *err);
 
 #endif

@@ -40,8 +40,8 @@ path_read(const struct cli *cli, struct doc *matcher, struct error *err)
 			return error_set(err, ERROR_CONFIG,
 				"only one of --path-exact, --path-prefix and "
 				"--path-regex can be given");
-		doc_set_string(matcher, paths[i].key,
-			cli_text(cli, paths[i].flag));
+		doc_set_string(
+			matcher, paths[i].key, cli_text(cli, paths[i].flag));
 	}
 	if (doc_count(matcher) == 0)
 		return error_set(err, ERROR_CONFIG,
@@ -266,16 +266,16 @@ matcher_weigh(const struct doc *m)
 	const char *exact = doc_get_string(m, "exact");
 	const char *regex = doc_get_string(m, "regex");
 	const char *prefix = doc_get_string(m, "prefix");
-	const char *path = exact != NULL ? exact : regex != NULL ? regex
-						   : prefix != NULL ? prefix
-								    : "/";
+	const char *path = exact != NULL    ? exact
+			   : regex != NULL  ? regex
+			   : prefix != NULL ? prefix
+					    : "/";
 
 	return (struct weight){
 		.exact = exact != NULL,
 		.regex = exact == NULL && regex != NULL,
-		.literal = exact == NULL && regex != NULL
-				   ? regex_literal(regex)
-				   : strlen(path),
+		.literal = exact == NULL && regex != NULL ? regex_literal(regex)
+							  : strlen(path),
 		.length = strlen(path),
 		.conditions = doc_count(doc_get(m, "headers")) +
 			      doc_count(doc_get(m, "queryParameters")) +

@@ -34,7 +34,8 @@ distance(const char *a, const char *b)
 			if (now[j - 1] + 1 < best)
 				best = now[j - 1] + 1;
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-				a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+				a[i - 2] == b[j - 1] &&
+				before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			now[j] = best;
 		}
@@ -72,8 +73,8 @@ suggest_offer(struct suggest *s, const char *name)
 }
 
 void
-suggest_offer_words(struct suggest *s, const char *words, char *room,
-	size_t size)
+suggest_offer_words(
+	struct suggest *s, const char *words, char *room, size_t size)
 {
 	while (words != NULL && *words != '\0') {
 		size_t length = strcspn(words, " |");

@@ -14,7 +14,7 @@ void suggest_init(struct suggest *s, const char *word);
 /* name must live as long as s is used. */
 void suggest_offer(struct suggest *s, const char *name);
 /* Each word of a list with separators. The answer is copied into room. */
-void suggest_offer_words(struct suggest *s, const char *words, char *room,
-	size_t size);
+void suggest_offer_words(
+	struct suggest *s, const char *words, char *room, size_t size);
 
 #endif

@@ -102,8 +102,8 @@ text_table_add(struct text_table *t, const char *const *cells)
 				row[c] = xstrdup("");
 			more += rest[c] != NULL;
 		}
-		t->rows = xreallocarray(
-			t->rows, t->count + 1, sizeof(*t->rows));
+		t->rows =
+			xreallocarray(t->rows, t->count + 1, sizeof(*t->rows));
 		t->rows[t->count++] = row;
 	} while (more > 0);
 	free(rest);
@@ -201,8 +201,8 @@ cell_wrap(const char *text, struct str *lines)
 		const char *from = w.word[i].data;
 		struct slice last = w.word[end[i] - 1];
 
-		str_append(lines, from,
-			(size_t)(last.data + last.length - from));
+		str_append(
+			lines, from, (size_t)(last.data + last.length - from));
 		str_putc(lines, '\n');
 	}
 	free(end);
@@ -229,8 +229,8 @@ titles_draw(struct str *out, const struct text_table *t, const size_t *width)
 	for (size_t c = 0; c < t->columns; c++) {
 		size_t gap = width[c] - width_of(slice_of(t->titles[c]));
 
-		str_printf(out, "| %*s%s%*s ", (int)(gap / 2), "",
-			t->titles[c], (int)(gap - gap / 2), "");
+		str_printf(out, "| %*s%s%*s ", (int)(gap / 2), "", t->titles[c],
+			(int)(gap - gap / 2), "");
 	}
 	str_puts(out, "|\n");
 }

@@ -1,0 +1,88 @@
+/*
+ * A non-blocking stream connection on a loop. One persistent edge-triggered
+ * event for its whole life; write interest only while the socket is full.
+ * Bytes come and go through a transport (plain TCP here; TLS is another table
+ * of the same four functions). Buffers are owned only while data waits in them.
+ *
+ * The owner reads when it wants to: `readable` remembers an edge that nobody
+ * has followed yet, which is how reading is paused and resumed.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct conn;
+struct conn_buffer;
+struct conn_pool;
+struct loop;
+struct loop_fd;
+
+#define CONN_IOV_MAX 64
+
+/* Each returns bytes, 0 at the peer's end (receive), or -1 with errno. */
+struct transport {
+	ssize_t (*receive)(struct conn *c, void *to, size_t size);
+	ssize_t (*send)(struct conn *c, const struct iovec *iov, int count);
+	void (*shut)(struct conn *c); /* nothing more will be sent */
+	void (*release)(struct conn *c);
+};
+
+extern const struct transport transport_plain;
+
+/* what: of enum loop_what. What was queued has been sent as far as it went. */
+typedef void conn_event_f(struct conn *c, unsigned what);
+
+struct conn {
+	const struct transport *transport;
+	struct conn_pool *pool;
+	struct loop_fd *watch;
+	struct conn_buffer *in, *out;
+	conn_event_f *cb;
+	uint64_t *received, *sent; /* counters */
+	uint64_t progress_ms;      /* when queued bytes last moved */
+	int fd;
+	bool readable, closed; /* closed: the peer shut its side */
+	bool ended;            /* and all that it sent has been received */
+	bool failed;           /* nothing can be sent any more */
+	bool wants_write;
+};
+
+/* The buffers of one thread's connections. */
+struct conn_pool *conn_pool_new(struct loop *loop);
+void conn_pool_free(struct conn_pool *p);
+
+/* Takes fd. connecting: the first event with LOOP_WRITE tells how it went. */
+void conn_init(struct conn *c, struct conn_pool *pool, int fd, bool connecting,
+	conn_event_f *cb);
+void conn_fini(struct conn *c); /* closes */
+/* Closes so that the peer sees that something was cut off. */
+void conn_reset(struct conn *c);
+/* The outcome of connecting: 0 or an errno. */
+int conn_connected(struct conn *c);
+
+enum conn_got {
+	CONN_GOT_DATA,
+	CONN_GOT_NOTHING,
+	CONN_GOT_END,
+	CONN_GOT_ERROR,
+};
+
+/* A read that does not fill the room has taken all there was. */
+enum conn_got conn_receive(struct conn *c, void *to, size_t size, size_t *n);
+/* Sends what the socket takes and queues the rest. Less than one system call
+ * when something is queued already. -1: the connection failed. */
+int conn_send(struct conn *c, const struct iovec *iov, int count);
+size_t conn_queued(const struct conn *c);
+void conn_shut(struct conn *c);
+
+/* Input that could not be used yet. keep replaces what was kept. */
+void conn_keep(struct conn *c, const char *bytes, size_t length);
+size_t conn_kept(const struct conn *c);
+/* Moves it to the front of to, which has room for it; returns its length. */
+size_t conn_take(struct conn *c, char *to);
+
+#endif

@@ -1,0 +1,266 @@
+/* Connections to endpoints and the pools they wait in. */
+#include "proxy/link.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/loop.h"
+#include "proxy/exchange.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+static void
+pool_remove(struct link *l)
+{
+	*l->at = l->next;
+	if (l->next != NULL)
+		l->next->at = l->at;
+	l->backend->idle_count--;
+}
+
+static void
+on_connecting(struct link *l, unsigned what)
+{
+	int problem;
+
+	/* A failure comes as an error event, which is both. */
+	if (!(what & LOOP_WRITE))
+		return;
+	problem = conn_connected(&l->conn);
+	if (problem != 0) {
+		exchange_connect_failed(l->exchange, problem);
+		return;
+	}
+	wheel_timer_clear(&l->timer);
+	l->state = LINK_BUSY;
+	exchange_connected(l->exchange);
+}
+
+static void
+on_event(struct conn *c, unsigned what)
+{
+	struct link *l = (struct link *)c;
+	struct worker *w = l->worker;
+
+	switch ((enum link_state)l->state) {
+	case LINK_CONNECTING:
+		on_connecting(l, what);
+		break;
+	case LINK_IDLE:
+		/* It was closed, or says what nobody asked for. */
+		link_close(l);
+		break;
+	case LINK_BUSY:
+		if (what & LOOP_WRITE)
+			exchange_link_drained(l->exchange);
+		if (l->state == LINK_BUSY &&
+			(what & (LOOP_READ | LOOP_CLOSED)))
+			link_pump(l);
+		break;
+	case LINK_CLOSED:
+		break;
+	}
+	worker_leave(w);
+}
+
+static void
+on_timer(struct wheel_timer *t)
+{
+	struct link *l = (struct link *)(void *)((char *)t -
+						 offsetof(struct link, timer));
+	struct worker *w = l->worker;
+
+	if (l->state == LINK_CONNECTING)
+		exchange_connect_failed(l->exchange, ETIMEDOUT);
+	else if (l->state == LINK_IDLE)
+		link_close(l);
+	worker_leave(w);
+}
+
+static int
+socket_connect(const struct addr *addr)
+{
+	struct sockaddr_storage ss;
+	socklen_t length = addr_to_sockaddr(addr, &ss);
+	const int on = 1;
+	int fd;
+
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		IPPROTO_TCP);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, (struct sockaddr *)&ss, length) < 0 &&
+		errno != EINPROGRESS) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static struct link *
+link_alloc(struct worker *w)
+{
+	struct link *l = w->spare_links;
+
+	if (l != NULL) {
+		w->spare_links = l->next;
+		memset(l, 0, sizeof(*l));
+		return l;
+	}
+	return xcalloc(1, sizeof(*l));
+}
+
+struct link *
+link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
+	struct exchange *x)
+{
+	int fd = socket_connect(&b->addr);
+	struct link *l;
+
+	if (fd < 0)
+		return NULL;
+	l = link_alloc(w);
+	l->worker = w;
+	l->backend = b;
+	l->exchange = x;
+	l->state = LINK_CONNECTING;
+	l->requests = 1;
+	conn_init(&l->conn, w->pool, fd, true, on_event);
+	l->conn.received = &b->counts->bytes_received;
+	l->conn.sent = &b->counts->bytes_sent;
+	wheel_timer_init(&l->timer, on_timer);
+	if (connect_timeout_ms > 0)
+		wheel_timer_set(w->wheel, &l->timer,
+			worker_now(w) + connect_timeout_ms);
+	backend_link(b);
+	b->counts->connections_opened++;
+	b->counts->connections_open++;
+	return l;
+}
+
+struct link *
+link_reuse(struct backend *b, struct exchange *x)
+{
+	struct link *l = b->idle;
+
+	if (l == NULL)
+		return NULL;
+	pool_remove(l);
+	wheel_timer_clear(&l->timer);
+	l->state = LINK_BUSY;
+	l->exchange = x;
+	l->requests++;
+	l->before = l->sent;
+	b->counts->connections_reused++;
+	return l;
+}
+
+void
+link_rest(struct link *l)
+{
+	struct backend *b = l->backend;
+	struct worker *w = l->worker;
+
+	l->exchange = NULL;
+	if (b->upstream == NULL || b->idle_count >= BACKEND_IDLE_MAX) {
+		link_close(l);
+		return;
+	}
+	l->state = LINK_IDLE;
+	l->next = b->idle;
+	l->at = &b->idle;
+	if (l->next != NULL)
+		l->next->at = &l->next;
+	b->idle = l;
+	b->idle_count++;
+	if (w->settings.upstream_idle_ms > 0)
+		wheel_timer_set(w->wheel, &l->timer,
+			worker_now(w) + w->settings.upstream_idle_ms);
+}
+
+void
+link_close(struct link *l)
+{
+	struct worker *w;
+	struct backend *b;
+
+	if (l == NULL || l->state == LINK_CLOSED)
+		return;
+	w = l->worker;
+	b = l->backend;
+	if (l->state == LINK_IDLE)
+		pool_remove(l);
+	l->state = LINK_CLOSED;
+	l->exchange = NULL;
+	l->backend = NULL;
+	wheel_timer_remove(w->wheel, &l->timer);
+	conn_fini(&l->conn);
+	l->next = w->ended_links;
+	w->ended_links = l;
+	b->counts->connections_open--;
+	backend_unlink(b);
+}
+
+/* One read and what it brings. */
+static void
+link_turn(struct link *l)
+{
+	struct worker *w = l->worker;
+	struct exchange *x = l->exchange;
+	char *bytes = w->link_in;
+	size_t have = conn_take(&l->conn, bytes), used, n;
+
+	if (l->conn.readable && exchange_wants_answer(x)) {
+		conn_receive(&l->conn, bytes + have, WORKER_RECEIVE, &n);
+		have += n;
+		if (l->conn.readable)
+			l->again = true;
+	}
+	used = have > 0 ? exchange_take_answer(x, bytes, have) : 0;
+	if (l->state != LINK_BUSY || l->exchange != x)
+		return;
+	conn_keep(&l->conn, bytes + used, have - used);
+	if (l->conn.ended)
+		exchange_answer_ended(x);
+}
+
+void
+link_pump(struct link *l)
+{
+	struct exchange *x = l->exchange;
+
+	if (l->pumping)
+		return;
+	l->pumping = true;
+	do {
+		l->again = false;
+		link_turn(l);
+	} while (l->again && l->state == LINK_BUSY && l->exchange == x &&
+		 exchange_wants_answer(x));
+	l->pumping = false;
+}
+
+bool
+link_is_unheard(const struct link *l)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(l->conn.fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
+		length < offsetof(struct tcp_info, tcpi_bytes_acked) +
+				 sizeof(info.tcpi_bytes_acked))
+		return false;
+	/* The SYN counts as a byte. */
+	return info.tcpi_bytes_acked <= l->before + 1;
+}

@@ -1,0 +1,61 @@
+/*
+ * A connection to an endpoint. It serves one exchange at a time and waits in
+ * its endpoint's pool in between; whatever happens to it there ends it.
+ * Private to proxy/.
+ */
+#ifndef PROXY_LINK_H
+#define PROXY_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/conn.h"
+#include "net/wheel.h"
+#include "proxy/gather.h"
+
+struct backend;
+struct exchange;
+struct worker;
+
+enum link_state {
+	LINK_CONNECTING,
+	LINK_BUSY,
+	LINK_IDLE,
+	LINK_CLOSED,
+};
+
+struct link {
+	struct conn conn; /* must be first */
+	struct worker *worker;
+	struct backend *backend;
+	struct exchange *exchange; /* CONNECTING, BUSY */
+	struct link *next, **at;   /* IDLE: in the pool; CLOSED: next only */
+	struct wheel_timer timer;  /* connect timeout, idle */
+	uint64_t sent, received;   /* in all */
+	uint64_t before;           /* sent when this exchange began */
+	uint32_t requests;
+	uint8_t state; /* enum link_state */
+	bool pumping, again;
+};
+
+/* A new connection for x; NULL and errno if it cannot even be begun. */
+struct link *link_open(struct worker *w, struct backend *b,
+	uint32_t connect_timeout_ms, struct exchange *x);
+/* An idle connection for x, or NULL. */
+struct link *link_reuse(struct backend *b, struct exchange *x);
+/* Back to the pool. */
+void link_rest(struct link *l);
+void link_close(struct link *l); /* NULL is fine */
+/* Reads what there is, if the exchange wants it. */
+void link_pump(struct link *l);
+/* No byte of this exchange's request has been acknowledged by the peer, so
+ * nobody can have acted on it. */
+bool link_is_unheard(const struct link *l);
+
+static inline bool
+link_is_reused(const struct link *l)
+{
+	return l->requests > 1;
+}
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * One worker thread: a loop, its listening sockets, client connections, pools,
+ * timers and counters. Workers share nothing on the path of a request; what
+ * is said to them comes by mail. Private to proxy/.
+ *
+ * Objects that a callback further up the stack may still hold (sessions,
+ * links, exchanges) are not freed where they end but put on a list, which is
+ * emptied when the callback that the loop made is over: worker_leave.
+ */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "filter/filter.h"
+#include "http/head.h"
+#include "model/counters.h"
+#include "model/wire.h"
+#include "proxy/gather.h"
+#include "proxy/mailbox.h"
+
+#define WORKER_HIGH (64u << 10) /* queued bytes: stop reading the other side */
+#define WORKER_LOW  (16u << 10) /* go on */
+#define WORKER_RECEIVE (64u << 10)
+#define WORKER_KEEP    (128u << 10) /* unread input that may wait */
+#define WORKER_SCRATCH (WORKER_RECEIVE + 2 * WORKER_KEEP)
+#define WORKER_HEAD    (192u << 10) /* of a head that is written */
+
+struct access;
+struct acceptor;
+struct conn_pool;
+struct exchange;
+struct generation;
+struct link;
+struct loop;
+struct registry;
+struct session;
+struct wheel;
+
+struct worker {
+	uint32_t index;
+	struct loop *loop;
+	struct wheel *wheel;
+	struct conn_pool *pool;
+	struct mailbox *inbox, *outbox; /* outbox: the main thread's */
+	struct counters_worker *counters;
+	struct access *access;
+	struct registry *registry;
+	struct generation *generation; /* NULL before the first */
+	struct wire_settings settings;
+	struct http_limits limits;
+	uint64_t random;
+
+	struct acceptor *acceptors;
+	struct session *sessions;
+	uint32_t session_count;
+	bool draining, drained;
+	struct wheel_timer *drain_deadline;
+
+	/* spare objects, and those that ended during this callback */
+	struct session *spare_sessions, *ended_sessions;
+	struct link *spare_links, *ended_links;
+	struct exchange *spare_exchanges, *ended_exchanges;
+
+	/* scratch: what is in it is used up before the callback ends */
+	struct router_scratch *router_scratch;
+	struct filter_request filter;
+	struct http_head request, answer;
+	struct str texts, text;
+	struct gather up, down; /* to the upstream, to the client */
+	char *session_in, *link_in; /* WORKER_SCRATCH */
+	char *head_up, *head_down;  /* WORKER_HEAD */
+	char *path, *host;          /* WORKER_SCRATCH */
+};
+
+/* counters may be NULL: then they are counted for nobody. */
+struct worker *worker_new(uint32_t index, struct mailbox *outbox,
+	const struct wire_settings *settings, struct counters_worker *counters);
+void worker_free(struct worker *w);
+void worker_run(struct worker *w); /* on its own thread; until drained */
+struct mailbox *worker_inbox(struct worker *w);
+/* At the end of every callback that came from the loop. */
+void worker_leave(struct worker *w);
+/* The worker has a session less. */
+void worker_session_gone(struct worker *w);
+/* An exchange lets go of its generation. */
+void worker_generation_put(struct worker *w, struct generation *g);
+uint64_t worker_random(struct worker *w);
+uint64_t worker_now(struct worker *w);
+
+#endif
