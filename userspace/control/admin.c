@@ -67,7 +67,8 @@ on_request(struct http_server_request *r, void *arg)
 		goto out;
 	if (local && admin_resources_handle(a->resources, r, path))
 		goto out;
-	admin_reply_error(r, 404, 0, "there is no %s %.200s here", method, path);
+	admin_reply_error(
+		r, 404, 0, "there is no %s %.200s here", method, path);
 out:
 	free(path);
 }
@@ -82,8 +83,8 @@ listen_all(struct admin *a, struct error *err)
 	int rc = 0;
 
 	if (slash != NULL && slash != s->admin_socket) {
-		folder = xstrndup(s->admin_socket,
-			(size_t)(slash - s->admin_socket));
+		folder = xstrndup(
+			s->admin_socket, (size_t)(slash - s->admin_socket));
 		rc = file_make_folders(folder, 0755, err);
 		free(folder);
 	}

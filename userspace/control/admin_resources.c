@@ -127,8 +127,8 @@ reply_removed(const struct control *c, struct waiter *w)
 	if (strcmp(s.proxy, "enforced") != 0)
 		s.state = STATUS_PENDING;
 	s.reason = xstrdup(w->users != NULL ? w->users : "");
-	admin_reply_doc(w->request, verdict_http(s.state),
-		verdict_new(&s, NULL));
+	admin_reply_doc(
+		w->request, verdict_http(s.state), verdict_new(&s, NULL));
 	status_fini(&s);
 }
 
@@ -136,18 +136,18 @@ static void
 waiter_answer(struct waiter *w)
 {
 	const struct control *c = w->owner->control;
-	const struct object *o = objects_find(
-		c->objects, w->type, w->ns, w->name);
+	const struct object *o =
+		objects_find(c->objects, w->type, w->ns, w->name);
 	struct status s;
 
 	if (w->removed || o == NULL) {
 		reply_removed(c, w);
 		return;
 	}
-	status_init(&s, c, o);
-	/* Another change may have come after this one, which is enforced. */
+	/* Another change may have come after this one. */
+	status_init(&s, c, o, w->generation);
 	admin_reply_doc(w->request, verdict_http(s.state),
-		verdict_new(&s, status_document(c, o)));
+		verdict_new(&s, status_document(c, o, w->generation)));
 	status_fini(&s);
 }
 
@@ -211,7 +211,7 @@ list_get(const struct control *c, struct http_server_request *r,
 
 	for (size_t i = 0; i < objects_count(c->objects, type); i++)
 		doc_add(items,
-			status_document(c, objects_at(c->objects, type, i)));
+			status_document(c, objects_at(c->objects, type, i), 0));
 	admin_reply_doc(r, 200, d);
 }
 
@@ -219,8 +219,10 @@ static void
 reply_missing(struct http_server_request *r, enum model_type type,
 	const char *ns, const char *name)
 {
-	admin_reply_error(r, 404, 0, "there is no %s named \"%s\" in "
-		"namespace %s", model_type_kind(type), name, ns);
+	admin_reply_error(r, 404, 0,
+		"there is no %s named \"%s\" in "
+		"namespace %s",
+		model_type_kind(type), name, ns);
 }
 
 static void
@@ -232,7 +234,7 @@ object_get(const struct control *c, struct http_server_request *r,
 	if (o == NULL)
 		reply_missing(r, type, ns, name);
 	else
-		admin_reply_doc(r, 200, status_document(c, o));
+		admin_reply_doc(r, 200, status_document(c, o, 0));
 }
 
 /* ---- PUT */
@@ -248,9 +250,11 @@ body_read(const struct http_server_request *r, struct error *err)
 		d = yaml_doc_read(body.data, body.length, err);
 	else
 		d = json_doc_read(body.data, body.length, err);
-	if (d == NULL && err->code == ERROR_NONE)
-		error_set(err, ERROR_CONFIG, "the body holds no document");
-	return d;
+	if (doc_type(d) != DOC_NULL || err->code != ERROR_NONE)
+		return d;
+	doc_free(d);
+	error_set(err, ERROR_CONFIG, "the body holds no document");
+	return NULL;
 }
 
 static bool
@@ -336,8 +340,8 @@ object_put_model(struct admin_resources *a, struct http_server_request *r,
 	}
 	if (model_store(c, m, &err) != 0) {
 		change_drop(c, &change);
-		admin_reply_error(r, 507, 0, "the change is not made: %s",
-			err.text);
+		admin_reply_error(
+			r, 507, 0, "the change is not made: %s", err.text);
 		return;
 	}
 	o = change_apply(c, &change, c->version + 1);
@@ -387,8 +391,8 @@ object_delete(struct admin_resources *a, struct http_server_request *r,
 		return;
 	}
 	if (store_remove(c->store, type, ns, name, &err) != 0) {
-		admin_reply_error(r, 507, 0, "the change is not made: %s",
-			err.text);
+		admin_reply_error(
+			r, 507, 0, "the change is not made: %s", err.text);
 		return;
 	}
 	w = waiter_new(a, r, o, 0);
@@ -425,8 +429,8 @@ object_handle(struct admin_resources *a, struct http_server_request *r,
 
 /* "/v1/<plural>[/<namespace>/<name>]" */
 bool
-admin_resources_handle(struct admin_resources *a,
-	struct http_server_request *r, const char *path)
+admin_resources_handle(struct admin_resources *a, struct http_server_request *r,
+	const char *path)
 {
 	char *copy, *rest, *word, *ns, *name;
 	enum model_type type;

@@ -58,8 +58,8 @@ get_metrics(struct control *c, struct http_server_request *r)
 
 	str_init(&text);
 	metrics_prometheus(c, &text);
-	http_server_reply(r, 200, "text/plain; version=0.0.4", text.data,
-		text.length);
+	http_server_reply(
+		r, 200, "text/plain; version=0.0.4", text.data, text.length);
 	str_fini(&text);
 }
 
@@ -218,7 +218,7 @@ kernel_print(const struct control *c, struct doc *to)
 		doc_set_string(one, "name", f->name);
 		doc_set(one, "attached", doc_new_bool(f->attached));
 		doc_set_string(one, "mode",
-			!f->attached			  ? "none"
+			!f->attached                  ? "none"
 			: f->mode == FASTPATH_GENERIC ? "generic"
 						      : "native");
 		doc_set(one, "dispatcher", doc_new_bool(f->dispatcher));
@@ -236,7 +236,7 @@ objects_print(const struct control *c, struct doc *to, enum model_type type)
 		struct doc *one = doc_add(to, doc_new_map());
 		struct status s;
 
-		status_init(&s, c, o);
+		status_init(&s, c, o, 0);
 		doc_set_string(one, "type", model_type_plural(type));
 		doc_set_string(one, "namespace", o->ns);
 		doc_set_string(one, "name", o->name);
@@ -263,8 +263,9 @@ get_status(struct control *c, struct http_server_request *r)
 	doc_set_string(d, "version", VERSION);
 	doc_set_string(d, "buildId", BUILD_ID);
 	doc_set(d, "uptimeSeconds",
-		doc_new_integer((int64_t)(
-			(clock_monotonic_ms() - c->started_ms) / 1000)));
+		doc_new_integer(
+			(int64_t)((clock_monotonic_ms() - c->started_ms) /
+				  1000)));
 	doc_set_string(d, "settings",
 		c->settings->path == NULL ? "" : c->settings->path);
 	for (int t = 0; t < MODEL_TYPE_COUNT; t++)

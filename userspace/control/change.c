@@ -69,7 +69,7 @@ upstream_prepare(struct control *c, struct change *out, struct error *err)
 {
 	char *key = upstream_key(out->model);
 
-	out->id = registry_take(c->upstream_ids, key);
+	out->id = numbers_take(c->upstream_ids, key);
 	free(key);
 	if (out->id == 0)
 		return error_set(err, ERROR_LIMIT,
@@ -86,7 +86,7 @@ slot_retire(struct control *c, const struct model_gateway *g, uint32_t slot)
 	char *key = gateway_slot_key(g);
 	uint64_t next = generation_number(c) + 1;
 
-	registry_retire(c->slots, key, next);
+	numbers_retire(c->slots, key, next);
 	if (l != NULL && l->told)
 		l->closing = next;
 	else
@@ -103,7 +103,7 @@ slot_open(struct control *c, const struct model_gateway *g, uint32_t *slot,
 	struct addr addr;
 	int rc = 0;
 
-	*slot = registry_take(c->slots, key);
+	*slot = numbers_take(c->slots, key);
 	free(key);
 	if (*slot == 0)
 		return error_set(err, ERROR_LIMIT,
@@ -165,8 +165,7 @@ change_drop(struct control *c, struct change *change)
 	o = object_of(c, m);
 	if (m->type == MODEL_UPSTREAM && (o == NULL || o->id != change->id)) {
 		key = upstream_key(m);
-		registry_retire(
-			c->upstream_ids, key, generation_number(c) + 1);
+		numbers_retire(c->upstream_ids, key, generation_number(c) + 1);
 		free(key);
 	}
 	if (change->slot != 0 && (o == NULL || o->slot != change->slot))
@@ -185,8 +184,8 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 	const struct model_upstream *u = o->model->upstream;
 
 	o->id = change->id;
-	if (old == NULL ||
-		(old->upstream->kind->watch == NULL) != (u->kind->watch == NULL))
+	if (old == NULL || (old->upstream->kind->watch == NULL) !=
+				   (u->kind->watch == NULL))
 		c->upstream_epoch++;
 	if (c->loop == NULL)
 		return;
@@ -262,7 +261,7 @@ change_remove(struct control *c, struct object *o)
 	if (o->type == MODEL_UPSTREAM) {
 		discovery_free(o->discovery);
 		state_endpoints_remove(c->state, o->ns, o->name);
-		registry_retire(c->upstream_ids, o->key, number);
+		numbers_retire(c->upstream_ids, o->key, number);
 		c->upstream_epoch++;
 	}
 	if (o->type == MODEL_GATEWAY && o->slot != 0)
@@ -280,8 +279,8 @@ wanted_retry(struct control *c, struct object *o)
 	struct error err = ERROR_INIT;
 	struct change change;
 
-	if (change_prepare(c, model_object_ref(o->wanted), &change, NULL,
-		    &err) != 0) {
+	if (change_prepare(
+		    c, model_object_ref(o->wanted), &change, NULL, &err) != 0) {
 		object_reject(o, err.text, err.line);
 		return false;
 	}
@@ -331,9 +330,8 @@ change_retry(struct control *c)
 	while (more) {
 		more = false;
 		for (int t = 0; t < MODEL_TYPE_COUNT; t++)
-			for (size_t i = 0;
-				i < objects_count(c->objects,
-					(enum model_type)t);
+			for (size_t i = 0; i < objects_count(c->objects,
+						       (enum model_type)t);
 				i++) {
 				struct object *o = objects_at(
 					c->objects, (enum model_type)t, i);
@@ -384,14 +382,13 @@ change_enforced(struct control *c, uint64_t generation)
 		for (size_t i = 0;
 			i < objects_count(c->objects, (enum model_type)t);
 			i++) {
-			struct object *o = objects_at(
-				c->objects, (enum model_type)t, i);
+			struct object *o =
+				objects_at(c->objects, (enum model_type)t, i);
 
 			if (o->good_due && o->model != NULL &&
 				o->generation <= generation)
 				good_write(c, o);
 		}
-	registry_release(
-		c->upstream_ids, generation, on_upstream_released, c);
-	registry_release(c->slots, generation, on_slot_released, c);
+	numbers_release(c->upstream_ids, generation, on_upstream_released, c);
+	numbers_release(c->slots, generation, on_slot_released, c);
 }

@@ -21,9 +21,8 @@ struct change {
 };
 
 /* Reads a document as the named object, whose name it may leave out. */
-struct model_object *change_read(const struct control *c,
-	enum model_type type, const char *ns, const char *name, struct doc *d,
-	struct error *err);
+struct model_object *change_read(const struct control *c, enum model_type type,
+	const char *ns, const char *name, struct doc *d, struct error *err);
 
 /* Takes model. -1: it is Rejected, err says why; *beside (may be NULL) is then
  * true if it is wrong only beside other objects or what else the machine runs,

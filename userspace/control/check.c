@@ -53,7 +53,7 @@ objects_check(const struct control *c, struct doc *areas, enum model_type type,
 		const struct object *o = objects_at(c->objects, type, i);
 		struct status s;
 
-		status_init(&s, c, o);
+		status_init(&s, c, o, 0);
 		if (s.state == STATUS_REJECTED)
 			say(a.errors, "%s is Rejected: %s", o->label, s.reason);
 		else if (s.state != STATUS_ACCEPTED)
@@ -172,11 +172,11 @@ objects_say(const struct control *c)
 		for (size_t i = 0;
 			i < objects_count(c->objects, (enum model_type)t);
 			i++) {
-			const struct object *o = objects_at(
-				c->objects, (enum model_type)t, i);
+			const struct object *o =
+				objects_at(c->objects, (enum model_type)t, i);
 			struct status s;
 
-			status_init(&s, c, o);
+			status_init(&s, c, o, 0);
 			rejected += s.state == STATUS_REJECTED;
 			if (s.state != STATUS_ACCEPTED)
 				fprintf(stderr, "%s %s: %s: %s\n",
@@ -202,8 +202,8 @@ control_check(const struct control_options *options)
 	}
 	c.workers = 1;
 	c.objects = objects_new();
-	c.upstream_ids = registry_new(UPSTREAMS_MAX);
-	c.slots = registry_new(LISTENERS_MAX);
+	c.upstream_ids = numbers_new(UPSTREAMS_MAX);
+	c.slots = numbers_new(LISTENERS_MAX);
 	c.listeners = listeners_new(1);
 	c.state = state_open_existing(c.settings->state_directory);
 	if (files_look(&c, c.settings->config_directory, &err) == 0)
@@ -211,8 +211,8 @@ control_check(const struct control_options *options)
 	else
 		fprintf(stderr, "gloo-gateway: %s\n", err.text);
 	objects_free(c.objects);
-	registry_free(c.upstream_ids);
-	registry_free(c.slots);
+	numbers_free(c.upstream_ids);
+	numbers_free(c.slots);
 	listeners_free(c.listeners);
 	state_close(c.state);
 	settings_free(c.settings);

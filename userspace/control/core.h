@@ -15,16 +15,21 @@
 #include "control/control.h"
 #include "control/listeners.h"
 #include "control/object.h"
-#include "control/registry.h"
+#include "control/numbers.h"
 #include "control/state.h"
 
 #define CONTROL_ANSWER_MS 5000 /* then a PUT is answered 202 */
 
+/* Set for the binary that is executed in place of an older one. */
+#define CONTROL_REPLACE_ENV "GLOO_GATEWAY_REPLACE"
+
 struct admin;
 struct fastpath;
-struct generation;
+struct generations;
 struct log_ring;
 struct loop;
+struct loop_fd;
+struct loop_timer;
 struct resolver;
 struct store;
 struct supervisor;
@@ -47,22 +52,28 @@ struct control {
 	struct objects *objects;
 	uint64_t version;        /* the newest resourceVersion */
 	uint64_t upstream_epoch; /* grows when upstreams come and go */
-	struct registry *upstream_ids, *slots;
-	uint64_t ids_written; /* sum of registry_version when last written */
+	struct numbers *upstream_ids, *slots;
+	uint64_t ids_written; /* sum of numbers_version when last written */
 	bool ids_known;       /* the numbers of an earlier run were read */
 
 	struct listeners *listeners;
-	bool listening;        /* false at start: sockets are not opened yet */
-	bool listeners_stale;  /* the kernel half has to be told */
-	struct error kernel;   /* why the kernel half does not hold them */
+	bool listening;       /* false at start: sockets are not opened yet */
+	bool listeners_stale; /* the kernel half has to be told */
+	struct error kernel;  /* why the kernel half does not hold them */
 	struct fastpath *fastpath;
+	struct loop_fd *kernel_watch; /* of local addresses */
 
-	struct generation *generation;
+	struct generations *generation;
 	struct supervisor *supervisor;
 	struct admin *admin;
 
-	bool running;  /* start is over */
-	bool stopping; /* SIGTERM came */
+	bool replace;     /* a proxy that runs is of an older binary */
+	bool running;     /* start is over */
+	bool ready_due;   /* systemd waits to hear of the newest generation */
+	bool stopping;    /* SIGTERM came */
+	uint64_t stop_ms; /* then */
+	struct loop_timer *stop_timer;
+	char *exe;      /* path of the program on disk */
 	int access_log; /* descriptor or -1 */
 	char *access_log_problem;
 };

@@ -75,8 +75,8 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 
 	if (ok) {
 		if (d->problem != NULL)
-			log_info("upstream %s: discovery works again",
-				d->label);
+			log_info(
+				"upstream %s: discovery works again", d->label);
 		free(d->problem);
 		d->problem = NULL;
 		return;

@@ -19,8 +19,8 @@ struct discovery *discovery_new(struct control *c, const struct object *o);
 void discovery_change(struct discovery *d, const struct object *o);
 void discovery_free(struct discovery *d);
 
-const struct endpoint *discovery_endpoints(const struct discovery *d,
-	size_t *count);
+const struct endpoint *discovery_endpoints(
+	const struct discovery *d, size_t *count);
 uint64_t discovery_version(const struct discovery *d);
 /* Why the endpoints may be stale, or NULL; since: ms since 1970. */
 const char *discovery_problem(const struct discovery *d, uint64_t *since);

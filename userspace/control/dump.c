@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/table.h"
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/supervise.h"
@@ -125,20 +126,20 @@ vhost_print(const struct image_vhost *v)
 /* Adds each virtual host once; most listeners share theirs. */
 static void
 vhost_add(struct doc *vhosts, const struct image *image, uint32_t offset,
-	struct doc *seen)
+	struct table *seen)
 {
 	char key[16];
 
 	snprintf(key, sizeof(key), "%u", offset);
-	if (doc_get(seen, key) != NULL)
+	if (table_get(seen, key) != NULL)
 		return;
-	doc_set(seen, key, doc_new_bool(true));
+	table_set(seen, key, vhosts);
 	doc_add(vhosts, vhost_print(image_at(image, offset)));
 }
 
 static void
-host_print(struct doc *to, const struct image *image,
-	const struct image_host *h)
+host_print(
+	struct doc *to, const struct image *image, const struct image_host *h)
 {
 	struct slice name = image_text(image, h->name);
 	const struct image_vhost *v = image_at(image, h->vhost);
@@ -159,7 +160,7 @@ host_print(struct doc *to, const struct image *image,
 static void
 listener_print(const struct control *c, const struct image *image,
 	const struct image_listener *l, struct doc *to, struct doc *vhosts,
-	struct doc *seen)
+	struct table *seen)
 {
 	const struct listener *sockets = listeners_get(c->listeners, l->slot);
 	const struct image_host *hosts = image_at(image, l->hosts.offset);
@@ -170,8 +171,7 @@ listener_print(const struct control *c, const struct image *image,
 	set_number(d, "slot", l->slot);
 	set_text(d, "name", image, l->name);
 	if (sockets != NULL)
-		doc_set_string(
-			d, "address", addr_format(&sockets->addr, addr));
+		doc_set_string(d, "address", addr_format(&sockets->addr, addr));
 	for (uint32_t i = 0; i < l->hosts.count; i++) {
 		if (hosts[i].name.offset == 0)
 			continue;
@@ -179,8 +179,7 @@ listener_print(const struct control *c, const struct image *image,
 		vhost_add(vhosts, image, hosts[i].vhost, seen);
 	}
 	if (l->default_vhost != 0) {
-		const struct image_vhost *v =
-			image_at(image, l->default_vhost);
+		const struct image_vhost *v = image_at(image, l->default_vhost);
 		struct doc *one = doc_add(list, doc_new_map());
 
 		doc_set_string(one, "domain", "*");
@@ -217,8 +216,7 @@ endpoints_print(struct doc *to, const struct object *o)
 		struct doc *one = doc_add(list, doc_new_map());
 		char addr[ADDR_TEXT_MAX];
 
-		doc_set_string(
-			one, "address", addr_format(&set[i].addr, addr));
+		doc_set_string(one, "address", addr_format(&set[i].addr, addr));
 		set_number(one, "weight", set[i].weight);
 		if (set[i].health <= ENDPOINT_DOWN)
 			doc_set_string(one, "health", healths[set[i].health]);
@@ -250,7 +248,8 @@ struct doc *
 dump_print(const struct control *c)
 {
 	const struct image *image = generation_image(c);
-	struct doc *d = doc_new_map(), *seen = doc_new_map();
+	struct table *seen = table_new(NULL);
+	struct doc *d = doc_new_map();
 	struct doc *listeners = doc_set(d, "listeners", doc_new_list());
 	struct doc *vhosts = doc_set(d, "virtualHosts", doc_new_list());
 	struct doc *upstreams = doc_set(d, "upstreams", doc_new_list());
@@ -272,6 +271,6 @@ dump_print(const struct control *c)
 		for (uint32_t i = 0; i < image->upstreams.count; i++)
 			upstream_print(c, image, &u[i], upstreams);
 	}
-	doc_free(seen);
+	table_free(seen);
 	return d;
 }

@@ -21,7 +21,7 @@ struct file {
 	char *ns, *name;
 	struct model_object *model; /* NULL: wrong in itself */
 	struct error problem;
-	struct model_object *good;  /* of state/good; or NULL */
+	struct model_object *good; /* of state/good; or NULL */
 };
 
 struct files {
@@ -49,8 +49,9 @@ static void
 problem_locate(const struct control *c, enum model_type type, const char *ns,
 	const char *name, struct error *err)
 {
-	char *path = xasprintf("%s/%s/%s/%s.yaml", c->settings->config_directory,
-		model_type_plural(type), ns, name);
+	char *path =
+		xasprintf("%s/%s/%s/%s.yaml", c->settings->config_directory,
+			model_type_plural(type), ns, name);
 
 	if (err->line > 0)
 		error_prefix(err, "%s:%d", path, err->line);
@@ -100,8 +101,8 @@ on_scan(enum model_type type, const char *ns, const char *name, struct doc *d,
 		return;
 	if (f->count == f->capacity) {
 		f->capacity = f->capacity == 0 ? 64 : f->capacity * 2;
-		f->items = xreallocarray(
-			f->items, f->capacity, sizeof(*f->items));
+		f->items =
+			xreallocarray(f->items, f->capacity, sizeof(*f->items));
 	}
 	one = &f->items[f->count++];
 	memset(one, 0, sizeof(*one));
@@ -207,8 +208,7 @@ file_apply(struct control *c, struct file *f, uint64_t version)
 static void
 file_fall_back(struct control *c, struct file *f)
 {
-	struct object *o =
-		objects_take(c->objects, f->type, f->ns, f->name);
+	struct object *o = objects_take(c->objects, f->type, f->ns, f->name);
 	struct model_object *wanted = o->wanted;
 	struct error err = ERROR_INIT;
 	struct change change;
@@ -253,15 +253,17 @@ files_apply(struct control *c, struct files *f)
 			if (type_order(one->type) != order ||
 				!file_is_good(one))
 				continue;
-			done[i] = file_apply(c, one,
-				one->good->meta->resource_version) == 0;
+			done[i] =
+				file_apply(c, one,
+					one->good->meta->resource_version) == 0;
 			if (done[i])
 				objects_find(c->objects, one->type, one->ns,
-					one->name)->good_due = false;
+					one->name)
+					->good_due = false;
 		}
 		for (size_t i = 0; i < f->count; i++)
-			if (type_order(f->items[i].type) == order &&
-				!done[i] && file_apply(c, &f->items[i], 0) != 0)
+			if (type_order(f->items[i].type) == order && !done[i] &&
+				file_apply(c, &f->items[i], 0) != 0)
 				file_fall_back(c, &f->items[i]);
 	}
 	free(done);
@@ -315,12 +317,13 @@ files_load(struct control *c, bool first, struct error *err)
 /* ---- only looking */
 
 static void
-file_look(struct files *f, enum model_type type, const char *ns,
-	const char *name)
+file_look(
+	struct files *f, enum model_type type, const char *ns, const char *name)
 {
 	struct control *c = f->control;
-	char *path = xasprintf("%s/%s/%s/%s.yaml", c->settings->config_directory,
-		model_type_plural(type), ns, name);
+	char *path =
+		xasprintf("%s/%s/%s/%s.yaml", c->settings->config_directory,
+			model_type_plural(type), ns, name);
 	struct error problem = ERROR_INIT;
 	struct doc *d = NULL;
 	struct str text;
@@ -338,8 +341,8 @@ file_look(struct files *f, enum model_type type, const char *ns,
 }
 
 static void
-folder_look(struct files *f, const char *path, enum model_type type,
-	const char *ns)
+folder_look(
+	struct files *f, const char *path, enum model_type type, const char *ns)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -391,8 +394,8 @@ files_look(struct control *c, const char *root, struct error *err)
 	if (stat(root, &st) != 0 && errno == ENOENT)
 		return 0; /* the daemon will make it */
 	if (stat(root, &st) != 0 || !S_ISDIR(st.st_mode))
-		return error_set(err, ERROR_SYSTEM,
-			"the store %s cannot be read", root);
+		return error_set(
+			err, ERROR_SYSTEM, "the store %s cannot be read", root);
 	for (int t = 0; t < MODEL_TYPE_COUNT; t++)
 		type_look(&f, root, (enum model_type)t);
 	files_apply(c, &f);
@@ -403,8 +406,8 @@ files_look(struct control *c, const char *root, struct error *err)
 /* ---- changes */
 
 static void
-on_change(enum model_type type, const char *ns, const char *name,
-	struct doc *d, const struct error *problem, bool gone, void *arg)
+on_change(enum model_type type, const char *ns, const char *name, struct doc *d,
+	const struct error *problem, bool gone, void *arg)
 {
 	struct control *c = arg;
 	struct object *o = objects_find(c->objects, type, ns, name);
@@ -445,5 +448,35 @@ void
 files_changed(struct control *c)
 {
 	store_changes(c->store, on_change, c);
+	change_retry(c);
+}
+
+static void
+on_again(enum model_type type, const char *ns, const char *name, struct doc *d,
+	const struct error *problem, bool gone, void *arg)
+{
+	struct control *c = arg;
+	const struct object *o = objects_find(c->objects, type, ns, name);
+	struct model_object *m = NULL;
+	bool same;
+
+	if (d != NULL && o != NULL && o->model != NULL && !o->rejected)
+		m = change_read(c, type, ns, name, d, NULL);
+	same = m != NULL && model_equal(m, o->model);
+	model_object_unref(m);
+	if (same)
+		doc_free(d);
+	else
+		on_change(type, ns, name, d, problem, gone, arg);
+}
+
+void
+files_again(struct control *c)
+{
+	struct error err = ERROR_INIT;
+
+	files_changed(c);
+	if (store_scan(c->store, on_again, c, &err) != 0)
+		log_error("store: %s", err.text);
 	change_retry(c);
 }

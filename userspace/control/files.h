@@ -13,5 +13,7 @@ int files_load(struct control *c, bool first, struct error *err);
 int files_look(struct control *c, const char *root, struct error *err);
 /* Something below the store changed. */
 void files_changed(struct control *c);
+/* Looks at every file again. */
+void files_again(struct control *c);
 
 #endif

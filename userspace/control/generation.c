@@ -2,7 +2,6 @@
 #include "control/generation.h"
 
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "control/kernel.h"
 #include "control/relation.h"
 #include "control/supervise.h"
-#include "fastpath/fastpath.h"
 #include "net/loop.h"
 #include "net/shm.h"
 #include "routing/image_build.h"
@@ -22,7 +21,7 @@
 #define COMMIT_MS   50
 #define WARNING_MAX 2000 /* bytes; what does not fit is counted */
 
-struct generation {
+struct generations {
 	uint64_t number;
 	bool due;
 	uint64_t last_ms;
@@ -39,10 +38,10 @@ on_timer(void *arg)
 	generation_commit(arg);
 }
 
-struct generation *
-generation_new(struct control *c)
+struct generations *
+generations_new(struct control *c)
 {
-	struct generation *g = xcalloc(1, sizeof(*g));
+	struct generations *g = xcalloc(1, sizeof(*g));
 
 	g->fd = -1;
 	g->timer = loop_timer_new(c->loop, on_timer, c);
@@ -50,7 +49,7 @@ generation_new(struct control *c)
 }
 
 static void
-image_drop(struct generation *g)
+image_drop(struct generations *g)
 {
 	shm_unmap(g->image, g->length);
 	if (g->fd >= 0)
@@ -60,7 +59,7 @@ image_drop(struct generation *g)
 }
 
 void
-generation_free(struct generation *g)
+generations_free(struct generations *g)
 {
 	if (g == NULL)
 		return;
@@ -109,17 +108,17 @@ generation_follow(struct control *c, uint64_t number)
 uint64_t
 generation_touch(struct control *c)
 {
-	struct generation *g = c->generation;
+	struct generations *g = c->generation;
 	uint64_t now;
 
 	if (g == NULL)
 		return 0;
 	if (!g->due && c->listening) {
 		now = clock_monotonic_ms();
-		loop_timer_start(g->timer,
-			now - g->last_ms >= COMMIT_MS
-				? 0
-				: COMMIT_MS - (now - g->last_ms));
+		loop_timer_start(
+			g->timer, now - g->last_ms >= COMMIT_MS
+					  ? 0
+					  : COMMIT_MS - (now - g->last_ms));
 	}
 	g->due = true;
 	return g->number + 1;
@@ -193,9 +192,9 @@ destinations_digest(
 		const struct model_route *r = &vs->routes[i];
 
 		for (size_t k = 0; k < r->destination_count; k++) {
-			uint32_t id = upstream_lookup(c,
-				&r->destinations[k].upstream, reason,
-				sizeof(reason));
+			uint32_t id =
+				upstream_lookup(c, &r->destinations[k].upstream,
+					reason, sizeof(reason));
 
 			digest = hash_bytes(&id, sizeof(id), digest);
 			if (id == 0)
@@ -215,8 +214,8 @@ vhost_block_build(const struct control *c,
 
 	memset(out, 0, sizeof(*out));
 	str_init(&l.warning);
-	out->bytes = vhost_build(
-		vs, on_upstream, on_warning, &l, &out->length, err);
+	out->bytes =
+		vhost_build(vs, on_upstream, on_warning, &l, &out->length, err);
 	if (out->bytes != NULL && l.left_out > 0)
 		str_printf(&l.warning, "; and %zu more", l.left_out);
 	if (out->bytes != NULL && l.warning.length > 0)
@@ -348,14 +347,16 @@ upstreams_collect(struct control *c, struct input *in)
 				.id = o->id,
 				.name = o->label,
 				.kind = u->kind->key,
-				.connect_timeout_ms = u->connect_timeout.given
-					? (uint32_t)u->connect_timeout.ms
-					: 5000,
+				.connect_timeout_ms =
+					u->connect_timeout.given
+						? (uint32_t)
+							  u->connect_timeout.ms
+						: 5000,
 				.max_requests_per_connection =
 					u->max_requests_per_connection.value,
 				.unavailable = u->kind->watch == NULL
-					? u->kind->not_served
-					: NULL,
+						       ? u->kind->not_served
+						       : NULL,
 			};
 	}
 }
@@ -374,8 +375,8 @@ input_fini(struct input *in)
 
 /* malloc'ed; NULL and err. */
 static void *
-image_make(struct control *c, uint64_t number, size_t *length,
-	struct error *err)
+image_make(
+	struct control *c, uint64_t number, size_t *length, struct error *err)
 {
 	struct input in = { .in.generation = number };
 	void *bytes;
@@ -395,7 +396,7 @@ image_make(struct control *c, uint64_t number, size_t *length,
 
 /* The mapping is what `dump` walks; its pages are the proxy's too. */
 static int
-image_publish(struct generation *g, const void *bytes, size_t length,
+image_publish(struct generations *g, const void *bytes, size_t length,
 	struct error *err)
 {
 	int fd = shm_new_sealed("gg-image", bytes, length, err);
@@ -421,8 +422,8 @@ static void
 ids_save(struct control *c)
 {
 	struct error err = ERROR_INIT;
-	uint64_t now = registry_version(c->upstream_ids) +
-		registry_version(c->slots);
+	uint64_t now =
+		numbers_version(c->upstream_ids) + numbers_version(c->slots);
 
 	if (now == c->ids_written)
 		return;
@@ -432,38 +433,10 @@ ids_save(struct control *c)
 		c->ids_written = now;
 }
 
-static void
-kernel_tell(struct control *c)
-{
-	struct fastpath_listener set[LISTENERS_MAX];
-	bool failed = c->kernel.code != ERROR_NONE;
-	size_t count = 0;
-
-	if (!c->listeners_stale || c->fastpath == NULL)
-		return;
-	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
-		const struct listener *l = listeners_get(c->listeners, slot);
-
-		if (l != NULL && l->closing == 0)
-			set[count++] = (struct fastpath_listener){ slot,
-				l->addr, IPPROTO_TCP };
-	}
-	c->kernel = (struct error)ERROR_INIT;
-	if (fastpath_listeners_set(c->fastpath, set, count, &c->kernel) == 0) {
-		c->listeners_stale = false;
-		return;
-	}
-	if (c->kernel.code == ERROR_NONE)
-		error_set(&c->kernel, ERROR_SYSTEM,
-			"the kernel's maps were not brought up to date");
-	if (!failed)
-		log_warn("kernel: %s", c->kernel.text);
-}
-
 void
 generation_commit(struct control *c)
 {
-	struct generation *g = c->generation;
+	struct generations *g = c->generation;
 	struct error err = ERROR_INIT;
 	uint64_t number = g->number + 1;
 	size_t length;

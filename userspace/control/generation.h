@@ -11,10 +11,10 @@
 #include "control/core.h"
 #include "model/image.h"
 
-struct generation;
+struct generations;
 
-struct generation *generation_new(struct control *c);
-void generation_free(struct generation *g);
+struct generations *generations_new(struct control *c);
+void generations_free(struct generations *g);
 
 /* Something changed; the number of the generation that will have it. */
 uint64_t generation_touch(struct control *c);

@@ -102,9 +102,9 @@ listens_on(int fd, const struct addr *addr)
 	struct addr at;
 
 	return listener_addr(fd, &at) == 0 && at.port_be == addr->port_be &&
-		(addr_equal(&at, addr) ||
-			(addr_is_any(&at) && addr_is_any(addr) &&
-				!addr_is_v4(addr)));
+	       (addr_equal(&at, addr) ||
+		       (addr_is_any(&at) && addr_is_any(addr) &&
+			       !addr_is_v4(addr)));
 }
 
 static size_t
@@ -170,9 +170,8 @@ listeners_open(struct listeners *l, uint32_t slot, const struct addr *addr,
 	one->addr = *addr;
 	have = spare_take(l, addr, one->fds, l->workers);
 	one->fd_count = have;
-	if (have < l->workers &&
-		listener_open(addr, one->fds + have, l->workers - have, err) !=
-			0) {
+	if (have < l->workers && listener_open(addr, one->fds + have,
+					 l->workers - have, err) != 0) {
 		listener_free(one);
 		return -1;
 	}
@@ -191,11 +190,10 @@ listeners_adopt(struct listeners *l, uint32_t slot, const struct addr *addr,
 	struct listener *one;
 	char name[64];
 	bool good = slot > 0 && slot < LISTENERS_MAX && count == l->workers &&
-		l->slots[slot] == NULL;
+		    l->slots[slot] == NULL;
 
 	for (size_t i = 0; i < count; i++)
-		good = good && is_listening(fds[i]) &&
-			listens_on(fds[i], addr);
+		good = good && is_listening(fds[i]) && listens_on(fds[i], addr);
 	if (!good) {
 		for (size_t i = 0; i < count; i++)
 			listeners_give(l, fds[i]);

@@ -35,8 +35,8 @@ void listeners_give(struct listeners *l, int fd);
 int listeners_open(struct listeners *l, uint32_t slot, const struct addr *addr,
 	struct error *err);
 /* What the running proxy listens on; takes the sockets. -1: not usable. */
-int listeners_adopt(struct listeners *l, uint32_t slot,
-	const struct addr *addr, const int *fds, size_t count);
+int listeners_adopt(struct listeners *l, uint32_t slot, const struct addr *addr,
+	const int *fds, size_t count);
 /* All sockets become spare again, as given. */
 void listeners_disown(struct listeners *l);
 void listeners_close(struct listeners *l, uint32_t slot);

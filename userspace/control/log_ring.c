@@ -51,7 +51,8 @@ log_ring_print(const struct log_ring *r, uint64_t since)
 {
 	static const char *const levels[] = { "error", "warn", "info",
 		"debug" };
-	uint64_t first = r->next > LOG_RING_LINES ? r->next - LOG_RING_LINES : 1;
+	uint64_t first =
+		r->next > LOG_RING_LINES ? r->next - LOG_RING_LINES : 1;
 	struct doc *d = doc_new_map();
 	struct doc *lines = doc_set(d, "lines", doc_new_list());
 

@@ -133,8 +133,7 @@ listeners_print(const struct control *c, struct str *out)
 		family_head(out, "listener", n);
 		for (size_t i = 0; i < count; i++) {
 			str_printf(out, PREFIX "listener_%s{", n->name);
-			metrics_label(
-				out, "listener", rows[i].gateway->label);
+			metrics_label(out, "listener", rows[i].gateway->label);
 			str_putc(out, ',');
 			metrics_label(out, "address", rows[i].addr);
 			str_printf(out, "} %" PRIu64 "\n",
@@ -155,8 +154,7 @@ upstreams_print(const struct control *c, struct str *out)
 		family_head(out, "upstream", n);
 		for (size_t i = 0; i < count; i++) {
 			str_printf(out, PREFIX "upstream_%s{", n->name);
-			metrics_label(
-				out, "upstream", rows[i].upstream->label);
+			metrics_label(out, "upstream", rows[i].upstream->label);
 			str_printf(out, "} %" PRIu64 "\n",
 				field(&rows[i].sums, n));
 		}
@@ -244,7 +242,8 @@ objects_print(const struct control *c, struct str *out)
 			struct status s;
 
 			status_init(&s, c,
-				objects_at(c->objects, (enum model_type)t, i));
+				objects_at(c->objects, (enum model_type)t, i),
+				0);
 			states[s.state]++;
 			status_fini(&s);
 		}
@@ -293,8 +292,8 @@ on_kernel_plain(const char *reason, uint64_t packets, uint64_t bytes, void *arg)
 
 	str_printf(k->packets, "kernel.%s.%s.packets: %" PRIu64 "\n",
 		k->listener, reason, packets);
-	str_printf(k->packets, "kernel.%s.%s.bytes: %" PRIu64 "\n",
-		k->listener, reason, bytes);
+	str_printf(k->packets, "kernel.%s.%s.bytes: %" PRIu64 "\n", k->listener,
+		reason, bytes);
 }
 
 static void
@@ -325,8 +324,8 @@ metrics_plain(const struct control *c, struct str *out)
 	size_t count;
 
 	supervisor_view(c->supervisor, &view);
-	str_printf(out, "control.generation: %" PRIu64 "\n",
-		generation_number(c));
+	str_printf(
+		out, "control.generation: %" PRIu64 "\n", generation_number(c));
 	str_printf(out, "control.uptime_seconds: %" PRIu64 "\n",
 		(clock_monotonic_ms() - c->started_ms) / 1000);
 	str_printf(out, "proxy.generation: %" PRIu64 "\n", view.generation);

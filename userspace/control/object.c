@@ -100,8 +100,8 @@ objects_take(struct objects *o, enum model_type type, const char *ns,
 		return l->items[i];
 	if (l->count == l->capacity) {
 		l->capacity = l->capacity == 0 ? 16 : l->capacity * 2;
-		l->items = xreallocarray(l->items, l->capacity,
-			sizeof(*l->items));
+		l->items =
+			xreallocarray(l->items, l->capacity, sizeof(*l->items));
 	}
 	memmove(l->items + i + 1, l->items + i,
 		(l->count - i) * sizeof(*l->items));

@@ -29,7 +29,8 @@ struct object {
 	bool rejected;
 	char *reason;
 	int line;
-	/* It is wrong only beside other objects: tried again when they change. */
+	/* It is wrong only beside other objects: tried again when they change.
+	 */
 	struct model_object *wanted;
 
 	char *warning; /* of a virtual service: found while it was built */
@@ -55,8 +56,8 @@ struct object *objects_take(struct objects *o, enum model_type type,
 	const char *ns, const char *name);
 void objects_remove(struct objects *o, struct object *object);
 size_t objects_count(const struct objects *o, enum model_type type);
-struct object *objects_at(const struct objects *o, enum model_type type,
-	size_t i);
+struct object *objects_at(
+	const struct objects *o, enum model_type type, size_t i);
 
 void object_reject(struct object *o, const char *reason, int line);
 void object_clear(struct object *o); /* no longer rejected */

@@ -35,8 +35,8 @@ gateway_slot_key(const struct model_gateway *g)
 	char text[ADDR_TEXT_MAX];
 
 	gateway_addr(g, &addr);
-	return xasprintf("%s/%s@%s", g->meta.ns, g->meta.name,
-		addr_format(&addr, text));
+	return xasprintf(
+		"%s/%s@%s", g->meta.ns, g->meta.name, addr_format(&addr, text));
 }
 
 /* What object i of that type will be: m in the place of its older version. */
@@ -200,8 +200,8 @@ gateway_missing(const struct objects *objects, const struct model_gateway *g)
 }
 
 static char *
-virtual_service_missing(const struct objects *objects,
-	const struct model_virtual_service *vs)
+virtual_service_missing(
+	const struct objects *objects, const struct model_virtual_service *vs)
 {
 	size_t count = objects_count(objects, MODEL_GATEWAY);
 
@@ -246,13 +246,13 @@ uses(const struct model_object *user, const struct model_object *m)
 {
 	if (m->type == MODEL_UPSTREAM) {
 		for (size_t i = 0; i < user->virtual_service->route_count; i++)
-			if (route_uses(&user->virtual_service->routes[i],
-				    m->meta))
+			if (route_uses(
+				    &user->virtual_service->routes[i], m->meta))
 				return true;
 		return false;
 	}
 	return user->gateway->virtual_service_count > 0 &&
-		gateway_serves(user->gateway, m->meta->ns, m->meta->name);
+	       gateway_serves(user->gateway, m->meta->ns, m->meta->name);
 }
 
 char *
@@ -273,8 +273,8 @@ relation_users(const struct objects *objects, const struct model_object *m)
 		if (o->model == NULL || !uses(o->model, m))
 			continue;
 		if (found++ < USERS_NAMED)
-			str_printf(&text, "%s%s", found > 1 ? ", " : "",
-				o->label);
+			str_printf(
+				&text, "%s%s", found > 1 ? ", " : "", o->label);
 	}
 	if (found == 0) {
 		str_fini(&text);

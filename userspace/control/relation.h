@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "control/object.h"
 
-bool gateway_serves(const struct model_gateway *g, const char *ns,
-	const char *name);
+bool gateway_serves(
+	const struct model_gateway *g, const char *ns, const char *name);
 void gateway_addr(const struct model_gateway *g, struct addr *out);
 /* The key of its slot: gateway and address. The caller frees. */
 char *gateway_slot_key(const struct model_gateway *g);
@@ -21,11 +21,11 @@ int relation_check(const struct objects *objects, const struct model_object *m,
 	struct error *err);
 /* What m refers to and is not there, one sentence; NULL if nothing. Freed by
  * the caller. */
-char *relation_missing(const struct objects *objects,
-	const struct model_object *m);
+char *relation_missing(
+	const struct objects *objects, const struct model_object *m);
 /* Virtual services whose routes lead to the upstream, or gateways that name
  * the virtual service, one sentence; NULL if there are none. */
-char *relation_users(const struct objects *objects,
-	const struct model_object *m);
+char *relation_users(
+	const struct objects *objects, const struct model_object *m);
 
 #endif

@@ -33,8 +33,7 @@ static const char *const env_names[] = {
 	"UBSAN_OPTIONS",
 };
 
-static void __attribute__((noreturn))
-child_fail(const char *what)
+static void __attribute__((noreturn)) child_fail(const char *what)
 {
 	dprintf(STDERR_FILENO, "control: the proxy cannot be started: %s: %s\n",
 		what, strerror(errno));
@@ -77,15 +76,19 @@ child_user(const struct spawn_options *o)
 		child_fail("dropping capabilities");
 }
 
+/* What a terminal sends to all of its processes is meant for control. */
 static void
 child_signals(void)
 {
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGUSR1 };
 	sigset_t none;
 
 	sigemptyset(&none);
 	for (int signo = 1; signo < NSIG; signo++)
 		if (signo != SIGKILL && signo != SIGSTOP)
-			signal(signo, signo == SIGPIPE ? SIG_IGN : SIG_DFL);
+			signal(signo, SIG_DFL);
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		signal(ignored[i], SIG_IGN);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
@@ -120,8 +123,7 @@ env_make(void)
 		const char *value = getenv(env_names[i]);
 
 		if (value != NULL)
-			env[count++] =
-				xasprintf("%s=%s", env_names[i], value);
+			env[count++] = xasprintf("%s=%s", env_names[i], value);
 	}
 	return env;
 }

@@ -97,8 +97,7 @@ static void
 file_remove(const char *path)
 {
 	if (unlink(path) != 0 && errno != ENOENT)
-		log_warn("state: cannot remove %s: %s", path,
-			strerror(errno));
+		log_warn("state: cannot remove %s: %s", path, strerror(errno));
 }
 
 /* ---- good versions */
@@ -127,8 +126,8 @@ state_good_write(const struct state *s, enum model_type type, const char *ns,
 	const char *name, const struct doc *d, struct error *err)
 {
 	char *path = good_path(s, type, ns, name);
-	char *folder = xasprintf("%s/good/%s/%s", s->root,
-		model_type_plural(type), ns);
+	char *folder = xasprintf(
+		"%s/good/%s/%s", s->root, model_type_plural(type), ns);
 	int rc = file_make_folders(folder, FOLDER_MODE, err);
 
 	if (rc == 0)
@@ -167,7 +166,8 @@ endpoint_read(const struct doc *d, struct endpoint *e)
 
 	memset(e, 0, sizeof(*e));
 	if (ip == NULL || port < 1 || port > 65535 || weight < 1 ||
-		weight > 65535 || addr_parse_ip(ip, (uint16_t)port, &e->addr) != 0)
+		weight > 65535 ||
+		addr_parse_ip(ip, (uint16_t)port, &e->addr) != 0)
 		return false;
 	e->weight = (uint16_t)weight;
 	e->health = ENDPOINT_UP;
@@ -191,8 +191,8 @@ endpoint_print(const struct endpoint *e)
 }
 
 struct endpoint *
-state_endpoints_read(const struct state *s, const char *ns, const char *name,
-	size_t *count)
+state_endpoints_read(
+	const struct state *s, const char *ns, const char *name, size_t *count)
 {
 	char *path = endpoints_path(s, ns, name);
 	struct doc *d = document_read(path);
@@ -243,20 +243,20 @@ state_endpoints_remove(const struct state *s, const char *ns, const char *name)
 /* ---- numbers */
 
 static void
-ids_restore(const struct doc *d, struct registry *r)
+ids_restore(const struct doc *d, struct numbers *r)
 {
 	for (size_t i = 0; i < doc_count(d); i++) {
 		const char *name = doc_get_string(doc_at(d, i), "name");
 		int64_t id = doc_integer(doc_get(doc_at(d, i), "id"));
 
 		if (name != NULL && id > 0 && id <= UINT32_MAX)
-			registry_restore(r, name, (uint32_t)id);
+			numbers_restore(r, name, (uint32_t)id);
 	}
 }
 
 bool
-state_ids_read(const struct state *s, struct registry *upstreams,
-	struct registry *slots)
+state_ids_read(
+	const struct state *s, struct numbers *upstreams, struct numbers *slots)
 {
 	char *path = xasprintf("%s/ids.json", s->root);
 	struct doc *d = document_read(path);
@@ -272,13 +272,13 @@ state_ids_read(const struct state *s, struct registry *upstreams,
 }
 
 static struct doc *
-ids_print(const struct registry *r)
+ids_print(const struct numbers *r)
 {
 	struct doc *d = doc_new_list();
 	uint32_t number = 0;
 	const char *name;
 
-	while (registry_next(r, &number, &name)) {
+	while (numbers_next(r, &number, &name)) {
 		struct doc *one = doc_add(d, doc_new_map());
 
 		doc_set_string(one, "name", name);
@@ -288,8 +288,8 @@ ids_print(const struct registry *r)
 }
 
 int
-state_ids_write(const struct state *s, const struct registry *upstreams,
-	const struct registry *slots, struct error *err)
+state_ids_write(const struct state *s, const struct numbers *upstreams,
+	const struct numbers *slots, struct error *err)
 {
 	char *path = xasprintf("%s/ids.json", s->root);
 	struct doc *d = doc_new_map();

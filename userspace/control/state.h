@@ -11,7 +11,7 @@
 
 #include "base/doc.h"
 #include "base/error.h"
-#include "control/registry.h"
+#include "control/numbers.h"
 #include "model/endpoint.h"
 #include "model/model.h"
 
@@ -33,18 +33,18 @@ void state_good_remove(const struct state *s, enum model_type type,
 	const char *ns, const char *name);
 
 /* The array is the caller's (free); NULL and 0: nothing is known. */
-struct endpoint *state_endpoints_read(const struct state *s, const char *ns,
-	const char *name, size_t *count);
+struct endpoint *state_endpoints_read(
+	const struct state *s, const char *ns, const char *name, size_t *count);
 int state_endpoints_write(const struct state *s, const char *ns,
 	const char *name, const struct endpoint *set, size_t count,
 	struct error *err);
-void state_endpoints_remove(const struct state *s, const char *ns,
-	const char *name);
+void state_endpoints_remove(
+	const struct state *s, const char *ns, const char *name);
 
 /* False: there are no numbers yet, or they cannot be read. */
-bool state_ids_read(const struct state *s, struct registry *upstreams,
-	struct registry *slots);
-int state_ids_write(const struct state *s, const struct registry *upstreams,
-	const struct registry *slots, struct error *err);
+bool state_ids_read(const struct state *s, struct numbers *upstreams,
+	struct numbers *slots);
+int state_ids_write(const struct state *s, const struct numbers *upstreams,
+	const struct numbers *slots, struct error *err);
 
 #endif

@@ -70,16 +70,16 @@ status_interfaces(const struct control *c)
 
 	str_init(&text);
 	for (size_t i = 0; c->fastpath != NULL &&
-		i < fastpath_interface_count(c->fastpath);
+			   i < fastpath_interface_count(c->fastpath);
 		i++) {
 		const struct fastpath_interface *f =
 			fastpath_interface_get(c->fastpath, i);
 
-		str_printf(&text, "%sinterface %s: ", i > 0 ? "; " : "",
-			f->name);
+		str_printf(
+			&text, "%sinterface %s: ", i > 0 ? "; " : "", f->name);
 		if (!f->attached)
-			str_printf(&text, "XDP is not attached: %s",
-				f->problem);
+			str_printf(
+				&text, "XDP is not attached: %s", f->problem);
 		else
 			str_printf(&text, "XDP in %s mode%s",
 				f->mode == FASTPATH_GENERIC ? "generic"
@@ -186,14 +186,15 @@ pending_reason(struct str *to, const struct control *c, const struct status *s)
 }
 
 void
-status_init(struct status *s, const struct control *c, const struct object *o)
+status_init(struct status *s, const struct control *c, const struct object *o,
+	uint64_t generation)
 {
 	struct str reason;
 
 	str_init(&reason);
 	memset(s, 0, sizeof(*s));
-	s->generation = o->generation;
-	s->proxy = status_proxy(c, o->generation);
+	s->generation = generation != 0 ? generation : o->generation;
+	s->proxy = status_proxy(c, s->generation);
 	s->kernel = status_kernel(c);
 	/* Only a gateway needs anything of the kernel. */
 	if (o->type != MODEL_GATEWAY && strcmp(s->kernel, "off") != 0)
@@ -242,7 +243,8 @@ status_not_ready(const struct control *c, char *out, size_t size)
 		return "no proxy runs";
 	if (view.generation >= generation_number(c))
 		return NULL;
-	/* One on its way is no reason: readiness would flap with each change. */
+	/* One on its way is no reason: readiness would flap with each change.
+	 */
 	if (view.generation > 0 && generation_age_ms(c) < CONTROL_ANSWER_MS)
 		return NULL;
 	snprintf(out, size,
@@ -253,13 +255,14 @@ status_not_ready(const struct control *c, char *out, size_t size)
 }
 
 struct doc *
-status_document(const struct control *c, const struct object *o)
+status_document(
+	const struct control *c, const struct object *o, uint64_t generation)
 {
 	struct doc *d = object_document(o);
 	struct doc *to = doc_new_map();
 	struct status s;
 
-	status_init(&s, c, o);
+	status_init(&s, c, o, generation);
 	doc_set_string(to, "reportedBy", "gloo");
 	doc_set_string(to, "state", status_state_name(s.state));
 	if (s.reason[0] != '\0')

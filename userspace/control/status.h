@@ -24,8 +24,9 @@ struct status {
 };
 
 const char *status_state_name(enum status_state state);
+/* generation: the one that has what is asked about; 0: the object's newest. */
 void status_init(struct status *s, const struct control *c,
-	const struct object *o);
+	const struct object *o, uint64_t generation);
 void status_fini(struct status *s);
 
 /* Where a generation stands. */
@@ -37,6 +38,7 @@ char *status_interfaces(const struct control *c);
 const char *status_not_ready(const struct control *c, char *out, size_t size);
 
 /* The document of the object with its status. */
-struct doc *status_document(const struct control *c, const struct object *o);
+struct doc *status_document(
+	const struct control *c, const struct object *o, uint64_t generation);
 
 #endif

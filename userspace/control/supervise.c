@@ -26,18 +26,18 @@
 #include "net/shm.h"
 #include "version.h"
 
-#define FIND_MS	     3000  /* for an old proxy to introduce itself */
-#define START_MS     10000 /* for a new proxy to introduce itself */
-#define GONE_MS	     1000  /* from the end of its channel to its own */
+#define FIND_MS        3000  /* for an old proxy to introduce itself */
+#define START_MS       10000 /* for a new proxy to introduce itself */
+#define GONE_MS        1000  /* from the end of its channel to its own */
 #define QUICK_DEATH_MS 2000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 
 enum phase {
-	PHASE_FINDING,	 /* connected: it introduces itself */
-	PHASE_ADOPTED,	 /* to be told of generations */
-	PHASE_STARTING,	 /* spawned, no HELLO yet */
-	PHASE_RUNNING,	 /* is told everything */
+	PHASE_FINDING,  /* connected: it introduces itself */
+	PHASE_ADOPTED,  /* to be told of generations */
+	PHASE_STARTING, /* spawned, no HELLO yet */
+	PHASE_RUNNING,  /* is told everything */
 	PHASE_DRAINING,
 };
 
@@ -64,7 +64,7 @@ struct supervisor {
 	struct control *control;
 	struct proxy *proxy; /* the one that serves, or is to */
 	struct proxy *draining;
-	char *path; /* of proxy.sock */
+	char *path;   /* of proxy.sock */
 	int takeover; /* its listening socket, or -1: a proxy has it */
 	int counters_fd;
 	struct counters *counters;
@@ -89,8 +89,8 @@ takeover_path(const char *admin_socket)
 
 	if (slash == NULL)
 		return xstrdup("proxy.sock");
-	return xasprintf("%.*s/proxy.sock", (int)(slash - admin_socket),
-		admin_socket);
+	return xasprintf(
+		"%.*s/proxy.sock", (int)(slash - admin_socket), admin_socket);
 }
 
 static void
@@ -235,8 +235,8 @@ counters_keep(struct supervisor *s, struct counters *of)
 		struct counters_upstream sum;
 
 		counters_sum_upstream(of, id, &sum);
-		row_add((uint64_t *)&past->upstream[id],
-			(const uint64_t *)&sum, NUMBERS(counters_upstream));
+		row_add((uint64_t *)&past->upstream[id], (const uint64_t *)&sum,
+			NUMBERS(counters_upstream));
 	}
 }
 
@@ -265,8 +265,8 @@ supervisor_sum_listener(const struct supervisor *s, uint32_t slot,
 }
 
 static void
-upstream_add(const struct counters *from, uint32_t id,
-	struct counters_upstream *out)
+upstream_add(
+	const struct counters *from, uint32_t id, struct counters_upstream *out)
 {
 	struct counters_upstream sum;
 
@@ -278,8 +278,8 @@ upstream_add(const struct counters *from, uint32_t id,
 }
 
 void
-supervisor_sum_upstream(const struct supervisor *s, uint32_t id,
-	struct counters_upstream *out)
+supervisor_sum_upstream(
+	const struct supervisor *s, uint32_t id, struct counters_upstream *out)
 {
 	memset(out, 0, sizeof(*out));
 	upstream_add(s->counters, id, out);
@@ -378,8 +378,8 @@ supervisor_send_endpoints(struct supervisor *s, uint32_t id, uint64_t version,
 		fd = shm_new_sealed(
 			"gg-endpoints", set, count * sizeof(*set), &err);
 		if (fd < 0) {
-			log_error("proxy: endpoints are not sent: %s",
-				err.text);
+			log_error(
+				"proxy: endpoints are not sent: %s", err.text);
 			return;
 		}
 	}
@@ -456,8 +456,8 @@ endpoints_send(struct supervisor *s)
 		if (o->discovery == NULL)
 			continue;
 		set = discovery_endpoints(o->discovery, &count);
-		supervisor_send_endpoints(s, o->id,
-			discovery_version(o->discovery), set, count);
+		supervisor_send_endpoints(
+			s, o->id, discovery_version(o->discovery), set, count);
 	}
 }
 
@@ -591,7 +591,8 @@ respawn_plan(struct supervisor *s, const struct proxy *p)
 {
 	uint64_t delay = 0;
 
-	if (p->enforced || clock_monotonic_ms() - p->started_ms > QUICK_DEATH_MS)
+	if (p->enforced ||
+		clock_monotonic_ms() - p->started_ms > QUICK_DEATH_MS)
 		s->quick_deaths = 0;
 	else
 		s->quick_deaths++;
@@ -696,9 +697,8 @@ is_proxy(const struct proxy *p, pid_t pid)
 	FILE *f;
 	size_t n;
 
-	if (pid <= 1 ||
-		getsockopt(channel_fd(p->channel), SOL_SOCKET, SO_PEERCRED,
-			&peer, &length) != 0)
+	if (pid <= 1 || getsockopt(channel_fd(p->channel), SOL_SOCKET,
+				SO_PEERCRED, &peer, &length) != 0)
 		return false;
 	if (peer.pid == pid)
 		return true;
@@ -745,7 +745,7 @@ on_find_hello(struct proxy *p, const struct wire_message *m)
 			m->hello.contract, WIRE_CONTRACT);
 	if (strcmp(build, BUILD_ID) != 0)
 		proxy_misfit(p, "it is of build %.16s, not " BUILD_ID, build);
-	if (!runs_our_binary(c, p->pid))
+	if (c->replace || !runs_our_binary(c, p->pid))
 		proxy_misfit(p, "it runs another binary");
 	if (m->hello.workers != c->workers)
 		proxy_misfit(p, "it has %u workers, not %u", m->hello.workers,
@@ -780,8 +780,8 @@ on_find_counters(struct proxy *p, const int *fds, size_t fd_count)
 	struct error err = ERROR_INIT;
 
 	if (fd_count == 1 && p->counters == NULL && s->counters_fd < 0) {
-		p->counters = counters_map(fds[0], s->control->workers,
-			&p->counters_length, &err);
+		p->counters = counters_map(
+			fds[0], s->control->workers, &p->counters_length, &err);
 		if (p->counters != NULL) {
 			s->counters_fd = fds[0];
 			return;
@@ -842,8 +842,8 @@ on_find_done(struct proxy *p)
 	else
 		find_replace(p);
 	p->generation = 0;
-	p->watch = loop_fd_new(
-		s->control->loop, p->pidfd, LOOP_READ, on_pidfd, p);
+	p->watch =
+		loop_fd_new(s->control->loop, p->pidfd, LOOP_READ, on_pidfd, p);
 	control_settle(s->control);
 }
 

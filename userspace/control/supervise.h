@@ -51,7 +51,7 @@ struct supervisor_view {
 void supervisor_view(const struct supervisor *s, struct supervisor_view *out);
 void supervisor_sum_listener(const struct supervisor *s, uint32_t slot,
 	struct counters_listener *out);
-void supervisor_sum_upstream(const struct supervisor *s, uint32_t id,
-	struct counters_upstream *out);
+void supervisor_sum_upstream(
+	const struct supervisor *s, uint32_t id, struct counters_upstream *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* Numbers that stay with a name for as long as it lives. */
-#include "control/registry.h"
+#include "control/numbers.h"
 
 #include <stdlib.h>
 
@@ -12,17 +12,17 @@ struct entry {
 	uint64_t generation; /* of the retirement */
 };
 
-struct registry {
+struct numbers {
 	uint32_t limit, last; /* last: given most recently */
 	uint64_t version;
 	struct entry *entries;
 	struct table *numbers; /* name to its entry */
 };
 
-struct registry *
-registry_new(uint32_t limit)
+struct numbers *
+numbers_new(uint32_t limit)
 {
-	struct registry *r = xcalloc(1, sizeof(*r));
+	struct numbers *r = xcalloc(1, sizeof(*r));
 
 	r->limit = limit;
 	r->entries = xcalloc(limit, sizeof(*r->entries));
@@ -31,7 +31,7 @@ registry_new(uint32_t limit)
 }
 
 void
-registry_free(struct registry *r)
+numbers_free(struct numbers *r)
 {
 	if (r == NULL)
 		return;
@@ -43,7 +43,7 @@ registry_free(struct registry *r)
 }
 
 uint32_t
-registry_get(const struct registry *r, const char *name)
+numbers_get(const struct numbers *r, const char *name)
 {
 	const struct entry *e = table_get(r->numbers, name);
 
@@ -51,7 +51,7 @@ registry_get(const struct registry *r, const char *name)
 }
 
 static void
-entry_set(struct registry *r, uint32_t number, const char *name)
+entry_set(struct numbers *r, uint32_t number, const char *name)
 {
 	struct entry *e = &r->entries[number];
 
@@ -63,7 +63,7 @@ entry_set(struct registry *r, uint32_t number, const char *name)
 
 /* After the one given last, so that a number rests before its next name. */
 static uint32_t
-number_free(const struct registry *r)
+number_free(const struct numbers *r)
 {
 	for (uint32_t i = 1; i < r->limit; i++) {
 		uint32_t n = 1 + (r->last + i - 1) % (r->limit - 1);
@@ -75,7 +75,7 @@ number_free(const struct registry *r)
 }
 
 uint32_t
-registry_take(struct registry *r, const char *name)
+numbers_take(struct numbers *r, const char *name)
 {
 	struct entry *e = table_get(r->numbers, name);
 	uint32_t number;
@@ -93,7 +93,7 @@ registry_take(struct registry *r, const char *name)
 }
 
 int
-registry_restore(struct registry *r, const char *name, uint32_t number)
+numbers_restore(struct numbers *r, const char *name, uint32_t number)
 {
 	if (number == 0 || number >= r->limit ||
 		r->entries[number].name != NULL ||
@@ -106,7 +106,7 @@ registry_restore(struct registry *r, const char *name, uint32_t number)
 }
 
 void
-registry_retire(struct registry *r, const char *name, uint64_t generation)
+numbers_retire(struct numbers *r, const char *name, uint64_t generation)
 {
 	struct entry *e = table_get(r->numbers, name);
 
@@ -117,8 +117,8 @@ registry_retire(struct registry *r, const char *name, uint64_t generation)
 }
 
 void
-registry_release(struct registry *r, uint64_t enforced,
-	registry_released_f *released, void *arg)
+numbers_release(struct numbers *r, uint64_t enforced,
+	numbers_released_f *released, void *arg)
 {
 	for (uint32_t i = 1; i < r->limit; i++) {
 		struct entry *e = &r->entries[i];
@@ -135,7 +135,7 @@ registry_release(struct registry *r, uint64_t enforced,
 }
 
 bool
-registry_next(const struct registry *r, uint32_t *number, const char **name)
+numbers_next(const struct numbers *r, uint32_t *number, const char **name)
 {
 	for (uint32_t i = *number + 1; i < r->limit; i++) {
 		if (r->entries[i].name == NULL)
@@ -148,7 +148,7 @@ registry_next(const struct registry *r, uint32_t *number, const char **name)
 }
 
 uint64_t
-registry_version(const struct registry *r)
+numbers_version(const struct numbers *r)
 {
 	return r->version;
 }

@@ -1,0 +1,173 @@
+/* How objects stand to each other. */
+#include "control/relation.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/yaml.h"
+#include "config/config.h"
+
+extern const struct upstream_kind upstream_kind_static;
+
+static const struct upstream_kind *const kinds[] = { &upstream_kind_static,
+	NULL };
+
+static struct model_object *
+read_model(const char *text)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d = yaml_doc_read(text, strlen(text), &err);
+	struct model_object *m = config_read(d, kinds, &err);
+
+	if (m == NULL)
+		fail_msg("%s: %s", text, err.text);
+	doc_free(d);
+	return m;
+}
+
+static void
+put(struct objects *all, const char *text)
+{
+	struct model_object *m = read_model(text);
+	struct object *o =
+		objects_take(all, m->type, m->meta->ns, m->meta->name);
+
+	model_object_unref(o->model);
+	o->model = m;
+}
+
+#define VS(name, domains)                                                      \
+	"kind: VirtualService\nmetadata: { name: " name " }\n"                 \
+	"virtualHost: { domains: [ " domains " ] }\n"
+#define GW(name, address, port, more)                                          \
+	"kind: Gateway\nmetadata: { name: " name " }\nbindAddress: \"" address \
+	"\"\nbindPort: " port "\n" more
+
+static void
+test_check(void **state)
+{
+	static const struct {
+		const char *what, *text, *says; /* NULL: it is fine */
+	} rows[] = {
+		{ "a domain of its own", VS("new", "c.example"), NULL },
+		{ "another's domain", VS("new", "c.example, a.example"),
+			"belongs to the virtual service gloo-system.a" },
+		{ "no domains mean all of them, and nobody has that",
+			"kind: VirtualService\nmetadata: { name: new }\n"
+			"virtualHost: {}\n",
+			NULL },
+		{ "its own older domain", VS("a", "a.example, d.example"),
+			NULL },
+		{ "served only by a gateway that has nobody else",
+			VS("lonely", "a.example"), NULL },
+		{ "a gateway that would serve two of one domain",
+			GW("new", "127.0.0.1", "9000",
+				"virtualServices: [ { name: a }, { name: "
+				"lonely-two } ]"),
+			"both have the domain" },
+		{ "a port that is taken", GW("new", "::", "8080", ""),
+			"gloo-system.main listens on port 8080" },
+		{ "a wildcard meets every address",
+			GW("new", "10.0.0.1", "8080",
+				"virtualServices: [ { name: x } ]"),
+			"listens on port 8080" },
+		{ "0.0.0.0 and IPv6 do not meet",
+			GW("new", "::1", "8081",
+				"virtualServices: [ { name: x } ]"),
+			NULL },
+		{ "the gateway itself may stay where it is",
+			GW("main", "::", "8080",
+				"virtualServices: [ { name: a } ]"),
+			NULL },
+	};
+	struct objects *all = objects_new();
+
+	(void)state;
+	put(all, VS("a", "a.example"));
+	put(all, VS("b", "b.example"));
+	put(all, VS("lonely-two", "a.example"));
+	put(all, GW("main", "::", "8080",
+			 "virtualServices: [ { name: a }, { name: b }, { name: "
+			 "new } ]"));
+	put(all, GW("other", "0.0.0.0", "8081",
+			 "virtualServices: [ { name: lonely } ]"));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct model_object *m = read_model(rows[i].text);
+		struct error err = ERROR_INIT;
+		int rc = relation_check(all, m, &err);
+
+		if (rc != (rows[i].says == NULL ? 0 : -1) ||
+			(rc != 0 && strstr(err.text, rows[i].says) == NULL))
+			fail_msg("%s: %d %s", rows[i].what, rc, err.text);
+		model_object_unref(m);
+	}
+	objects_free(all);
+}
+
+static void
+test_users(void **state)
+{
+	struct objects *all = objects_new();
+	struct model_object *used, *unused;
+	char *text;
+
+	(void)state;
+	put(all, "kind: VirtualService\nmetadata: { name: v }\nvirtualHost:\n"
+		 "  routes:\n  - matchers: [ { prefix: / } ]\n    routeAction: "
+		 "{ single: { upstream: { name: u } } }\n");
+	used = read_model("kind: Upstream\nmetadata: { name: u }\n"
+			  "upstreamSpec: { static: { hosts: [ { addr: a, port: "
+			  "80 } ] } }\n");
+	unused = read_model("kind: Upstream\nmetadata: { name: w }\n"
+			    "upstreamSpec: { static: { hosts: [ { addr: a, "
+			    "port: 80 } ] } }\n");
+	text = relation_users(all, used);
+	assert_string_equal(text, "it is still routed to by gloo-system.v");
+	assert_null(relation_users(all, unused));
+	free(text);
+	model_object_unref(used);
+	model_object_unref(unused);
+	objects_free(all);
+}
+
+static void
+test_missing(void **state)
+{
+	struct objects *all = objects_new();
+	struct model_object *vs = read_model(VS("a", "x.example"));
+	struct model_object *gw = read_model(
+		GW("g", "::", "80", "virtualServices: [ { name: a } ]"));
+	char *text = relation_missing(all, vs);
+
+	(void)state;
+	assert_string_equal(text, "there is no gateway to serve it");
+	free(text);
+	text = relation_missing(all, gw);
+	assert_non_null(strstr(text, "\"gloo-system.a\""));
+	free(text);
+	put(all, VS("a", "x.example"));
+	put(all, GW("g", "::", "80", "virtualServices: [ { name: a } ]"));
+	assert_null(relation_missing(all, vs));
+	assert_null(relation_missing(all, gw));
+	model_object_unref(vs);
+	model_object_unref(gw);
+	objects_free(all);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_users),
+		cmocka_unit_test(test_missing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,472 @@
+/* The control process: wiring, signals, the life of the whole. */
+#include "control/control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/store.h"
+#include "control/access_log.h"
+#include "control/admin.h"
+#include "control/change.h"
+#include "control/core.h"
+#include "control/discovery.h"
+#include "control/files.h"
+#include "control/generation.h"
+#include "control/kernel.h"
+#include "control/log_ring.h"
+#include "control/notify.h"
+#include "control/reload.h"
+#include "control/status.h"
+#include "control/supervise.h"
+#include "model/counters.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+
+#define TICK_MS  1000
+#define AGAIN_MS 1000
+#define READY_MS 10000 /* then systemd is told what is missing */
+
+static const int signals[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
+
+struct life {                   /* of one control_main */
+	struct control control; /* must be first */
+	struct loop_signal *signals[ARRAY_SIZE(signals)];
+	struct loop_fd *store_watch;
+	struct loop_timer *tick, *ready;
+	int status; /* to exit with */
+};
+
+/* ---- what is needed before anything is touched */
+
+static uint32_t
+workers_choose(const struct settings *s)
+{
+	cpu_set_t set;
+	int count = 1;
+
+	if (s->workers != 0)
+		return s->workers;
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		count = CPU_COUNT(&set);
+	return count > COUNTERS_WORKERS_MAX ? COUNTERS_WORKERS_MAX
+					    : (uint32_t)count;
+}
+
+/* Root gives the proxy its own user; without root there is none to give. */
+static int
+user_find(struct control *c, struct error *err)
+{
+	const char *name = c->settings->proxy_user;
+	const struct passwd *user;
+
+	if (geteuid() != 0)
+		return 0;
+	errno = 0;
+	user = getpwnam(name);
+	if (user == NULL)
+		return error_set(err, ERROR_CONFIG,
+			"the user \"%s\" of the proxy (proxy.user) does not "
+			"exist; make it with systemd-sysusers, or with: "
+			"useradd --system --user-group --no-create-home "
+			"--shell /usr/sbin/nologin %s",
+			name, name);
+	if (user->pw_uid == 0)
+		return error_set(err, ERROR_CONFIG,
+			"the proxy must not run as %s (proxy.user)", name);
+	c->proxy_switch = true;
+	c->proxy_uid = user->pw_uid;
+	c->proxy_gid = user->pw_gid;
+	return 0;
+}
+
+static void
+files_raise(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/* /proc/self/exe says " (deleted)" behind a file that was replaced. */
+static char *
+exe_path(void)
+{
+	static const char mark[] = " (deleted)";
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n <= 0)
+		return NULL;
+	path[n] = '\0';
+	if ((size_t)n > strlen(mark) &&
+		strcmp(path + n - strlen(mark), mark) == 0)
+		path[(size_t)n - strlen(mark)] = '\0';
+	return xstrdup(path);
+}
+
+/* ---- telling systemd */
+
+static void
+ready_tell(struct control *c)
+{
+	char text[160], line[320];
+	const char *why = status_not_ready(c, text, sizeof(text));
+	struct supervisor_view view;
+
+	supervisor_view(c->supervisor, &view);
+	if (why == NULL)
+		snprintf(line, sizeof(line), "generation %" PRIu64 ", proxy %d",
+			view.generation, (int)view.pid);
+	else
+		snprintf(line, sizeof(line), "not ready: %s", why);
+	notify_ready(line);
+	c->ready_due = false;
+}
+
+static void
+on_ready_timeout(void *arg)
+{
+	struct life *life = arg;
+
+	if (life->control.ready_due)
+		ready_tell(&life->control);
+}
+
+void
+control_enforced(struct control *c, uint64_t generation)
+{
+	change_enforced(c, generation);
+	admin_enforced(c->admin, generation);
+	if (c->ready_due && generation >= generation_number(c))
+		ready_tell(c);
+}
+
+/* ---- events */
+
+static void
+on_store(int fd, unsigned what, void *arg)
+{
+	struct control *c = arg;
+
+	(void)fd;
+	(void)what;
+	files_changed(c);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct life *life = arg;
+	struct control *c = &life->control;
+	char text[160];
+
+	loop_timer_start(life->tick, TICK_MS);
+	if (!c->running || c->stopping)
+		return;
+	kernel_look(c);
+	change_retry(c);
+	if (c->ready_due && status_not_ready(c, text, sizeof(text)) == NULL)
+		ready_tell(c);
+}
+
+static void
+on_stop_delay(void *arg)
+{
+	struct control *c = arg;
+
+	log_info("control: draining deadline=%" PRIu64 "ms",
+		c->settings->drain_timeout_ms);
+	supervisor_drain(c->supervisor, c->settings->drain_timeout_ms);
+}
+
+static void
+stop(struct control *c)
+{
+	struct life *life = (struct life *)c;
+	uint64_t now = clock_monotonic_ms();
+
+	if (c->stopping) {
+		/* Asked again: at once. timeout(1) and terminals send the
+		 * signal twice without meaning that. */
+		if (now - c->stop_ms < AGAIN_MS)
+			return;
+		loop_timer_stop(c->stop_timer);
+		on_stop_delay(c);
+		return;
+	}
+	c->stopping = true;
+	c->stop_ms = now;
+	loop_fd_free(life->store_watch);
+	life->store_watch = NULL;
+	notify_stopping();
+	log_info("control: stopping");
+	loop_timer_start(c->stop_timer, c->settings->stop_delay_ms);
+}
+
+void
+control_ended(struct control *c)
+{
+	loop_stop(c->loop);
+}
+
+static void
+on_signal(int signo, void *arg)
+{
+	struct control *c = arg;
+
+	switch (signo) {
+	case SIGHUP:
+		if (c->running && !c->stopping)
+			reload(c);
+		break;
+	case SIGUSR1:
+		access_log_open(c);
+		break;
+	default:
+		stop(c);
+		break;
+	}
+}
+
+/* ---- starting */
+
+static void
+on_stored(int fd, const char *name, void *arg)
+{
+	struct control *c = arg;
+
+	if (strncmp(name, "listener-", 9) == 0)
+		listeners_give(c->listeners, fd);
+	else
+		close(fd);
+}
+
+static int
+stores_open(struct control *c, struct error *err)
+{
+	c->store = store_open(c->settings->config_directory, err);
+	if (c->store == NULL)
+		return -1;
+	c->state = state_open(c->settings->state_directory, err);
+	if (c->state == NULL)
+		return -1;
+	c->upstream_ids = numbers_new(UPSTREAMS_MAX);
+	c->slots = numbers_new(LISTENERS_MAX);
+	c->ids_known = state_ids_read(c->state, c->upstream_ids, c->slots);
+	c->ids_written =
+		numbers_version(c->upstream_ids) + numbers_version(c->slots);
+	return 0;
+}
+
+static int
+parts_make(struct control *c, struct error *err)
+{
+	c->loop = loop_new();
+	c->resolver = resolver_new(c->loop, c->settings->resolvers, err);
+	if (c->resolver == NULL)
+		return -1;
+	c->objects = objects_new();
+	c->listeners = listeners_new(c->workers);
+	c->generation = generations_new(c);
+	c->supervisor = supervisor_new(c);
+	c->stop_timer = loop_timer_new(c->loop, on_stop_delay, c);
+	return 0;
+}
+
+static void
+watches_start(struct life *life)
+{
+	struct control *c = &life->control;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		life->signals[i] =
+			loop_signal_new(c->loop, signals[i], on_signal, c);
+	life->tick = loop_timer_new(c->loop, on_tick, life);
+	loop_timer_start(life->tick, TICK_MS);
+	life->ready = loop_timer_new(c->loop, on_ready_timeout, life);
+	loop_timer_start(life->ready, READY_MS);
+	c->ready_due = true;
+}
+
+static int
+start(struct life *life, struct error *err)
+{
+	struct control *c = &life->control;
+
+	if (user_find(c, err) != 0 || stores_open(c, err) != 0 ||
+		parts_make(c, err) != 0 ||
+		files_load(c, !c->ids_known, err) != 0)
+		return -1;
+	notify_stored(on_stored, c);
+	c->admin = admin_new(c, err);
+	if (c->admin == NULL)
+		return -1;
+	kernel_open(c);
+	access_log_open(c);
+	watches_start(life);
+	supervisor_find(c->supervisor);
+	return 0;
+}
+
+/* Numbers of what went while no control ran. */
+static void
+numbers_settle(struct control *c)
+{
+	uint64_t next = generation_number(c) + 1;
+	uint32_t number = 0;
+	const char *name;
+
+	while (numbers_next(c->upstream_ids, &number, &name)) {
+		bool used = false;
+
+		for (size_t i = 0;
+			!used && i < objects_count(c->objects, MODEL_UPSTREAM);
+			i++)
+			used = objects_at(c->objects, MODEL_UPSTREAM, i)->id ==
+			       number;
+		if (!used)
+			numbers_retire(c->upstream_ids, name, next);
+	}
+	number = 0;
+	while (numbers_next(c->slots, &number, &name)) {
+		struct listener *l = listeners_get(c->listeners, number);
+		bool used = false;
+
+		for (size_t i = 0;
+			!used && i < objects_count(c->objects, MODEL_GATEWAY);
+			i++)
+			used = objects_at(c->objects, MODEL_GATEWAY, i)->slot ==
+			       number;
+		if (used)
+			continue;
+		numbers_retire(c->slots, name, next);
+		if (l != NULL)
+			l->closing = next;
+	}
+}
+
+void
+control_settle(struct control *c)
+{
+	struct life *life = (struct life *)c;
+	struct error err = ERROR_INIT;
+
+	change_listen(c);
+	listeners_give_up_spare(c->listeners);
+	numbers_settle(c);
+	c->running = true;
+	life->store_watch = loop_fd_new(
+		c->loop, store_watch_fd(c->store), LOOP_READ, on_store, c);
+	generation_touch(c);
+	generation_commit(c);
+	if (supervisor_start(c->supervisor, &err) == 0)
+		return;
+	log_error("control: %s", err.text);
+	life->status = 1;
+	loop_stop(c->loop);
+}
+
+/* ---- ending */
+
+static void
+discoveries_end(struct control *c)
+{
+	for (size_t i = 0; c->objects != NULL &&
+			   i < objects_count(c->objects, MODEL_UPSTREAM);
+		i++) {
+		struct object *o = objects_at(c->objects, MODEL_UPSTREAM, i);
+
+		discovery_free(o->discovery);
+		o->discovery = NULL;
+	}
+}
+
+static void
+life_end(struct life *life)
+{
+	struct control *c = &life->control;
+
+	admin_free(c->admin, c->stopping);
+	discoveries_end(c);
+	supervisor_free(c->supervisor);
+	if (c->fastpath != NULL)
+		kernel_close(c, c->stopping && !c->settings->xdp_keep);
+	access_log_close(c);
+	generations_free(c->generation);
+	listeners_free(c->listeners);
+	objects_free(c->objects);
+	numbers_free(c->upstream_ids);
+	numbers_free(c->slots);
+	state_close(c->state);
+	store_close(c->store);
+	if (c->resolver != NULL)
+		resolver_free(c->resolver);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		loop_signal_free(life->signals[i]);
+	loop_fd_free(life->store_watch);
+	loop_timer_free(life->tick);
+	loop_timer_free(life->ready);
+	loop_timer_free(c->stop_timer);
+	if (c->loop != NULL)
+		loop_free(c->loop);
+	settings_free(c->settings);
+	free(c->exe);
+	log_ring_free(c->logs);
+}
+
+int
+control_main(const struct control_options *options)
+{
+	struct life *life = xcalloc(1, sizeof(*life));
+	struct control *c = &life->control;
+	struct error err = ERROR_INIT;
+	int status;
+
+	log_open("control", options->log_level >= 0
+				    ? (enum log_level)options->log_level
+				    : LOG_LEVEL_INFO);
+	c->options = options;
+	c->access_log = -1;
+	c->started_ms = clock_monotonic_ms();
+	c->logs = log_ring_new();
+	c->replace = getenv(CONTROL_REPLACE_ENV) != NULL;
+	unsetenv(CONTROL_REPLACE_ENV);
+	c->exe = exe_path();
+	files_raise();
+	c->settings = settings_read(options->settings_path, &err);
+	if (c->settings == NULL) {
+		log_error("%s", err.text);
+		life->status = 1;
+		goto out;
+	}
+	if (options->log_level < 0)
+		log_set_level(c->settings->log_level);
+	c->workers = workers_choose(c->settings);
+	if (start(life, &err) != 0) {
+		log_error("%s", err.text);
+		life->status = 1;
+		goto out;
+	}
+	if (life->status == 0)
+		loop_run(c->loop);
+out:
+	status = life->status;
+	life_end(life);
+	free(life);
+	return status;
+}

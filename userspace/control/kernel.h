@@ -1,0 +1,17 @@
+/* Control's dealings with the kernel half: opens it as the settings say, looks
+ * after it, logs what becomes of it. */
+#ifndef CONTROL_KERNEL_H
+#define CONTROL_KERNEL_H
+
+#include "control/core.h"
+
+void kernel_open(struct control *c);
+/* As kernel_open with new settings; detach: what is attached goes first. */
+void kernel_reopen(struct control *c, bool detach);
+void kernel_close(struct control *c, bool detach);
+/* Each second. */
+void kernel_look(struct control *c);
+/* Brings the maps to the listeners, if that is due. */
+void kernel_tell(struct control *c);
+
+#endif

@@ -1,0 +1,168 @@
+/* SIGHUP: the settings, the files and the binary are looked at again. */
+#include "control/reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/access_log.h"
+#include "control/files.h"
+#include "control/generation.h"
+#include "control/kernel.h"
+#include "control/notify.h"
+#include "control/supervise.h"
+
+/* ---- the binary */
+
+static bool
+binary_is_new(const struct control *c)
+{
+	struct stat running, disk;
+
+	return c->exe != NULL && fstat(c->options->binary, &running) == 0 &&
+	       stat(c->exe, &disk) == 0 &&
+	       (running.st_dev != disk.st_dev || running.st_ino != disk.st_ino);
+}
+
+/* The new program finds the proxy through proxy.sock, as after a crash. */
+static void
+binary_execute(const struct control *c)
+{
+	log_info(
+		"control: %s is a new binary, it is executed in place", c->exe);
+	/* The new control may not see what the proxy runs (ProtectProc=). */
+	setenv(CONTROL_REPLACE_ENV, "1", 1);
+	execv(c->exe, c->options->argv);
+	unsetenv(CONTROL_REPLACE_ENV);
+	log_error("control: cannot execute %s: %s", c->exe, strerror(errno));
+}
+
+/* ---- the settings */
+
+static bool
+text_differs(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a != b;
+	return strcmp(a, b) != 0;
+}
+
+/* What was read when the process started stays until it starts again. */
+static void
+text_keep(const char *key, char **now, char **old)
+{
+	char *swap = *now;
+
+	if (!text_differs(*now, *old))
+		return;
+	log_warn("settings: %s takes effect at the next restart", key);
+	*now = *old;
+	*old = swap;
+}
+
+static void
+lasting_keep(struct settings *now, struct settings *old)
+{
+	text_keep("discoveryNamespace", &now->discovery_namespace,
+		&old->discovery_namespace);
+	text_keep("directoryConfigSource.directory", &now->config_directory,
+		&old->config_directory);
+	text_keep("directorySecretSource.directory", &now->secret_directory,
+		&old->secret_directory);
+	text_keep(
+		"stateDirectory", &now->state_directory, &old->state_directory);
+	text_keep("admin.socket", &now->admin_socket, &old->admin_socket);
+	text_keep("admin.http", &now->admin_http, &old->admin_http);
+	text_keep("dns.servers", &now->resolvers, &old->resolvers);
+	text_keep("proxy.user", &now->proxy_user, &old->proxy_user);
+	if (now->workers != old->workers) {
+		log_warn("settings: proxy.workers takes effect at the next "
+			 "restart");
+		now->workers = old->workers;
+	}
+}
+
+static bool
+has_interface(const struct settings *s, const struct settings_interface *i,
+	bool mode_too)
+{
+	for (size_t k = 0; k < s->interface_count; k++)
+		if (strcmp(s->interfaces[k].name, i->name) == 0)
+			return !mode_too || s->interfaces[k].mode == i->mode;
+	return false;
+}
+
+static void
+kernel_apply(struct control *c, const struct settings *old)
+{
+	const struct settings *now = c->settings;
+	bool moved = text_differs(now->xdp_pin_path, old->xdp_pin_path) ||
+		     text_differs(now->xdp_object, old->xdp_object);
+	bool gone = false, come = false;
+
+	for (size_t i = 0; i < old->interface_count; i++)
+		gone |= !has_interface(now, &old->interfaces[i], false);
+	for (size_t i = 0; i < now->interface_count; i++)
+		come |= !has_interface(old, &now->interfaces[i], true);
+	if (!moved && !gone && !come)
+		return;
+	kernel_reopen(c, moved || gone);
+	log_info("settings: the interfaces of XDP changed");
+}
+
+static bool
+trusted_differ(const struct settings *a, const struct settings *b)
+{
+	return a->trusted_count != b->trusted_count ||
+	       (a->trusted_count > 0 &&
+		       memcmp(a->trusted, b->trusted,
+			       a->trusted_count * sizeof(*a->trusted)) != 0);
+}
+
+static void
+settings_apply(struct control *c, struct settings *old)
+{
+	const struct settings *now = c->settings;
+
+	if (c->options->log_level < 0)
+		log_set_level(now->log_level);
+	supervisor_send_log_level(c->supervisor);
+	supervisor_send_settings(c->supervisor);
+	access_log_open(c);
+	kernel_apply(c, old);
+	if (trusted_differ(now, old))
+		generation_touch(c);
+}
+
+static void
+settings_reload(struct control *c)
+{
+	struct error err = ERROR_INIT;
+	struct settings *now = settings_read(c->options->settings_path, &err);
+	struct settings *old = c->settings;
+
+	if (now == NULL) {
+		log_error("settings: what ran goes on: %s", err.text);
+		return;
+	}
+	lasting_keep(now, old);
+	c->settings = now;
+	settings_apply(c, old);
+	settings_free(old);
+}
+
+void
+reload(struct control *c)
+{
+	notify_reloading();
+	log_info("control: reloading");
+	if (binary_is_new(c))
+		binary_execute(c);
+	settings_reload(c);
+	files_again(c);
+	generation_commit(c);
+	c->ready_due = true;
+}
