@@ -93,6 +93,8 @@ void exchange_link_drained(struct exchange *x);
 /* From the session. */
 void exchange_client_gone(struct exchange *x);
 void exchange_client_half_closed(struct exchange *x);
+/* When the upstream last took, or could not yet take, some of the body. */
+uint64_t exchange_body_moved(const struct exchange *x);
 void exchange_body_stalled(struct exchange *x);
 void exchange_client_drained(struct exchange *x);
 

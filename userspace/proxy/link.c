@@ -219,7 +219,7 @@ link_turn(struct link *l)
 	struct worker *w = l->worker;
 	struct exchange *x = l->exchange;
 	char *bytes = w->link_in;
-	size_t have = conn_take(&l->conn, bytes), used, n;
+	size_t have = conn_take(&l->conn, bytes), used, n = 0;
 
 	if (l->conn.readable && exchange_wants_answer(x)) {
 		conn_receive(&l->conn, bytes + have, WORKER_RECEIVE, &n);
@@ -231,8 +231,14 @@ link_turn(struct link *l)
 	if (l->state != LINK_BUSY || l->exchange != x)
 		return;
 	conn_keep(&l->conn, bytes + used, have - used);
-	if (l->conn.ended)
+	if (l->conn.ended) {
 		exchange_answer_ended(x);
+	} else if (n > 0 && !l->conn.readable) {
+		/* libevent tells a reset that came with these bytes only as
+		 * "readable", once: an answer that goes on looks again. */
+		l->conn.readable = true;
+		l->again = true;
+	}
 }
 
 void

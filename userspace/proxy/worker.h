@@ -34,6 +34,7 @@ struct exchange;
 struct generation;
 struct link;
 struct loop;
+struct loop_timer;
 struct registry;
 struct session;
 struct wheel;
@@ -56,7 +57,7 @@ struct worker {
 	struct session *sessions;
 	uint32_t session_count;
 	bool draining, drained;
-	struct wheel_timer *drain_deadline;
+	struct loop_timer *deadline; /* of draining */
 
 	/* spare objects, and those that ended during this callback */
 	struct session *spare_sessions, *ended_sessions;
@@ -74,7 +75,7 @@ struct worker {
 	char *path, *host;          /* WORKER_SCRATCH */
 };
 
-/* counters may be NULL: then they are counted for nobody. */
+/* counters: this worker's block, for as long as it lives. */
 struct worker *worker_new(uint32_t index, struct mailbox *outbox,
 	const struct wire_settings *settings, struct counters_worker *counters);
 void worker_free(struct worker *w);

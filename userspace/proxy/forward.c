@@ -1,0 +1,154 @@
+/* Heads to the upstream and to the client. */
+#include "proxy/forward.h"
+
+#include <string.h>
+
+#include "filter/filter.h"
+#include "http/write.h"
+#include "proxy/exchange.h"
+#include "proxy/generation.h"
+#include "proxy/session.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+#define TEXT(t) ((struct slice){ (t), sizeof(t) - 1 })
+
+static bool
+peer_is_trusted(const struct exchange *x)
+{
+	const struct image *image = x->generation->image;
+	const struct addr_prefix *p = image_at(image, image->trusted.offset);
+
+	for (uint32_t i = 0; i < image->trusted.count; i++)
+		if (addr_prefix_contains(&p[i], x->session->peer.ip))
+			return true;
+	return false;
+}
+
+void
+forward_prepare(struct exchange *x, const struct http_head *head,
+	const struct http_target *target)
+{
+	struct filter_request *f = &x->worker->filter;
+
+	f->head = head;
+	f->target = target;
+	f->match = &x->match;
+	f->peer = &x->session->peer;
+	f->peer_trusted = peer_is_trusted(x);
+	f->tls = false;
+	f->request_id = x->id;
+	f->endpoint_host = x->backend != NULL ? slice_of(x->backend->host)
+					      : TEXT("");
+	f->scratch = &x->worker->texts;
+}
+
+static void
+fields_write(struct http_write *w, const struct http_head *head,
+	const struct head_edit *edit)
+{
+	for (unsigned i = 0; i < head->field_count; i++)
+		if (!head_edit_is_removed(edit, i))
+			http_write_field(w,
+				http_field_name(head, &head->fields[i]),
+				http_field_value(head, &head->fields[i]));
+	for (uint32_t i = 0; i < edit->added_count; i++)
+		http_write_field(w, edit->added[i].name, edit->added[i].value);
+}
+
+/* Both are answered by us: what was asked of this hop is not passed on. */
+static void
+expect_remove(const struct http_head *head, struct head_edit *edit)
+{
+	for (unsigned i = 0; i < head->field_count; i++)
+		if (head->fields[i].id == HTTP_FIELD_EXPECT)
+			head_edit_remove(edit, i);
+}
+
+static struct slice
+written(const struct http_write *w, const struct head_edit *edit)
+{
+	if (!http_write_ok(w) || edit->overflow)
+		return (struct slice){ NULL, 0 };
+	return (struct slice){ w->out, w->length };
+}
+
+/* The id that the upstream sees is the one to be logged. */
+static void
+id_keep(struct exchange *x, const struct head_edit *edit)
+{
+	static const struct slice name = { "x-request-id", 12 };
+
+	for (uint32_t i = 0; i < edit->added_count; i++) {
+		struct slice value = edit->added[i].value;
+
+		if (!slice_equal(edit->added[i].name, name) ||
+			value.data == x->id || value.length >= sizeof(x->id))
+			continue;
+		memcpy(x->id, value.data, value.length);
+		x->id[value.length] = '\0';
+		return;
+	}
+}
+
+struct slice
+forward_request(struct exchange *x, const struct http_head *head,
+	const struct http_target *target)
+{
+	struct filter_request *f = &x->worker->filter;
+	char address[ADDR_TEXT_MAX];
+	struct http_write w;
+
+	forward_prepare(x, head, target);
+	filter_request_apply(f);
+	if (head->expect_continue)
+		expect_remove(head, &f->edit);
+	http_write_init(&w, x->worker->head_up, WORKER_HEAD);
+	http_write_request_line(&w, head->method_text, f->path, f->query);
+	http_write_field(&w, TEXT("host"),
+		f->host.length > 0
+			? f->host
+			: slice_of(addr_format(&x->backend->addr, address)));
+	fields_write(&w, head, &f->edit);
+	if (head->framing == HTTP_BODY_CHUNKED)
+		http_write_field(
+			&w, TEXT("transfer-encoding"), TEXT("chunked"));
+	else if (head->framing == HTTP_BODY_LENGTH)
+		http_write_field_number(
+			&w, "content-length", head->content_length);
+	http_write_end(&w);
+	id_keep(x, &f->edit);
+	return written(&w, &f->edit);
+}
+
+static void
+framing_write(const struct exchange *x, struct http_write *w,
+	const struct http_head *answer)
+{
+	if (x->chunked)
+		http_write_field(w, TEXT("transfer-encoding"), TEXT("chunked"));
+	else if (answer->framing == HTTP_BODY_LENGTH ||
+		 (answer->framing == HTTP_BODY_NONE && answer->status != 204 &&
+			 http_head_find(answer, HTTP_FIELD_CONTENT_LENGTH)))
+		http_write_field_number(
+			w, "content-length", answer->content_length);
+	if (!x->keep)
+		http_write_field(w, TEXT("connection"), TEXT("close"));
+	else if (x->version_10)
+		http_write_field(w, TEXT("connection"), TEXT("keep-alive"));
+}
+
+struct slice
+forward_answer(struct exchange *x, const struct http_head *answer)
+{
+	struct head_edit *edit = &x->worker->filter.edit;
+	struct http_write w;
+
+	filter_response_apply(&x->match, answer, edit);
+	http_write_init(&w, x->worker->head_down, WORKER_HEAD);
+	http_write_status_line(&w, answer->status);
+	fields_write(&w, answer, edit);
+	framing_write(x, &w, answer);
+	http_write_end(&w);
+	return written(&w, edit);
+}

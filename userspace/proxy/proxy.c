@@ -1,0 +1,731 @@
+/*
+ * The main thread of the proxy: speaks with control, builds routers, tells
+ * the workers. It never touches a client's byte.
+ */
+#include "proxy/proxy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "model/counters.h"
+#include "model/wire.h"
+#include "net/channel.h"
+#include "net/loop.h"
+#include "net/shm.h"
+#include "proxy/access.h"
+#include "proxy/generation.h"
+#include "proxy/mailbox.h"
+#include "proxy/sandbox.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+#include "routing/router.h"
+#include "version.h"
+
+#define DRAIN_MS_DEFAULT 30000
+
+struct listening { /* of a slot; count 0: nothing */
+	struct addr addr;
+	int fds[WIRE_FDS_MAX];
+	size_t count;
+};
+
+struct proxy {
+	struct loop *loop;
+	struct channel *channel; /* NULL: no control */
+	uid_t control_uid;
+	int takeover_fd; /* the listening proxy.sock, or -1 */
+	struct loop_fd *takeover;
+	struct loop_timer *orphan;
+	struct loop_signal *terminate;
+	struct wire_settings settings;
+
+	int counters_fd;
+	struct counters *counters; /* shared, or our own when fd is -1 */
+	size_t counters_length;
+	struct access_file *access_file;
+	struct listening listening[LISTENERS_MAX];
+	struct mail *early; /* for workers that do not run yet */
+	size_t early_count;
+
+	struct matcher_cache *matchers;
+	struct mailbox *inbox;
+	struct worker *workers[COUNTERS_WORKERS_MAX];
+	pthread_t threads[COUNTERS_WORKERS_MAX];
+	uint32_t worker_count, drained;
+	struct generation *current; /* the newest that was handed out */
+	uint64_t enforced;
+	bool draining, ready;
+};
+
+/* ---- to control */
+
+static void
+tell(struct proxy *p, const struct wire_message *m, const int *fds,
+	size_t fd_count)
+{
+	if (p->channel != NULL)
+		channel_send(p->channel, m, sizeof(*m), fds, fd_count);
+}
+
+static struct wire_message
+message(enum wire_type type)
+{
+	struct wire_message m;
+
+	memset(&m, 0, sizeof(m));
+	m.type = type;
+	m.contract = WIRE_CONTRACT;
+	return m;
+}
+
+static void
+hello_send(struct proxy *p)
+{
+	struct wire_message m = message(WIRE_HELLO);
+
+	m.hello.contract = WIRE_CONTRACT;
+	m.hello.pid = (uint32_t)getpid();
+	m.hello.workers = p->worker_count;
+	m.hello.ready = p->ready;
+	m.hello.generation = p->enforced;
+	snprintf(m.hello.build_id, sizeof(m.hello.build_id), "%s", BUILD_ID);
+	tell(p, &m, NULL, 0);
+}
+
+/* What a control that takes over gets back. */
+static void
+holdings_send(struct proxy *p)
+{
+	struct wire_message m = message(WIRE_LISTENER);
+
+	for (uint32_t slot = 0; slot < LISTENERS_MAX; slot++) {
+		const struct listening *l = &p->listening[slot];
+
+		if (l->count == 0)
+			continue;
+		m.listener.slot = slot;
+		m.listener.workers = p->worker_count;
+		m.listener.addr = l->addr;
+		tell(p, &m, l->fds, l->count);
+	}
+	if (p->counters_fd >= 0) {
+		m = message(WIRE_COUNTERS);
+		tell(p, &m, &p->counters_fd, 1);
+	}
+	m = message(WIRE_HELLO_END);
+	tell(p, &m, NULL, 0);
+}
+
+/* ---- to the workers */
+
+static void
+mail_one(struct worker *w, const struct mail *mail)
+{
+	if (mail->type == MAIL_ACCESS_LOG)
+		access_file_ref(mail->object);
+	else if (mail->type == MAIL_ENDPOINTS)
+		endpoint_set_ref(mail->object);
+	mailbox_send(worker_inbox(w), mail);
+}
+
+static void
+mail_drop(const struct mail *mail)
+{
+	if (mail->type == MAIL_ACCESS_LOG)
+		access_file_unref(mail->object);
+	else if (mail->type == MAIL_ENDPOINTS)
+		endpoint_set_unref(mail->object);
+}
+
+/* Takes the reference that mail's object came with. */
+static void
+mail_all(struct proxy *p, const struct mail *mail)
+{
+	if (p->worker_count == 0) {
+		p->early = xreallocarray(
+			p->early, p->early_count + 1, sizeof(*p->early));
+		p->early[p->early_count++] = *mail;
+		return;
+	}
+	for (uint32_t i = 0; i < p->worker_count; i++)
+		mail_one(p->workers[i], mail);
+	mail_drop(mail);
+}
+
+static void
+mail_early(struct proxy *p)
+{
+	for (size_t i = 0; i < p->early_count; i++)
+		mail_all(p, &p->early[i]);
+	free(p->early);
+	p->early = NULL;
+	p->early_count = 0;
+}
+
+/* A worker closes what it was given, so it gets a descriptor of its own. */
+static void
+listening_mail(struct proxy *p, uint32_t slot)
+{
+	const struct listening *l = &p->listening[slot];
+
+	for (size_t i = 0; i < l->count && p->worker_count > 0; i++) {
+		struct mail mail = { .type = MAIL_LISTEN, .number = slot };
+
+		mail.fd = fcntl(l->fds[i], F_DUPFD_CLOEXEC, 0);
+		if (mail.fd < 0)
+			log_error("listener: no descriptor slot=%u errno=%d",
+				slot, errno);
+		else
+			mail_one(p->workers[i % p->worker_count], &mail);
+	}
+}
+
+static void
+listening_drop(struct proxy *p, uint32_t slot)
+{
+	struct listening *l = &p->listening[slot];
+	const struct mail mail = { .type = MAIL_DEAF, .number = slot };
+
+	if (l->count == 0)
+		return;
+	for (size_t i = 0; i < l->count; i++)
+		close(l->fds[i]);
+	l->count = 0;
+	if (p->worker_count > 0)
+		mail_all(p, &mail);
+}
+
+static void
+proxy_drain(struct proxy *p, uint32_t deadline_ms)
+{
+	const struct mail mail = { .type = MAIL_DRAIN, .number = deadline_ms };
+
+	log_info("proxy: draining deadline_ms=%u", deadline_ms);
+	p->draining = true;
+	for (uint32_t slot = 0; slot < LISTENERS_MAX; slot++) {
+		struct listening *l = &p->listening[slot];
+
+		while (l->count > 0)
+			close(l->fds[--l->count]);
+	}
+	if (p->worker_count == 0)
+		loop_stop(p->loop);
+	else
+		mail_all(p, &mail);
+}
+
+/* ---- the workers */
+
+static void *
+thread_main(void *arg)
+{
+	worker_run(arg);
+	return NULL;
+}
+
+static uint32_t
+worker_count_wanted(const struct proxy *p)
+{
+	uint32_t count = p->settings.workers;
+	cpu_set_t cpus;
+
+	if (count == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		count = (uint32_t)CPU_COUNT(&cpus);
+	if (count == 0)
+		count = 1;
+	if (count > COUNTERS_WORKERS_MAX)
+		count = COUNTERS_WORKERS_MAX;
+	if (p->counters_fd >= 0 && count > p->counters->workers)
+		count = p->counters->workers;
+	return count;
+}
+
+static void
+workers_start(struct proxy *p, uint32_t count)
+{
+	struct mail log = { .type = MAIL_ACCESS_LOG };
+
+	if (p->counters == NULL) {
+		p->counters = xcalloc(1, counters_size(count));
+		log_warn("proxy: counters are for nobody: none were given");
+	}
+	for (uint32_t i = 0; i < count; i++)
+		p->workers[i] = worker_new(i, p->inbox, &p->settings,
+			&p->counters->worker[i]);
+	p->worker_count = count;
+	log.object = access_file_ref(p->access_file);
+	mail_all(p, &log);
+	mail_early(p);
+}
+
+static void
+threads_start(struct proxy *p)
+{
+	for (uint32_t i = 0; i < p->worker_count; i++) {
+		int problem = pthread_create(
+			&p->threads[i], NULL, thread_main, p->workers[i]);
+
+		if (problem != 0)
+			log_fatal("worker: no thread errno=%d", problem);
+	}
+	log_info("proxy: serving workers=%u", p->worker_count);
+}
+
+static void
+enforced(struct proxy *p, struct generation *g)
+{
+	struct wire_message m = message(WIRE_ENFORCED);
+
+	if (++g->enforced < p->worker_count)
+		return;
+	if (!p->ready) {
+		struct wire_message ready = message(WIRE_READY);
+
+		p->ready = true;
+		tell(p, &ready, NULL, 0);
+	}
+	if (g->number >= p->enforced || g == p->current)
+		p->enforced = g->number;
+	m.generation = g->number;
+	tell(p, &m, NULL, 0);
+	log_debug("proxy: enforced generation=%lu", (unsigned long)g->number);
+}
+
+static void
+on_mail(const struct mail *mail, void *arg)
+{
+	struct proxy *p = arg;
+
+	switch (mail->type) {
+	case MAIL_ENFORCED:
+		enforced(p, mail->object);
+		break;
+	case MAIL_RELEASED:
+		generation_free(mail->object);
+		matcher_cache_trim(p->matchers);
+		break;
+	case MAIL_DRAINED:
+		if (++p->drained == p->worker_count)
+			loop_stop(p->loop);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- from control */
+
+static void
+settings_take(struct proxy *p, const struct wire_settings *settings)
+{
+	const struct mail mail = { .type = MAIL_SETTINGS,
+		.settings = *settings };
+
+	p->settings = *settings;
+	if (p->worker_count > 0)
+		mail_all(p, &mail);
+}
+
+static void
+counters_take(struct proxy *p, int fd)
+{
+	struct error err = ERROR_INIT;
+	struct counters *c;
+	size_t length;
+
+	/* Those of a control that takes over are the ones we have. */
+	if (p->counters != NULL)
+		return;
+	c = shm_map_shared(fd, &length, &err);
+	if (c == NULL) {
+		log_error("counters: %s", err.text);
+		return;
+	}
+	if (length < sizeof(*c) || c->magic != COUNTERS_MAGIC ||
+		c->workers == 0 || c->workers > COUNTERS_WORKERS_MAX ||
+		length < counters_size(c->workers)) {
+		log_error("counters: not usable bytes=%zu", length);
+		shm_unmap(c, length);
+		return;
+	}
+	p->counters = c;
+	p->counters_length = length;
+	p->counters_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void
+access_log_take(struct proxy *p, int fd)
+{
+	struct mail mail = { .type = MAIL_ACCESS_LOG };
+	int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+	access_file_unref(p->access_file);
+	p->access_file = copy >= 0 ? access_file_new(copy) : NULL;
+	if (p->worker_count == 0)
+		return;
+	mail.object = access_file_ref(p->access_file);
+	mail_all(p, &mail);
+}
+
+static void
+listener_take(struct proxy *p, const struct wire_message *m, const int *fds,
+	size_t count)
+{
+	uint32_t slot = m->listener.slot;
+	struct listening *l;
+
+	if (slot == 0 || slot >= LISTENERS_MAX || count == 0 || p->draining) {
+		log_error("listener: refused slot=%u sockets=%zu", slot, count);
+		return;
+	}
+	l = &p->listening[slot];
+	if (l->count > 0 && addr_equal(&l->addr, &m->listener.addr))
+		return;
+	listening_drop(p, slot);
+	l->addr = m->listener.addr;
+	for (size_t i = 0; i < count; i++) {
+		int copy = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+
+		if (copy >= 0)
+			l->fds[l->count++] = copy;
+	}
+	listening_mail(p, slot);
+}
+
+static void
+endpoints_take(struct proxy *p, const struct wire_message *m, int fd)
+{
+	struct mail mail = { .type = MAIL_ENDPOINTS,
+		.number = m->endpoints.upstream };
+	struct error err = ERROR_INIT;
+
+	if (m->endpoints.upstream == 0 ||
+		m->endpoints.upstream >= UPSTREAMS_MAX) {
+		log_error("endpoints: no such upstream=%u",
+			m->endpoints.upstream);
+		return;
+	}
+	mail.object = endpoint_set_new(
+		fd, m->endpoints.count, m->endpoints.version, &err);
+	if (mail.object == NULL) {
+		log_error("endpoints: %s upstream=%u", err.text,
+			m->endpoints.upstream);
+		return;
+	}
+	mail_all(p, &mail);
+}
+
+static void
+image_take(struct proxy *p, const struct wire_message *m, int fd)
+{
+	struct error err = ERROR_INIT;
+	struct mail mail = { .type = MAIL_GENERATION };
+	struct generation *g;
+	bool first = p->worker_count == 0;
+	uint32_t count = first ? worker_count_wanted(p) : p->worker_count;
+
+	g = generation_new(fd, p->matchers, count, &err);
+	if (g == NULL) {
+		struct wire_message no = message(WIRE_REFUSED);
+
+		log_error("image: %s generation=%lu", err.text,
+			(unsigned long)m->generation);
+		no.generation = m->generation;
+		snprintf(no.text, sizeof(no.text), "%.*s",
+			(int)sizeof(no.text) - 1, err.text);
+		tell(p, &no, NULL, 0);
+		matcher_cache_trim(p->matchers);
+		return;
+	}
+	if (first)
+		workers_start(p, count);
+	p->current = g;
+	mail.object = g;
+	mail_all(p, &mail);
+	if (!first)
+		return;
+	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++)
+		listening_mail(p, slot);
+	threads_start(p);
+}
+
+static void on_takeover(int fd, unsigned what, void *arg);
+
+static void
+takeover_take(struct proxy *p, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0 || fcntl(copy, F_SETFL, O_NONBLOCK) < 0) {
+		log_error("takeover: no descriptor errno=%d", errno);
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	loop_fd_free(p->takeover);
+	if (p->takeover_fd >= 0)
+		close(p->takeover_fd);
+	p->takeover_fd = copy;
+	p->takeover = loop_fd_new(p->loop, copy, LOOP_READ, on_takeover, p);
+}
+
+static void
+message_take(struct proxy *p, const struct wire_message *m, const int *fds,
+	size_t count)
+{
+	int fd = count > 0 ? fds[0] : -1;
+
+	switch ((enum wire_type)m->type) {
+	case WIRE_SETTINGS:
+		settings_take(p, &m->settings);
+		break;
+	case WIRE_COUNTERS:
+		counters_take(p, fd);
+		break;
+	case WIRE_ACCESS_LOG:
+		access_log_take(p, fd);
+		break;
+	case WIRE_TAKEOVER:
+		takeover_take(p, fd);
+		break;
+	case WIRE_LISTENER:
+		listener_take(p, m, fds, count);
+		break;
+	case WIRE_LISTENER_CLOSE:
+		if (m->listener.slot > 0 && m->listener.slot < LISTENERS_MAX)
+			listening_drop(p, m->listener.slot);
+		break;
+	case WIRE_IMAGE:
+		image_take(p, m, fd);
+		break;
+	case WIRE_ENDPOINTS:
+		endpoints_take(p, m, fd);
+		break;
+	case WIRE_ENDPOINTS_FORGET:
+		mail_all(p,
+			&(struct mail){ .type = MAIL_FORGET,
+				.number = m->endpoints.upstream });
+		break;
+	case WIRE_LOG_LEVEL:
+		if (m->number <= LOG_LEVEL_DEBUG)
+			log_set_level((enum log_level)m->number);
+		break;
+	case WIRE_DRAIN:
+		proxy_drain(p, m->drain.deadline_ms);
+		break;
+	default:
+		log_error("channel: unknown message type=%u", m->type);
+	}
+}
+
+static void
+on_message(const void *bytes, size_t length, const int *fds, size_t count,
+	void *arg)
+{
+	struct proxy *p = arg;
+	struct wire_message m;
+
+	if (length != sizeof(m)) {
+		log_error("channel: a message of the wrong length bytes=%zu",
+			length);
+	} else {
+		memcpy(&m, bytes, sizeof(m));
+		m.text[sizeof(m.text) - 1] = '\0';
+		if (m.contract == WIRE_CONTRACT)
+			message_take(p, &m, fds, count);
+		else
+			log_error("channel: another contract=%u", m.contract);
+	}
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* ---- control comes and goes */
+
+static void
+on_orphan(void *arg)
+{
+	struct proxy *p = arg;
+
+	log_warn("proxy: no control for too long");
+	proxy_drain(p, DRAIN_MS_DEFAULT);
+}
+
+static void
+on_channel_closed(void *arg)
+{
+	struct proxy *p = arg;
+
+	channel_free(p->channel);
+	p->channel = NULL;
+	log_warn("proxy: control is gone orphan_timeout_ms=%u",
+		p->settings.orphan_timeout_ms);
+	if (p->worker_count == 0)
+		loop_stop(p->loop);
+	else if (p->settings.orphan_timeout_ms > 0)
+		loop_timer_start(p->orphan, p->settings.orphan_timeout_ms);
+}
+
+static bool
+peer_is_control(const struct proxy *p, int fd)
+{
+	struct ucred cred;
+	socklen_t length = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) < 0)
+		return false;
+	if (cred.uid == 0 || cred.uid == p->control_uid)
+		return true;
+	log_warn("takeover: refused uid=%u", (unsigned)cred.uid);
+	return false;
+}
+
+static void
+on_takeover(int listening, unsigned what, void *arg)
+{
+	struct proxy *p = arg;
+	int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)what;
+	if (fd < 0)
+		return;
+	if (!peer_is_control(p, fd)) {
+		close(fd);
+		return;
+	}
+	loop_timer_stop(p->orphan);
+	channel_free(p->channel);
+	p->channel = channel_new(
+		p->loop, fd, on_message, on_channel_closed, p);
+	log_info("proxy: a new control");
+	hello_send(p);
+	holdings_send(p);
+}
+
+/* ---- birth and end */
+
+static void
+on_terminate(int signo, void *arg)
+{
+	(void)signo;
+	proxy_drain(arg, DRAIN_MS_DEFAULT);
+}
+
+static void
+process_prepare(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGUSR1,
+		SIGUSR2 };
+	struct rlimit files;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	/* Reads its file now; later it could not. */
+	tzset();
+}
+
+static void
+proxy_init(struct proxy *p, int channel)
+{
+	struct ucred cred = { .uid = 0 };
+	socklen_t length = sizeof(cred);
+
+	memset(p, 0, sizeof(*p));
+	p->takeover_fd = p->counters_fd = -1;
+	p->settings = (struct wire_settings){ .head_timeout_ms = 10000,
+		.idle_timeout_ms = 60000,
+		.upstream_idle_ms = 60000,
+		.body_idle_ms = 30000,
+		.orphan_timeout_ms = 600000 };
+	if (getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &cred, &length) == 0)
+		p->control_uid = cred.uid;
+	fcntl(channel, F_SETFD, FD_CLOEXEC);
+	fcntl(channel, F_SETFL, O_NONBLOCK);
+	p->loop = loop_new();
+	p->inbox = mailbox_new(p->loop, on_mail, p);
+	p->matchers = matcher_cache_new();
+	p->orphan = loop_timer_new(p->loop, on_orphan, p);
+	p->terminate = loop_signal_new(p->loop, SIGTERM, on_terminate, p);
+	p->channel = channel_new(
+		p->loop, channel, on_message, on_channel_closed, p);
+}
+
+static void
+workers_free(struct proxy *p)
+{
+	for (uint32_t i = 0; i < p->worker_count; i++) {
+		pthread_join(p->threads[i], NULL);
+		worker_free(p->workers[i]);
+	}
+	p->worker_count = 0;
+	for (size_t i = 0; i < p->early_count; i++)
+		mail_drop(&p->early[i]);
+	free(p->early);
+}
+
+static void
+proxy_fini(struct proxy *p)
+{
+	struct wire_message m = message(WIRE_DRAINED);
+
+	workers_free(p);
+	if (p->draining)
+		tell(p, &m, NULL, 0);
+	channel_free(p->channel);
+	access_file_unref(p->access_file);
+	for (uint32_t slot = 0; slot < LISTENERS_MAX; slot++)
+		listening_drop(p, slot);
+	loop_fd_free(p->takeover);
+	if (p->takeover_fd >= 0)
+		close(p->takeover_fd);
+	mailbox_free(p->inbox);
+	generation_free(p->current);
+	matcher_cache_free(p->matchers);
+	loop_timer_free(p->orphan);
+	loop_signal_free(p->terminate);
+	loop_free(p->loop);
+	if (p->counters_fd >= 0) {
+		shm_unmap(p->counters, p->counters_length);
+		close(p->counters_fd);
+	} else {
+		free(p->counters);
+	}
+}
+
+int
+proxy_main(int channel)
+{
+	struct error err = ERROR_INIT;
+	struct proxy *p = xmalloc(sizeof(*p));
+
+	log_open("proxy", log_get_level());
+	process_prepare();
+	proxy_init(p, channel);
+	if (sandbox_enter(&err) < 0) {
+		log_error("proxy: %s", err.text);
+		return 1;
+	}
+	hello_send(p);
+	loop_run(p->loop);
+	proxy_fini(p);
+	free(p);
+	return 0;
+}

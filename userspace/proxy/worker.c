@@ -1,0 +1,442 @@
+/* One worker thread. */
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/loop.h"
+#include "net/wheel.h"
+#include "proxy/access.h"
+#include "proxy/exchange.h"
+#include "proxy/generation.h"
+#include "proxy/link.h"
+#include "proxy/session.h"
+#include "proxy/upstream.h"
+#include "routing/balance.h"
+
+#define ACCEPTS_ONCE   16
+#define ACCEPTS_LAST   4096
+#define ACCEPT_PAUSE_MS 100
+
+struct acceptor { /* one listening socket */
+	struct worker *worker;
+	struct acceptor *next;
+	struct loop_fd *watch;
+	struct loop_timer *pause;
+	uint32_t slot;
+	int fd;
+};
+
+uint64_t
+worker_random(struct worker *w)
+{
+	return balance_random(&w->random);
+}
+
+uint64_t
+worker_now(struct worker *w)
+{
+	return loop_now_ms(w->loop);
+}
+
+struct mailbox *
+worker_inbox(struct worker *w)
+{
+	return w->inbox;
+}
+
+static void
+mail_send(struct worker *w, enum mail_type type, void *object)
+{
+	const struct mail mail = { .type = type,
+		.number = w->index,
+		.object = object };
+
+	mailbox_send(w->outbox, &mail);
+}
+
+/* ---- what has ended */
+
+#define RELEASE_ALL(w, ended, spare)                                           \
+	while ((w)->ended != NULL) {                                           \
+		__typeof__((w)->ended) object = (w)->ended;                    \
+                                                                               \
+		(w)->ended = object->next;                                     \
+		object->next = (w)->spare;                                     \
+		(w)->spare = object;                                           \
+	}
+
+void
+worker_leave(struct worker *w)
+{
+	RELEASE_ALL(w, ended_sessions, spare_sessions)
+	RELEASE_ALL(w, ended_links, spare_links)
+	RELEASE_ALL(w, ended_exchanges, spare_exchanges)
+	if (w->draining && w->session_count == 0 && !w->drained) {
+		w->drained = true;
+		loop_stop(w->loop);
+	}
+}
+
+void
+worker_session_gone(struct worker *w)
+{
+	w->session_count--;
+}
+
+void
+worker_generation_put(struct worker *w, struct generation *g)
+{
+	if (--g->use[w->index].count > 0 || g == w->generation)
+		return;
+	if (atomic_fetch_sub(&g->holders, 1) == 1)
+		mail_send(w, MAIL_RELEASED, g);
+}
+
+/* ---- accepting */
+
+static void
+acceptor_pause(struct acceptor *a)
+{
+	loop_fd_change(a->watch, 0);
+	loop_timer_start(a->pause, ACCEPT_PAUSE_MS);
+}
+
+static void
+on_pause_over(void *arg)
+{
+	struct acceptor *a = arg;
+
+	loop_fd_change(a->watch, LOOP_READ);
+}
+
+static void
+accepted(struct acceptor *a, int fd, const struct sockaddr_storage *ss)
+{
+	struct worker *w = a->worker;
+	struct counters_listener *c = &w->counters->listener[a->slot];
+	struct addr peer;
+
+	if (w->settings.connections_max > 0 &&
+		w->session_count >= w->settings.connections_max) {
+		c->connections_accepted++;
+		c->connections_closed++;
+		c->connections_refused++;
+		close(fd);
+		return;
+	}
+	addr_from_sockaddr(&peer, (const struct sockaddr *)ss);
+	session_open(w, fd, &peer, a->slot);
+}
+
+static void
+accept_some(struct acceptor *a, int most)
+{
+	struct worker *w = a->worker;
+
+	while (most-- > 0) {
+		struct sockaddr_storage ss;
+		socklen_t length = sizeof(ss);
+		int fd = accept4(a->fd, (struct sockaddr *)&ss, &length,
+			SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			accepted(a, fd, &ss);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		/* Descriptors or memory: the ones that wait keep waiting. */
+		w->counters->listener[a->slot].accept_failed++;
+		acceptor_pause(a);
+		return;
+	}
+}
+
+static void
+on_accept(int fd, unsigned what, void *arg)
+{
+	struct acceptor *a = arg;
+	struct worker *w = a->worker;
+
+	(void)fd;
+	(void)what;
+	accept_some(a, ACCEPTS_ONCE);
+	worker_leave(w);
+}
+
+static void
+listen_on(struct worker *w, uint32_t slot, int fd)
+{
+	struct acceptor *a = xcalloc(1, sizeof(*a));
+	const int on = 1;
+
+	/* Accepted sockets inherit it. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	a->worker = w;
+	a->slot = slot;
+	a->fd = fd;
+	a->watch = loop_fd_new(w->loop, fd, LOOP_READ, on_accept, a);
+	a->pause = loop_timer_new(w->loop, on_pause_over, a);
+	a->next = w->acceptors;
+	w->acceptors = a;
+}
+
+static void
+acceptor_free(struct acceptor *a)
+{
+	loop_fd_free(a->watch);
+	loop_timer_free(a->pause);
+	close(a->fd);
+	free(a);
+}
+
+/* slot 0: all. Those that wait in the queues are not sent away. */
+static void
+listen_no_more(struct worker *w, uint32_t slot)
+{
+	struct acceptor **at = &w->acceptors;
+
+	while (*at != NULL) {
+		struct acceptor *a = *at;
+
+		if (slot != 0 && a->slot != slot) {
+			at = &a->next;
+			continue;
+		}
+		accept_some(a, ACCEPTS_LAST);
+		*at = a->next;
+		acceptor_free(a);
+	}
+}
+
+/* ---- mail */
+
+static void
+generation_set(struct worker *w, struct generation *g)
+{
+	struct generation *old = w->generation;
+
+	w->generation = g;
+	__atomic_store_n(&w->counters->generation, g->number, __ATOMIC_RELEASE);
+	if (old != NULL && old->use[w->index].count == 0 &&
+		atomic_fetch_sub(&old->holders, 1) == 1)
+		mail_send(w, MAIL_RELEASED, old);
+	mail_send(w, MAIL_ENFORCED, g);
+}
+
+static uint32_t
+at_most(uint32_t wanted, uint32_t most)
+{
+	return wanted > 0 && wanted < most ? wanted : most;
+}
+
+static void
+settings_set(struct worker *w, const struct wire_settings *s)
+{
+	w->settings = *s;
+	w->limits.head_bytes = at_most(
+		s->head_bytes > 0 ? s->head_bytes
+				  : http_limits_default.head_bytes,
+		WORKER_KEEP - 4096);
+	w->limits.target_bytes = at_most(
+		s->target_bytes > 0 ? s->target_bytes
+				    : http_limits_default.target_bytes,
+		w->limits.head_bytes);
+	w->limits.fields = (uint16_t)at_most(
+		s->fields > 0 ? s->fields : http_limits_default.fields,
+		HTTP_FIELDS_MAX);
+}
+
+static void
+sessions_end(struct worker *w)
+{
+	while (w->sessions != NULL)
+		session_kill(w->sessions);
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct worker *w = arg;
+
+	sessions_end(w);
+	worker_leave(w);
+}
+
+static void
+drain(struct worker *w, uint32_t deadline_ms)
+{
+	struct session *s, *next;
+
+	if (!w->draining) {
+		listen_no_more(w, 0);
+		w->draining = true;
+		registry_close_idle(w->registry);
+		for (s = w->sessions; s != NULL; s = next) {
+			next = s->next;
+			session_drain(s);
+		}
+	}
+	loop_timer_start(w->deadline, deadline_ms);
+}
+
+static void
+on_mail(const struct mail *mail, void *arg)
+{
+	struct worker *w = arg;
+
+	switch (mail->type) {
+	case MAIL_SETTINGS:
+		settings_set(w, &mail->settings);
+		break;
+	case MAIL_ACCESS_LOG:
+		access_set_file(w->access, mail->object);
+		access_file_unref(mail->object);
+		break;
+	case MAIL_GENERATION:
+		generation_set(w, mail->object);
+		break;
+	case MAIL_ENDPOINTS:
+		registry_set(w->registry, mail->number, mail->object);
+		endpoint_set_unref(mail->object);
+		break;
+	case MAIL_FORGET:
+		registry_forget(w->registry, mail->number);
+		break;
+	case MAIL_LISTEN:
+		if (w->draining)
+			close(mail->fd);
+		else
+			listen_on(w, mail->number, mail->fd);
+		break;
+	case MAIL_DEAF:
+		listen_no_more(w, mail->number);
+		break;
+	case MAIL_DRAIN:
+		drain(w, mail->number);
+		break;
+	case MAIL_ENFORCED:
+	case MAIL_RELEASED:
+	case MAIL_DRAINED:
+		break;
+	}
+	worker_leave(w);
+}
+
+/* ---- birth and end */
+
+static void
+random_seed(struct worker *w)
+{
+	if (getrandom(&w->random, sizeof(w->random), 0) !=
+		(ssize_t)sizeof(w->random))
+		log_fatal("worker: no random bytes errno=%d", errno);
+	w->random |= 1;
+}
+
+struct worker *
+worker_new(uint32_t index, struct mailbox *outbox,
+	const struct wire_settings *settings, struct counters_worker *counters)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+
+	w->index = index;
+	w->outbox = outbox;
+	w->counters = counters;
+	w->loop = loop_new();
+	w->wheel = wheel_new(w->loop);
+	w->pool = conn_pool_new(w->loop);
+	w->inbox = mailbox_new(w->loop, on_mail, w);
+	w->access = access_new(w->loop, w->wheel,
+		&counters->listener[0].access_log_dropped);
+	w->registry = registry_new(w);
+	w->deadline = loop_timer_new(w->loop, on_deadline, w);
+	w->router_scratch = router_scratch_new();
+	str_init(&w->texts);
+	str_init(&w->text);
+	w->session_in = xmalloc(WORKER_SCRATCH);
+	w->link_in = xmalloc(WORKER_SCRATCH);
+	w->path = xmalloc(WORKER_SCRATCH);
+	w->host = xmalloc(WORKER_SCRATCH);
+	w->head_up = xmalloc(WORKER_HEAD);
+	w->head_down = xmalloc(WORKER_HEAD);
+	settings_set(w, settings);
+	random_seed(w);
+	return w;
+}
+
+static void
+spares_free(struct worker *w)
+{
+	while (w->spare_sessions != NULL) {
+		struct session *s = w->spare_sessions;
+
+		w->spare_sessions = s->next;
+		free(s);
+	}
+	while (w->spare_links != NULL) {
+		struct link *l = w->spare_links;
+
+		w->spare_links = l->next;
+		free(l);
+	}
+	while (w->spare_exchanges != NULL) {
+		struct exchange *x = w->spare_exchanges;
+
+		w->spare_exchanges = x->next;
+		exchange_free(x);
+	}
+}
+
+void
+worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	sessions_end(w);
+	while (w->acceptors != NULL) {
+		struct acceptor *a = w->acceptors;
+
+		w->acceptors = a->next;
+		acceptor_free(a);
+	}
+	registry_free(w->registry);
+	worker_leave(w);
+	spares_free(w);
+	access_free(w->access);
+	mailbox_free(w->inbox);
+	loop_timer_free(w->deadline);
+	wheel_free(w->wheel);
+	conn_pool_free(w->pool);
+	loop_free(w->loop);
+	router_scratch_free(w->router_scratch);
+	str_fini(&w->texts);
+	str_fini(&w->text);
+	free(w->session_in);
+	free(w->link_in);
+	free(w->path);
+	free(w->host);
+	free(w->head_up);
+	free(w->head_down);
+	free(w);
+}
+
+void
+worker_run(struct worker *w)
+{
+	loop_run(w->loop);
+	mail_send(w, MAIL_DRAINED, NULL);
+}
