@@ -404,7 +404,7 @@ def test_dns(h):
     dns = start()
     try:
         h.gateway.stop()
-        h.gateway.write_settings("dns: { servers: [ \"127.0.0.1:5353\" ] }\n")
+        h.gateway.write_settings("dns: { servers: \"127.0.0.1:5353\" }\n")
         h.gateway.start()
         h.gateway.upstream("app", f"app.test:{h.origin.port}")
         h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("app")}])

@@ -33,6 +33,10 @@ PATIENCE = float(os.environ.get("GG_PATIENCE", "3" if SANITIZED else "1"))
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+# What must be undone even when a setup fails half-way; the newest last.
+undo = []
+
+
 class Skip(Exception):
     pass
 
@@ -95,6 +99,7 @@ class Lab:
     10.98.0.2), joined by veth gg0 (gateway's side) and eth0."""
 
     def __init__(self):
+        undo.append(self.close)
         tag = f"ggt{os.getpid()}"
         self.gw, self.out = tag + "gw", tag + "out"
         self.address, self.address6 = "10.98.0.1", "fd98::1"
@@ -163,6 +168,7 @@ class Gateway:
             ["nsenter", f"--net=/run/netns/{self.lab.gw}", self.binary,
              "--settings", str(self.dir / "settings.yaml")],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        undo.append(self.process.kill)
         if wait:
             self.wait_ready()
         return self
@@ -385,17 +391,20 @@ def talk(ns, address, port, data, seconds=5, half_close=False, expect=None):
         s = socket.create_connection((address, port), timeout=seconds * PATIENCE)
     got = b""
     try:
-        for part in data if isinstance(data, (list, tuple)) else [data]:
-            s.sendall(part)
-        if half_close:
-            s.shutdown(socket.SHUT_WR)
         s.settimeout(seconds * PATIENCE)
+        try:
+            for part in data if isinstance(data, (list, tuple)) else [data]:
+                s.sendall(part)
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # refused before all was sent; there may be an answer
         while expect is None or expect not in got:
             part = s.recv(65536)
             if not part:
                 break
             got += part
-    except (socket.timeout, ConnectionError):
+    except OSError:
         pass
     finally:
         s.close()
@@ -424,6 +433,7 @@ class Load:
              lab.address, str(port), path, str(keep), str(fresh), str(rate),
              str(seconds)],
             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        undo.append(self.p.kill)
 
     def stop(self):
         self.p.send_signal(signal.SIGTERM)
@@ -434,10 +444,43 @@ class Load:
         return json.loads(out)
 
 
+def change_routes(socket_path, name, make, count, each_ms=20, clients=4):
+    """Puts `make(i)` (a virtual service) for i = 1..count, one each `each_ms`
+    by the clock, from several clients in turn: a client waits for its verdict,
+    the next change does not."""
+    start = time.monotonic() + 0.1
+    failures = []
+
+    def client(n):
+        c = UnixConnection(socket_path)
+        for i in range(n + 1, count + 1, clients):
+            pause = start + i * each_ms / 1000 - time.monotonic()
+            if pause > 0:
+                threading.Event().wait(pause)
+            c.request("PUT", f"/v1/virtualservices/gloo-system/{name}", json.dumps(make(i)),
+                      {"Content-Type": "application/json"})
+            r = c.getresponse()
+            text = r.read()
+            if r.status != 200:
+                failures.append((i, r.status, text))
+                break
+        c.close()
+
+    threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    took = time.monotonic() - start
+    equal(failures, [])
+    return took
+
+
 def echo_origin(lab, port=7000):
     p = subprocess.Popen(
         ["nsenter", f"--net=/run/netns/{lab.gw}", str(BUILD / "tests/tools/echo"),
          "127.0.0.1", str(port)])
+    undo.append(p.kill)
     def up():
         with Namespace(lab.gw):
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -446,13 +489,11 @@ def echo_origin(lab, port=7000):
     return p
 
 
-def memory_kb(pid):
-    """Private memory of a process: anonymous and dirty pages."""
-    total = 0
+def memory_kb(pid, what="Anonymous"):
+    """Memory of a process: what it made itself, or with "Rss" all of it."""
     for line in open(f"/proc/{pid}/smaps_rollup"):
-        if line.startswith(("Private_Dirty:", "Private_Clean:")):
-            total += int(line.split()[1])
-    return total
+        if line.startswith(what + ":"):
+            return int(line.split()[1])
 
 
 def check(condition, *what):
@@ -508,6 +549,11 @@ def main(names):
                 failed += 1
                 print(f"not ok - teardown of {sys.argv[0]}\n    "
                       + traceback.format_exc().replace("\n", "\n    "), flush=True)
+        for f in reversed(undo):
+            try:
+                f()
+            except (OSError, AssertionError):
+                pass
     sys.exit(1 if failed else 0)
 
 

@@ -95,6 +95,20 @@ servers_check(const char *text, struct error *err)
 	return rc;
 }
 
+/* The metrics are for this machine; others come through a proxy of its own. */
+static int
+admin_http_check(const char *text, struct error *err)
+{
+	if (address_port_check(text, err) != 0)
+		return -1;
+	if (strncmp(text, "127.", 4) != 0 && strncmp(text, "[::1]:", 6) != 0)
+		return error_set(err, ERROR_CONFIG,
+			"\"%.64s\" is not a loopback address; use "
+			"127.0.0.1:PORT",
+			text);
+	return 0;
+}
+
 static int
 user_check(const char *text, struct error *err)
 {
@@ -210,7 +224,7 @@ static const struct schema_field secret_source_fields[] = {
 TABLE(secret_source);
 
 static const struct schema_field admin_fields[] = {
-	TEXT("http", admin_http, address_port_check, NULL),
+	TEXT("http", admin_http, admin_http_check, NULL),
 	TEXT("socket", admin_socket, socket_check,
 		"/run/gloo-gateway/admin.sock"),
 	{ .name = NULL },

@@ -39,7 +39,7 @@ without_port(struct slice authority)
 	return authority;
 }
 
-/* The port that was asked for stays, unless the scheme changes. */
+/* The port that was asked for stays, unless host or scheme change. */
 static void
 origin_append(const struct filter_request *r, struct str *out)
 {
@@ -47,12 +47,13 @@ origin_append(const struct filter_request *r, struct str *out)
 	struct slice host = route_text(r, route->host_redirect);
 	struct slice port = port_of(host);
 
-	if (host.length == 0)
+	if (host.length == 0) {
 		host = r->head->authority;
+		if (!route->https_redirect)
+			port = port_of(host);
+	}
 	if (host.length == 0)
 		return; /* nothing known: a path alone is a Location too */
-	if (port.length == 0 && !route->https_redirect)
-		port = port_of(r->head->authority);
 	str_puts(out, route->https_redirect || filter_is_https(r) ? "https://"
 								  : "http://");
 	coded_append(out, without_port(host));

@@ -1,0 +1,813 @@
+/* A proxy in a child, its control and its origin. */
+#include "tests/lib/rig.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/body.h"
+#include "http/head.h"
+#include "model/endpoint.h"
+#include "net/channel.h"
+#include "net/listener.h"
+#include "net/shm.h"
+#include "proxy/proxy.h"
+#include "routing/image_build.h"
+
+#define CONNECTIONS 64
+#define ROUTES_MAX  32
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "rig: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+#define MUST(call)                                                             \
+	do {                                                                   \
+		if ((call) < 0)                                                \
+			die(#call);                                            \
+	} while (0)
+
+/* ---- the origin, a thread of its own */
+
+struct origin_connection {
+	int fd; /* 0: none */
+	struct str in;
+	bool shut_next;
+};
+
+struct rig_origin {
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	int listener, wake;
+	uint16_t port;
+	bool stop, paused;
+	const struct rig_answer *script;
+	struct str seen;
+	unsigned accepted, closed;
+	struct origin_connection connections[CONNECTIONS];
+};
+
+static void
+origin_drop(struct rig_origin *o, struct origin_connection *c, bool reset)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	if (reset)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(c->fd);
+	str_fini(&c->in);
+	c->fd = 0;
+	o->closed++;
+}
+
+/* The length of the whole request at the front, 0 if it is not there yet. */
+static size_t
+request_length(const struct str *in, bool head_only)
+{
+	static struct http_head head;
+	struct http_limits limits = { 1 << 20, 1 << 20, HTTP_FIELDS_MAX };
+	struct http_body body;
+	enum http_refusal why;
+	struct slice run;
+	size_t at, n;
+
+	if (http_request_parse(in->data, in->length, 0, &limits, &head, &n,
+		    &why) != HTTP_PARSE_DONE)
+		return 0;
+	at = n + head.length;
+	if (head_only)
+		return at;
+	http_body_init(&body, head.framing, head.content_length);
+	for (;;) {
+		switch (http_body_read(
+			&body, in->data + at, in->length - at, &run, &n)) {
+		case HTTP_BODY_DATA:
+			at += n;
+			break;
+		case HTTP_BODY_DONE:
+			return at + n;
+		default:
+			return 0;
+		}
+	}
+}
+
+static void
+origin_send(int fd, const struct rig_answer *a)
+{
+	size_t length = a->length > 0 ? a->length : strlen(a->bytes), at = 0;
+
+	while (at < length) {
+		ssize_t n = send(fd, a->bytes + at,
+			a->flags & RIG_BYTEWISE ? 1 : length - at,
+			MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		at += (size_t)n;
+	}
+}
+
+static void
+origin_answer(struct rig_origin *o, struct origin_connection *c)
+{
+	while (c->fd > 0 && c->in.length > 0 && o->script != NULL) {
+		const struct rig_answer *a = o->script;
+		size_t n = request_length(&c->in, a->flags & RIG_EARLY);
+
+		if (c->shut_next) {
+			origin_drop(o, c, false);
+			return;
+		}
+		if (n == 0)
+			return;
+		if (a[1].bytes != NULL)
+			o->script++;
+		str_consume(&c->in, n);
+		c->shut_next = a->flags & RIG_SHUT_IDLE;
+		if (!(a->flags & RIG_SILENT)) {
+			/* The script may be changed while it sends. */
+			pthread_mutex_unlock(&o->mutex);
+			origin_send(c->fd, a);
+			pthread_mutex_lock(&o->mutex);
+		}
+		if (a->flags & (RIG_CLOSE | RIG_RESET))
+			origin_drop(o, c, a->flags & RIG_RESET);
+		else if (a->flags & RIG_EARLY)
+			return;
+	}
+}
+
+static void
+origin_read(struct rig_origin *o, struct origin_connection *c)
+{
+	static char bytes[65536];
+	ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (n <= 0) {
+		origin_drop(o, c, false);
+		return;
+	}
+	if (c->shut_next) {
+		origin_drop(o, c, true);
+		return;
+	}
+	str_append(&o->seen, bytes, (size_t)n);
+	if (c->in.length < 1 << 20)
+		str_append(&c->in, bytes, (size_t)n);
+	origin_answer(o, c);
+}
+
+static void
+origin_accept(struct rig_origin *o)
+{
+	int fd = accept(o->listener, NULL, NULL), on = 1;
+
+	if (fd < 0)
+		return;
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		struct origin_connection *c = &o->connections[i];
+
+		if (c->fd > 0)
+			continue;
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		c->fd = fd;
+		c->shut_next = false;
+		str_init(&c->in);
+		o->accepted++;
+		return;
+	}
+	close(fd);
+}
+
+static void *
+origin_run(void *arg)
+{
+	struct rig_origin *o = arg;
+
+	for (;;) {
+		struct pollfd fds[CONNECTIONS + 2];
+		bool paused;
+
+		pthread_mutex_lock(&o->mutex);
+		if (o->stop)
+			break;
+		paused = o->paused;
+		for (size_t i = 0; i < CONNECTIONS; i++)
+			fds[i] = (struct pollfd){
+				o->connections[i].fd > 0 && !paused
+					? o->connections[i].fd
+					: -1,
+				POLLIN, 0
+			};
+		pthread_mutex_unlock(&o->mutex);
+		fds[CONNECTIONS] = (struct pollfd){ o->listener, POLLIN, 0 };
+		fds[CONNECTIONS + 1] = (struct pollfd){ o->wake, POLLIN, 0 };
+		poll(fds, CONNECTIONS + 2, -1);
+		pthread_mutex_lock(&o->mutex);
+		if (fds[CONNECTIONS + 1].revents) {
+			eventfd_t count;
+
+			eventfd_read(o->wake, &count);
+		}
+		for (size_t i = 0; i < CONNECTIONS; i++)
+			if (fds[i].revents && o->connections[i].fd > 0)
+				origin_read(o, &o->connections[i]);
+		if (fds[CONNECTIONS].revents)
+			origin_accept(o);
+		pthread_mutex_unlock(&o->mutex);
+	}
+	pthread_mutex_unlock(&o->mutex);
+	return NULL;
+}
+
+struct rig_origin *
+rig_origin_new(void)
+{
+	struct rig_origin *o = xcalloc(1, sizeof(*o));
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t length = sizeof(sin);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	pthread_mutex_init(&o->mutex, NULL);
+	str_init(&o->seen);
+	MUST(o->wake = eventfd(0, EFD_CLOEXEC));
+	MUST(o->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	MUST(bind(o->listener, (struct sockaddr *)&sin, sizeof(sin)));
+	MUST(listen(o->listener, 64));
+	MUST(getsockname(o->listener, (struct sockaddr *)&sin, &length));
+	o->port = ntohs(sin.sin_port);
+	if (pthread_create(&o->thread, NULL, origin_run, o) != 0)
+		die("pthread_create");
+	return o;
+}
+
+static void
+origin_wake(struct rig_origin *o)
+{
+	MUST(eventfd_write(o->wake, 1));
+}
+
+void
+rig_origin_free(struct rig_origin *o)
+{
+	pthread_mutex_lock(&o->mutex);
+	o->stop = true;
+	pthread_mutex_unlock(&o->mutex);
+	origin_wake(o);
+	pthread_join(o->thread, NULL);
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		if (o->connections[i].fd > 0)
+			origin_drop(o, &o->connections[i], false);
+	close(o->listener);
+	close(o->wake);
+	str_fini(&o->seen);
+	pthread_mutex_destroy(&o->mutex);
+	free(o);
+}
+
+uint16_t
+rig_origin_port(const struct rig_origin *o)
+{
+	return o->port;
+}
+
+void
+rig_origin_script(struct rig_origin *o, const struct rig_answer *answers)
+{
+	pthread_mutex_lock(&o->mutex);
+	o->script = answers;
+	str_clear(&o->seen);
+	o->accepted = o->closed = 0;
+	pthread_mutex_unlock(&o->mutex);
+}
+
+void
+rig_origin_seen(struct rig_origin *o, struct str *out)
+{
+	static const char name[] = "x-request-id: ";
+	const char *at, *id;
+
+	str_clear(out);
+	pthread_mutex_lock(&o->mutex);
+	at = o->seen.data;
+	while ((id = strstr(at, name)) != NULL) {
+		const char *value = id + strlen(name);
+
+		/* Only what has the form of one of ours. */
+		str_append(out, at, (size_t)(value - at));
+		at = value;
+		if (strcspn(value, "\r") == 36 && value[8] == '-') {
+			str_puts(out, "ID");
+			at = value + 36;
+		}
+	}
+	str_append(out, at, o->seen.length - (size_t)(at - o->seen.data));
+	pthread_mutex_unlock(&o->mutex);
+}
+
+/* Conditions of the other threads and processes are asked again each ms. */
+static void
+breathe(void)
+{
+	poll(NULL, 0, 1);
+}
+
+bool
+rig_origin_wait(struct rig_origin *o, size_t bytes)
+{
+	uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
+	bool there = false;
+
+	while (!there && clock_monotonic_ms() < until) {
+		pthread_mutex_lock(&o->mutex);
+		there = o->seen.length >= bytes;
+		pthread_mutex_unlock(&o->mutex);
+		if (!there)
+			breathe();
+	}
+	return there;
+}
+
+unsigned
+rig_origin_connections(struct rig_origin *o)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&o->mutex);
+	n = o->accepted;
+	pthread_mutex_unlock(&o->mutex);
+	return n;
+}
+
+bool
+rig_origin_wait_closed(struct rig_origin *o, unsigned count)
+{
+	uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
+	bool closed = false;
+
+	while (!closed && clock_monotonic_ms() < until) {
+		pthread_mutex_lock(&o->mutex);
+		closed = o->closed >= count;
+		pthread_mutex_unlock(&o->mutex);
+		if (!closed)
+			breathe();
+	}
+	return closed;
+}
+
+void
+rig_origin_pause(struct rig_origin *o, bool pause)
+{
+	pthread_mutex_lock(&o->mutex);
+	o->paused = pause;
+	pthread_mutex_unlock(&o->mutex);
+	origin_wake(o);
+}
+
+/* ---- control's side */
+
+struct wire_message
+rig_message(enum wire_type type)
+{
+	struct wire_message m;
+
+	memset(&m, 0, sizeof(m));
+	m.type = type;
+	m.contract = WIRE_CONTRACT;
+	return m;
+}
+
+void
+rig_send(struct rig *r, const struct wire_message *m, const int *fds,
+	size_t count)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)];
+	} control;
+	struct iovec iov = { (void *)(uintptr_t)m, sizeof(*m) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	memset(&control, 0, sizeof(control));
+	if (count > 0) {
+		struct cmsghdr *cm;
+
+		mh.msg_control = control.bytes;
+		mh.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int) * count);
+		memcpy(CMSG_DATA(cm), fds, sizeof(int) * count);
+	}
+	MUST(sendmsg(r->channel, &mh, MSG_NOSIGNAL));
+}
+
+bool
+rig_receive(
+	struct rig *r, enum wire_type type, struct wire_message *m, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)];
+	} control;
+
+	for (;;) {
+		struct pollfd pfd = { r->channel, POLLIN, 0 };
+		struct iovec iov = { m, sizeof(*m) };
+		struct msghdr mh = { .msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control.bytes,
+			.msg_controllen = sizeof(control.bytes) };
+		struct cmsghdr *cm;
+		int got = -1;
+
+		if (poll(&pfd, 1, RIG_WAIT_MS) <= 0 ||
+			recvmsg(r->channel, &mh, MSG_CMSG_CLOEXEC) !=
+				sizeof(*m))
+			return false;
+		cm = CMSG_FIRSTHDR(&mh);
+		if (cm != NULL)
+			memcpy(&got, CMSG_DATA(cm), sizeof(got));
+		if (m->type == (uint32_t)type) {
+			if (fd != NULL)
+				*fd = got;
+			else if (got >= 0)
+				close(got);
+			return true;
+		}
+		if (got >= 0)
+			close(got);
+	}
+}
+
+static uint32_t
+upstream_id(const struct model_destination *d, const char **reason, void *arg)
+{
+	(void)arg;
+	if (d->upstream.name[0] >= '1' && d->upstream.name[0] <= '9')
+		return (uint32_t)(d->upstream.name[0] - '0');
+	*reason = "no upstream is named \"none\"";
+	return 0;
+}
+
+static void
+no_warning(const char *place, const char *text, void *arg)
+{
+	(void)place;
+	(void)text;
+	(void)arg;
+}
+
+static int
+image_fd(struct rig *r, struct model_route *routes, size_t count)
+{
+	static char name[] = "default", ns[] = "gloo-system";
+	static const char *const domains[] = { "*" };
+	struct model_virtual_service vs = { 0 };
+	struct image_build_upstream upstreams[] = {
+		{ 1, "gloo-system.origin", "static", 1000, 0, NULL },
+		{ 2, "gloo-system.half", "static", 1000, 0, NULL },
+		{ 3, "gloo-system.empty", "static", 1000, 0, NULL },
+		{ 4, "gloo-system.dead", "static", 1000, 0, NULL },
+		{ 5, "gloo-system.twice", "static", 1000, 2, NULL },
+		{ 6, "gloo-system.off", "static", 1000, 0, "not served yet" },
+		{ 7, "gloo-system.once", "static", 1000, 1, NULL },
+	};
+	struct image_build_vhost vhost = { .domains = domains,
+		.domain_count = 1 };
+	size_t index = 0, length;
+	struct image_build_listener listener = { 1, "gloo-system.gateway",
+		&index, 1 };
+	struct image_build_input in = { .generation = ++r->generation,
+		.vhosts = &vhost,
+		.vhost_count = 1,
+		.listeners = &listener,
+		.listener_count = 1,
+		.upstreams = upstreams,
+		.upstream_count = ARRAY_SIZE(upstreams) };
+	struct error err = ERROR_INIT;
+	void *image;
+	int fd;
+
+	vs.meta.name = name;
+	vs.meta.ns = ns;
+	vs.routes = routes;
+	vs.route_count = count;
+	vhost.block = vhost_build(&vs, upstream_id, no_warning, NULL,
+		&vhost.length, &err);
+	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
+	if (image == NULL) {
+		fprintf(stderr, "rig: %s\n", err.text);
+		exit(1);
+	}
+	fd = shm_new_sealed("image", image, length, &err);
+	MUST(fd);
+	free((void *)(uintptr_t)vhost.block);
+	free(image);
+	return fd;
+}
+
+static void
+send_fd(struct rig *r, const struct wire_message *m, int fd)
+{
+	rig_send(r, m, &fd, fd >= 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+endpoints_send(struct rig *r, uint32_t id, const uint16_t *ports, uint32_t count)
+{
+	struct wire_message m = rig_message(WIRE_ENDPOINTS);
+	struct endpoint set[4] = { 0 };
+	int fd = -1;
+
+	for (uint32_t i = 0; i < count; i++) {
+		addr_parse_ip("127.0.0.1", ports[i], &set[i].addr);
+		set[i].weight = 1;
+		snprintf(set[i].host, sizeof(set[i].host), "origin.example");
+	}
+	m.endpoints.upstream = id;
+	m.endpoints.count = count;
+	if (count > 0)
+		fd = shm_new_sealed(
+			"endpoints", set, count * sizeof(*set), NULL);
+	send_fd(r, &m, fd);
+}
+
+/* A port on which nothing listens. */
+static uint16_t
+dead_port(void)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t length = sizeof(sin);
+	int fd;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	MUST(fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	MUST(bind(fd, (struct sockaddr *)&sin, sizeof(sin)));
+	MUST(getsockname(fd, (struct sockaddr *)&sin, &length));
+	close(fd);
+	return ntohs(sin.sin_port);
+}
+
+static void
+counters_make(struct rig *r)
+{
+	struct error err = ERROR_INIT;
+	size_t length;
+
+	r->counters_length = counters_size(r->settings.workers);
+	r->counters_fd = shm_new_shared("counters", r->counters_length, &err);
+	MUST(r->counters_fd);
+	r->counters = shm_map_shared(r->counters_fd, &length, &err);
+	if (r->counters == NULL)
+		die("counters");
+	r->counters->magic = COUNTERS_MAGIC;
+	r->counters->workers = r->settings.workers;
+}
+
+static void
+child_start(struct rig *r)
+{
+	struct error err = ERROR_INIT;
+	int ends[2];
+
+	MUST(channel_pair(ends, &err));
+	fcntl(ends[0], F_SETFL, 0);
+	MUST(r->pid = fork());
+	if (r->pid == 0) {
+		close(ends[0]);
+		close(r->listener);
+		_exit(proxy_main(ends[1]));
+	}
+	close(ends[1]);
+	r->channel = ends[0];
+}
+
+static void
+opening_send(struct rig *r)
+{
+	struct wire_message m = rig_message(WIRE_SETTINGS);
+	uint16_t good = rig_origin_port(r->origin);
+	uint16_t half[2] = { dead_port(), good };
+	struct addr addr;
+	int log;
+
+	m.settings = r->settings;
+	rig_send(r, &m, NULL, 0);
+	m = rig_message(WIRE_LOG_LEVEL);
+	m.number = getenv("RIG_DEBUG") != NULL ? 3 : 0;
+	rig_send(r, &m, NULL, 0);
+	m = rig_message(WIRE_COUNTERS);
+	rig_send(r, &m, &r->counters_fd, 1);
+	m = rig_message(WIRE_ACCESS_LOG);
+	snprintf(r->log_path, sizeof(r->log_path), "/tmp/rig-XXXXXX");
+	MUST(log = mkostemp(r->log_path, O_APPEND | O_CLOEXEC));
+	send_fd(r, &m, log);
+	if (r->takeover >= 0) {
+		m = rig_message(WIRE_TAKEOVER);
+		rig_send(r, &m, &r->takeover, 1);
+	}
+	listener_addr(r->listener, &addr);
+	m = rig_message(WIRE_LISTENER);
+	m.listener.slot = 1;
+	m.listener.workers = 1;
+	m.listener.addr = addr;
+	rig_send(r, &m, &r->listener, 1);
+	endpoints_send(r, 1, &good, 1);
+	endpoints_send(r, 2, half, 2);
+	endpoints_send(r, 3, NULL, 0);
+	endpoints_send(r, 4, half, 1);
+	endpoints_send(r, 5, &good, 1);
+	endpoints_send(r, 6, &good, 1);
+	endpoints_send(r, 7, &good, 1);
+}
+
+void
+rig_start(struct rig *r, const struct wire_settings *settings,
+	struct model_route *routes, size_t count)
+{
+	struct error err = ERROR_INIT;
+	struct wire_message m;
+	struct addr addr;
+
+	memset(r, 0, sizeof(*r));
+	r->settings = *settings;
+	if (r->settings.workers == 0)
+		r->settings.workers = 1;
+	snprintf(r->takeover_path, sizeof(r->takeover_path),
+		"/tmp/rig-%d.sock", (int)getpid());
+	MUST(r->takeover = channel_listen(r->takeover_path, &err));
+	addr_parse_ip("127.0.0.1", 0, &addr);
+	MUST(listener_open(&addr, &r->listener, 1, &err));
+	listener_addr(r->listener, &addr);
+	r->port = addr_port(&addr);
+	counters_make(r);
+	child_start(r);
+	r->origin = rig_origin_new();
+	if (!rig_receive(r, WIRE_HELLO, &m, NULL))
+		die("no hello");
+	opening_send(r);
+	rig_image(r, routes, count);
+}
+
+void
+rig_image(struct rig *r, struct model_route *routes, size_t count)
+{
+	struct wire_message m = rig_message(WIRE_IMAGE), answer;
+
+	send_fd(r, &m, image_fd(r, routes, count));
+	do {
+		if (!rig_receive(r, WIRE_ENFORCED, &answer, NULL))
+			die("not enforced");
+	} while (answer.generation != r->generation);
+}
+
+int
+rig_wait_exit(struct rig *r)
+{
+	uint64_t until = clock_monotonic_ms() + 2 * RIG_WAIT_MS;
+	int status;
+
+	while (clock_monotonic_ms() < until) {
+		if (waitpid(r->pid, &status, WNOHANG) == r->pid) {
+			r->pid = 0;
+			return WIFEXITED(status) ? WEXITSTATUS(status)
+						 : 128 + WTERMSIG(status);
+		}
+		breathe();
+	}
+	return -1;
+}
+
+void
+rig_stop(struct rig *r)
+{
+	struct wire_message m = rig_message(WIRE_DRAIN);
+	int status = 0;
+
+	m.drain.deadline_ms = 50;
+	if (r->pid > 0) {
+		rig_send(r, &m, NULL, 0);
+		status = rig_wait_exit(r);
+	}
+	if (status != 0) {
+		fprintf(stderr, "rig: the proxy ended with %d\n", status);
+		exit(1);
+	}
+	close(r->channel);
+	close(r->listener);
+	close(r->takeover);
+	unlink(r->takeover_path);
+	unlink(r->log_path);
+	shm_unmap(r->counters, r->counters_length);
+	close(r->counters_fd);
+	rig_origin_free(r->origin);
+}
+
+struct counters_listener
+rig_counters(struct rig *r)
+{
+	struct counters_listener sum;
+
+	counters_sum_listener(r->counters, 1, &sum);
+	return sum;
+}
+
+struct counters_upstream
+rig_upstream_counters(struct rig *r, uint32_t id)
+{
+	struct counters_upstream sum;
+
+	counters_sum_upstream(r->counters, id, &sum);
+	return sum;
+}
+
+void
+rig_settled(struct rig *r)
+{
+	uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
+
+	while (clock_monotonic_ms() < until) {
+		struct counters_listener c = rig_counters(r);
+
+		if (c.requests_active == 0 && c.connections_open == 0)
+			return;
+		breathe();
+	}
+}
+
+/* ---- clients */
+
+int
+rig_client(struct rig *r)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	int fd, on = 1;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sin.sin_port = htons(r->port);
+	MUST(fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	MUST(connect(fd, (struct sockaddr *)&sin, sizeof(sin)));
+	return fd;
+}
+
+void
+rig_client_send(int fd, const char *bytes, size_t length)
+{
+	size_t at = 0;
+
+	while (at < length) {
+		ssize_t n = send(fd, bytes + at, length - at, MSG_NOSIGNAL);
+
+		if (n < 0)
+			return; /* what reached the client will tell */
+		at += (size_t)n;
+	}
+}
+
+bool
+rig_client_read(int fd, struct str *out, size_t most, int ms)
+{
+	uint64_t until = clock_monotonic_ms() + (uint64_t)ms;
+	char bytes[16384];
+
+	while (out->length < most) {
+		uint64_t now = clock_monotonic_ms();
+		struct pollfd pfd = { fd, POLLIN, 0 };
+		ssize_t n;
+
+		if (now >= until || poll(&pfd, 1, (int)(until - now)) <= 0)
+			return false;
+		n = recv(fd, bytes,
+			most - out->length < sizeof(bytes)
+				? most - out->length
+				: sizeof(bytes),
+			0);
+		if (n <= 0)
+			return true;
+		str_append(out, bytes, (size_t)n);
+	}
+	return false;
+}
