@@ -211,12 +211,11 @@ origin_run(void *arg)
 			break;
 		paused = o->paused;
 		for (size_t i = 0; i < CONNECTIONS; i++)
-			fds[i] = (struct pollfd){
-				o->connections[i].fd > 0 && !paused
-					? o->connections[i].fd
-					: -1,
-				POLLIN, 0
-			};
+			fds[i] = (struct pollfd){ o->connections[i].fd > 0 &&
+								  !paused
+							  ? o->connections[i].fd
+							  : -1,
+				POLLIN, 0 };
 		pthread_mutex_unlock(&o->mutex);
 		fds[CONNECTIONS] = (struct pollfd){ o->listener, POLLIN, 0 };
 		fds[CONNECTIONS + 1] = (struct pollfd){ o->wake, POLLIN, 0 };
@@ -422,8 +421,7 @@ rig_send(struct rig *r, const struct wire_message *m, const int *fds,
 }
 
 bool
-rig_receive(
-	struct rig *r, enum wire_type type, struct wire_message *m, int *fd)
+rig_receive(struct rig *r, enum wire_type type, struct wire_message *m, int *fd)
 {
 	union {
 		struct cmsghdr align;
@@ -512,8 +510,8 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	vs.meta.ns = ns;
 	vs.routes = routes;
 	vs.route_count = count;
-	vhost.block = vhost_build(&vs, upstream_id, no_warning, NULL,
-		&vhost.length, &err);
+	vhost.block = vhost_build(
+		&vs, upstream_id, no_warning, NULL, &vhost.length, &err);
 	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
 	if (image == NULL) {
 		fprintf(stderr, "rig: %s\n", err.text);
@@ -535,7 +533,8 @@ send_fd(struct rig *r, const struct wire_message *m, int fd)
 }
 
 static void
-endpoints_send(struct rig *r, uint32_t id, const uint16_t *ports, uint32_t count)
+endpoints_send(
+	struct rig *r, uint32_t id, const uint16_t *ports, uint32_t count)
 {
 	struct wire_message m = rig_message(WIRE_ENDPOINTS);
 	struct endpoint set[4] = { 0 };
@@ -655,8 +654,8 @@ rig_start(struct rig *r, const struct wire_settings *settings,
 	r->settings = *settings;
 	if (r->settings.workers == 0)
 		r->settings.workers = 1;
-	snprintf(r->takeover_path, sizeof(r->takeover_path),
-		"/tmp/rig-%d.sock", (int)getpid());
+	snprintf(r->takeover_path, sizeof(r->takeover_path), "/tmp/rig-%d.sock",
+		(int)getpid());
 	MUST(r->takeover = channel_listen(r->takeover_path, &err));
 	addr_parse_ip("127.0.0.1", 0, &addr);
 	MUST(listener_open(&addr, &r->listener, 1, &err));
@@ -801,9 +800,8 @@ rig_client_read(int fd, struct str *out, size_t most, int ms)
 		if (now >= until || poll(&pfd, 1, (int)(until - now)) <= 0)
 			return false;
 		n = recv(fd, bytes,
-			most - out->length < sizeof(bytes)
-				? most - out->length
-				: sizeof(bytes),
+			most - out->length < sizeof(bytes) ? most - out->length
+							   : sizeof(bytes),
 			0);
 		if (n <= 0)
 			return true;

@@ -80,8 +80,8 @@ void rig_send(struct rig *r, const struct wire_message *m, const int *fds,
 	size_t count);
 /* The next message of that type; others are passed over. false: the channel
  * closed or nothing came. */
-bool rig_receive(struct rig *r, enum wire_type type, struct wire_message *m,
-	int *fd);
+bool rig_receive(
+	struct rig *r, enum wire_type type, struct wire_message *m, int *fd);
 struct wire_message rig_message(enum wire_type type);
 /* Drains the child and checks that it exits with 0; frees all. */
 void rig_stop(struct rig *r);

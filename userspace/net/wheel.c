@@ -13,8 +13,8 @@ struct wheel {
 	struct loop *loop;
 	struct loop_timer *timer;
 	uint64_t current; /* the last tick that was looked at */
-	uint64_t wake;    /* tick that the timer waits for; 0: it does not run */
-	size_t count;     /* filed */
+	uint64_t wake; /* tick that the timer waits for; 0: it does not run */
+	size_t count;  /* filed */
 	struct wheel_timer *slots[SLOTS];
 };
 

@@ -18,7 +18,7 @@ struct wheel_timer;
 /* The deadline has passed (by less than two ticks); it is cleared. */
 typedef void wheel_f(struct wheel_timer *t);
 
-struct wheel_timer { /* lives inside what it times */
+struct wheel_timer {                      /* lives inside what it times */
 	struct wheel_timer *next, **link; /* link NULL: not filed */
 	uint64_t deadline_ms;             /* 0: none */
 	uint64_t filed;                   /* tick */

@@ -31,6 +31,8 @@ struct access {
 	struct access_file *file;
 	struct str lines;
 	uint64_t *dropped;
+	time_t second; /* that `day` says */
+	char day[48];
 	bool torn; /* the file ends within a line */
 };
 
@@ -82,8 +84,8 @@ lines_write(struct access *a)
 	if (a->torn && write(a->file->fd, "\n", 1) == 1)
 		a->torn = false;
 	while (at < a->lines.length && !a->torn) {
-		ssize_t n = write(a->file->fd, a->lines.data + at,
-			a->lines.length - at);
+		ssize_t n = write(
+			a->file->fd, a->lines.data + at, a->lines.length - at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -182,16 +184,20 @@ put_number(struct str *s, const char *key, uint64_t number)
 }
 
 static void
-put_time(struct str *s)
+put_time(struct access *a)
 {
 	uint64_t ms = clock_realtime_ms();
-	time_t seconds = (time_t)(ms / 1000);
+	time_t second = (time_t)(ms / 1000);
 	struct tm tm;
 
-	gmtime_r(&seconds, &tm);
-	str_printf(s, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"",
-		tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-		tm.tm_min, tm.tm_sec, (int)(ms % 1000));
+	if (second != a->second) {
+		gmtime_r(&second, &tm);
+		strftime(a->day, sizeof(a->day),
+			"{\"time\":\"%Y-%m-%dT%H:%M:%S.", &tm);
+		a->second = second;
+	}
+	str_puts(&a->lines, a->day);
+	str_printf(&a->lines, "%03dZ\"", (int)(ms % 1000));
 }
 
 void
@@ -202,7 +208,7 @@ access_write(struct access *a, const struct access_line *line)
 
 	if (a->file == NULL)
 		return;
-	put_time(s);
+	put_time(a);
 	put_text(s, ",\"client\":", slice_of(addr_format(line->client, text)));
 	put_text(s, ",\"method\":", line->method);
 	put_text(s, ",\"path\":", line->path);
@@ -226,6 +232,6 @@ access_write(struct access *a, const struct access_line *line)
 	if (s->length >= LINES_FULL)
 		lines_write(a);
 	else if (!wheel_timer_is_set(&a->timer))
-		wheel_timer_set(a->wheel, &a->timer,
-			loop_now_ms(a->loop) + LINES_MS);
+		wheel_timer_set(
+			a->wheel, &a->timer, loop_now_ms(a->loop) + LINES_MS);
 }

@@ -21,14 +21,14 @@
 
 #define TEXT(t) ((struct slice){ (t), sizeof(t) - 1 })
 
-#define REPLAY_MAX     (16u << 10)
-#define DISCARD_MAX    (64u << 10)
-#define HALF_CLOSED_MS 2000
+#define REPLAY_MAX        (16u << 10)
+#define DISCARD_MAX       (64u << 10)
+#define HALF_CLOSED_MS    2000
 #define INFORMATIONAL_MAX 32
 
 static void on_timer(struct wheel_timer *t);
-static void exchange_fail(struct exchange *x, int status, const char *word,
-	const char *sentence);
+static void exchange_fail(
+	struct exchange *x, int status, const char *word, const char *sentence);
 
 /* ---- birth and end */
 
@@ -95,6 +95,7 @@ exchange_alloc(struct worker *w)
 		return x;
 	}
 	w->spare_exchanges = x->next;
+	w->spare_exchange_count--;
 	/* The timer may still be filed, so it stays as it is; so does replay,
 	 * which is empty. */
 	memset(x, 0, offsetof(struct exchange, timer));
@@ -167,8 +168,8 @@ exchange_log(const struct exchange *x, bool aborted)
 	if (route != NULL)
 		line.route = image_text(vhost, route->name);
 	if (x->upstream != NULL)
-		line.upstream = image_text(
-			x->generation->image, x->upstream->name);
+		line.upstream =
+			image_text(x->generation->image, x->upstream->name);
 	access_write(x->worker->access, &line);
 }
 
@@ -338,8 +339,8 @@ timeout_start(struct exchange *x)
 	uint32_t ms = x->match.route->timeout_ms;
 
 	if (ms > 0 && !x->half_closed)
-		wheel_timer_set(
-			x->worker->wheel, &x->timer, worker_now(x->worker) + ms);
+		wheel_timer_set(x->worker->wheel, &x->timer,
+			worker_now(x->worker) + ms);
 }
 
 static void
@@ -402,8 +403,8 @@ connection_get(struct exchange *x, struct backend *b)
 static void
 connection_open(struct exchange *x)
 {
-	x->link = link_open(x->worker, x->backend,
-		x->upstream->connect_timeout_ms, x);
+	x->link = link_open(
+		x->worker, x->backend, x->upstream->connect_timeout_ms, x);
 	if (x->link == NULL)
 		exchange_connect_failed(x, errno);
 }
@@ -455,8 +456,7 @@ dispatch(struct exchange *x, const struct http_head *head,
 		registry_get(w->registry, id), NULL, worker_random(w));
 	if (b == NULL) {
 		x->counts->no_endpoint++;
-		exchange_fail(x, 503, "no_endpoint",
-			"it has no endpoint");
+		exchange_fail(x, 503, "no_endpoint", "it has no endpoint");
 		return;
 	}
 	connection_get(x, b);
@@ -473,9 +473,9 @@ exchange_begin(struct exchange *x, const struct http_head *head,
 {
 	struct worker *w = x->worker;
 	struct session *s = x->session;
-	struct router_request request = { .listener = s->slot,
-		.head = head,
-		.target = *target };
+	struct router_request request = {
+		.listener = s->slot, .head = head, .target = *target
+	};
 
 	s->state = SESSION_BODY;
 	x->request_done = s->body.done;
@@ -488,8 +488,8 @@ exchange_begin(struct exchange *x, const struct http_head *head,
 	x->generation->use[w->index].count++;
 	request.host.data = w->host;
 	request.host.length = http_authority_host(head->authority, w->host);
-	router_find(x->generation->router, w->router_scratch, &request,
-		&x->match);
+	router_find(
+		x->generation->router, w->router_scratch, &request, &x->match);
 	if (x->match.route == NULL) {
 		s->counts->no_route++;
 		exchange_refuse(
@@ -623,12 +623,13 @@ exchange_flush(struct exchange *x)
 	if (!link_is_ready(x) || gather_is_empty(g))
 		return;
 	bytes = gather_lay(g);
-	x->link->sent += bytes;
 	replay_keep(x, g, bytes);
 	rc = conn_send(&x->link->conn, g->iov, g->iov_count);
 	gather_reset(g);
 	if (rc < 0)
 		link_send_failed(x);
+	else
+		x->heard = true;
 }
 
 void
@@ -692,8 +693,7 @@ exchange_connect_failed(struct exchange *x, int problem)
 	if (!x->tried_other) {
 		x->tried_other = true;
 		x->tried = x->backend->addr;
-		other = upstream_pick(
-			u, &x->tried, worker_random(x->worker));
+		other = upstream_pick(u, &x->tried, worker_random(x->worker));
 	}
 	if (other == NULL) {
 		if (problem == ETIMEDOUT)
@@ -715,7 +715,7 @@ retry_is_free(const struct exchange *x)
 {
 	return !x->retried && x->replayable && x->seen == 0 &&
 	       x->informational == 0 && link_is_reused(x->link) &&
-	       (is_idempotent(x) || link_is_unheard(x->link));
+	       (is_idempotent(x) || !x->heard);
 }
 
 static void

@@ -40,7 +40,7 @@ struct exchange {
 	struct counters_upstream *counts;
 	struct backend *backend;
 	struct link *link;
-	struct exchange *next; /* spare, ended */
+	struct exchange *next;    /* spare, ended */
 	struct wheel_timer timer; /* the route's timeout */
 
 	/* The head as it came, for another attempt and for the log. */
@@ -63,13 +63,13 @@ struct exchange {
 	bool version_10, client_keeps, expects;
 	bool request_done; /* all of it was taken from the client */
 	bool replayable, retried, tried_other, half_closed;
+	bool heard; /* some of the request may have reached the endpoint */
 	bool head_sent, keep, chunked, until_close, upstream_keeps;
 };
 
 /* head: parsed, in the session's scratch; or NULL for a request that was not
  * understood. */
-struct exchange *exchange_new(
-	struct session *s, const struct http_head *head);
+struct exchange *exchange_new(struct session *s, const struct http_head *head);
 void exchange_free(struct exchange *x);
 /* The request is understood; target is in normal form. */
 void exchange_begin(struct exchange *x, const struct http_head *head,
@@ -99,7 +99,7 @@ void exchange_body_stalled(struct exchange *x);
 void exchange_client_drained(struct exchange *x);
 
 /* Answers by itself: word is for the log, sentence for the client. */
-void exchange_refuse(struct exchange *x, int status, const char *word,
-	const char *sentence);
+void exchange_refuse(
+	struct exchange *x, int status, const char *word, const char *sentence);
 
 #endif

@@ -38,8 +38,8 @@ forward_prepare(struct exchange *x, const struct http_head *head,
 	f->peer_trusted = peer_is_trusted(x);
 	f->tls = false;
 	f->request_id = x->id;
-	f->endpoint_host = x->backend != NULL ? slice_of(x->backend->host)
-					      : TEXT("");
+	f->endpoint_host =
+		x->backend != NULL ? slice_of(x->backend->host) : TEXT("");
 	f->scratch = &x->worker->texts;
 }
 

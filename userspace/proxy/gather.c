@@ -51,9 +51,9 @@ gather_add(struct gather *g, struct slice run)
 	} else {
 		if (g->count == GATHER_RUNS)
 			return false;
-		g->runs[g->count++] = (struct iovec){
-			(void *)(uintptr_t)run.data, run.length
-		};
+		g->runs[g->count++] =
+			(struct iovec){ (void *)(uintptr_t)run.data,
+				run.length };
 	}
 	g->body += run.length;
 	return true;

@@ -2,8 +2,8 @@
 #include "proxy/link.h"
 
 #include <errno.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,8 @@
 #include "proxy/exchange.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
+
+static void on_later(struct worker_later *later);
 
 static void
 pool_remove(struct link *l)
@@ -40,6 +42,8 @@ on_connecting(struct link *l, unsigned what)
 	}
 	wheel_timer_clear(&l->timer);
 	l->state = LINK_BUSY;
+	l->backend->counts->connections_opened++;
+	l->backend->counts->connections_open++;
 	exchange_connected(l->exchange);
 }
 
@@ -60,8 +64,7 @@ on_event(struct conn *c, unsigned what)
 	case LINK_BUSY:
 		if (what & LOOP_WRITE)
 			exchange_link_drained(l->exchange);
-		if (l->state == LINK_BUSY &&
-			(what & (LOOP_READ | LOOP_CLOSED)))
+		if (l->state == LINK_BUSY && (what & (LOOP_READ | LOOP_CLOSED)))
 			link_pump(l);
 		break;
 	case LINK_CLOSED:
@@ -115,6 +118,7 @@ link_alloc(struct worker *w)
 
 	if (l != NULL) {
 		w->spare_links = l->next;
+		w->spare_link_count--;
 		memset(l, 0, sizeof(*l));
 		return l;
 	}
@@ -140,12 +144,11 @@ link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 	l->conn.received = &b->counts->bytes_received;
 	l->conn.sent = &b->counts->bytes_sent;
 	wheel_timer_init(&l->timer, on_timer);
+	l->later.run = on_later;
 	if (connect_timeout_ms > 0)
 		wheel_timer_set(w->wheel, &l->timer,
 			worker_now(w) + connect_timeout_ms);
 	backend_link(b);
-	b->counts->connections_opened++;
-	b->counts->connections_open++;
 	return l;
 }
 
@@ -161,7 +164,6 @@ link_reuse(struct backend *b, struct exchange *x)
 	l->state = LINK_BUSY;
 	l->exchange = x;
 	l->requests++;
-	l->before = l->sent;
 	b->counts->connections_reused++;
 	return l;
 }
@@ -201,14 +203,16 @@ link_close(struct link *l)
 	b = l->backend;
 	if (l->state == LINK_IDLE)
 		pool_remove(l);
+	if (l->state != LINK_CONNECTING)
+		b->counts->connections_open--;
 	l->state = LINK_CLOSED;
 	l->exchange = NULL;
 	l->backend = NULL;
 	wheel_timer_remove(w->wheel, &l->timer);
+	worker_later_remove(w, &l->later);
 	conn_fini(&l->conn);
 	l->next = w->ended_links;
 	w->ended_links = l;
-	b->counts->connections_open--;
 	backend_unlink(b);
 }
 
@@ -245,11 +249,16 @@ void
 link_pump(struct link *l)
 {
 	struct exchange *x = l->exchange;
+	int turns = WORKER_TURNS;
 
 	if (l->pumping)
 		return;
 	l->pumping = true;
 	do {
+		if (turns-- == 0) {
+			worker_later_add(l->worker, &l->later);
+			break;
+		}
 		l->again = false;
 		link_turn(l);
 	} while (l->again && l->state == LINK_BUSY && l->exchange == x &&
@@ -257,16 +266,12 @@ link_pump(struct link *l)
 	l->pumping = false;
 }
 
-bool
-link_is_unheard(const struct link *l)
+static void
+on_later(struct worker_later *later)
 {
-	struct tcp_info info;
-	socklen_t length = sizeof(info);
+	struct link *l = (struct link *)(void *)((char *)later -
+						 offsetof(struct link, later));
 
-	if (getsockopt(l->conn.fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
-		length < offsetof(struct tcp_info, tcpi_bytes_acked) +
-				 sizeof(info.tcpi_bytes_acked))
-		return false;
-	/* The SYN counts as a byte. */
-	return info.tcpi_bytes_acked <= l->before + 1;
+	if (l->state == LINK_BUSY)
+		link_pump(l);
 }

@@ -11,11 +11,10 @@
 
 #include "net/conn.h"
 #include "net/wheel.h"
-#include "proxy/gather.h"
+#include "proxy/worker.h"
 
 struct backend;
 struct exchange;
-struct worker;
 
 enum link_state {
 	LINK_CONNECTING,
@@ -31,8 +30,7 @@ struct link {
 	struct exchange *exchange; /* CONNECTING, BUSY */
 	struct link *next, **at;   /* IDLE: in the pool; CLOSED: next only */
 	struct wheel_timer timer;  /* connect timeout, idle */
-	uint64_t sent, received;   /* in all */
-	uint64_t before;           /* sent when this exchange began */
+	struct worker_later later;
 	uint32_t requests;
 	uint8_t state; /* enum link_state */
 	bool pumping, again;
@@ -48,9 +46,6 @@ void link_rest(struct link *l);
 void link_close(struct link *l); /* NULL is fine */
 /* Reads what there is, if the exchange wants it. */
 void link_pump(struct link *l);
-/* No byte of this exchange's request has been acknowledged by the peer, so
- * nobody can have acted on it. */
-bool link_is_unheard(const struct link *l);
 
 static inline bool
 link_is_reused(const struct link *l)

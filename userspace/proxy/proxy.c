@@ -264,8 +264,8 @@ workers_start(struct proxy *p, uint32_t count)
 		log_warn("proxy: counters are for nobody: none were given");
 	}
 	for (uint32_t i = 0; i < count; i++)
-		p->workers[i] = worker_new(i, p->inbox, &p->settings,
-			&p->counters->worker[i]);
+		p->workers[i] = worker_new(
+			i, p->inbox, &p->settings, &p->counters->worker[i]);
 	p->worker_count = count;
 	log.object = access_file_ref(p->access_file);
 	mail_all(p, &log);
@@ -516,9 +516,8 @@ message_take(struct proxy *p, const struct wire_message *m, const int *fds,
 		endpoints_take(p, m, fd);
 		break;
 	case WIRE_ENDPOINTS_FORGET:
-		mail_all(p,
-			&(struct mail){ .type = MAIL_FORGET,
-				.number = m->endpoints.upstream });
+		mail_all(p, &(struct mail){ .type = MAIL_FORGET,
+				    .number = m->endpoints.upstream });
 		break;
 	case WIRE_LOG_LEVEL:
 		if (m->number <= LOG_LEVEL_DEBUG)
@@ -609,8 +608,7 @@ on_takeover(int listening, unsigned what, void *arg)
 	}
 	loop_timer_stop(p->orphan);
 	channel_free(p->channel);
-	p->channel = channel_new(
-		p->loop, fd, on_message, on_channel_closed, p);
+	p->channel = channel_new(p->loop, fd, on_message, on_channel_closed, p);
 	log_info("proxy: a new control");
 	hello_send(p);
 	holdings_send(p);
@@ -664,8 +662,8 @@ proxy_init(struct proxy *p, int channel)
 	p->matchers = matcher_cache_new();
 	p->orphan = loop_timer_new(p->loop, on_orphan, p);
 	p->terminate = loop_signal_new(p->loop, SIGTERM, on_terminate, p);
-	p->channel = channel_new(
-		p->loop, channel, on_message, on_channel_closed, p);
+	p->channel =
+		channel_new(p->loop, channel, on_message, on_channel_closed, p);
 }
 
 static void

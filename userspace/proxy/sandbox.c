@@ -68,6 +68,7 @@ static const int allowed[] = {
 	SCMP_SYS(nanosleep),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(getrandom),
+	SCMP_SYS(sysinfo), /* qsort */
 	SCMP_SYS(getpid),
 	SCMP_SYS(gettid),
 	SCMP_SYS(geteuid),
@@ -101,7 +102,6 @@ static const int refused[] = {
 	SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat),
 	SCMP_SYS(uname),
-	SCMP_SYS(sysinfo),
 	SCMP_SYS(prlimit64),
 	SCMP_SYS(ioctl),
 };
@@ -115,8 +115,7 @@ rules_add_lists(scmp_filter_ctx c)
 		rc = seccomp_rule_add(c, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; !SANITIZED && i < ARRAY_SIZE(refused) && rc == 0;
 		i++)
-		rc = seccomp_rule_add(
-			c, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
+		rc = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
 	return rc;
 }
 
@@ -136,8 +135,7 @@ rules_add_sockets(scmp_filter_ctx c)
 	for (size_t i = 0; !SANITIZED && i < ARRAY_SIZE(families) && rc == 0;
 		i++)
 		rc = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM),
-			SCMP_SYS(socket), 2,
-			SCMP_A0(SCMP_CMP_EQ, families[i]),
+			SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, families[i]),
 			SCMP_A1(SCMP_CMP_MASKED_EQ, type & 0xffffffff,
 				SOCK_DGRAM));
 	if (rc == 0 && !SANITIZED)
@@ -182,7 +180,6 @@ rules_add_sanitizers(scmp_filter_ctx c)
 		SCMP_SYS(getppid),
 		SCMP_SYS(prlimit64),
 		SCMP_SYS(uname),
-		SCMP_SYS(sysinfo),
 		SCMP_SYS(arch_prctl),
 		SCMP_SYS(personality),
 	};

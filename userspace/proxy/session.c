@@ -29,6 +29,7 @@ session_close(struct session *s, bool cut)
 		return;
 	s->state = SESSION_CLOSED;
 	wheel_timer_remove(w->wheel, &s->timer);
+	worker_later_remove(w, &s->later);
 	if (cut)
 		conn_reset(&s->conn);
 	else
@@ -47,8 +48,8 @@ static void
 timer_set(struct session *s, uint32_t ms)
 {
 	if (ms > 0)
-		wheel_timer_set(
-			s->worker->wheel, &s->timer, worker_now(s->worker) + ms);
+		wheel_timer_set(s->worker->wheel, &s->timer,
+			worker_now(s->worker) + ms);
 	else
 		wheel_timer_clear(&s->timer);
 }
@@ -321,7 +322,8 @@ session_wants(const struct session *s, size_t have)
 {
 	switch ((enum session_state)s->state) {
 	case SESSION_HEAD:
-		return have < WORKER_KEEP && conn_queued(&s->conn) < WORKER_HIGH;
+		return have < WORKER_KEEP &&
+		       conn_queued(&s->conn) < WORKER_HIGH;
 	case SESSION_BODY:
 		return have < WORKER_KEEP && exchange_wants_body(s->exchange);
 	case SESSION_WAIT:
@@ -394,7 +396,7 @@ session_turn(struct session *s)
 	if (s->conn.ended && s->state != SESSION_CLOSED) {
 		session_ended(s);
 	} else if (n > 0 && !s->conn.readable &&
-		(used < have || (s->exchange != NULL && !s->body.done))) {
+		   (used < have || (s->exchange != NULL && !s->body.done))) {
 		/* As in link_turn: a request that goes on looks again. */
 		s->conn.readable = true;
 		s->again = true;
@@ -406,12 +408,18 @@ session_turn(struct session *s)
 void
 session_pump(struct session *s)
 {
+	int turns = WORKER_TURNS;
+
 	if (s->pumping) {
 		s->again = true;
 		return;
 	}
 	s->pumping = true;
 	do {
+		if (turns-- == 0) {
+			worker_later_add(s->worker, &s->later);
+			break;
+		}
 		s->again = false;
 		session_turn(s);
 	} while (s->again && s->state != SESSION_CLOSED &&
@@ -421,6 +429,14 @@ session_pump(struct session *s)
 	s->pumping = false;
 	if (s->state == SESSION_FLUSH && conn_queued(&s->conn) == 0)
 		session_finish(s);
+}
+
+static void
+on_later(struct worker_later *later)
+{
+	session_pump(
+		(struct session *)(void *)((char *)later -
+					   offsetof(struct session, later)));
 }
 
 /* ---- events */
@@ -439,8 +455,7 @@ on_output(struct session *s)
 	}
 	if (s->exchange != NULL)
 		exchange_client_drained(s->exchange);
-	else if (s->state == SESSION_HEAD &&
-		 conn_queued(&s->conn) < WORKER_LOW)
+	else if (s->state == SESSION_HEAD && conn_queued(&s->conn) < WORKER_LOW)
 		session_pump(s);
 }
 
@@ -545,6 +560,7 @@ session_alloc(struct worker *w)
 	if (s == NULL)
 		return xcalloc(1, sizeof(*s));
 	w->spare_sessions = s->next;
+	w->spare_session_count--;
 	memset(s, 0, sizeof(*s));
 	return s;
 }
@@ -562,6 +578,7 @@ session_open(struct worker *w, int fd, const struct addr *peer, uint32_t slot)
 	s->conn.received = &s->counts->bytes_received;
 	s->conn.sent = &s->counts->bytes_sent;
 	wheel_timer_init(&s->timer, on_timer);
+	s->later.run = on_later;
 	s->body.done = true;
 	s->next = w->sessions;
 	s->at = &w->sessions;

@@ -13,9 +13,9 @@
 #include "model/counters.h"
 #include "net/conn.h"
 #include "net/wheel.h"
+#include "proxy/worker.h"
 
 struct exchange;
-struct worker;
 
 enum session_state {
 	SESSION_HEAD,    /* between requests, or within a head */
@@ -42,20 +42,21 @@ struct session {
 	struct exchange *exchange; /* BODY, WAIT */
 	struct counters_listener *counts;
 	struct wheel_timer timer;
+	struct worker_later later;
 	struct addr peer;
 	uint32_t slot;
 	struct http_body body; /* of the request at hand */
 	uint64_t input_ms;     /* when body bytes came last */
-	uint32_t seen;         /* bytes of an unfinished head that were parsed */
+	uint32_t seen; /* bytes of an unfinished head that were parsed */
 	uint32_t discarded;
-	uint8_t state; /* enum session_state */
-	uint8_t after; /* FLUSH: enum session_next */
+	uint8_t state;                /* enum session_state */
+	uint8_t after;                /* FLUSH: enum session_next */
 	bool pumping, again, started; /* started: bytes of a head came */
 };
 
 /* Takes fd, which was accepted on that listener. */
-void session_open(struct worker *w, int fd, const struct addr *peer,
-	uint32_t slot);
+void session_open(
+	struct worker *w, int fd, const struct addr *peer, uint32_t slot);
 /* Reads and works off what there is. */
 void session_pump(struct session *s);
 /* The exchange has answered; it no longer belongs to the session. */

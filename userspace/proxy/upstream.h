@@ -36,7 +36,7 @@ struct endpoint_set *endpoint_set_new(
 struct endpoint_set *endpoint_set_ref(struct endpoint_set *s);
 void endpoint_set_unref(struct endpoint_set *s);
 
-struct backend { /* one endpoint, as this worker knows it */
+struct backend {                   /* one endpoint, as this worker knows it */
 	struct upstream *upstream; /* NULL: no longer in the set */
 	uint32_t index;            /* in the set */
 	struct addr addr;
@@ -48,16 +48,16 @@ struct backend { /* one endpoint, as this worker knows it */
 
 struct registry *registry_new(struct worker *w);
 void registry_free(struct registry *r);
-void registry_set(struct registry *r, uint32_t id,
-	const struct endpoint_set *set);
+void registry_set(
+	struct registry *r, uint32_t id, const struct endpoint_set *set);
 void registry_forget(struct registry *r, uint32_t id);
 struct upstream *registry_get(const struct registry *r, uint32_t id);
 void registry_close_idle(struct registry *r);
 
 /* The endpoint for the next request, but not the one at tried (or NULL).
  * NULL: there is none. */
-struct backend *upstream_pick(struct upstream *u, const struct addr *tried,
-	uint64_t random);
+struct backend *upstream_pick(
+	struct upstream *u, const struct addr *tried, uint64_t random);
 
 /* A request more or less in work there. */
 void backend_begin(struct backend *b);

@@ -24,9 +24,10 @@
 #include "proxy/upstream.h"
 #include "routing/balance.h"
 
-#define ACCEPTS_ONCE   16
-#define ACCEPTS_LAST   4096
+#define ACCEPTS_ONCE    16
+#define ACCEPTS_LAST    4096
 #define ACCEPT_PAUSE_MS 100
+#define SPARES_MAX      1024 /* of a sort */
 
 struct acceptor { /* one listening socket */
 	struct worker *worker;
@@ -58,34 +59,92 @@ worker_inbox(struct worker *w)
 static void
 mail_send(struct worker *w, enum mail_type type, void *object)
 {
-	const struct mail mail = { .type = type,
-		.number = w->index,
-		.object = object };
+	const struct mail mail = {
+		.type = type, .number = w->index, .object = object
+	};
 
 	mailbox_send(w->outbox, &mail);
 }
 
 /* ---- what has ended */
 
-#define RELEASE_ALL(w, ended, spare)                                           \
-	while ((w)->ended != NULL) {                                           \
-		__typeof__((w)->ended) object = (w)->ended;                    \
+/* The lists of one sort; give_back frees what is too much to keep. */
+#define RELEASE_ALL(w, sort, give_back)                                        \
+	while ((w)->ended_##sort##s != NULL) {                                 \
+		struct sort *object = (w)->ended_##sort##s;                    \
                                                                                \
-		(w)->ended = object->next;                                     \
-		object->next = (w)->spare;                                     \
-		(w)->spare = object;                                           \
+		(w)->ended_##sort##s = object->next;                           \
+		if ((w)->spare_##sort##_count == SPARES_MAX) {                 \
+			give_back(object);                                     \
+			continue;                                              \
+		}                                                              \
+		object->next = (w)->spare_##sort##s;                           \
+		(w)->spare_##sort##s = object;                                 \
+		(w)->spare_##sort##_count++;                                   \
 	}
 
 void
 worker_leave(struct worker *w)
 {
-	RELEASE_ALL(w, ended_sessions, spare_sessions)
-	RELEASE_ALL(w, ended_links, spare_links)
-	RELEASE_ALL(w, ended_exchanges, spare_exchanges)
+	RELEASE_ALL(w, session, free)
+	RELEASE_ALL(w, link, free)
+	RELEASE_ALL(w, exchange, exchange_free)
 	if (w->draining && w->session_count == 0 && !w->drained) {
 		w->drained = true;
 		loop_stop(w->loop);
 	}
+}
+
+void
+worker_later_add(struct worker *w, struct worker_later *later)
+{
+	if (later->at != NULL)
+		return;
+	if (w->later == NULL) {
+		w->later_last = &w->later;
+		loop_timer_start(w->later_timer, 0);
+	}
+	later->next = NULL;
+	later->at = w->later_last;
+	*w->later_last = later;
+	w->later_last = &later->next;
+}
+
+void
+worker_later_remove(struct worker *w, struct worker_later *later)
+{
+	if (later->at == NULL)
+		return;
+	*later->at = later->next;
+	if (later->next != NULL)
+		later->next->at = later->at;
+	else if (w->later_last == &later->next)
+		w->later_last = later->at;
+	later->at = NULL;
+}
+
+static void
+on_later(void *arg)
+{
+	struct worker *w = arg;
+	struct worker_later *due = w->later;
+
+	/* What is put off now waits for the next time; what ends meanwhile is
+	 * taken out of either list. */
+	w->later = NULL;
+	w->later_last = &w->later;
+	if (due != NULL)
+		due->at = &due;
+	while (due != NULL) {
+		struct worker_later *later = due;
+
+		due = later->next;
+		if (due != NULL)
+			due->at = &due;
+		later->at = NULL;
+		later->run(later);
+	}
+	worker_leave(w);
 }
 
 void
@@ -247,14 +306,14 @@ static void
 settings_set(struct worker *w, const struct wire_settings *s)
 {
 	w->settings = *s;
-	w->limits.head_bytes = at_most(
-		s->head_bytes > 0 ? s->head_bytes
-				  : http_limits_default.head_bytes,
-		WORKER_KEEP - 4096);
-	w->limits.target_bytes = at_most(
-		s->target_bytes > 0 ? s->target_bytes
-				    : http_limits_default.target_bytes,
-		w->limits.head_bytes);
+	w->limits.head_bytes =
+		at_most(s->head_bytes > 0 ? s->head_bytes
+					  : http_limits_default.head_bytes,
+			WORKER_KEEP - 4096);
+	w->limits.target_bytes =
+		at_most(s->target_bytes > 0 ? s->target_bytes
+					    : http_limits_default.target_bytes,
+			w->limits.head_bytes);
 	w->limits.fields = (uint16_t)at_most(
 		s->fields > 0 ? s->fields : http_limits_default.fields,
 		HTTP_FIELDS_MAX);
@@ -360,10 +419,11 @@ worker_new(uint32_t index, struct mailbox *outbox,
 	w->wheel = wheel_new(w->loop);
 	w->pool = conn_pool_new(w->loop);
 	w->inbox = mailbox_new(w->loop, on_mail, w);
-	w->access = access_new(w->loop, w->wheel,
-		&counters->listener[0].access_log_dropped);
+	w->access = access_new(
+		w->loop, w->wheel, &counters->listener[0].access_log_dropped);
 	w->registry = registry_new(w);
 	w->deadline = loop_timer_new(w->loop, on_deadline, w);
+	w->later_timer = loop_timer_new(w->loop, on_later, w);
 	w->router_scratch = router_scratch_new();
 	str_init(&w->texts);
 	str_init(&w->text);
@@ -419,6 +479,7 @@ worker_free(struct worker *w)
 	access_free(w->access);
 	mailbox_free(w->inbox);
 	loop_timer_free(w->deadline);
+	loop_timer_free(w->later_timer);
 	wheel_free(w->wheel);
 	conn_pool_free(w->pool);
 	loop_free(w->loop);

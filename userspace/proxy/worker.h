@@ -20,11 +20,13 @@
 #include "proxy/gather.h"
 #include "proxy/mailbox.h"
 
-#define WORKER_HIGH (64u << 10) /* queued bytes: stop reading the other side */
-#define WORKER_LOW  (16u << 10) /* go on */
+#define WORKER_HIGH (64u << 10) /* queued bytes: stop reading the other side   \
+				 */
+#define WORKER_LOW     (16u << 10) /* go on */
 #define WORKER_RECEIVE (64u << 10)
 #define WORKER_KEEP    (128u << 10) /* unread input that may wait */
 #define WORKER_SCRATCH (WORKER_RECEIVE + 2 * WORKER_KEEP)
+#define WORKER_TURNS   8 /* reads in a row, then others have their turn */
 #define WORKER_HEAD    (192u << 10) /* of a head that is written */
 
 struct access;
@@ -38,6 +40,13 @@ struct loop_timer;
 struct registry;
 struct session;
 struct wheel;
+
+/* Work that is put off so that others have their turn; inside a session or a
+ * link. */
+struct worker_later {
+	struct worker_later *next, **at; /* at NULL: nothing is put off */
+	void (*run)(struct worker_later *later);
+};
 
 struct worker {
 	uint32_t index;
@@ -59,17 +68,21 @@ struct worker {
 	bool draining, drained;
 	struct loop_timer *deadline; /* of draining */
 
+	struct worker_later *later, **later_last;
+	struct loop_timer *later_timer;
+
 	/* spare objects, and those that ended during this callback */
 	struct session *spare_sessions, *ended_sessions;
 	struct link *spare_links, *ended_links;
 	struct exchange *spare_exchanges, *ended_exchanges;
+	uint32_t spare_session_count, spare_link_count, spare_exchange_count;
 
 	/* scratch: what is in it is used up before the callback ends */
 	struct router_scratch *router_scratch;
 	struct filter_request filter;
 	struct http_head request, answer;
 	struct str texts, text;
-	struct gather up, down; /* to the upstream, to the client */
+	struct gather up, down;     /* to the upstream, to the client */
 	char *session_in, *link_in; /* WORKER_SCRATCH */
 	char *head_up, *head_down;  /* WORKER_HEAD */
 	char *path, *host;          /* WORKER_SCRATCH */
@@ -83,6 +96,8 @@ void worker_run(struct worker *w); /* on its own thread; until drained */
 struct mailbox *worker_inbox(struct worker *w);
 /* At the end of every callback that came from the loop. */
 void worker_leave(struct worker *w);
+void worker_later_add(struct worker *w, struct worker_later *later);
+void worker_later_remove(struct worker *w, struct worker_later *later);
 /* The worker has a session less. */
 void worker_session_gone(struct worker *w);
 /* An exchange lets go of its generation. */

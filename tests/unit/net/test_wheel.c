@@ -175,16 +175,15 @@ far_deadlines_stay(void **state)
 
 	for (size_t i = 0; i < 64; i++) {
 		timed_init(&far[i], f);
-		wheel_timer_set(f->wheel, &far[i].timer,
-			now + 8000 + i * 100);
+		wheel_timer_set(f->wheel, &far[i].timer, now + 8000 + i * 100);
 	}
 	for (size_t i = 0; i < 64; i++)
 		wheel_timer_set(f->wheel, &far[i].timer, now + 30 + i);
 	run_for(f, 200);
 	for (size_t i = 0; i < 64; i++) {
 		assert_int_equal(far[i].count, 1);
-		assert_in_range(far[i].fired_ms, now + 30 + i,
-			now + 30 + i + LATE_MS);
+		assert_in_range(
+			far[i].fired_ms, now + 30 + i, now + 30 + i + LATE_MS);
 	}
 }
 

@@ -21,8 +21,8 @@
 
 #define CHARS(text) ((char *)(uintptr_t)(text))
 #define ANSWERS_MAX 4
-#define OK_A "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
-#define OK_B "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"
+#define OK_A        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
+#define OK_B        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"
 /* As a client gets them. */
 #define GOT_A "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na"
 #define GOT_B "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nb"
@@ -32,16 +32,15 @@
 	"x-request-id: ID\r\n"
 #define TIMED "x-envoy-expected-rq-timeout-ms: 15000\r\n"
 /* On a connection that nothing was sent on before. */
-#define GET_1 "GET /once HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET_1  "GET /once HTTP/1.1\r\nHost: h\r\n\r\n"
 #define SENT_1 "GET /once HTTP/1.1\r\nhost: h\r\n" ADDED TIMED "\r\n"
-#define GET_A "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET_A  "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 #define SENT_A "GET /a HTTP/1.1\r\nhost: h\r\n" ADDED TIMED "\r\n"
 #define REPLY(line, length, more, body)                                        \
 	"HTTP/1.1 " line "\r\ncontent-type: text/plain\r\n"                    \
 	"content-length: " length "\r\n" more "\r\n" body "\n"
 #define CLOSED "connection: close\r\n"
-#define BAD                                                                    \
-	REPLY("400 Bad Request", "12", CLOSED, "Bad Request")
+#define BAD    REPLY("400 Bad Request", "12", CLOSED, "Bad Request")
 #define RESET                                                                  \
 	REPLY("502 Bad Gateway", "71", "",                                     \
 		"upstream gloo-system.once: it closed the connection before "  \
@@ -51,11 +50,9 @@
 		"upstream gloo-system.origin: its answer is malformed")
 
 enum row_flag {
-	SHUT = 1,    /* the client shuts its side after sending */
-	ENDS = 2,    /* the connection must end after the answer */
-	SPLIT = 4,   /* also run with the client's bytes one by one */
-	FRESH = 8,   /* one connection for each request */
-	UNSORTED = 16,
+	SHUT = 1,  /* the client shuts its side after sending */
+	ENDS = 2,  /* the connection must end after the answer */
+	SPLIT = 4, /* also run with the client's bytes one by one */
 };
 
 struct row {
@@ -156,8 +153,8 @@ routes_make(struct model_route *routes, struct model_matcher *matchers)
 		if (strcmp(r->name, "headers") == 0)
 			r->options.headers = &manipulation;
 		if (strcmp(r->name, "soon") == 0)
-			r->options.timeout = (struct model_duration){ true,
-				100 };
+			r->options.timeout =
+				(struct model_duration){ true, 100 };
 		if (strcmp(r->name, "patient") == 0)
 			r->options.timeout = (struct model_duration){ true, 0 };
 		if (strcmp(r->name, "host") == 0)
@@ -182,8 +179,8 @@ same(const char *what, const char *where, const struct str *got,
 	if (strlen(want) == got->length &&
 		memcmp(got->data, want, got->length) == 0)
 		return;
-	fail_msg("%s: %s got\n%s\n--- and not\n%s\n---", what, where,
-		got->data, want);
+	fail_msg("%s: %s got\n%s\n--- and not\n%s\n---", what, where, got->data,
+		want);
 }
 
 static void
@@ -205,9 +202,12 @@ row_run(const struct row *row, bool split)
 	if (row->flags & SHUT)
 		shutdown(fd, SHUT_WR);
 	ended = rig_client_read(fd, &got,
-		row->flags & ENDS ? want + 1 : want > 0 ? want : 1,
+		row->flags & ENDS ? want + 1
+		: want > 0        ? want
+				  : 1,
 		row->flags & ENDS ? RIG_WAIT_MS
-				  : want > 0 ? RIG_WAIT_MS : 50);
+		: want > 0        ? RIG_WAIT_MS
+				  : 50);
 	if (row->origin[0] != '\0')
 		rig_origin_wait(rig.origin, 1);
 	close(fd);
@@ -250,9 +250,8 @@ requests_are_forwarded(void **state)
 		{ "two on a kept connection, pipelined", GET_A GET_A,
 			{ { OK_A, 0, 0 }, { OK_B, 0, 0 } }, SENT_A SENT_A,
 			GOT_A GOT_B, SPLIT },
-		{ "HTTP/1.0 is answered and closed",
-			"GET /a HTTP/1.0\r\n\r\n", { { OK_A, 0, 0 } },
-			NULL,
+		{ "HTTP/1.0 is answered and closed", "GET /a HTTP/1.0\r\n\r\n",
+			{ { OK_A, 0, 0 } }, NULL,
 			"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n" CLOSED
 			"\r\na",
 			ENDS },
@@ -278,8 +277,7 @@ requests_are_forwarded(void **state)
 		{ "an absolute target replaces Host",
 			"GET http://other/a HTTP/1.1\r\nHost: h\r\n\r\n",
 			{ { OK_A, 0, 0 } },
-			"GET /a HTTP/1.1\r\nhost: other\r\n" ADDED TIMED
-			"\r\n",
+			"GET /a HTTP/1.1\r\nhost: other\r\n" ADDED TIMED "\r\n",
 			GOT_A, 0 },
 		{ "a path is forwarded in normal form",
 			"GET /a/%7euser/./x/../y?q=%2f HTTP/1.1\r\n"
@@ -288,8 +286,7 @@ requests_are_forwarded(void **state)
 			"GET /a/~user/y?q=%2f HTTP/1.1\r\nhost: h\r\n" ADDED
 				TIMED "\r\n",
 			GOT_A, SPLIT },
-		{ "rewritten",
-			"GET /rewrite/x?y HTTP/1.1\r\nHost: h\r\n\r\n",
+		{ "rewritten", "GET /rewrite/x?y HTTP/1.1\r\nHost: h\r\n\r\n",
 			{ { OK_A, 0, 0 } },
 			"GET /x?y HTTP/1.1\r\nhost: h\r\n"
 			"x-envoy-original-path: /rewrite/x?y\r\n" ADDED TIMED
@@ -301,8 +298,8 @@ requests_are_forwarded(void **state)
 			{ { "HTTP/1.1 200 OK\r\nServer: s\r\nDate: d\r\n"
 			    "Content-Length: 0\r\n\r\n",
 				0, 0 } },
-			"GET /headers HTTP/1.1\r\nhost: h\r\nAccept: */*\r\n"
-			ADDED TIMED "x-added: 1\r\n\r\n",
+			"GET /headers HTTP/1.1\r\nhost: h\r\nAccept: "
+			"*/*\r\n" ADDED TIMED "x-added: 1\r\n\r\n",
 			"HTTP/1.1 200 OK\r\nDate: d\r\nx-answer: 2\r\n"
 			"content-length: 0\r\n\r\n",
 			0 },
@@ -394,7 +391,8 @@ bodies_are_forwarded(void **state)
 			GOT_A, SPLIT },
 		{ "an answer in chunks", GET_A,
 			{ { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"
-			    "\r\n\r\n3\r\nabc\r\n2;e\r\nde\r\n0\r\nT: x\r\n\r\n",
+			    "\r\n\r\n3\r\nabc\r\n2;e\r\nde\r\n0\r\nT: "
+			    "x\r\n\r\n",
 				0, 0 } },
 			SENT_A,
 			"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -473,8 +471,7 @@ answers_of_our_own(void **state)
 			REPLY("404 Not Found", "30", "",
 				"no route matches this request") GOT_A,
 			SPLIT },
-		{ "no route for HEAD",
-			"HEAD /zzz HTTP/1.1\r\nHost: h\r\n\r\n",
+		{ "no route for HEAD", "HEAD /zzz HTTP/1.1\r\nHost: h\r\n\r\n",
 			{ { OK_A, 0, 0 } }, "",
 			"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\n"
 			"content-length: 30\r\n\r\n",
@@ -608,20 +605,19 @@ hostile_requests(void **state)
 			REPLY("501 Not Implemented", "16", CLOSED,
 				"Not Implemented"),
 			ENDS },
-		{ "the preface of HTTP/2",
-			"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", { { OK_A, 0, 0 } },
-			"", "", ENDS | SPLIT },
-		{ "a TLS hello", "\x16\x03\x01\x02\x01\x01",
-			{ { OK_A, 0, 0 } }, "", "", ENDS },
+		{ "the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+			{ { OK_A, 0, 0 } }, "", "", ENDS | SPLIT },
+		{ "a TLS hello", "\x16\x03\x01\x02\x01\x01", { { OK_A, 0, 0 } },
+			"", "", ENDS },
 		{ "a head that ends early", "GET /a HTTP/1.1\r\nHos",
 			{ { OK_A, 0, 0 } }, "", "", SHUT | ENDS | SPLIT },
-		{ "a head that does not come",
-			"GET /a HTTP/1.1\r\nHos", { { OK_A, 0, 0 } }, "",
+		{ "a head that does not come", "GET /a HTTP/1.1\r\nHos",
+			{ { OK_A, 0, 0 } }, "",
 			REPLY("408 Request Timeout", "16", CLOSED,
 				"Request Timeout"),
 			ENDS },
-		{ "a connection on which nothing comes", "",
-			{ { OK_A, 0, 0 } }, "", "", ENDS },
+		{ "a connection on which nothing comes", "", { { OK_A, 0, 0 } },
+			"", "", ENDS },
 		{ "a bad chunk after a good one",
 			"POST /once HTTP/1.1\r\nHost: h\r\n"
 			"Transfer-Encoding: chunked\r\n\r\n"
@@ -659,8 +655,7 @@ hostile_answers(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct row row = { bad[i], GET_A GET_A,
 			{ { bad[i], 0, 0 }, { OK_B, 0, 0 } }, SENT_A SENT_A,
-			MALFORMED GOT_B,
-			0 };
+			MALFORMED GOT_B, 0 };
 
 		rows_run(&row, 1);
 	}
@@ -788,10 +783,12 @@ static void
 a_closed_idle_connection_costs_nothing(void **state)
 {
 	/* The origin closes as the next request comes; then answers. */
-	static const struct rig_answer answers[] = {
-		{ OK_A, RIG_SHUT_IDLE, 0 }, { OK_B, RIG_SHUT_IDLE, 0 },
-		{ OK_A, 0, 0 }, { .bytes = NULL }
-	};
+	static const struct rig_answer answers[] = { { OK_A, RIG_SHUT_IDLE, 0 },
+		{ OK_B, RIG_SHUT_IDLE, 0 }, { OK_A, 0, 0 }, { .bytes = NULL } };
+	static const struct rig_answer shut[] = { { OK_A, RIG_SHUT_IDLE, 0 },
+		{ .bytes = NULL } };
+	static const char post[] = "POST /a HTTP/1.1\r\nHost: h\r\n"
+				   "Content-Length: 2\r\n\r\nhi";
 	struct counters_upstream before, c;
 	struct str got;
 	int fd;
@@ -811,6 +808,14 @@ a_closed_idle_connection_costs_nothing(void **state)
 	client_get(fd, &got,
 		"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi",
 		GOT_A);
+	c = rig_upstream_counters(&rig, 1);
+	assert_int_equal(c.retried_idle - before.retried_idle, 2);
+	rig_origin_script(rig.origin, shut);
+	client_get(fd, &got, GET_A, GOT_A);
+	rig_client_send(fd, post, strlen(post));
+	str_clear(&got);
+	rig_client_read(fd, &got, 24, RIG_WAIT_MS);
+	assert_string_equal(got.data, "HTTP/1.1 502 Bad Gateway");
 	c = rig_upstream_counters(&rig, 1);
 	assert_int_equal(c.retried_idle - before.retried_idle, 2);
 	close(fd);
@@ -842,8 +847,8 @@ silence_ends(void **state)
 			"upstream gloo-system.origin: it did not answer in "
 			"time"));
 	rig_origin_script(rig.origin, half);
-	client_get(fd, &got, "GET /soon HTTP/1.1\r\nHost: h\r\n\r\n",
-		want_half);
+	client_get(
+		fd, &got, "GET /soon HTTP/1.1\r\nHost: h\r\n\r\n", want_half);
 	assert_true(rig_client_read(fd, &got, 4096, RIG_WAIT_MS));
 	close(fd);
 	/* Without a timeout of the route: a body must move all the same. */
@@ -934,8 +939,7 @@ a_flood_of_100s_is_cut(void **state)
 	answers[0].bytes = flood.data;
 	rig_origin_script(rig.origin, answers);
 	fd = rig_client(&rig);
-	client_get(fd, &got, GET_A,
-		MALFORMED);
+	client_get(fd, &got, GET_A, MALFORMED);
 	close(fd);
 	rig_settled(&rig);
 	origin_forget();
@@ -990,10 +994,10 @@ counters_add_up(void **state)
 	c = rig_counters(&rig);
 	assert_int_equal(c.connections_accepted,
 		c.connections_open + c.connections_closed);
-	assert_int_equal(c.requests,
-		c.responses_2xx + c.responses_3xx + c.responses_4xx +
-			c.responses_5xx + c.responses_aborted +
-			c.requests_active);
+	assert_int_equal(c.requests, c.responses_2xx + c.responses_3xx +
+					     c.responses_4xx + c.responses_5xx +
+					     c.responses_aborted +
+					     c.requests_active);
 	assert_int_equal(c.requests_active, 0);
 	assert_int_equal(c.connections_open, 0);
 	assert_true(c.no_route > 0 && c.bad_requests > 0);
@@ -1040,10 +1044,10 @@ every_request_is_logged(void **state)
 	assert_non_null(strstr(text.data,
 		"\"method\":\"GET\",\"path\":\"/a\",\"host\":\"h\","
 		"\"status\":200,"));
-	assert_non_null(strstr(text.data,
-		"\"upstream\":\"gloo-system.origin\",\"endpoint\":\"127.0.0.1:"));
-	assert_non_null(strstr(text.data,
-		"\"route\":\"a\",\"virtual_service\":\"gloo-system.default\","));
+	assert_non_null(strstr(text.data, "\"upstream\":\"gloo-system.origin\","
+					  "\"endpoint\":\"127.0.0.1:"));
+	assert_non_null(strstr(text.data, "\"route\":\"a\",\"virtual_service\":"
+					  "\"gloo-system.default\","));
 	str_fini(&text);
 }
 

@@ -25,9 +25,9 @@
 #include "tests/lib/rig.h"
 
 #define CHARS(text) ((char *)(uintptr_t)(text))
-#define GET "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-#define OK_A "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
-#define BIG (50u << 20)
+#define GET         "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+#define OK_A        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
+#define BIG         (50u << 20)
 
 static const struct wire_settings usual = {
 	.workers = 2,
@@ -179,8 +179,8 @@ images_under_load(void **state)
 	rig_usual(&r, &usual);
 	for (size_t i = 0; i < ARRAY_SIZE(loaders); i++) {
 		loaders[i].rig = &r;
-		pthread_create(&loaders[i].thread, NULL, loader_run,
-			&loaders[i]);
+		pthread_create(
+			&loaders[i].thread, NULL, loader_run, &loaders[i]);
 	}
 	for (int i = 0; i < 200; i++) {
 		char name[16];
@@ -197,8 +197,8 @@ images_under_load(void **state)
 		done += loaders[i].done;
 	}
 	assert_true(done > 0);
-	assert_int_equal(rig_counters(&r).connections_accepted,
-		ARRAY_SIZE(loaders));
+	assert_int_equal(
+		rig_counters(&r).connections_accepted, ARRAY_SIZE(loaders));
 	rig_stop(&r);
 }
 
