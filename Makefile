@@ -37,10 +37,11 @@ SKELS := $(patsubst $(B)/bpf/%.bpf.o,$(B)/skel/%.skel.h,$(BPF_OBJS))
 UNIT_SRCS := $(sort $(wildcard tests/unit/*/test_*.c tests/config/test_*.c))
 UNIT_TESTS := $(UNIT_SRCS:tests/%.c=$(B)/tests/%)
 BPF_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bpf/test_*.c))
-TEST_LIB := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
+TEST_LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
+TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS))
 
 .DELETE_ON_ERROR:
-.SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB)
+.SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB_OBJS) $(TEST_OBJS)
 .PHONY: all tests tools check check-bpf layers headers help clean install fmt FORCE
 
 all: $(B)/gloo-gateway $(B)/glooctl $(BPF_OBJS) ## build the daemon, glooctl and the BPF objects
@@ -85,7 +86,11 @@ $(B)/glooctl: $(B)/userspace/glooctl.o $(B)/libgateway.a
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # ---- tests
-$(B)/tests/%: $(B)/tests/%.o $(TEST_LIB) $(B)/libgateway.a
+# An archive, so that a test gets only the helpers that it calls.
+$(B)/libtest.a: $(TEST_LIB_OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(B)/tests/%: $(B)/tests/%.o $(B)/libtest.a $(B)/libgateway.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 

@@ -29,6 +29,10 @@ class Wall:
         return e2e.talk(self.lab.out, self.lab.address, 8080, data, seconds,
                         half_close=half_close, expect=expect)
 
+    def completed(self):
+        """Did a whole request reach the origin, on any one connection?"""
+        return any(e2e.split_request(c["bytes"])[0] for c in self.origin.connections)
+
 
 def setup():
     return Wall()
@@ -179,10 +183,7 @@ def bad_chunks(w, table):
     see a complete message, and the client gets 400 or a cut."""
     for what, body in table:
         got = w.send(req("POST /x HTTP/1.1", CHUNKED, body=body))
-        origin = w.origin.received()
-        whole, rest = e2e.split_request(origin) if origin else (None, b"")
-        check(whole is None, f"{what}: a complete message reached the origin: {origin!r}")
-        check(b"smuggled" not in origin.split(b"\r\n\r\n")[0], what, origin)
+        check(not w.completed(), f"{what}: a complete message: {w.origin.received()!r}")
         check(statuses(got) in ([400], []), f"{what}: {got!r}")
     return f"{len(table)} inputs"
 
@@ -304,8 +305,7 @@ def test_a11(w):
             equal(w.origin.received(), b"", f"cut at {i}")
             check(statuses(got) in ([], [400], [408]), f"cut at {i}: {got!r}")
         else:
-            whole, _ = e2e.split_request(w.origin.received())
-            check(whole is None, f"cut at {i}: completed for the client")
+            check(not w.completed(), f"cut at {i}: completed for the client")
             check(statuses(got) in ([], [400], [408], [502]), f"cut at {i}: {got!r}")
     e2e.wait_until("no connection left", lambda: w.gateway.metric(
         "gloo_gateway_listener_connections_open") <= 1)

@@ -205,7 +205,10 @@ sandbox_enter(struct error *err)
 	int rc;
 
 	if (c == NULL)
-		return error_set(err, ERROR_SYSTEM, "cannot make a sandbox");
+		return error_set(err, ERROR_SYSTEM,
+			"the kernel, or a filter that is in force already "
+			"(SystemCallFilter=), does not allow seccomp");
+
 	rc = rules_add_lists(c);
 	if (rc == 0)
 		rc = rules_add_sockets(c);
