@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 
@@ -348,6 +349,30 @@ on_answer(void *arg)
 	free(failure);
 }
 
+/* RFC 6761 6.3: these never leave the machine, whatever /etc/hosts lacks. */
+static bool
+is_localhost(const char *name)
+{
+	static const char last[] = "localhost";
+	size_t n = strlen(name), want = sizeof(last) - 1;
+
+	if (n > 0 && name[n - 1] == '.')
+		n--;
+	return n >= want && strncasecmp(name + n - want, last, want) == 0 &&
+	       (n == want || name[n - want - 1] == '.');
+}
+
+/* An answer that needs no question. */
+static void
+query_answer_known(
+	struct resolver_query *q, const struct addr *addrs, size_t count)
+{
+	q->addrs = xmemdup(addrs, count * sizeof(*addrs));
+	q->count = count;
+	q->ttl_s = RESOLVER_HOSTS_TTL_S;
+	loop_timer_start(q->answer, 0);
+}
+
 struct resolver_query *
 resolver_query_new(struct resolver *r, const char *name, resolver_answer_f *cb,
 	void *arg)
@@ -358,7 +383,7 @@ resolver_query_new(struct resolver *r, const char *name, resolver_answer_f *cb,
 		.ai_socktype = SOCK_STREAM,
 	};
 	struct resolver_query *q = xcalloc(1, sizeof(*q));
-	struct addr literal;
+	struct addr known[2];
 
 	q->resolver = r;
 	q->name = xstrdup(name);
@@ -370,11 +395,14 @@ resolver_query_new(struct resolver *r, const char *name, resolver_answer_f *cb,
 	if (q->next != NULL)
 		q->next->previous = &q->next;
 	r->queries = q;
-	if (addr_parse_ip(name, 0, &literal) == 0) {
-		q->addrs = xmemdup(&literal, sizeof(literal));
-		q->count = 1;
-		q->ttl_s = RESOLVER_HOSTS_TTL_S;
-		loop_timer_start(q->answer, 0);
+	if (addr_parse_ip(name, 0, &known[0]) == 0) {
+		query_answer_known(q, known, 1);
+		return q;
+	}
+	if (is_localhost(name)) {
+		addr_parse_ip("::1", 0, &known[0]);
+		addr_parse_ip("127.0.0.1", 0, &known[1]);
+		query_answer_known(q, known, 2);
 		return q;
 	}
 	resolver_follow_conf(r);
