@@ -379,6 +379,30 @@ def test_access_log(h):
     check(re.fullmatch("[a-z_]+", reason) and reason != "-", reason)
 
 
+def test_access_log_full_disk(h):
+    """a full disk drops lines of the access log and counts them; requests go on"""
+    logs = h.gateway.dir / "logs"
+    logs.mkdir()
+    e2e.run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", logs)
+    try:
+        h.gateway.write_settings("accessLog: { path: logs/access.json }\n")
+        h.gateway.stop()
+        h.gateway.start()
+        h.put([direct({"prefix": "/"}, "x")])
+        def dropped():
+            for _ in range(50):
+                equal(h.get("/" + "long/" * 100)[0], 200)
+            return h.gateway.metric("gloo_gateway_access_log_dropped") > 0
+        e2e.wait_until("dropped lines", dropped, 20)
+        for line in (logs / "access.json").read_text().splitlines()[:-1]:
+            json.loads(line)
+    finally:
+        h.gateway.write_settings("")
+        h.gateway.stop()
+        e2e.run("umount", logs, ok=None)
+        h.gateway.start()
+
+
 def test_no_route_no_service(h):
     """no route: 404; no virtual service for the host: 404"""
     h.put([direct({"prefix": "/only"}, "x")], ["only.example"])

@@ -2,6 +2,7 @@
 #include "control/metrics.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,10 @@ listeners_print(const struct control *c, struct str *out)
 
 	for (const struct counter_name *n = counters_listener_names;
 		n->name != NULL; n++) {
+		/* Of the box, slot 0; printed with the process's own. */
+		if (n->offset ==
+			offsetof(struct counters_listener, access_log_dropped))
+			continue;
 		family_head(out, "listener", n);
 		for (size_t i = 0; i < count; i++) {
 			str_printf(out, PREFIX "listener_%s{", n->name);
@@ -260,9 +265,11 @@ objects_print(const struct control *c, struct str *out)
 void
 metrics_prometheus(const struct control *c, struct str *out)
 {
+	struct counters_listener box;
 	struct supervisor_view view;
 
 	supervisor_view(c->supervisor, &view);
+	supervisor_sum_listener(c->supervisor, 0, &box);
 	head(out, "build_info", "gauge", "version and build");
 	str_puts(out, PREFIX "build_info{version=\"" VERSION
 			     "\",build_id=\"" BUILD_ID "\"} 1\n");
@@ -277,6 +284,8 @@ metrics_prometheus(const struct control *c, struct str *out)
 		"proxies that ended and were replaced", view.restarts);
 	one(out, "proxy_draining", "gauge", "older proxies that drain",
 		view.draining);
+	one(out, "access_log_dropped", "counter",
+		"access log lines dropped (full disk)", box.access_log_dropped);
 	objects_print(c, out);
 	listeners_print(c, out);
 	upstreams_print(c, out);
