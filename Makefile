@@ -72,6 +72,8 @@ $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(Q)mkdir -p $(@D) && bpftool gen skeleton $< name $*_bpf > $@
 
 # ---- user space
+# Where lengths and offsets are computed, a silent conversion is a bug.
+$(B)/userspace/http/%.o $(B)/userspace/model/%.o: ALL_CFLAGS += -Wconversion
 $(B)/%.o: %.c | $(GENERATED) $(SKELS)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MD -MP -c -o $@ $<
