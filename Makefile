@@ -42,7 +42,7 @@ TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS))
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB_OBJS) $(TEST_OBJS)
-.PHONY: all tests tools check check-bpf layers headers help clean install fmt FORCE
+.PHONY: all tests tools check-e2e fuzz check check-bpf layers headers help clean install fmt FORCE
 
 all: $(B)/gloo-gateway $(B)/glooctl $(BPF_OBJS) ## build the daemon, glooctl and the BPF objects
 
@@ -113,6 +113,10 @@ headers: $(GENERATED) $(SKELS) ## every header compiles alone
 		-e bpf/limit.h -e bpf/steer.h -e bpf/rewrite.h); do \
 		$(CC) $(ALL_CFLAGS) -fsyntax-only -x c $$h -Wno-unused-macros 2>&1 | grep -v 'pragma once' | grep . && { echo "$$h is not complete"; exit 1; }; \
 	done; true
+check-e2e: all tools ## end to end in network namespaces (root)
+	$(Q)for t in tests/e2e/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
+fuzz: $(GENERATED) ## every fuzz target for 30 s from its kept corpus
+	$(Q)tests/fuzz/run 30
 fmt: ## format what is there with clang-format
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
 install: all ## install below DESTDIR and PREFIX

@@ -189,7 +189,7 @@ on_stop_delay(void *arg)
 {
 	struct control *c = arg;
 
-	log_info("control: draining deadline=%" PRIu64 "ms",
+	log_info("draining deadline=%" PRIu64 "ms",
 		c->settings->drain_timeout_ms);
 	supervisor_drain(c->supervisor, c->settings->drain_timeout_ms);
 }
@@ -214,7 +214,7 @@ stop(struct control *c)
 	loop_fd_free(life->store_watch);
 	life->store_watch = NULL;
 	notify_stopping();
-	log_info("control: stopping");
+	log_info("stopping");
 	loop_timer_start(c->stop_timer, c->settings->stop_delay_ms);
 }
 
@@ -376,7 +376,7 @@ control_settle(struct control *c)
 	generation_commit(c);
 	if (supervisor_start(c->supervisor, &err) == 0)
 		return;
-	log_error("control: %s", err.text);
+	log_error("%s", err.text);
 	life->status = 1;
 	loop_stop(c->loop);
 }

@@ -37,7 +37,7 @@ binary_execute(const struct control *c)
 	setenv(CONTROL_REPLACE_ENV, "1", 1);
 	execv(c->exe, c->options->argv);
 	unsetenv(CONTROL_REPLACE_ENV);
-	log_error("control: cannot execute %s: %s", c->exe, strerror(errno));
+	log_error("cannot execute %s: %s", c->exe, strerror(errno));
 }
 
 /* ---- the settings */
@@ -158,7 +158,7 @@ void
 reload(struct control *c)
 {
 	notify_reloading();
-	log_info("control: reloading");
+	log_info("reloading");
 	if (binary_is_new(c))
 		binary_execute(c);
 	settings_reload(c);

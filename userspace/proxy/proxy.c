@@ -214,7 +214,7 @@ proxy_drain(struct proxy *p, uint32_t deadline_ms)
 {
 	const struct mail mail = { .type = MAIL_DRAIN, .number = deadline_ms };
 
-	log_info("proxy: draining deadline_ms=%u", deadline_ms);
+	log_info("draining deadline_ms=%u", deadline_ms);
 	p->draining = true;
 	for (uint32_t slot = 0; slot < LISTENERS_MAX; slot++) {
 		struct listening *l = &p->listening[slot];
@@ -261,7 +261,7 @@ workers_start(struct proxy *p, uint32_t count)
 
 	if (p->counters == NULL) {
 		p->counters = xcalloc(1, counters_size(count));
-		log_warn("proxy: counters are for nobody: none were given");
+		log_warn("counters are for nobody: none were given");
 	}
 	for (uint32_t i = 0; i < count; i++)
 		p->workers[i] = worker_new(
@@ -282,7 +282,7 @@ threads_start(struct proxy *p)
 		if (problem != 0)
 			log_fatal("worker: no thread errno=%d", problem);
 	}
-	log_info("proxy: serving workers=%u", p->worker_count);
+	log_info("serving workers=%u", p->worker_count);
 }
 
 static void
@@ -302,7 +302,7 @@ enforced(struct proxy *p, struct generation *g)
 		p->enforced = g->number;
 	m.generation = g->number;
 	tell(p, &m, NULL, 0);
-	log_debug("proxy: enforced generation=%lu", (unsigned long)g->number);
+	log_debug("enforced generation=%lu", (unsigned long)g->number);
 }
 
 static void
@@ -560,7 +560,7 @@ on_orphan(void *arg)
 {
 	struct proxy *p = arg;
 
-	log_warn("proxy: no control for too long");
+	log_warn("no control for too long");
 	proxy_drain(p, DRAIN_MS_DEFAULT);
 }
 
@@ -571,7 +571,7 @@ on_channel_closed(void *arg)
 
 	channel_free(p->channel);
 	p->channel = NULL;
-	log_warn("proxy: control is gone orphan_timeout_ms=%u",
+	log_warn("control is gone orphan_timeout_ms=%u",
 		p->settings.orphan_timeout_ms);
 	if (p->worker_count == 0)
 		loop_stop(p->loop);
@@ -609,7 +609,7 @@ on_takeover(int listening, unsigned what, void *arg)
 	loop_timer_stop(p->orphan);
 	channel_free(p->channel);
 	p->channel = channel_new(p->loop, fd, on_message, on_channel_closed, p);
-	log_info("proxy: a new control");
+	log_info("a new control");
 	hello_send(p);
 	holdings_send(p);
 }
@@ -718,7 +718,7 @@ proxy_main(int channel)
 	process_prepare();
 	proxy_init(p, channel);
 	if (sandbox_enter(&err) < 0) {
-		log_error("proxy: %s", err.text);
+		log_error("%s", err.text);
 		return 1;
 	}
 	hello_send(p);
