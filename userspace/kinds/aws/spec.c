@@ -6,6 +6,7 @@
 
 #include "base/table.h"
 #include "kinds/flags.h"
+#include "kinds/secret.h"
 #include "kinds/spec.h"
 #include "model/kind.h"
 #include "model/model.h"
@@ -228,11 +229,7 @@ spec_details(const void *data, struct str *lines)
 	const struct aws_spec *spec = data;
 
 	str_printf(lines, "region: %s\n", spec->region);
-	if (spec->secret != NULL)
-		str_printf(lines, "secret: %s.%s\n", spec->secret->ns,
-			spec->secret->name);
-	else
-		str_puts(lines, "secret: <None>\n");
+	kind_secret_details(spec->secret, lines);
 	if (spec->function_count > 0)
 		str_puts(lines, "functions:\n");
 	for (size_t i = 0; i < spec->function_count; i++)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kinds/flags.h"
+#include "kinds/secret.h"
 #include "kinds/spec.h"
 #include "model/kind.h"
 #include "model/model.h"
@@ -98,11 +99,7 @@ spec_details(const void *data, struct str *lines)
 	const struct azure_spec *spec = data;
 
 	str_printf(lines, "function app name: %s\n", spec->app_name);
-	if (spec->secret != NULL)
-		str_printf(lines, "secret: %s.%s\n", spec->secret->ns,
-			spec->secret->name);
-	else
-		str_puts(lines, "secret: <None>\n");
+	kind_secret_details(spec->secret, lines);
 	if (spec->function_count > 0)
 		str_puts(lines, "functions:\n");
 	for (size_t i = 0; i < spec->function_count; i++)
