@@ -10,18 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
+#include "net/unix_socket.h"
 
 #define MESSAGE_MAX   65536
 #define MESSAGES_ONCE 64 /* then others on the loop have their turn */
 #define MESSAGES_LAST 1024
-#define BACKLOG	      16
 
 struct pending {
 	struct pending *next;
@@ -378,54 +377,10 @@ channel_pair(int ends[2], struct error *err)
 	return 0;
 }
 
-static int
-path_address(const char *path, struct sockaddr_un *sun, struct error *err)
-{
-	*sun = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(sun->sun_path))
-		return error_set(err, ERROR_CONFIG,
-			"the path %s is too long for a socket", path);
-	strcpy(sun->sun_path, path);
-	return 0;
-}
-
-static int
-socket_file_remove(const char *path, struct error *err)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return 0; /* bind will say what else is wrong */
-	if (!S_ISSOCK(st.st_mode))
-		return error_set(err, ERROR_CONFIG,
-			"%s is in the way: it is not a socket", path);
-	if (unlink(path) < 0)
-		return error_errno(err, errno, "cannot replace %s", path);
-	return 0;
-}
-
 int
 channel_listen(const char *path, struct error *err)
 {
-	struct sockaddr_un sun;
-	int fd;
-
-	if (path_address(path, &sun, err) < 0 ||
-		socket_file_remove(path, err) < 0)
-		return -1;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_errno(err, errno, "cannot make a socket");
-	/* Linux gives the file the mode that the socket has: it is never open
-	 * to others, not even between bind and chmod. */
-	if (fchmod(fd, 0600) < 0 ||
-		bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-		listen(fd, BACKLOG) < 0) {
-		error_errno(err, errno, "cannot listen on %s", path);
-		close(fd);
-		return -1;
-	}
-	return fd;
+	return unix_socket_listen(path, SOCK_SEQPACKET, 0600, (gid_t)-1, err);
 }
 
 int
@@ -434,7 +389,7 @@ channel_connect(const char *path, struct error *err)
 	struct sockaddr_un sun;
 	int fd;
 
-	if (path_address(path, &sun, err) < 0)
+	if (unix_socket_address(path, &sun, err) < 0)
 		return -1;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

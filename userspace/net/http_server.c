@@ -15,14 +15,13 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
+#include "net/unix_socket.h"
 
 #define HEADERS_MAX 65536
 #define BACKLOG	    128
@@ -188,47 +187,14 @@ side_bind(struct side *side, struct evconnlistener *listener)
 	return -1;
 }
 
-static int
-socket_file_remove(const char *path, struct error *err)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return 0; /* bind will say what else is wrong */
-	if (!S_ISSOCK(st.st_mode))
-		return error_set(err, ERROR_CONFIG,
-			"%s is in the way: it is not a socket", path);
-	if (unlink(path) < 0)
-		return error_errno(err, errno, "cannot replace %s", path);
-	return 0;
-}
-
 int
 http_server_listen_unix(struct http_server *s, const char *path, mode_t mode,
 	gid_t group, struct error *err)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd;
+	int fd = unix_socket_listen(path, SOCK_STREAM, mode, group, err);
 
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return error_set(err, ERROR_CONFIG,
-			"the path %s is too long for a socket", path);
-	strcpy(sun.sun_path, path);
-	if (socket_file_remove(path, err) < 0)
-		return -1;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return error_errno(err, errno, "cannot make a socket");
-	/* Linux gives the file the mode that the socket has, so that nobody
-	 * gets in before its group and mode are right. */
-	if (fchmod(fd, 0600) < 0 ||
-		bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-		(group != (gid_t)-1 && chown(path, (uid_t)-1, group) < 0) ||
-		chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0) {
-		error_errno(err, errno, "cannot listen on %s", path);
-		close(fd);
 		return -1;
-	}
 	if (side_bind(&s->unix_side,
 		    evconnlistener_new(loop_base(s->loop), NULL, NULL,
 			    LISTENER_FLAGS, 0, fd)) < 0)
