@@ -9,6 +9,16 @@
 #include "cli/describe.h"
 #include "cli/prompt.h"
 
+const struct cli_flag choose_flags[MODEL_TYPE_COUNT][2] = {
+	[MODEL_UPSTREAM] = { CLI_FLAG_NAME("upstream", "upstreams"),
+		CLI_FLAG_END },
+	[MODEL_VIRTUAL_SERVICE] = { CLI_FLAG_NAME("virtual service",
+					    "virtualservices"),
+		CLI_FLAG_END },
+	[MODEL_GATEWAY] = { CLI_FLAG_NAME("gateway", "gateways"),
+		CLI_FLAG_END },
+};
+
 char *
 choose_name(const struct cli *cli, enum model_type type, const char *question,
 	struct error *err)

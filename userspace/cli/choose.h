@@ -8,6 +8,9 @@
 #include "base/error.h"
 #include "cli/command.h"
 
+/* The flags of a command whose object choose_name finds, by type. */
+extern const struct cli_flag choose_flags[MODEL_TYPE_COUNT][2];
+
 /* The name that was given, else asked for with -i among those that there are;
  * NULL and err otherwise. The caller's. */
 char *choose_name(const struct cli *cli, enum model_type type,

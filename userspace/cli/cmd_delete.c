@@ -5,66 +5,39 @@
 #include "cli/choose.h"
 #include "cli/command.h"
 
-static cli_run_f delete_upstream, delete_virtual_service, delete_gateway;
-static cli_run_f delete_proxy;
-
-static const struct cli_flag upstream_flags[] = {
-	CLI_FLAG_NAME("upstream", "upstreams"),
-	CLI_FLAG_END,
-};
+static cli_run_f object_delete, delete_proxy;
 
 static const struct cli_command upstream = {
-	.name = "upstream",
-	.aliases = "upstreams us u",
+	CLI_UPSTREAM,
 	.arguments = "NAME",
 	.summary = "delete an upstream",
 	.about = "Routes that lead to it stay and answer 503; exit status 2 "
 		 "then. One that was\ndiscovered may come back.\n",
-	.complete = "upstreams",
-	.flags = upstream_flags,
-	.run = delete_upstream,
-	.arguments_max = 1,
-};
-
-static const struct cli_flag virtual_service_flags[] = {
-	CLI_FLAG_NAME("virtual service", "virtualservices"),
-	CLI_FLAG_END,
+	.flags = choose_flags[MODEL_UPSTREAM],
+	.run = object_delete,
 };
 
 static const struct cli_command virtual_service = {
-	.name = "virtualservice",
-	.aliases = "virtualservices vs",
+	CLI_VIRTUAL_SERVICE,
 	.arguments = "NAME",
 	.summary = "delete a virtual service with its routes",
-	.complete = "virtualservices",
-	.flags = virtual_service_flags,
-	.run = delete_virtual_service,
-	.arguments_max = 1,
-};
-
-static const struct cli_flag gateway_flags[] = {
-	CLI_FLAG_NAME("gateway", "gateways"),
-	CLI_FLAG_END,
+	.flags = choose_flags[MODEL_VIRTUAL_SERVICE],
+	.run = object_delete,
 };
 
 static const struct cli_command gateway = {
-	.name = "gateway",
-	.aliases = "gateways gw",
+	CLI_GATEWAY,
 	.arguments = "NAME",
 	.summary = "delete a gateway: nothing listens there any more",
-	.complete = "gateways",
-	.flags = gateway_flags,
-	.run = delete_gateway,
-	.arguments_max = 1,
+	.flags = choose_flags[MODEL_GATEWAY],
+	.run = object_delete,
 };
 
 static const struct cli_command proxy = {
-	.name = "proxy",
-	.aliases = "proxies px p",
+	CLI_PROXY,
 	.arguments = "NAME",
 	.summary = "not possible: a proxy is made from the gateways",
 	.run = delete_proxy,
-	.arguments_max = 1,
 	.hidden = true,
 };
 
@@ -92,13 +65,14 @@ const struct cli_command cli_command_delete = {
 };
 
 static int
-object_delete(const struct cli *cli, enum model_type type)
+object_delete(struct cli *cli)
 {
 	static const char *const questions[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "Choose an upstream to delete:",
 		[MODEL_VIRTUAL_SERVICE] = "Choose a virtual service to delete:",
 		[MODEL_GATEWAY] = "Choose a gateway to delete:",
 	};
+	enum model_type type = cli_leaf(cli)->type;
 	struct error err = ERROR_INIT;
 	char *name = choose_name(cli, type, questions[type], &err);
 	int rc;
@@ -108,24 +82,6 @@ object_delete(const struct cli *cli, enum model_type type)
 	rc = change_delete(cli, type, name);
 	free(name);
 	return rc;
-}
-
-static int
-delete_upstream(struct cli *cli)
-{
-	return object_delete(cli, MODEL_UPSTREAM);
-}
-
-static int
-delete_virtual_service(struct cli *cli)
-{
-	return object_delete(cli, MODEL_VIRTUAL_SERVICE);
-}
-
-static int
-delete_gateway(struct cli *cli)
-{
-	return object_delete(cli, MODEL_GATEWAY);
 }
 
 static int

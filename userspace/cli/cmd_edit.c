@@ -16,54 +16,30 @@
 
 #define ROUNDS 20 /* of an editor that always writes the same mistake */
 
-static cli_run_f edit_upstream, edit_virtual_service, edit_gateway;
-
-static const struct cli_flag upstream_flags[] = {
-	CLI_FLAG_NAME("upstream", "upstreams"),
-	CLI_FLAG_END,
-};
+static cli_run_f object_edit;
 
 static const struct cli_command upstream = {
-	.name = "upstream",
-	.aliases = "upstreams us u",
+	CLI_UPSTREAM,
 	.arguments = "NAME",
 	.summary = "edit an upstream",
-	.complete = "upstreams",
-	.flags = upstream_flags,
-	.run = edit_upstream,
-	.arguments_max = 1,
-};
-
-static const struct cli_flag virtual_service_flags[] = {
-	CLI_FLAG_NAME("virtual service", "virtualservices"),
-	CLI_FLAG_END,
+	.flags = choose_flags[MODEL_UPSTREAM],
+	.run = object_edit,
 };
 
 static const struct cli_command virtual_service = {
-	.name = "virtualservice",
-	.aliases = "virtualservices vs",
+	CLI_VIRTUAL_SERVICE,
 	.arguments = "NAME",
 	.summary = "edit a virtual service",
-	.complete = "virtualservices",
-	.flags = virtual_service_flags,
-	.run = edit_virtual_service,
-	.arguments_max = 1,
-};
-
-static const struct cli_flag gateway_flags[] = {
-	CLI_FLAG_NAME("gateway", "gateways"),
-	CLI_FLAG_END,
+	.flags = choose_flags[MODEL_VIRTUAL_SERVICE],
+	.run = object_edit,
 };
 
 static const struct cli_command gateway = {
-	.name = "gateway",
-	.aliases = "gateways gw",
+	CLI_GATEWAY,
 	.arguments = "NAME",
 	.summary = "edit a gateway",
-	.complete = "gateways",
-	.flags = gateway_flags,
-	.run = edit_gateway,
-	.arguments_max = 1,
+	.flags = choose_flags[MODEL_GATEWAY],
+	.run = object_edit,
 };
 
 static const struct cli_command *const children[] = {
@@ -291,13 +267,14 @@ version_check(
 }
 
 static int
-object_edit(const struct cli *cli, enum model_type type)
+object_edit(struct cli *cli)
 {
 	static const char *const questions[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "Choose an upstream to edit:",
 		[MODEL_VIRTUAL_SERVICE] = "Choose a virtual service to edit:",
 		[MODEL_GATEWAY] = "Choose a gateway to edit:",
 	};
+	enum model_type type = cli_leaf(cli)->type;
 	struct editing e = { .type = type };
 	struct error err = ERROR_INIT;
 	char *name = choose_name(cli, type, questions[type], &err);
@@ -321,22 +298,4 @@ object_edit(const struct cli *cli, enum model_type type)
 	str_fini(&e.text);
 	free(name);
 	return rc;
-}
-
-static int
-edit_upstream(struct cli *cli)
-{
-	return object_edit(cli, MODEL_UPSTREAM);
-}
-
-static int
-edit_virtual_service(struct cli *cli)
-{
-	return object_edit(cli, MODEL_VIRTUAL_SERVICE);
-}
-
-static int
-edit_gateway(struct cli *cli)
-{
-	return object_edit(cli, MODEL_GATEWAY);
 }

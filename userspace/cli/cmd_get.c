@@ -7,8 +7,7 @@
 #include "cli/describe.h"
 #include "cli/output.h"
 
-static cli_run_f get_upstream, get_virtual_service, get_gateway, get_proxy;
-static cli_run_f get_route;
+static cli_run_f objects_get, get_proxy, get_route;
 
 static const struct cli_flag route_flags[] = {
 	CLI_FLAG_NAME("virtual service", "virtualservices"),
@@ -36,47 +35,36 @@ static const struct cli_command *const virtual_service_children[] = {
 };
 
 static const struct cli_command upstream = {
-	.name = "upstream",
-	.aliases = "upstreams us u",
+	CLI_UPSTREAM,
 	.arguments = "[NAME]",
 	.summary = "show upstreams",
 	.examples = "  glooctl get upstreams\n"
 		    "  glooctl get upstream default-httpbin-8000 -o yaml\n",
-	.complete = "upstreams",
-	.run = get_upstream,
-	.arguments_max = 1,
+	.run = objects_get,
 };
 
 static const struct cli_command virtual_service = {
-	.name = "virtualservice",
-	.aliases = "virtualservices vs",
+	CLI_VIRTUAL_SERVICE,
 	.arguments = "[NAME]",
 	.summary = "show virtual services, or their routes",
 	.examples = "  glooctl get virtualservices\n"
 		    "  glooctl get virtualservice default -o json\n",
-	.complete = "virtualservices",
 	.children = virtual_service_children,
-	.run = get_virtual_service,
-	.arguments_max = 1,
+	.run = objects_get,
 };
 
 static const struct cli_command gateway = {
-	.name = "gateway",
-	.aliases = "gateways gw",
+	CLI_GATEWAY,
 	.arguments = "[NAME]",
 	.summary = "show gateways: where is listened",
-	.complete = "gateways",
-	.run = get_gateway,
-	.arguments_max = 1,
+	.run = objects_get,
 };
 
 static const struct cli_command proxy = {
-	.name = "proxy",
-	.aliases = "proxies px p",
+	CLI_PROXY,
 	.arguments = "[NAME]",
 	.summary = "show what the proxy serves",
 	.run = get_proxy,
-	.arguments_max = 1,
 };
 
 static const struct cli_command *const children[] = {
@@ -109,8 +97,9 @@ const struct cli_command cli_command_get = {
 };
 
 static int
-objects_get(const struct cli *cli, enum model_type type)
+objects_get(struct cli *cli)
 {
+	enum model_type type = cli_leaf(cli)->type;
 	const char *name = cli_name(cli);
 	struct error err = ERROR_INIT;
 	struct doc *items, *one;
@@ -129,24 +118,6 @@ objects_get(const struct cli *cli, enum model_type type)
 	rc = output_objects(cli, type, items, name != NULL, &err);
 	doc_free(items);
 	return rc == 0 ? CLI_OK : cli_error(&err);
-}
-
-static int
-get_upstream(struct cli *cli)
-{
-	return objects_get(cli, MODEL_UPSTREAM);
-}
-
-static int
-get_virtual_service(struct cli *cli)
-{
-	return objects_get(cli, MODEL_VIRTUAL_SERVICE);
-}
-
-static int
-get_gateway(struct cli *cli)
-{
-	return objects_get(cli, MODEL_GATEWAY);
 }
 
 static int

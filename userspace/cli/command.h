@@ -39,6 +39,7 @@ struct cli_command {
 	const char *about;            /* whole lines, or NULL */
 	const char *examples;         /* whole lines, or NULL */
 	const char *complete;         /* type of the names that it takes */
+	enum model_type type;         /* of the objects that run is about */
 	const struct cli_flag *flags; /* its children's as well */
 	const struct cli_command *const *children; /* ends with NULL */
 	/* NULL: a child is needed. */
@@ -117,6 +118,23 @@ int cli_error(const struct error *err);
 void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- rows that many commands share */
+/* A command about one object that there is. */
+#define CLI_UPSTREAM                                                           \
+	.name = "upstream", .aliases = "upstreams us u",                       \
+	.type = MODEL_UPSTREAM, .complete = "upstreams",                       \
+	.arguments_max = 1
+#define CLI_VIRTUAL_SERVICE                                                    \
+	.name = "virtualservice", .aliases = "virtualservices vs",             \
+	.type = MODEL_VIRTUAL_SERVICE, .complete = "virtualservices",          \
+	.arguments_max = 1
+#define CLI_GATEWAY                                                            \
+	.name = "gateway", .aliases = "gateways gw",                           \
+	.type = MODEL_GATEWAY, .complete = "gateways",                         \
+	.arguments_max = 1
+#define CLI_PROXY                                                              \
+	.name = "proxy", .aliases = "proxies px p",                            \
+	.arguments_max = 1
+
 #define CLI_FLAG_NAME(what, type)                                              \
 	{                                                                      \
 		.name = "name", .argument = "string",                          \
