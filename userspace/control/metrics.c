@@ -119,7 +119,7 @@ family_head(struct str *out, const char *family, const struct counter_name *n)
 {
 	char *name = xasprintf("%s_%s", family, n->name);
 
-	head(out, name, n->gauge ? "gauge" : "counter", n->help);
+	head(out, name, counter_is_gauge(n->name) ? "gauge" : "counter", n->help);
 	free(name);
 }
 

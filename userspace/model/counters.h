@@ -6,12 +6,13 @@
 #ifndef MODEL_COUNTERS_H
 #define MODEL_COUNTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
-#define COUNTERS_MAGIC 0x3130726574636767ull
+#define COUNTERS_MAGIC 0x3230726574636767ull
 #define COUNTERS_WORKERS_MAX 64
 #define LISTENERS_MAX 64   /* slots; slot 0 is the box, 1.. are listeners */
 #define UPSTREAMS_MAX 4096 /* ids 1..4095 */
@@ -61,6 +62,14 @@
 	X(reset, "connections that ended before the answer was complete")      \
 	X(bad_response, "answers refused as malformed")                        \
 	X(retried_idle, "requests sent again after an idle connection closed") \
+	X(retried, "requests tried again as their route says")                 \
+	X(retries_active, "requests in work that are tried again")             \
+	X(retry_budget_used_up, "retries not made: the budget is used up")     \
+	X(retry_overflow, "retries not made: maxRetries are in work")          \
+	X(try_timeout, "attempts ended by perTryTimeout")                      \
+	X(pending_active, "requests that wait for a connection now")           \
+	X(pending_overflow, "requests refused: maxPendingRequests wait")       \
+	X(requests_overflow, "requests refused: maxRequests are in work")      \
 	X(no_endpoint, "requests without any endpoint")                        \
 	X(bytes_sent, "bytes sent")                                            \
 	X(bytes_received, "bytes received")
@@ -101,8 +110,10 @@ counters_size(uint32_t workers)
 struct counter_name {
 	const char *name, *help;
 	size_t offset;
-	int gauge;
 };
+
+/* It ends in _active or _open: a worker also decrements it. */
+bool counter_is_gauge(const char *name);
 
 /* The fields above as rows; end with a NULL name. */
 extern const struct counter_name counters_listener_names[];

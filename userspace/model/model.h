@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/policy.h"
+
 struct doc;
 struct upstream_kind;
 
@@ -127,9 +129,35 @@ struct model_header_manipulation {
 	size_t response_remove_count;
 };
 
+struct model_retries {
+	char *retry_on; /* as written; policy.on is made of it */
+	uint32_t *codes;
+	size_t code_count;
+	struct policy_retries policy;
+};
+
+enum model_hash_source {
+	MODEL_HASH_HEADER,
+	MODEL_HASH_COOKIE,
+	MODEL_HASH_SOURCE_IP,
+};
+
+struct model_hash_policy { /* lbHash.hashPolicies[] */
+	enum model_hash_source source;
+	char *name; /* of the header or cookie */
+	char *path; /* of a cookie that we set */
+	struct model_duration ttl; /* given: we set the cookie */
+	bool source_ip;
+	bool terminal; /* if it gives a hash, no further one is looked at */
+};
+
 struct model_route_options {
 	char *prefix_rewrite;
 	struct model_duration timeout; /* default 15 s; 0: none */
+	struct model_duration idle_timeout; /* no byte either way */
+	struct model_retries *retries; /* or NULL: the virtual host's */
+	struct model_hash_policy *hash;
+	size_t hash_count;
 	char *host_rewrite;
 	struct model_bool auto_host_rewrite;
 	struct model_header_manipulation *headers; /* or NULL */
@@ -156,6 +184,7 @@ struct model_virtual_service {
 	struct model_route *routes; /* first match wins */
 	size_t route_count;
 	struct model_header_manipulation *headers; /* virtualHost.options */
+	struct model_retries *retries;             /* the same */
 };
 
 struct model_gateway {
@@ -176,6 +205,9 @@ struct model_upstream {
 	void *spec; /* the kind's own */
 	struct model_duration connect_timeout; /* default 5 s */
 	struct model_u32 max_requests_per_connection;
+	struct policy_balance balance;
+	struct policy_breakers *breakers; /* NULL: the defaults */
+	struct policy_outlier *outlier;   /* NULL: nobody is left out */
 };
 
 /* Any of them, shared and immutable. */

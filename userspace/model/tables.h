@@ -13,6 +13,12 @@ extern const struct schema model_gateway_schema;
 extern const struct schema model_route_schema;
 extern const struct schema model_matcher_schema;
 extern const struct schema model_headers_schema; /* headerManipulation */
+extern const struct schema model_balance_schema; /* loadBalancerConfig; of a
+						    struct model_upstream */
+extern const struct schema model_hash_schema; /* hashPolicies[] of lbHash */
+extern const struct schema model_breakers_schema; /* circuitBreakers */
+extern const struct schema model_outlier_schema;  /* outlierDetection */
+extern const struct schema model_retries_schema;  /* retries */
 
 /* Options that Gloo has both on routes and on virtual hosts. */
 #define MODEL_OPTIONS_NOT_YET                                                  \
@@ -28,7 +34,6 @@ extern const struct schema model_headers_schema; /* headerManipulation */
 		SCHEMA_NOT_YET("ratelimit"), SCHEMA_NOT_YET("ratelimitBasic"), \
 		SCHEMA_NOT_YET("ratelimitEarly"),                              \
 		SCHEMA_NOT_YET("ratelimitRegular"), SCHEMA_NOT_YET("rbac"),    \
-		SCHEMA_NOT_YET("retries"),                                     \
 		SCHEMA_NOT_YET("stagedTransformations"),                       \
 		SCHEMA_NOT_YET("transformations"), SCHEMA_NOT_YET("waf")
 

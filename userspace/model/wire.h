@@ -11,7 +11,7 @@
 #include "base/addr.h"
 
 /* Both processes must agree on image.h, counters.h, endpoint.h and this. */
-#define WIRE_CONTRACT 1
+#define WIRE_CONTRACT 2
 #define WIRE_FDS_MAX 64 /* descriptors with one message */
 #define WIRE_TEXT_MAX 256
 
@@ -27,6 +27,7 @@ enum wire_type {
 	WIRE_ENDPOINTS,       /* endpoints; fd: array of struct endpoint, or none
 				 when count is 0 */
 	WIRE_ENDPOINTS_FORGET, /* endpoints.upstream: it was deleted */
+	WIRE_HEALTH,          /* health: of one endpoint, since its set came */
 	WIRE_LOG_LEVEL,       /* number */
 	WIRE_DRAIN,           /* drain: stop accepting, finish, then exit */
 
@@ -68,6 +69,18 @@ struct wire_message {
 			uint32_t upstream, count;
 			uint64_t version;
 		} endpoints;
+		struct {
+			uint32_t upstream;
+			struct addr addr;
+			uint8_t health; /* enum endpoint_health */
+		} health;
+		struct {
+			uint32_t upstream, worker;
+			struct addr addr;
+			/* Failures in a row, now; 0: the last answer was good.
+			 * As struct policy_outlier has them. */
+			uint32_t errors, gateway_errors;
+		} outlier;
 		struct {
 			uint32_t deadline_ms;
 		} drain;
