@@ -5,6 +5,7 @@
 
 #include "filter/filter.h"
 #include "http/write.h"
+#include "proxy/affinity.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/session.h"
@@ -138,6 +139,17 @@ framing_write(const struct exchange *x, struct http_write *w,
 		http_write_field(w, TEXT("connection"), TEXT("keep-alive"));
 }
 
+static void
+cookie_write(const struct exchange *x, struct http_write *w)
+{
+	struct str *text = &x->worker->text;
+
+	str_clear(text);
+	affinity_cookie_print(x, text);
+	http_write_field(w, TEXT("set-cookie"),
+		(struct slice){ text->data, text->length });
+}
+
 struct slice
 forward_answer(struct exchange *x, const struct http_head *answer)
 {
@@ -148,6 +160,8 @@ forward_answer(struct exchange *x, const struct http_head *answer)
 	http_write_init(&w, x->worker->head_down, WORKER_HEAD);
 	http_write_status_line(&w, answer->status);
 	fields_write(&w, answer, edit);
+	if (x->cookie_of != NULL)
+		cookie_write(x, &w);
 	framing_write(x, &w, answer);
 	http_write_end(&w);
 	return written(&w, edit);

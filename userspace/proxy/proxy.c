@@ -29,6 +29,7 @@
 #include "proxy/access.h"
 #include "proxy/generation.h"
 #include "proxy/mailbox.h"
+#include "proxy/outlier.h"
 #include "proxy/sandbox.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -265,7 +266,7 @@ workers_start(struct proxy *p, uint32_t count)
 	}
 	for (uint32_t i = 0; i < count; i++)
 		p->workers[i] = worker_new(
-			i, p->inbox, &p->settings, &p->counters->worker[i]);
+			i, count, p->inbox, &p->settings, p->counters->worker);
 	p->worker_count = count;
 	log.object = access_file_ref(p->access_file);
 	mail_all(p, &log);
@@ -306,6 +307,20 @@ enforced(struct proxy *p, struct generation *g)
 }
 
 static void
+outlier_tell(struct proxy *p, struct outlier_report *r)
+{
+	struct wire_message m = message(WIRE_OUTLIER);
+
+	m.outlier.upstream = r->upstream;
+	m.outlier.worker = r->worker;
+	m.outlier.addr = r->addr;
+	m.outlier.errors = r->errors;
+	m.outlier.gateway_errors = r->gateway_errors;
+	tell(p, &m, NULL, 0);
+	free(r);
+}
+
+static void
 on_mail(const struct mail *mail, void *arg)
 {
 	struct proxy *p = arg;
@@ -317,6 +332,9 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_RELEASED:
 		generation_free(mail->object);
 		matcher_cache_trim(p->matchers);
+		break;
+	case MAIL_OUTLIER:
+		outlier_tell(p, mail->object);
 		break;
 	case MAIL_DRAINED:
 		if (++p->drained == p->worker_count)
@@ -430,6 +448,22 @@ endpoints_take(struct proxy *p, const struct wire_message *m, int fd)
 }
 
 static void
+health_take(struct proxy *p, const struct wire_message *m)
+{
+	const struct mail mail = {
+		.type = MAIL_HEALTH,
+		.number = m->health.upstream,
+		.addr = m->health.addr,
+		.health = m->health.health,
+	};
+
+	if (m->health.health > ENDPOINT_DOWN)
+		log_error("health: no such state=%u", m->health.health);
+	else
+		mail_all(p, &mail);
+}
+
+static void
 image_take(struct proxy *p, const struct wire_message *m, int fd)
 {
 	struct error err = ERROR_INIT;
@@ -514,6 +548,9 @@ message_take(struct proxy *p, const struct wire_message *m, const int *fds,
 		break;
 	case WIRE_ENDPOINTS:
 		endpoints_take(p, m, fd);
+		break;
+	case WIRE_HEALTH:
+		health_take(p, m);
 		break;
 	case WIRE_ENDPOINTS_FORGET:
 		mail_all(p, &(struct mail){ .type = MAIL_FORGET,

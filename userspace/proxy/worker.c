@@ -20,6 +20,7 @@
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
+#include "proxy/outlier.h"
 #include "proxy/session.h"
 #include "proxy/upstream.h"
 #include "routing/balance.h"
@@ -372,6 +373,10 @@ on_mail(const struct mail *mail, void *arg)
 		registry_set(w->registry, mail->number, mail->object);
 		endpoint_set_unref(mail->object);
 		break;
+	case MAIL_HEALTH:
+		registry_health(w->registry, mail->number, &mail->addr,
+			(enum endpoint_health)mail->health);
+		break;
 	case MAIL_FORGET:
 		registry_forget(w->registry, mail->number);
 		break;
@@ -390,6 +395,7 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_ENFORCED:
 	case MAIL_RELEASED:
 	case MAIL_DRAINED:
+	case MAIL_OUTLIER:
 		break;
 	}
 	worker_leave(w);
@@ -407,21 +413,24 @@ random_seed(struct worker *w)
 }
 
 struct worker *
-worker_new(uint32_t index, struct mailbox *outbox,
+worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
 	const struct wire_settings *settings, struct counters_worker *counters)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
 
 	w->index = index;
 	w->outbox = outbox;
-	w->counters = counters;
+	w->workers = workers;
+	w->all_counters = counters;
+	w->counters = &counters[index];
 	w->loop = loop_new();
 	w->wheel = wheel_new(w->loop);
 	w->pool = conn_pool_new(w->loop);
 	w->inbox = mailbox_new(w->loop, on_mail, w);
-	w->access = access_new(
-		w->loop, w->wheel, &counters->listener[0].access_log_dropped);
+	w->access = access_new(w->loop, w->wheel,
+		&w->counters->listener[0].access_log_dropped);
 	w->registry = registry_new(w);
+	w->outliers = outliers_new(w);
 	w->deadline = loop_timer_new(w->loop, on_deadline, w);
 	w->later_timer = loop_timer_new(w->loop, on_later, w);
 	w->router_scratch = router_scratch_new();
@@ -475,6 +484,7 @@ worker_free(struct worker *w)
 	}
 	registry_free(w->registry);
 	worker_leave(w);
+	outliers_free(w->outliers);
 	spares_free(w);
 	access_free(w->access);
 	mailbox_free(w->inbox);
