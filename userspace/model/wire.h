@@ -11,7 +11,7 @@
 #include "base/addr.h"
 
 /* Both processes must agree on image.h, counters.h, endpoint.h and this. */
-#define WIRE_CONTRACT 1
+#define WIRE_CONTRACT 2
 #define WIRE_FDS_MAX 64 /* descriptors with one message */
 #define WIRE_TEXT_MAX 256
 
@@ -41,7 +41,7 @@ enum wire_type {
 	WIRE_DRAINED,  /* exiting now */
 };
 
-/* Times in ms; 0: no limit. */
+/* Times in ms; 0: no limit. Defaults: config/settings.c. */
 struct wire_settings {
 	uint32_t workers;
 	uint32_t orphan_timeout_ms;
@@ -50,7 +50,11 @@ struct wire_settings {
 	uint32_t upstream_idle_ms; /* kept upstream connection, 60 s */
 	uint32_t body_idle_ms;     /* no body byte for so long, 30 s */
 	uint32_t head_bytes, target_bytes, fields;
-	uint32_t connections_max; /* of all clients, per worker */
+	uint32_t body_rate;       /* bytes a second that a body moves, 240 */
+	uint32_t body_rate_grace_ms; /* over so long, 10 s */
+	uint32_t connections_max;    /* of all clients, in all workers */
+	uint32_t connections_per_source; /* IPv4 address, IPv6 /64 */
+	uint64_t body_bytes;             /* of a request */
 };
 
 struct wire_message {

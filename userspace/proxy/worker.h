@@ -20,8 +20,9 @@
 #include "proxy/gather.h"
 #include "proxy/mailbox.h"
 
-#define WORKER_HIGH (64u << 10) /* queued bytes: stop reading the other side   \
-				 */
+#define WORKER_HIGH                                                            \
+	(64u << 10) /* queued bytes: stop reading the other side               \
+		     */
 #define WORKER_LOW     (16u << 10) /* go on */
 #define WORKER_RECEIVE (64u << 10)
 #define WORKER_KEEP    (128u << 10) /* unread input that may wait */
@@ -31,6 +32,7 @@
 
 struct access;
 struct acceptor;
+struct census;
 struct conn_pool;
 struct exchange;
 struct generation;
@@ -55,6 +57,7 @@ struct worker {
 	struct conn_pool *pool;
 	struct mailbox *inbox, *outbox; /* outbox: the main thread's */
 	struct counters_worker *counters;
+	struct census *census; /* of all workers */
 	struct access *access;
 	struct registry *registry;
 	struct generation *generation; /* NULL before the first */
@@ -90,7 +93,8 @@ struct worker {
 
 /* counters: this worker's block, for as long as it lives. */
 struct worker *worker_new(uint32_t index, struct mailbox *outbox,
-	const struct wire_settings *settings, struct counters_worker *counters);
+	const struct wire_settings *settings, struct counters_worker *counters,
+	struct census *census);
 void worker_free(struct worker *w);
 void worker_run(struct worker *w); /* on its own thread; until drained */
 struct mailbox *worker_inbox(struct worker *w);
