@@ -1,6 +1,7 @@
 """Every limit of the settings: raw bytes over it, what the client got, what
 reached the origin, and the counter."""
 import re
+import resource
 import socket
 import sys
 import threading
@@ -412,6 +413,27 @@ def test_connections_per_source(l):
     equal((len(many), lost), (20, 0), "off")
     close_all(l, many)
     l.settings("", "")
+
+
+def test_idle_memory(l):
+    """a kept connection without a request costs at most 0.7 kB of the proxy's memory"""
+    if e2e.SANITIZED:
+        raise e2e.Skip("a sanitizer's memory is its own")
+    count = 4000
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < count + 200:
+        raise e2e.Skip(f"only {hard} descriptors are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count + 200, hard))
+    l.settings("idleTimeout: 1500ms", "idleTimeout: 10m\n  connectionsPerSource: 0")
+    first, _ = crowd(l, 100)
+    before = e2e.memory_kb(l.gateway.proxy_pid())
+    kept, lost = crowd(l, count - 100)
+    each = (e2e.memory_kb(l.gateway.proxy_pid()) - before) * 1024 / len(kept)
+    close_all(l, first + kept)
+    l.settings("", "")
+    equal(lost, 0)
+    check(each <= 700, f"{each:.0f} bytes each")
+    return f"{each:.0f} bytes each"
 
 
 def test_sums(l):
