@@ -187,7 +187,7 @@ worker_make(size_t routes, int origin)
 	getsockname(origin, (struct sockaddr *)&at, &length);
 	addr_parse_ip("127.0.0.1", ntohs(at.sin_port), &one.addr);
 	worker = worker_new(0, 1, mailbox_new(loop_new(), on_outbox, NULL),
-		&settings, xcalloc(1, sizeof(struct counters_worker)));
+		&settings, xcalloc(1, sizeof(struct counters_worker)), NULL);
 	image.object = generation_new(
 		image_make(routes, &err), matcher_cache_new(), 1, &err);
 	endpoints.object = endpoint_set_new(

@@ -105,6 +105,16 @@ addr_is_any(const struct addr *a)
 }
 
 bool
+addr_is_loopback(const struct addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	if (addr_is_v4(a))
+		return a->ip[12] == 127;
+	return memcmp(a->ip, one, sizeof(one)) == 0;
+}
+
+bool
 addr_equal(const struct addr *a, const struct addr *b)
 {
 	return a->port_be == b->port_be &&

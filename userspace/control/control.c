@@ -37,6 +37,8 @@
 #define TICK_MS  1000
 #define AGAIN_MS 1000
 #define READY_MS 10000 /* then systemd is told what is missing */
+/* From the deadline of draining to the end of both processes. */
+#define STOP_MORE_MS 5000
 
 static const int signals[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
 
@@ -192,6 +194,7 @@ on_stop_delay(void *arg)
 	log_info("draining deadline=%" PRIu64 "ms",
 		c->settings->drain_timeout_ms);
 	supervisor_drain(c->supervisor, c->settings->drain_timeout_ms);
+	listeners_shut(c->listeners);
 }
 
 static void
@@ -213,7 +216,8 @@ stop(struct control *c)
 	c->stop_ms = now;
 	loop_fd_free(life->store_watch);
 	life->store_watch = NULL;
-	notify_stopping();
+	notify_stopping(c->settings->stop_delay_ms +
+			c->settings->drain_timeout_ms + STOP_MORE_MS);
 	log_info("stopping");
 	loop_timer_start(c->stop_timer, c->settings->stop_delay_ms);
 }

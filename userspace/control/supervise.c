@@ -333,7 +333,11 @@ supervisor_send_settings(struct supervisor *s)
 		.head_bytes = from->head_bytes,
 		.target_bytes = from->target_bytes,
 		.fields = from->fields,
+		.body_rate = from->body_rate,
+		.body_rate_grace_ms = ms(from->body_rate_grace_ms),
+		.body_bytes = from->body_bytes,
 		.connections_max = from->connections,
+		.connections_per_source = from->connections_per_source,
 	};
 	proxy_send(p, &m, NULL, 0);
 }

@@ -28,7 +28,9 @@
 	X(connections_accepted, "connections accepted")                        \
 	X(connections_closed, "connections closed")                            \
 	X(connections_open, "connections open now")                            \
-	X(connections_refused, "connections closed at once for a limit")       \
+	X(limit_connections, "connections reset at once: limits.connections")  \
+	X(limit_connections_source,                                            \
+		"connections reset at once: limits.connectionsPerSource")      \
 	X(requests, "requests read")                                           \
 	X(requests_active, "requests in work now")                             \
 	X(responses_2xx, "answers 200-299")                                    \
@@ -40,8 +42,14 @@
 	X(bytes_sent, "bytes sent to clients")                                 \
 	X(bad_requests, "requests refused as malformed or ambiguous")          \
 	X(no_route, "answers 404 for want of a route")                         \
-	X(limit_head, "requests refused: head too large (431, 414)")           \
-	X(limit_head_timeout, "requests refused: head not complete in time")   \
+	X(limit_head, "requests refused: limits.headBytes (431)")              \
+	X(limit_fields, "requests refused: limits.fields (431)")               \
+	X(limit_target, "requests refused: limits.targetBytes (414)")          \
+	X(limit_head_timeout, "requests refused: limits.headTimeout (408)")    \
+	X(limit_body, "requests refused: limits.bodyBytes (413)")              \
+	X(limit_body_slow,                                                     \
+		"requests refused: limits.bodyIdleTimeout or bodyRate (408)")  \
+	X(limit_answer_slow, "connections reset: the client did not read")     \
 	X(idle_closed, "idle connections closed")                              \
 	X(accept_failed, "accept() failures (descriptors)")                    \
 	X(access_log_dropped, "access log lines dropped (full disk)")

@@ -43,7 +43,7 @@ enum wire_type {
 	WIRE_OUTLIER,  /* outlier: how one worker sees one endpoint */
 };
 
-/* Times in ms; 0: no limit. */
+/* Times in ms; 0: no limit. Defaults: config/settings.c. */
 struct wire_settings {
 	uint32_t workers;
 	uint32_t orphan_timeout_ms;
@@ -52,7 +52,11 @@ struct wire_settings {
 	uint32_t upstream_idle_ms; /* kept upstream connection, 60 s */
 	uint32_t body_idle_ms;     /* no body byte for so long, 30 s */
 	uint32_t head_bytes, target_bytes, fields;
-	uint32_t connections_max; /* of all clients, per worker */
+	uint32_t body_rate;       /* bytes a second that a body moves, 240 */
+	uint32_t body_rate_grace_ms; /* over so long, 10 s */
+	uint32_t connections_max;    /* of all clients, in all workers */
+	uint32_t connections_per_source; /* IPv4 address, IPv6 /64 */
+	uint64_t body_bytes;             /* of a request */
 };
 
 struct wire_message {

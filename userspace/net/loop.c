@@ -12,17 +12,16 @@
 
 struct loop {
 	struct event_base *base;
+	struct event *spare; /* for a change; NULL: there is none */
 	/* loop_now_ms: valid while libevent's own cached time is seen_at. */
 	struct timeval seen_at;
 	uint64_t now_ms;
 };
 
 struct loop_fd {
-	/* One is in use; a change adds the other before it removes this one,
-	 * which makes one epoll_ctl of it instead of two. */
-	struct event events[2];
-	unsigned used, what;
+	struct event *event;
 	struct loop *loop;
+	unsigned what;
 	int fd;
 	loop_fd_f *cb;
 	void *arg;
@@ -67,8 +66,8 @@ loop_new(void)
 		event_config_set_flag(config,
 			EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) <
 			0 ||
-		event_config_require_features(config,
-			EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) < 0)
+		event_config_require_features(
+			config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) < 0)
 		log_fatal("libevent: cannot be configured");
 	l->base = event_base_new_with_config(config);
 	event_config_free(config);
@@ -83,6 +82,7 @@ loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	event_base_free(l->base);
+	free(l->spare);
 	free(l);
 }
 
@@ -135,8 +135,29 @@ on_fd(int fd, short events, void *arg)
 	f->cb(fd, what, f->arg);
 }
 
+static struct event *
+event_take(struct loop *l)
+{
+	struct event *e = l->spare;
+
+	if (e == NULL)
+		return xmalloc(sizeof(*e));
+	l->spare = NULL;
+	return e;
+}
+
 static void
-loop_fd_add(struct loop_fd *f, unsigned slot, unsigned what)
+event_give(struct loop *l, struct event *e)
+{
+	event_del(e);
+	if (l->spare == NULL)
+		l->spare = e;
+	else
+		free(e);
+}
+
+static void
+loop_fd_add(struct loop_fd *f, unsigned what)
 {
 	short events = EV_PERSIST;
 
@@ -148,14 +169,13 @@ loop_fd_add(struct loop_fd *f, unsigned slot, unsigned what)
 		events |= EV_CLOSED;
 	if (what & LOOP_EDGE)
 		events |= EV_ET;
-	f->used = slot;
+	f->event = event_take(f->loop);
 	f->what = what;
-	if (event_assign(&f->events[slot], f->loop->base, f->fd, events, on_fd,
-		    f) < 0)
+	if (event_assign(f->event, f->loop->base, f->fd, events, on_fd, f) < 0)
 		log_fatal("libevent: cannot watch fd=%d", f->fd);
 	if (!(what & (LOOP_READ | LOOP_WRITE | LOOP_CLOSED)))
 		return;
-	if (event_add(&f->events[slot], NULL) < 0)
+	if (event_add(f->event, NULL) < 0)
 		log_fatal("libevent: cannot watch fd=%d", f->fd);
 }
 
@@ -168,22 +188,23 @@ loop_fd_new(struct loop *l, int fd, unsigned what, loop_fd_f *cb, void *arg)
 	f->fd = fd;
 	f->cb = cb;
 	f->arg = arg;
-	loop_fd_add(f, 0, what);
+	loop_fd_add(f, what);
 	return f;
 }
 
 void
 loop_fd_change(struct loop_fd *f, unsigned what)
 {
-	unsigned old = f->used;
+	struct event *old = f->event;
 
 	if (what == f->what)
 		return;
 	/* libevent refuses both kinds of triggering on one descriptor. */
 	if ((what ^ f->what) & LOOP_EDGE)
-		event_del(&f->events[old]);
-	loop_fd_add(f, !old, what);
-	event_del(&f->events[old]);
+		event_del(old);
+	/* The new one before the old one goes: one epoll_ctl, not two. */
+	loop_fd_add(f, what);
+	event_give(f->loop, old);
 }
 
 void
@@ -191,7 +212,7 @@ loop_fd_free(struct loop_fd *f)
 {
 	if (f == NULL)
 		return;
-	event_del(&f->events[f->used]);
+	event_give(f->loop, f->event);
 	free(f);
 }
 

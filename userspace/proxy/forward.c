@@ -14,18 +14,6 @@
 
 #define TEXT(t) ((struct slice){ (t), sizeof(t) - 1 })
 
-static bool
-peer_is_trusted(const struct exchange *x)
-{
-	const struct image *image = x->generation->image;
-	const struct addr_prefix *p = image_at(image, image->trusted.offset);
-
-	for (uint32_t i = 0; i < image->trusted.count; i++)
-		if (addr_prefix_contains(&p[i], x->session->peer.ip))
-			return true;
-	return false;
-}
-
 void
 forward_prepare(struct exchange *x, const struct http_head *head,
 	const struct http_target *target)
@@ -36,7 +24,7 @@ forward_prepare(struct exchange *x, const struct http_head *head,
 	f->target = target;
 	f->match = &x->match;
 	f->peer = &x->session->peer;
-	f->peer_trusted = peer_is_trusted(x);
+	f->peer_trusted = generation_trusts(x->generation, x->session->peer.ip);
 	f->tls = false;
 	f->request_id = x->id;
 	f->endpoint_host =

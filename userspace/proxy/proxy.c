@@ -27,6 +27,7 @@
 #include "net/loop.h"
 #include "net/shm.h"
 #include "proxy/access.h"
+#include "proxy/census.h"
 #include "proxy/generation.h"
 #include "proxy/mailbox.h"
 #include "proxy/outlier.h"
@@ -64,6 +65,7 @@ struct proxy {
 
 	struct matcher_cache *matchers;
 	struct mailbox *inbox;
+	struct census *census;
 	struct worker *workers[COUNTERS_WORKERS_MAX];
 	pthread_t threads[COUNTERS_WORKERS_MAX];
 	uint32_t worker_count, drained;
@@ -265,8 +267,8 @@ workers_start(struct proxy *p, uint32_t count)
 		log_warn("counters are for nobody: none were given");
 	}
 	for (uint32_t i = 0; i < count; i++)
-		p->workers[i] = worker_new(
-			i, count, p->inbox, &p->settings, p->counters->worker);
+		p->workers[i] = worker_new(i, count, p->inbox, &p->settings,
+			p->counters->worker, p->census);
 	p->worker_count = count;
 	log.object = access_file_ref(p->access_file);
 	mail_all(p, &log);
@@ -697,6 +699,7 @@ proxy_init(struct proxy *p, int channel)
 	p->loop = loop_new();
 	p->inbox = mailbox_new(p->loop, on_mail, p);
 	p->matchers = matcher_cache_new();
+	p->census = census_new();
 	p->orphan = loop_timer_new(p->loop, on_orphan, p);
 	p->terminate = loop_signal_new(p->loop, SIGTERM, on_terminate, p);
 	p->channel =
@@ -734,6 +737,7 @@ proxy_fini(struct proxy *p)
 	mailbox_free(p->inbox);
 	generation_free(p->current);
 	matcher_cache_free(p->matchers);
+	census_free(p->census);
 	loop_timer_free(p->orphan);
 	loop_signal_free(p->terminate);
 	loop_free(p->loop);

@@ -17,6 +17,7 @@
 #include "net/loop.h"
 #include "net/wheel.h"
 #include "proxy/access.h"
+#include "proxy/census.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
@@ -180,23 +181,62 @@ on_pause_over(void *arg)
 	loop_fd_change(a->watch, LOOP_READ);
 }
 
+/* Behind such an address there are many clients. */
+static bool
+source_is_unlimited(const struct worker *w, const struct addr *peer)
+{
+	return addr_is_loopback(peer) ||
+	       (w->generation != NULL &&
+		       generation_trusts(w->generation, peer->ip));
+}
+
+static enum census_verdict
+peer_enter(struct worker *w, const struct addr *peer, uint32_t *place)
+{
+	const struct wire_settings *s = &w->settings;
+	enum census_verdict verdict = census_enter(w->census, peer->ip,
+		s->connections_max, s->connections_per_source, place);
+
+	if (verdict == CENSUS_SOURCE_FULL && source_is_unlimited(w, peer))
+		verdict = census_enter(
+			w->census, peer->ip, s->connections_max, 0, place);
+	return verdict;
+}
+
+/* A reset leaves nothing behind, in the kernel neither. */
+static void
+refuse(struct counters_listener *c, int fd)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	c->connections_accepted++;
+	c->connections_closed++;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
 static void
 accepted(struct acceptor *a, int fd, const struct sockaddr_storage *ss)
 {
 	struct worker *w = a->worker;
 	struct counters_listener *c = &w->counters->listener[a->slot];
 	struct addr peer;
+	uint32_t place;
 
-	if (w->settings.connections_max > 0 &&
-		w->session_count >= w->settings.connections_max) {
-		c->connections_accepted++;
-		c->connections_closed++;
-		c->connections_refused++;
-		close(fd);
-		return;
-	}
 	addr_from_sockaddr(&peer, (const struct sockaddr *)ss);
-	session_open(w, fd, &peer, a->slot);
+	switch (peer_enter(w, &peer, &place)) {
+	case CENSUS_IN:
+		session_open(w, fd, &peer, a->slot, place);
+		break;
+	case CENSUS_FULL:
+		c->limit_connections++;
+		refuse(c, fd);
+		break;
+	case CENSUS_SOURCE_FULL:
+		c->limit_connections_source++;
+		refuse(c, fd);
+		break;
+	}
 }
 
 static void
@@ -414,7 +454,8 @@ random_seed(struct worker *w)
 
 struct worker *
 worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
-	const struct wire_settings *settings, struct counters_worker *counters)
+	const struct wire_settings *settings, struct counters_worker *counters,
+	struct census *census)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
 
@@ -423,6 +464,7 @@ worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
 	w->workers = workers;
 	w->all_counters = counters;
 	w->counters = &counters[index];
+	w->census = census;
 	w->loop = loop_new();
 	w->wheel = wheel_new(w->loop);
 	w->pool = conn_pool_new(w->loop);

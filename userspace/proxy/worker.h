@@ -32,6 +32,7 @@
 
 struct access;
 struct acceptor;
+struct census;
 struct conn_pool;
 struct exchange;
 struct generation;
@@ -59,6 +60,7 @@ struct worker {
 	struct counters_worker *counters; /* its own */
 	const struct counters_worker *all_counters; /* of `workers` workers */
 	uint32_t workers;
+	struct census *census; /* of all workers */
 	struct access *access;
 	struct registry *registry;
 	struct outliers *outliers;
@@ -96,7 +98,7 @@ struct worker {
 /* One of `workers`; counters: of them all, for as long as it lives. */
 struct worker *worker_new(uint32_t index, uint32_t workers,
 	struct mailbox *outbox, const struct wire_settings *settings,
-	struct counters_worker *counters);
+	struct counters_worker *counters, struct census *census);
 void worker_free(struct worker *w);
 void worker_run(struct worker *w); /* on its own thread; until drained */
 struct mailbox *worker_inbox(struct worker *w);
