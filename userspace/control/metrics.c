@@ -123,6 +123,15 @@ family_head(struct str *out, const char *family, const struct counter_name *n)
 	free(name);
 }
 
+/* Counted in slot 0; printed with the process's own. */
+static bool
+is_of_the_box(const struct counter_name *n)
+{
+	return n->offset ==
+		       offsetof(struct counters_listener, access_log_dropped) ||
+	       n->offset == offsetof(struct counters_listener, regex_limited);
+}
+
 static void
 listeners_print(const struct control *c, struct str *out)
 {
@@ -131,9 +140,7 @@ listeners_print(const struct control *c, struct str *out)
 
 	for (const struct counter_name *n = counters_listener_names;
 		n->name != NULL; n++) {
-		/* Of the box, slot 0; printed with the process's own. */
-		if (n->offset ==
-			offsetof(struct counters_listener, access_log_dropped))
+		if (is_of_the_box(n))
 			continue;
 		family_head(out, "listener", n);
 		for (size_t i = 0; i < count; i++) {
@@ -286,6 +293,9 @@ metrics_prometheus(const struct control *c, struct str *out)
 		view.draining);
 	one(out, "access_log_dropped", "counter",
 		"access log lines dropped (full disk)", box.access_log_dropped);
+	one(out, "regex_limited", "counter",
+		"regexes given up for their limits: not matched",
+		box.regex_limited);
 	objects_print(c, out);
 	listeners_print(c, out);
 	upstreams_print(c, out);

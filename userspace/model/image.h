@@ -28,7 +28,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define IMAGE_MAGIC 0x30656772616d6967ull /* changes when the layout does */
+#define IMAGE_MAGIC 0x31656772616d6967ull /* changes when the layout does */
 #define IMAGE_CONTRACT 1
 #define IMAGE_ALIGN 8
 

@@ -424,7 +424,8 @@ worker_new(uint32_t index, struct mailbox *outbox,
 	w->registry = registry_new(w);
 	w->deadline = loop_timer_new(w->loop, on_deadline, w);
 	w->later_timer = loop_timer_new(w->loop, on_later, w);
-	w->router_scratch = router_scratch_new();
+	w->router_scratch = router_scratch_new(
+		&counters->listener[0].regex_limited);
 	str_init(&w->texts);
 	str_init(&w->text);
 	w->session_in = xmalloc(WORKER_SCRATCH);
