@@ -274,8 +274,10 @@ metrics_prometheus(const struct control *c, struct str *out)
 {
 	struct counters_listener box;
 	struct supervisor_view view;
+	struct generation_times times;
 
 	supervisor_view(c->supervisor, &view);
+	generation_times_get(c, &times);
 	supervisor_sum_listener(c->supervisor, 0, &box);
 	head(out, "build_info", "gauge", "version and build");
 	str_puts(out, PREFIX "build_info{version=\"" VERSION
@@ -286,6 +288,13 @@ metrics_prometheus(const struct control *c, struct str *out)
 		generation_number(c));
 	one(out, "generation_enforced", "gauge",
 		"the generation that all workers run", view.generation);
+	one(out, "generation_build_us", "gauge",
+		"what it took to build the newest generation", times.build_us);
+	one(out, "generation_enforce_us", "gauge",
+		"from sending it until the last worker ran it",
+		times.enforce_us);
+	one(out, "generation_bytes", "gauge", "size of the newest image",
+		times.bytes);
 	one(out, "proxy_up", "gauge", "1: a proxy runs", view.pid != 0);
 	one(out, "proxy_restarts", "counter",
 		"proxies that ended and were replaced", view.restarts);
