@@ -22,6 +22,7 @@
 #include "model/model.h"
 #include "net/loop.h"
 #include "net/shm.h"
+#include "proxy/census.h"
 #include "proxy/generation.h"
 #include "proxy/mailbox.h"
 #include "proxy/session.h"
@@ -187,7 +188,7 @@ worker_make(size_t routes, int origin)
 	getsockname(origin, (struct sockaddr *)&at, &length);
 	addr_parse_ip("127.0.0.1", ntohs(at.sin_port), &one.addr);
 	worker = worker_new(0, 1, mailbox_new(loop_new(), on_outbox, NULL),
-		&settings, xcalloc(1, sizeof(struct counters_worker)), NULL);
+		&settings, xcalloc(1, sizeof(struct counters_worker)), census_new());
 	image.object = generation_new(
 		image_make(routes, &err), matcher_cache_new(), 1, &err);
 	endpoints.object = endpoint_set_new(
@@ -227,7 +228,7 @@ client_make(void)
 		die("no socket pair");
 	fcntl(fds[1], F_SETFL, O_NONBLOCK);
 	addr_parse_ip("127.0.0.1", 40000, &peer);
-	session_open(worker, fds[1], &peer, SLOT);
+	session_open(worker, fds[1], &peer, SLOT, CENSUS_NOWHERE);
 	return fds[0];
 }
 

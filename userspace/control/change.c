@@ -207,7 +207,7 @@ gateway_apply(struct control *c, struct object *o, const struct change *change,
 
 static void
 virtual_service_apply(
-	const struct control *c, struct object *o, const struct change *change)
+	struct control *c, struct object *o, const struct change *change)
 {
 	free(o->block);
 	free(o->warning);
@@ -216,6 +216,7 @@ virtual_service_apply(
 	o->warning = change->block.warning;
 	o->block_digest = change->block.digest;
 	o->block_epoch = c->upstream_epoch;
+	generation_spent(c, change->block.spent_us);
 }
 
 struct object *

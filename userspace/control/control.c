@@ -152,6 +152,7 @@ on_ready_timeout(void *arg)
 void
 control_enforced(struct control *c, uint64_t generation)
 {
+	generation_enforced(c, generation);
 	change_enforced(c, generation);
 	admin_enforced(c->admin, generation);
 	if (c->ready_due && generation >= generation_number(c))

@@ -30,6 +30,9 @@ struct generations {
 	size_t length;
 	int fd;
 	char problem[512];
+	uint64_t blocks_us; /* spent on blocks since the last image */
+	uint64_t sent_us;   /* when the newest was sent */
+	struct generation_times times;
 };
 
 static void
@@ -96,6 +99,35 @@ const char *
 generation_problem(const struct control *c)
 {
 	return c->generation->problem;
+}
+
+void
+generation_times_get(const struct control *c, struct generation_times *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (c->generation != NULL)
+		*out = c->generation->times;
+}
+
+void
+generation_spent(struct control *c, uint64_t us)
+{
+	if (c->generation != NULL)
+		c->generation->blocks_us += us;
+}
+
+void
+generation_enforced(struct control *c, uint64_t number)
+{
+	struct generations *g = c->generation;
+
+	if (number != g->number || g->sent_us == 0)
+		return;
+	g->times.enforce_us = clock_monotonic_us() - g->sent_us;
+	g->sent_us = 0;
+	log_debug("generation %" PRIu64 ": enforced build_us=%" PRIu64
+		  " enforce_us=%" PRIu64 " bytes=%zu",
+		number, g->times.build_us, g->times.enforce_us, g->times.bytes);
 }
 
 void
@@ -211,6 +243,7 @@ vhost_block_build(const struct control *c,
 	struct error *err)
 {
 	struct lookup l = { .control = c };
+	uint64_t begin = clock_monotonic_us();
 
 	memset(out, 0, sizeof(*out));
 	str_init(&l.warning);
@@ -221,6 +254,7 @@ vhost_block_build(const struct control *c,
 	if (out->bytes != NULL && l.warning.length > 0)
 		out->warning = str_steal(&l.warning);
 	out->digest = destinations_digest(c, vs);
+	out->spent_us = clock_monotonic_us() - begin;
 	str_fini(&l.warning);
 	return out->bytes == NULL ? -1 : 0;
 }
@@ -441,7 +475,7 @@ generation_commit(struct control *c)
 {
 	struct generations *g = c->generation;
 	struct error err = ERROR_INIT;
-	uint64_t number = g->number + 1;
+	uint64_t number = g->number + 1, begin = clock_monotonic_us();
 	size_t length;
 	void *bytes;
 
@@ -462,7 +496,12 @@ generation_commit(struct control *c)
 	g->number = number;
 	g->problem[0] = '\0';
 	g->last_ms = clock_monotonic_ms();
-	log_debug("generation %" PRIu64 ": sent bytes=%zu", number, length);
+	g->sent_us = clock_monotonic_us();
+	g->times = (struct generation_times){
+		.build_us = g->blocks_us + (g->sent_us - begin),
+		.bytes = length,
+	};
+	g->blocks_us = 0;
 	supervisor_send_generation(c->supervisor);
 	kernel_tell(c);
 }

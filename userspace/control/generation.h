@@ -31,12 +31,27 @@ int generation_fd(const struct control *c);
 /* Why the newest changes could not be made an image, or "". */
 const char *generation_problem(const struct control *c);
 
+/* From holding the models to every worker running them, of the newest. */
+struct generation_times {
+	uint64_t build_us;   /* blocks of what changed, the image, its memfd */
+	uint64_t enforce_us; /* from sending it until the last worker ran it */
+	size_t bytes;
+};
+
+void generation_times_get(
+	const struct control *c, struct generation_times *out);
+/* A changed virtual service took that long to build. */
+void generation_spent(struct control *c, uint64_t us);
+/* Every worker runs that one. */
+void generation_enforced(struct control *c, uint64_t number);
+
 /* Made of a virtual service. */
 struct vhost_block {
 	void *bytes;
 	uint32_t length;
 	char *warning; /* or NULL */
 	uint64_t digest;
+	uint64_t spent_us; /* building it */
 };
 
 int vhost_block_build(const struct control *c,

@@ -123,6 +123,15 @@ family_head(struct str *out, const char *family, const struct counter_name *n)
 	free(name);
 }
 
+/* Counted in slot 0; printed with the process's own. */
+static bool
+is_of_the_box(const struct counter_name *n)
+{
+	return n->offset ==
+		       offsetof(struct counters_listener, access_log_dropped) ||
+	       n->offset == offsetof(struct counters_listener, regex_limited);
+}
+
 static void
 listeners_print(const struct control *c, struct str *out)
 {
@@ -131,9 +140,7 @@ listeners_print(const struct control *c, struct str *out)
 
 	for (const struct counter_name *n = counters_listener_names;
 		n->name != NULL; n++) {
-		/* Of the box, slot 0; printed with the process's own. */
-		if (n->offset ==
-			offsetof(struct counters_listener, access_log_dropped))
+		if (is_of_the_box(n))
 			continue;
 		family_head(out, "listener", n);
 		for (size_t i = 0; i < count; i++) {
@@ -267,8 +274,10 @@ metrics_prometheus(const struct control *c, struct str *out)
 {
 	struct counters_listener box;
 	struct supervisor_view view;
+	struct generation_times times;
 
 	supervisor_view(c->supervisor, &view);
+	generation_times_get(c, &times);
 	supervisor_sum_listener(c->supervisor, 0, &box);
 	head(out, "build_info", "gauge", "version and build");
 	str_puts(out, PREFIX "build_info{version=\"" VERSION
@@ -279,6 +288,13 @@ metrics_prometheus(const struct control *c, struct str *out)
 		generation_number(c));
 	one(out, "generation_enforced", "gauge",
 		"the generation that all workers run", view.generation);
+	one(out, "generation_build_us", "gauge",
+		"what it took to build the newest generation", times.build_us);
+	one(out, "generation_enforce_us", "gauge",
+		"from sending it until the last worker ran it",
+		times.enforce_us);
+	one(out, "generation_bytes", "gauge", "size of the newest image",
+		times.bytes);
 	one(out, "proxy_up", "gauge", "1: a proxy runs", view.pid != 0);
 	one(out, "proxy_restarts", "counter",
 		"proxies that ended and were replaced", view.restarts);
@@ -286,6 +302,9 @@ metrics_prometheus(const struct control *c, struct str *out)
 		view.draining);
 	one(out, "access_log_dropped", "counter",
 		"access log lines dropped (full disk)", box.access_log_dropped);
+	one(out, "regex_limited", "counter",
+		"regexes given up for their limits: not matched",
+		box.regex_limited);
 	objects_print(c, out);
 	listeners_print(c, out);
 	upstreams_print(c, out);

@@ -920,7 +920,6 @@ on_enforced(struct proxy *p, uint64_t generation)
 	p->enforced = true;
 	loop_timer_stop(p->timer);
 	s->problem[0] = '\0';
-	log_debug("generation %" PRIu64 ": enforced", generation);
 	if (s->draining != NULL && !s->ending)
 		replaced_drain(s);
 	control_enforced(s->control, generation);

@@ -52,7 +52,8 @@
 	X(limit_answer_slow, "connections reset: the client did not read")     \
 	X(idle_closed, "idle connections closed")                              \
 	X(accept_failed, "accept() failures (descriptors)")                    \
-	X(access_log_dropped, "access log lines dropped (full disk)")
+	X(access_log_dropped, "access log lines dropped (full disk)")          \
+	X(regex_limited, "regexes given up for their limits: not matched")
 
 #define COUNTERS_UPSTREAM(X)                                                   \
 	X(requests, "requests sent")                                           \

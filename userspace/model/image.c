@@ -234,6 +234,10 @@ check_node_matchers(struct checker *c, const struct image_vhost *v,
 {
 	struct image_array list = { n->matchers, n->matcher_count };
 
+	if (n->route != IMAGE_NO_ROUTE &&
+		(n->route >= v->routes.count || n->matcher_count != 1 ||
+			n->path_type >= MODEL_PATH_REGEX))
+		return fault(c, "route of a node");
 	if (n->matcher_count <= 1)
 		return check_indices(c, v, &n->matchers, n->matcher_count);
 	if (CHECK_ARRAY(c, list, uint32_t) < 0)

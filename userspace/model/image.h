@@ -29,7 +29,7 @@
 #include "base/str.h"
 #include "model/policy.h"
 
-#define IMAGE_MAGIC 0x31656772616d6967ull /* changes when the layout does */
+#define IMAGE_MAGIC 0x32656772616d6967ull /* changes when the layout does */
 #define IMAGE_CONTRACT 2
 #define IMAGE_ALIGN 8
 

@@ -475,7 +475,8 @@ worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
 	w->outliers = outliers_new(w);
 	w->deadline = loop_timer_new(w->loop, on_deadline, w);
 	w->later_timer = loop_timer_new(w->loop, on_later, w);
-	w->router_scratch = router_scratch_new();
+	w->router_scratch = router_scratch_new(
+		&counters->listener[0].regex_limited);
 	str_init(&w->texts);
 	str_init(&w->text);
 	w->session_in = xmalloc(WORKER_SCRATCH);

@@ -21,16 +21,18 @@ method_holds(const struct condition_run *run, const struct image_matcher *m,
 	return false;
 }
 
-static bool
+static enum matcher_verdict
 value_holds(const struct condition_run *run, const struct image_condition *c,
 	struct slice value)
 {
 	if (c->presence)
-		return true;
+		return MATCHER_YES;
 	if (c->regex != IMAGE_NO_REGEX)
 		return matcher_matches(
 			run->regexes[c->regex], run->matchers, value);
-	return slice_equal(image_text(run->vhost, c->value), value);
+	return slice_equal(image_text(run->vhost, c->value), value)
+		       ? MATCHER_YES
+		       : MATCHER_NO;
 }
 
 static bool
@@ -47,8 +49,14 @@ header_holds(const struct condition_run *run, const struct image_condition *c,
 		if (f->id == HTTP_FIELD_OTHER &&
 			!slice_equal_nocase(http_field_name(head, f), name))
 			continue;
-		if (value_holds(run, c, http_field_value(head, f)))
+		switch (value_holds(run, c, http_field_value(head, f))) {
+		case MATCHER_YES:
 			return !c->invert;
+		case MATCHER_LIMITED:
+			return false;
+		case MATCHER_NO:
+			break;
+		}
 	}
 	return c->invert;
 }
@@ -104,9 +112,16 @@ query_holds(const struct condition_run *run, const struct image_condition *c,
 		struct slice value = cut(&query, '&');
 		struct slice key = cut(&value, '=');
 
-		if (slice_equal(decode(key, run->text), name) &&
-			value_holds(run, c, decode(value, run->text)))
+		if (!slice_equal(decode(key, run->text), name))
+			continue;
+		switch (value_holds(run, c, decode(value, run->text))) {
+		case MATCHER_YES:
 			return !c->invert;
+		case MATCHER_LIMITED:
+			return false;
+		case MATCHER_NO:
+			break;
+		}
 	}
 	return c->invert;
 }

@@ -2,7 +2,8 @@
  * What a matcher asks of a request besides the path: method, header fields,
  * query parameters. All of them must hold. A condition on a field or parameter
  * that is there several times holds if one of them fulfils it; inverted, it
- * holds if none does. Parameters are compared decoded (%XX; "+" is "+").
+ * holds if none does. A regex given up for its limits fulfils neither.
+ * Parameters are compared decoded (%XX; "+" is "+").
  */
 #ifndef ROUTING_CONDITION_H
 #define ROUTING_CONDITION_H

@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "base/table.h"
 
-/* Enough for any sane path; a pattern that backtracks without end stops
- * within some milliseconds. */
+/* Steps, not time: enough for any sane path; a pattern that backtracks without
+ * end stops within some milliseconds. */
 #define MATCH_LIMIT   50000
 #define HEAP_LIMIT_KB 1024
 #define JIT_STACK_MIN (32 << 10)
@@ -19,6 +19,7 @@
 
 struct matcher {
 	pcre2_code *code;
+	bool jit;
 	uint32_t refs;
 };
 
@@ -30,7 +31,7 @@ struct matcher_run {
 	pcre2_match_data *data;
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack;
-	uint64_t limited;
+	uint64_t *limited;
 };
 
 static void
@@ -121,10 +122,10 @@ matcher_cache_take(
 		code = pattern_compile(pattern, err);
 		if (code == NULL)
 			return NULL;
-		/* Where this is refused, pcre2_match() interprets. */
-		pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 		m = xcalloc(1, sizeof(*m));
 		m->code = code;
+		/* Where this is refused, pcre2_match() interprets. */
+		m->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
 		table_set(c->by_pattern, pattern.data, m);
 	}
 	m->refs++;
@@ -147,10 +148,11 @@ not_null(void *made)
 }
 
 struct matcher_run *
-matcher_run_new(void)
+matcher_run_new(uint64_t *limited)
 {
 	struct matcher_run *r = xcalloc(1, sizeof(*r));
 
+	r->limited = limited;
 	r->data = not_null(pcre2_match_data_create(1, NULL));
 	r->context = not_null(pcre2_match_context_create(NULL));
 	/* NULL where there is no JIT; then it is not used either. */
@@ -172,22 +174,24 @@ matcher_run_free(struct matcher_run *r)
 	free(r);
 }
 
-bool
+enum matcher_verdict
 matcher_matches(
 	const struct matcher *m, struct matcher_run *r, struct slice text)
 {
-	const char *bytes = text.length > 0 ? text.data : "";
+	PCRE2_SPTR bytes = (PCRE2_SPTR)(text.length > 0 ? text.data : "");
 	int rc;
 
-	rc = pcre2_match(m->code, (PCRE2_SPTR)bytes, text.length, 0, 0, r->data,
-		r->context);
-	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
-		r->limited++;
-	return rc >= 0;
-}
-
-uint64_t
-matcher_run_limited(const struct matcher_run *r)
-{
-	return r->limited;
+	/* What pcre2_match() would check before is so here. */
+	if (m->jit)
+		rc = pcre2_jit_match(
+			m->code, bytes, text.length, 0, 0, r->data, r->context);
+	else
+		rc = pcre2_match(
+			m->code, bytes, text.length, 0, 0, r->data, r->context);
+	if (rc >= 0)
+		return MATCHER_YES;
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return MATCHER_NO;
+	(*r->limited)++;
+	return MATCHER_LIMITED;
 }

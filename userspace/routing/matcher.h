@@ -1,7 +1,7 @@
 /*
  * Compiled regexes (PCRE2, JIT where the system allows it), kept by pattern
- * and counted, and the limited way in which they are run: a pattern that goes
- * on for too long has not matched. Patterns must match the whole text.
+ * and counted, and the limited way in which they are run: a pattern that takes
+ * more steps than MATCH_LIMIT is given up. Patterns must match the whole text.
  */
 #ifndef ROUTING_MATCHER_H
 #define ROUTING_MATCHER_H
@@ -21,11 +21,17 @@ struct matcher *matcher_cache_take(
 	struct matcher_cache *c, struct slice pattern, struct error *err);
 void matcher_release(struct matcher *m); /* NULL is fine */
 
-struct matcher_run *matcher_run_new(void);
+enum matcher_verdict {
+	MATCHER_NO,
+	MATCHER_YES,
+	MATCHER_LIMITED, /* given up: neither it nor its contrary holds */
+};
+
+/* *limited counts what is given up; it stays the caller's. */
+struct matcher_run *matcher_run_new(uint64_t *limited);
 void matcher_run_free(struct matcher_run *r);
-bool matcher_matches(
+enum matcher_verdict matcher_matches(
 	const struct matcher *m, struct matcher_run *r, struct slice text);
-uint64_t matcher_run_limited(const struct matcher_run *r);
 
 /* The text that every match of pattern begins with, into out (room for the
  * pattern's length). Less than there is, or nothing, where a pattern is not

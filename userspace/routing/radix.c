@@ -9,12 +9,14 @@
 #endif
 
 #include "base/mem.h"
+#include "model/model.h"
 
 #define SORT_SMALL 24 /* below, insertion is quicker than counting */
 
-/* A node that waits for its children: the keys below it, and how many bytes
- * of them its ancestors have. */
+/* A node that waits to be finished: the keys below it, and how many bytes of
+ * them its ancestors have. */
 struct pending {
+	size_t index; /* of the node */
 	size_t first, count;
 	uint32_t depth;
 	uint32_t cover; /* lowest route above that takes everything */
@@ -24,8 +26,8 @@ struct builder {
 	struct block *block;
 	struct radix_nodes *nodes;
 	struct radix_key *keys, *spare;
-	struct pending *pending; /* of node base + i */
-	size_t base, pending_size;
+	struct pending *pending; /* a stack */
+	size_t pending_count, pending_size;
 	radix_covered_f *covered;
 	void *arg;
 };
@@ -87,23 +89,26 @@ keys_sort(
 }
 
 static void
-node_add(struct builder *b, struct pending p)
+node_add(struct radix_nodes *nodes)
 {
-	struct radix_nodes *nodes = b->nodes;
-	size_t i = nodes->count - b->base;
-
 	if (nodes->count == nodes->capacity) {
 		nodes->capacity = nodes->capacity ? nodes->capacity * 2 : 64;
 		nodes->node = xreallocarray(
 			nodes->node, nodes->capacity, sizeof(*nodes->node));
 	}
-	if (i == b->pending_size) {
+	nodes->node[nodes->count++] =
+		(struct image_node){ .route = IMAGE_NO_ROUTE };
+}
+
+static void
+pending_push(struct builder *b, struct pending p)
+{
+	if (b->pending_count == b->pending_size) {
 		b->pending_size = b->pending_size ? b->pending_size * 2 : 64;
 		b->pending = xreallocarray(
 			b->pending, b->pending_size, sizeof(*b->pending));
 	}
-	nodes->node[nodes->count++] = (struct image_node){ 0 };
-	b->pending[i] = p;
+	b->pending[b->pending_count++] = p;
 }
 
 /* The matchers of a node; those that an earlier route leaves nothing to are
@@ -115,6 +120,10 @@ node_set_matchers(struct builder *b, struct image_node *node,
 	uint32_t *list = &node->matchers;
 
 	node->matcher_count = (uint32_t)count;
+	if (count == 1 && keys[0].takes_all) {
+		node->route = keys[0].route;
+		node->path_type = keys[0].path_type;
+	}
 	if (count > 1) {
 		node->matchers = block_room(b->block, count, sizeof(*list));
 		list = block_at(b->block, node->matchers);
@@ -129,28 +138,35 @@ node_set_matchers(struct builder *b, struct image_node *node,
 	return cover;
 }
 
-/* One child for each byte that follows. */
+/* One child for each byte that follows. They wait on the stack, the first on
+ * top: so what is below each comes to lie behind it before the next is seen to.
+ */
 static void
 node_add_children(struct builder *b, size_t index, struct pending p)
 {
-	size_t first = b->nodes->count, count, end = p.first + p.count;
+	size_t first = b->nodes->count, count = 0, end = p.first + p.count;
+	size_t begin[257];
 	struct image_node *node;
 	uint8_t bytes[256], *key = bytes;
 
 	keys_sort(b, b->keys + p.first, p.count, p.depth);
-	for (size_t i = p.first; i < end; i += p.count) {
-		bytes[b->nodes->count - first] =
-			byte_at(b, &b->keys[i], p.depth);
-		for (p.count = 1; i + p.count < end; p.count++)
-			if (byte_at(b, &b->keys[i + p.count], p.depth) !=
-				bytes[b->nodes->count - first])
-				break;
-		node_add(b, (struct pending){ i, p.count, p.depth, p.cover });
+	for (size_t i = p.first; i < end; i++) {
+		uint8_t c = byte_at(b, &b->keys[i], p.depth);
+
+		if (count > 0 && bytes[count - 1] == c)
+			continue;
+		begin[count] = i;
+		bytes[count++] = c;
+		node_add(b->nodes);
 	}
-	count = b->nodes->count - first;
+	begin[count] = end;
+	for (size_t i = count; i-- > 0;)
+		pending_push(
+			b, (struct pending){ first + i, begin[i],
+				   begin[i + 1] - begin[i], p.depth, p.cover });
 	node = &b->nodes->node[index];
 	node->first_child = (uint32_t)first;
-	node->child_count = (uint32_t)count;
+	node->child_count = (uint16_t)count;
 	if (count > IMAGE_NODE_KEYS) {
 		node->keys = block_room(b->block, count, 1);
 		key = block_at(b->block, node->keys);
@@ -179,10 +195,9 @@ keys_ending_first(
 }
 
 static void
-node_finish(struct builder *b, size_t index)
+node_finish(struct builder *b, struct pending p)
 {
-	struct pending p = b->pending[index - b->base];
-	struct image_node *node = &b->nodes->node[index];
+	struct image_node *node = &b->nodes->node[p.index];
 	struct radix_key *keys = b->keys + p.first;
 	size_t here;
 
@@ -197,7 +212,7 @@ node_finish(struct builder *b, size_t index)
 	p.first += here;
 	p.count -= here;
 	if (p.count > 0)
-		node_add_children(b, index, p);
+		node_add_children(b, p.index, p);
 }
 
 uint32_t
@@ -209,21 +224,24 @@ radix_build(struct block *block, struct radix_nodes *nodes,
 		.block = block,
 		.nodes = nodes,
 		.keys = keys,
-		.base = nodes->count,
 		.covered = covered,
 		.arg = arg,
 	};
+	size_t root = nodes->count;
 
 	if (count == 0)
 		return IMAGE_RADIX_NONE;
 	b.spare = xreallocarray(NULL, count, sizeof(*keys));
-	node_add(&b, (struct pending){ 0, count, 0, cover });
-	for (size_t i = b.base; i < nodes->count; i++)
-		node_finish(&b, i);
+	node_add(nodes);
+	pending_push(&b, (struct pending){ root, 0, count, 0, cover });
+	while (b.pending_count > 0)
+		node_finish(&b, b.pending[--b.pending_count]);
 	free(b.spare);
 	free(b.pending);
-	return (uint32_t)b.base;
+	return (uint32_t)root;
 }
+
+/* ---- walking */
 
 /* Which of up to 16 keys is c; -1: none. */
 static inline int
@@ -259,6 +277,26 @@ child_of(const struct image_vhost *vhost, const struct image_node *nodes,
 	return at == NULL ? NULL : &nodes[node->first_child + (at - keys)];
 }
 
+/* memcmp() == 0 without a call: labels are short. */
+static inline bool
+bytes_equal(const char *a, const char *b, size_t n)
+{
+	uint64_t x, y;
+
+	for (; n >= sizeof(x); n -= sizeof(x)) {
+		memcpy(&x, a, sizeof(x));
+		memcpy(&y, b, sizeof(y));
+		if (x != y)
+			return false;
+		a += sizeof(x);
+		b += sizeof(x);
+	}
+	for (; n > 0; n--)
+		if (*a++ != *b++)
+			return false;
+	return true;
+}
+
 /* Whether the path goes on with the node's label, of which the first bytes
  * are known to; at its end the path has a NUL, as the keys of exact matchers
  * do. */
@@ -269,6 +307,8 @@ label_fits(const struct image_vhost *vhost, const struct image_node *node,
 	const char *label = node->text;
 	size_t length = node->label_length;
 
+	if (length <= known)
+		return length <= rest.length || label[0] == '\0';
 	if (length > IMAGE_NODE_TEXT)
 		label = image_at(vhost, node->label);
 	if (length > rest.length) {
@@ -277,32 +317,56 @@ label_fits(const struct image_vhost *vhost, const struct image_node *node,
 		length = rest.length;
 	}
 	return length <= known ||
-	       memcmp(label + known, rest.data + known, length - known) == 0;
+	       bytes_equal(label + known, rest.data + known, length - known);
 }
 
-size_t
+/* length: of the path up to the node; ends: there it is over. */
+static inline void
+node_note(const struct image_vhost *vhost, const struct image_node *node,
+	size_t length, bool ends, struct radix_found *found)
+{
+	const uint32_t *list = &node->matchers;
+
+	if (node->route != IMAGE_NO_ROUTE) {
+		if (node->matchers >= found->matcher ||
+			(node->path_type == MODEL_PATH_EXACT && !ends))
+			return;
+		found->matcher = node->matchers;
+		found->route = node->route;
+		found->prefix_length = (uint32_t)length;
+		found->path_type = node->path_type;
+		return;
+	}
+	if (node->matcher_count > 1)
+		list = image_at(vhost, node->matchers);
+	if (*list < found->matcher)
+		found->lists[found->count++] =
+			(struct radix_list){ list, list + node->matcher_count };
+}
+
+void
 radix_walk(const struct image_vhost *vhost, uint32_t root, struct slice path,
-	struct radix_list *lists)
+	struct radix_found *found)
 {
 	const struct image_node *nodes = image_at(vhost, vhost->nodes.offset);
 	const struct image_node *node = &nodes[root];
-	size_t count = 0, known = 0;
+	size_t length = path.length, known = 0;
 
 	while (node != NULL && label_fits(vhost, node, path, known)) {
-		const uint32_t *list = &node->matchers;
+		bool ends = node->label_length > path.length;
 
-		if (node->matcher_count > 1)
-			list = image_at(vhost, node->matchers);
+		if (!ends) {
+			path.data += node->label_length;
+			path.length -= node->label_length;
+		}
 		if (node->matcher_count > 0)
-			lists[count++] = (struct radix_list){ list,
-				list + node->matcher_count };
-		if (node->label_length > path.length)
+			node_note(vhost, node,
+				ends ? length : length - path.length, ends,
+				found);
+		if (ends)
 			break;
-		path.data += node->label_length;
-		path.length -= node->label_length;
 		known = 1;
 		node = child_of(vhost, nodes, node,
 			path.length > 0 ? (uint8_t)path.data[0] : '\0');
 	}
-	return count;
 }

@@ -18,6 +18,7 @@ struct radix_key {
 	uint32_t text, length; /* offset in the block */
 	uint32_t matcher;
 	uint32_t route;
+	uint8_t path_type;
 	bool takes_all; /* of the paths that come here: a prefix (or an exact
 			   path) without further conditions */
 };
@@ -44,9 +45,20 @@ struct radix_list { /* indices of matchers, ascending */
 	const uint32_t *at, *end;
 };
 
-/* The lists that a path meets, appended to lists, which has room for
- * path.length + 2 more. Returns how many. */
-size_t radix_walk(const struct image_vhost *vhost, uint32_t root,
-	struct slice path, struct radix_list *lists);
+struct radix_found {
+	/* The first matcher that takes the path for certain; UINT32_MAX: none,
+	 * and the rest says nothing. */
+	uint32_t matcher;
+	uint32_t route;
+	uint32_t prefix_length; /* as in struct router_match */
+	uint8_t path_type;
+	/* Those before it that have to be asked. */
+	struct radix_list *lists; /* room for two more than the path is long */
+	size_t count;
+};
+
+/* Adds what the path meets to found, which may hold something already. */
+void radix_walk(const struct image_vhost *vhost, uint32_t root,
+	struct slice path, struct radix_found *found);
 
 #endif

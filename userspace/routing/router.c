@@ -183,11 +183,11 @@ router_image(const struct router *r)
 }
 
 struct router_scratch *
-router_scratch_new(void)
+router_scratch_new(uint64_t *limited)
 {
 	struct router_scratch *s = xcalloc(1, sizeof(*s));
 
-	s->matchers = matcher_run_new();
+	s->matchers = matcher_run_new(limited);
 	str_init(&s->lower);
 	str_init(&s->text);
 	return s;
@@ -203,12 +203,6 @@ router_scratch_free(struct router_scratch *s)
 	str_fini(&s->text);
 	free(s->lists);
 	free(s);
-}
-
-uint64_t
-router_scratch_limited(const struct router_scratch *s)
-{
-	return matcher_run_limited(s->matchers);
 }
 
 const struct image_upstream *
@@ -325,28 +319,29 @@ path_lower(struct router_scratch *s, struct slice path)
 	return (struct slice){ s->lower.data, s->lower.length };
 }
 
-/* All lists that hold candidates for the path. */
-static size_t
-lists_collect(const struct image_vhost *vhost, struct router_scratch *s,
-	struct slice path)
+/* All matchers that may take the path. */
+static void
+candidates_collect(const struct image_vhost *vhost, struct router_scratch *s,
+	struct slice path, struct radix_found *found)
 {
 	const struct image_radix *radix = image_at(vhost, vhost->root);
 	const uint32_t *residual = image_at(vhost, vhost->residual.offset);
-	size_t most = 2 * (path.length + 2) + 1, count = 0;
+	size_t most = 2 * (path.length + 2) + 1;
 
 	if (most > s->list_size) {
 		s->lists = xreallocarray(s->lists, most, sizeof(*s->lists));
 		s->list_size = most;
 	}
+	found->matcher = UINT32_MAX;
+	found->lists = s->lists;
+	found->count = 0;
 	if (radix->cased != IMAGE_RADIX_NONE)
-		count = radix_walk(vhost, radix->cased, path, s->lists);
+		radix_walk(vhost, radix->cased, path, found);
 	if (radix->nocase != IMAGE_RADIX_NONE)
-		count += radix_walk(vhost, radix->nocase, path_lower(s, path),
-			s->lists + count);
-	if (vhost->residual.count > 0)
-		s->lists[count++] = (struct radix_list){ residual,
+		radix_walk(vhost, radix->nocase, path_lower(s, path), found);
+	if (vhost->residual.count > 0 && residual[0] < found->matcher)
+		s->lists[found->count++] = (struct radix_list){ residual,
 			residual + vhost->residual.count };
-	return count;
 }
 
 /* Lets lists[i] sink to its place: a heap, the lowest index on top. */
@@ -378,8 +373,8 @@ path_holds(const struct condition_run *run, const struct image_matcher *m,
 	case MODEL_PATH_EXACT:
 		return m->path.length == path.length;
 	default:
-		return matcher_matches(
-			run->regexes[m->regex], run->matchers, path);
+		return matcher_matches(run->regexes[m->regex], run->matchers,
+			       path) == MATCHER_YES;
 	}
 }
 
@@ -394,33 +389,56 @@ match_set(struct router_match *match, const struct image_matcher *m,
 				       : (uint32_t)path.length;
 }
 
+/* The first of those that have to be asked, if it comes before the one that
+ * is certain. */
+static bool
+lists_ask(const struct router_vhost *v, struct router_scratch *s,
+	const struct router_request *request, const struct radix_found *found,
+	struct router_match *match)
+{
+	const struct image_vhost *vhost = v->vhost;
+	const struct image_matcher *matchers =
+		image_at(vhost, vhost->matchers.offset);
+	struct condition_run run = { vhost, v->regexes, s->matchers, &s->text };
+	struct slice path = request->target.path;
+	struct radix_list *lists = found->lists;
+	size_t count = found->count;
+
+	for (size_t i = count / 2; i-- > 0;)
+		lists_sink(lists, count, i);
+	while (count > 0 && *lists[0].at < found->matcher) {
+		const struct image_matcher *m = &matchers[*lists[0].at];
+
+		if (path_holds(&run, m, path) &&
+			conditions_hold(&run, m, request)) {
+			match_set(match, m,
+				image_at(vhost, vhost->routes.offset), path);
+			return true;
+		}
+		if (++lists[0].at == lists[0].end)
+			lists[0] = lists[--count];
+		lists_sink(lists, count, 0);
+	}
+	return false;
+}
+
 static void
 route_find(const struct router_vhost *v, struct router_scratch *s,
 	const struct router_request *request, struct router_match *match)
 {
 	const struct image_vhost *vhost = v->vhost;
-	const struct image_matcher *matchers =
-		image_at(vhost, vhost->matchers.offset);
 	const struct image_route *routes =
 		image_at(vhost, vhost->routes.offset);
-	struct condition_run run = { vhost, v->regexes, s->matchers, &s->text };
-	struct slice path = request->target.path;
-	size_t count = lists_collect(vhost, s, path);
+	struct radix_found found;
 
-	for (size_t i = count / 2; i-- > 0;)
-		lists_sink(s->lists, count, i);
-	while (count > 0) {
-		const struct image_matcher *m = &matchers[*s->lists[0].at];
-
-		if (path_holds(&run, m, path) &&
-			conditions_hold(&run, m, request)) {
-			match_set(match, m, routes, path);
-			return;
-		}
-		if (++s->lists[0].at == s->lists[0].end)
-			s->lists[0] = s->lists[--count];
-		lists_sink(s->lists, count, 0);
-	}
+	candidates_collect(vhost, s, request->target.path, &found);
+	if (found.count > 0 && lists_ask(v, s, request, &found, match))
+		return;
+	if (found.matcher == UINT32_MAX)
+		return;
+	match->route = &routes[found.route];
+	match->path_type = found.path_type;
+	match->prefix_length = found.prefix_length;
 }
 
 void

@@ -31,10 +31,10 @@ struct router *router_new(const struct image *image, struct matcher_cache *c,
 void router_free(struct router *r);
 const struct image *router_image(const struct router *r);
 
-struct router_scratch *router_scratch_new(void);
+/* *limited counts the regexes that were given up for their limits: their
+ * matcher has not matched then. */
+struct router_scratch *router_scratch_new(uint64_t *limited);
 void router_scratch_free(struct router_scratch *s);
-/* How often a regex was given up for its limits (it had not matched then). */
-uint64_t router_scratch_limited(const struct router_scratch *s);
 
 struct router_request {
 	uint32_t listener; /* slot */

@@ -10,6 +10,8 @@
 #include "routing/block.h"
 #include "routing/vhost_matchers.h"
 
+#define RESIDUAL_MAX 64 /* regexes to be tried one by one without a warning */
+
 struct vhost_builder {
 	struct block block;
 	uint32_t routes; /* offset of the struct image_route */
@@ -369,6 +371,23 @@ route_unreachable(uint32_t route, uint32_t earlier, void *arg)
 	route_warn(arg, route, text);
 }
 
+/* Regexes that begin with no fixed text cost each request of the host. */
+static void
+residual_warn(const struct vhost_builder *b)
+{
+	const struct image_vhost *vhost = block_at(&b->block, 0);
+	char text[200];
+
+	if (vhost->residual.count <= RESIDUAL_MAX)
+		return;
+	snprintf(text, sizeof(text),
+		"%" PRIu32 " regexes do not begin with a fixed text (like "
+		"/api/): every request tries them one by one; up to %d go "
+		"without this warning",
+		vhost->residual.count, RESIDUAL_MAX);
+	b->warning("virtualHost", text, b->arg);
+}
+
 static size_t
 matcher_count(const struct model_virtual_service *vs)
 {
@@ -409,6 +428,7 @@ vhost_put(struct vhost_builder *b, const struct model_virtual_service *vs,
 		if (route_put(b, i, &vs->routes[i], err) < 0)
 			return -1;
 	vhost_matchers_finish(b->matchers, route_unreachable, b);
+	residual_warn(b);
 	return 0;
 }
 

@@ -234,6 +234,8 @@ static int
 regex_path_add(struct vhost_matchers *v, const struct model_matcher *m,
 	bool nocase, struct radix_key k, uint32_t *index, struct error *err)
 {
+	const struct slice caseless = slice_of("(?i)");
+	struct slice pattern = slice_of(m->path);
 	char *literal;
 	size_t length;
 
@@ -242,12 +244,20 @@ regex_path_add(struct vhost_matchers *v, const struct model_matcher *m,
 	str_puts(&v->text, m->path);
 	if (regex_add(v, v->text.data, index, err) < 0)
 		return error_prefix(err, ".regex");
-	literal = xmalloc(v->text.length + 1);
-	length = matcher_literal(
-		(struct slice){ v->text.data, v->text.length }, literal);
 	k.takes_all = false;
-	key_add(length > 0 ? &v->cased : &v->residual, k,
-		(struct slice){ literal, length }, v->block);
+	if (slice_starts(pattern, caseless)) {
+		pattern.data += caseless.length;
+		pattern.length -= caseless.length;
+		nocase = true;
+	}
+	literal = xmalloc(pattern.length + 1);
+	length = matcher_literal(pattern, literal);
+	for (size_t i = 0; i < length && nocase; i++)
+		literal[i] = http_char_lower(literal[i]);
+	key_add(length == 0 ? &v->residual
+		: nocase    ? &v->nocase
+			    : &v->cased,
+		k, (struct slice){ literal, length }, v->block);
 	free(literal);
 	return 0;
 }
@@ -279,7 +289,11 @@ vhost_matchers_add(struct vhost_matchers *v, const struct model_matcher *m,
 	uint32_t regex = IMAGE_NO_REGEX;
 	struct image_str path = block_text(v->block, m->path);
 	struct image_matcher *to;
-	struct radix_key k = { .matcher = (uint32_t)v->added, .route = route };
+	struct radix_key k = {
+		.matcher = (uint32_t)v->added,
+		.route = route,
+		.path_type = (uint8_t)m->path_type,
+	};
 	bool nocase = m->case_sensitive.given && !m->case_sensitive.value &&
 		      has_letter(m->path);
 

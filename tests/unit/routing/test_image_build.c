@@ -249,6 +249,52 @@ unreachable_routes_are_found(void **state)
 	}
 }
 
+/* Only those that begin with no fixed text are tried one by one. */
+static void
+many_regexes_without_beginning_are_warned_about(void **state)
+{
+	static const struct {
+		const char *what, *pattern;
+		size_t count;
+		bool nocase, warned;
+	} rows[] = {
+		{ "64", ".*/%zu", 64, false, false },
+		{ "65", ".*/%zu", 65, false, true },
+		{ "with a beginning", "/%zu/.*", 65, false, false },
+		{ "with a beginning, without case", "/a%zu/.*", 65, true,
+			false },
+		{ "with a beginning, (?i)", "(?i)/a%zu/.*", 65, false, false },
+		{ "alternatives", "/a%zu|/b", 65, false, true },
+	};
+	static struct model_matcher m[65];
+	static struct model_route routes[65];
+	static char paths[65][32];
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct model_virtual_service vs =
+			test_service(routes, rows[i].count);
+
+		for (size_t k = 0; k < rows[i].count; k++) {
+			char *number = strstr(rows[i].pattern, "%zu");
+
+			snprintf(paths[k], sizeof(paths[k]), "%.*s%zu%s",
+				(int)(number - rows[i].pattern),
+				rows[i].pattern, k, number + 3);
+			m[k] = (struct model_matcher){
+				.path_type = MODEL_PATH_REGEX,
+				.path = paths[k],
+				.case_sensitive.given = rows[i].nocase,
+			};
+			routes[k] = test_route(NULL, &m[k]);
+		}
+		fixture_block(f, &vs);
+		if ((strstr(f->warnings.data, "one by one") != NULL) !=
+			rows[i].warned)
+			fail_msg("%s: %s", rows[i].what, f->warnings.data);
+	}
+}
+
 static void
 one_reachable_matcher_is_enough(void **state)
 {
@@ -380,6 +426,7 @@ main(void)
 		TEST(regexes_are_checked),
 		TEST(rewrites_of_regexes_are_warned_about),
 		TEST(unreachable_routes_are_found),
+		TEST(many_regexes_without_beginning_are_warned_about),
 		TEST(one_reachable_matcher_is_enough),
 		TEST(blocks_may_lie_anywhere),
 		TEST(domains_are_unique_and_sound),

@@ -315,24 +315,95 @@ random_regex(char *out)
 {
 	static const char *const pieces[] = { "a", "b", "/", "\\.", ".*", "a+",
 		"b*", "(a|b)", "[ab]", "A", "a?", "b{2}", "(/a)?", "[^/]+",
-		"[a|]", "ab" };
+		"[a|]", "ab", "/?", "(A|b)?", "a|", "\\/" };
 	uint32_t count = 1 + pick(5);
 
-	strcpy(out, pick(8) ? "/" : "");
+	strcpy(out, pick(6) ? "" : "^");
+	strcat(out, pick(8) ? "/" : pick(2) ? "" : "(/a|/b|/)");
 	while (count-- > 0)
 		strcat(out, pieces[pick(ARRAY_SIZE(pieces))]);
+	if (pick(6) == 0)
+		strcat(out, "$");
 	if (pick(12) == 0)
 		strcat(out, "|/b.*");
 }
 
 struct random_route {
 	struct model_matcher m[2];
-	struct model_header_matcher header[2];
-	struct model_query_matcher query[2];
-	char *method[2];
-	char path[2][64], name[24];
+	struct model_header_matcher header[2][2];
+	struct model_query_matcher query[2][2];
+	char *method[2][2];
+	char path[2][96], name[24];
 	regex_t regex[2];
 };
+
+static bool
+random_case_counts(struct random_route *r, size_t i)
+{
+	char pattern[96];
+
+	if (r->m[i].case_sensitive.given)
+		return false;
+	if (r->m[i].path_type != MODEL_PATH_REGEX || pick(6) != 0)
+		return true;
+	/* Another way to say it. */
+	strcpy(pattern, r->path[i]);
+	snprintf(r->path[i], sizeof(r->path[i]), "(?i)%.90s", pattern);
+	return false;
+}
+
+static void
+random_regex_path(struct random_route *r, size_t i)
+{
+	char full[112];
+	int flags = REG_EXTENDED | REG_NOSUB;
+
+	random_regex(r->path[i]);
+	snprintf(full, sizeof(full), "^(%s)$", r->path[i]);
+	if (!random_case_counts(r, i))
+		flags |= REG_ICASE;
+	assert_int_equal(regcomp(&r->regex[i], full, flags), 0);
+}
+
+static void
+random_conditions(struct random_route *r, size_t i)
+{
+	static const char *const names[] = { "X-H", "x-g", "user-Agent" };
+	static const char *const params[] = { "q", "r" };
+	static const char *const methods[] = { "GET", "POST", "BREW" };
+	struct model_matcher *m = &r->m[i];
+
+	m->headers = r->header[i];
+	m->header_count = pick(4) ? 0 : 1 + pick(2);
+	for (size_t k = 0; k < m->header_count; k++) {
+		bool regex = pick(4) == 0;
+
+		r->header[i][k] = (struct model_header_matcher){
+			CHARS(names[pick(ARRAY_SIZE(names))]),
+			regex     ? CHARS("1|3")
+			: pick(3) ? CHARS("1")
+				  : NULL,
+			regex, pick(2)
+		};
+	}
+	m->query = r->query[i];
+	m->query_count = pick(5) ? 0 : 1 + pick(2);
+	for (size_t k = 0; k < m->query_count; k++) {
+		bool regex = pick(4) == 0;
+
+		r->query[i][k] = (struct model_query_matcher){
+			CHARS(params[pick(ARRAY_SIZE(params))]),
+			regex     ? CHARS("1|3")
+			: pick(3) ? CHARS("1")
+				  : NULL,
+			regex
+		};
+	}
+	m->methods = r->method[i];
+	m->method_count = pick(5) ? 0 : 1 + pick(2);
+	for (size_t k = 0; k < m->method_count; k++)
+		r->method[i][k] = CHARS(methods[pick(ARRAY_SIZE(methods))]);
+}
 
 static void
 random_matcher(struct random_route *r, size_t i)
@@ -343,43 +414,50 @@ random_matcher(struct random_route *r, size_t i)
 	m->path_type = (enum model_path)pick(3);
 	m->path = r->path[i];
 	m->case_sensitive.given = pick(5) == 0;
-	if (m->path_type == MODEL_PATH_REGEX) {
-		char full[80];
-
-		random_regex(r->path[i]);
-		snprintf(full, sizeof(full), "^(%s)$", r->path[i]);
-		assert_int_equal(
-			regcomp(&r->regex[i], full,
-				REG_EXTENDED | REG_NOSUB |
-					(m->case_sensitive.given ? REG_ICASE
-								 : 0)),
-			0);
-	} else {
+	if (m->path_type == MODEL_PATH_REGEX)
+		random_regex_path(r, i);
+	else
 		random_path(r->path[i], pick(3) ? 4 : 8);
-	}
-	if (pick(4) == 0) {
-		r->header[i] = (struct model_header_matcher){ CHARS("X-H"),
-			pick(3) ? CHARS("1") : NULL, false, pick(2) };
-		m->headers = &r->header[i];
-		m->header_count = 1;
-	}
-	if (pick(5) == 0) {
-		r->query[i] = (struct model_query_matcher){ CHARS("q"),
-			pick(3) ? CHARS("1") : NULL, false };
-		m->query = &r->query[i];
-		m->query_count = 1;
-	}
-	if (pick(5) == 0) {
-		r->method[i] = pick(2) ? CHARS("GET") : CHARS("BREW");
-		m->methods = &r->method[i];
-		m->method_count = 1;
-	}
+	random_conditions(r, i);
 }
 
 struct plain_request {
 	char path[64];
-	const char *method, *header, *query; /* NULL: none */
+	const char *method;
+	const char *header[3], *query[2]; /* NULL: none */
 };
+
+/* value: of the request, or NULL. regex is always 1|3. */
+static bool
+plain_value_holds(const char *wanted, bool regex, const char *value)
+{
+	if (value == NULL || wanted == NULL)
+		return value != NULL;
+	if (regex)
+		return strcmp(value, "1") == 0 || strcmp(value, "3") == 0;
+	return strcmp(wanted, value) == 0;
+}
+
+static bool
+plain_conditions_hold(
+	const struct model_matcher *m, const struct plain_request *q)
+{
+	bool holds = m->method_count == 0;
+
+	for (size_t k = 0; k < m->method_count; k++)
+		holds |= strcmp(m->methods[k], q->method) == 0;
+	for (size_t k = 0; k < m->header_count; k++) {
+		const struct model_header_matcher *h = &m->headers[k];
+		int which = h->name[0] == 'u' ? 2 : h->name[2] == 'g';
+
+		holds &= plain_value_holds(h->value, h->regex,
+				 q->header[which]) != h->invert_match;
+	}
+	for (size_t k = 0; k < m->query_count; k++)
+		holds &= plain_value_holds(m->query[k].value, m->query[k].regex,
+			q->query[m->query[k].name[0] == 'r']);
+	return holds;
+}
 
 static bool
 plain_matches(
@@ -396,21 +474,7 @@ plain_matches(
 	else
 		holds = (nocase ? strncasecmp : strncmp)(m->path, q->path, n) ==
 			0;
-	if (m->method_count > 0)
-		holds &= strcmp(m->methods[0], q->method) == 0;
-	if (m->header_count > 0) {
-		bool there =
-			q->header != NULL &&
-			(m->headers[0].value == NULL ||
-				strcmp(m->headers[0].value, q->header) == 0);
-
-		holds &= there != m->headers[0].invert_match;
-	}
-	if (m->query_count > 0)
-		holds &= q->query != NULL &&
-			 (m->query[0].value == NULL ||
-				 strcmp(m->query[0].value, q->query) == 0);
-	return holds;
+	return holds && plain_conditions_hold(m, q);
 }
 
 static const char *
@@ -425,24 +489,34 @@ plain_find(const struct random_route *r, const struct model_route *routes,
 }
 
 static void
-random_request(struct plain_request *q, char *head, size_t size)
+random_request(struct plain_request *q, struct str *head)
 {
 	static const char *const methods[] = { "GET", "POST", "BREW" };
-	static const char *const values[] = { NULL, "1", "2" };
-	char target[64];
+	static const char *const values[] = { NULL, "1", "2", "3" };
+	static const char *const names[] = { "x-h", "X-G", "User-Agent" };
 	struct http_target normal;
+	char target[64], mark = '?';
 
 	do {
 		random_path(q->path, 12);
 	} while (!http_target_normalise(slice_of(q->path), target, &normal) ||
 		 normal.path.length != strlen(q->path));
 	q->method = methods[pick(3)];
-	q->header = values[pick(3)];
-	q->query = values[pick(3)];
-	snprintf(head, size, "%s %s%s%s HTTP/1.1\nHost: h\n%s%s%s", q->method,
-		q->path, q->query ? "?q=" : "", q->query ? q->query : "",
-		q->header ? "x-h: " : "", q->header ? q->header : "",
-		q->header ? "\n" : "");
+	str_clear(head);
+	str_printf(head, "%s %s", q->method, q->path);
+	for (size_t i = 0; i < ARRAY_SIZE(q->query); i++) {
+		q->query[i] = values[pick(ARRAY_SIZE(values))];
+		if (q->query[i] == NULL)
+			continue;
+		str_printf(head, "%c%c=%s", mark, "qr"[i], q -> query[i]);
+		mark = '&';
+	}
+	str_puts(head, " HTTP/1.1\nHost: h\n");
+	for (size_t i = 0; i < ARRAY_SIZE(q->header); i++) {
+		q->header[i] = values[pick(ARRAY_SIZE(values))];
+		if (q->header[i] != NULL)
+			str_printf(head, "%s: %s\n", names[i], q->header[i]);
+	}
 }
 
 static void
@@ -456,7 +530,9 @@ finds_what_a_scan_finds(void **state)
 	static struct random_route r[ROUTES];
 	static struct model_route routes[ROUTES];
 	struct fixture *f = *state;
+	struct str head;
 
+	str_init(&head);
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		size_t count = pick(ROUTES + 1);
 		struct model_virtual_service vs = test_service(routes, count);
@@ -471,15 +547,14 @@ finds_what_a_scan_finds(void **state)
 		fixture_serve(f, &vs);
 		for (size_t k = 0; k < REQUESTS; k++) {
 			struct plain_request q;
-			char head[256];
 			const char *want, *got;
 
-			random_request(&q, head, sizeof(head));
+			random_request(&q, &head);
 			want = plain_find(r, routes, count, &q);
-			got = fixture_name(f, head);
+			got = fixture_name(f, head.data);
 			if (strcmp(want, got) != 0)
 				fail_msg("round %u, %s: %s, not %s", round,
-					head, got, want);
+					head.data, got, want);
 		}
 		for (size_t i = 0; i < count; i++)
 			for (size_t k = 0; k < 2; k++)
@@ -487,7 +562,8 @@ finds_what_a_scan_finds(void **state)
 					regfree(&r[i].regex[k]);
 		matcher_cache_trim(f->cache);
 	}
-	assert_int_equal(router_scratch_limited(f->scratch), 0);
+	str_fini(&head);
+	assert_int_equal(f->limited, 0);
 }
 
 static void
@@ -508,9 +584,45 @@ regexes_that_do_not_end_have_not_matched(void **state)
 				"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc "
 				"HTTP/1.1\nHost: h\n"),
 		"all");
-	assert_int_equal(router_scratch_limited(f->scratch), 1);
+	assert_int_equal(f->limited, 1);
 	assert_string_equal(
 		fixture_name(f, "GET /aab HTTP/1.1\nHost: h\n"), "evil");
+	assert_int_equal(f->limited, 1);
+}
+
+static void
+regexes_that_do_not_end_hold_in_no_condition(void **state)
+{
+	static struct model_header_matcher header = { CHARS("x"),
+		CHARS("(a+)+b"), true, true };
+	static struct model_query_matcher query = { CHARS("q"), CHARS("(a+)+b"),
+		true };
+	struct model_matcher m[] = {
+		{ .path = CHARS("/"), .headers = &header, .header_count = 1 },
+		{ .path = CHARS("/q"), .query = &query, .query_count = 1 },
+		{ .path = CHARS("/") },
+	};
+	struct model_route routes[] = { test_route(CHARS("not evil"), &m[0]),
+		test_route(CHARS("evil"), &m[1]),
+		test_route(CHARS("all"), &m[2]) };
+	static const struct routed rows[] = {
+		{ "inverted, given up",
+			"GET /x HTTP/1.1\nHost: h\n"
+			"x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc\n",
+			"all" },
+		{ "inverted, another value", "GET /x HTTP/1.1\nHost: h\nx: c\n",
+			"not evil" },
+		{ "a parameter, given up",
+			"GET /q?q=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc "
+			"HTTP/1.1\nHost: h\nx: aab\n",
+			"all" },
+	};
+	struct model_virtual_service vs = test_service(routes, 3);
+	struct fixture *f = *state;
+
+	fixture_serve(f, &vs);
+	routed_check(f, rows, ARRAY_SIZE(rows));
+	assert_int_equal(f->limited, 2);
 }
 
 static void
@@ -576,6 +688,7 @@ main(void)
 		TEST(hosts_without_default_are_unknown),
 		TEST(finds_what_a_scan_finds),
 		TEST(regexes_that_do_not_end_have_not_matched),
+		TEST(regexes_that_do_not_end_hold_in_no_condition),
 		TEST(regexes_outlive_their_router),
 		TEST(upstreams_are_found_by_id),
 	};

@@ -35,6 +35,7 @@ struct fixture {
 	struct matcher_cache *cache;
 	struct router *router;
 	struct router_scratch *scratch;
+	uint64_t limited;
 	struct error err;
 	/* of the last request */
 	struct http_head head;
@@ -67,7 +68,7 @@ fixture_init(struct fixture *f)
 	memset(f, 0, sizeof(*f));
 	str_init(&f->warnings);
 	f->cache = matcher_cache_new();
-	f->scratch = router_scratch_new();
+	f->scratch = router_scratch_new(&f->limited);
 }
 
 static inline void
