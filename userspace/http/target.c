@@ -126,7 +126,9 @@ escape_put(struct path *o, uint8_t byte)
 		return false;
 	if (!utf8_follow(o, byte))
 		return false;
-	if (http_char_is((char)byte, HTTP_CHAR_UNRESERVED)) {
+	/* Browsers send brackets raw, others code them: one path. */
+	if (http_char_is((char)byte, HTTP_CHAR_UNRESERVED) || byte == '[' ||
+		byte == ']') {
 		o->data[o->length++] = (char)byte;
 		return true;
 	}

@@ -2,8 +2,9 @@
  * The request target decided once (list C 21): matching, limits and upstream
  * see the same string. Pure.
  *
- * Normal form of the path: %XX of unreserved characters decoded, other %XX
- * kept with capital hex digits, "." and ".." segments resolved; empty segments
+ * Normal form of the path: %XX of unreserved characters and of "[" and "]"
+ * decoded (http/write codes the brackets again), other %XX kept with capital
+ * hex digits, "." and ".." segments resolved; empty segments
  * ("//") are kept. Refused: no leading "/", bad %, %00 and other control bytes
  * after decoding, raw control bytes, bytes >= 0x80, space, '"', "<", ">", "\",
  * "^", "`", "{", "|", "}", "#", %2f and %5c (they mean different things to
