@@ -303,6 +303,22 @@ http_authority_host(struct slice authority, char *out)
 	return n;
 }
 
+bool
+http_path_is_resolved(struct slice path)
+{
+	const char *p = path.data, *end = p + path.length;
+
+	while ((p = memchr(p, '/', (size_t)(end - p)))) {
+		p++;
+		if (p == end || *p != '.')
+			continue;
+		p += end - p > 1 && p[1] == '.' ? 2 : 1;
+		if (p == end || *p == '/' || *p == ';')
+			return false;
+	}
+	return true;
+}
+
 void
 http_path_replace_prefix(struct slice path, size_t prefix_length,
 	struct slice replacement, struct str *out)

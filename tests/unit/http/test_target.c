@@ -277,6 +277,7 @@ static const struct {
 	{ "//evil.example", "/", "/", "/evil.example" },
 	{ "/a//x", "/a", "/b", "/b/x" },
 	{ "/a/x//y", "/a", "/", "/x//y" },
+	{ "/a../x", "/a", "/b/", "/b/../x" },
 };
 
 static void
@@ -297,6 +298,42 @@ test_replace_prefix(void **state)
 	str_fini(&out);
 }
 
+static void
+test_resolved(void **state)
+{
+	static const struct {
+		const char *path;
+		bool resolved;
+	} rows[] = {
+		{ "/", true },
+		{ "/a/b", true },
+		{ "//", true },
+		{ "", true },
+		{ "/a./b", true },
+		{ "/.a/..b/...", true },
+		{ "/a..", true },
+		{ "/..", false },
+		{ "/.", false },
+		{ "/../a", false },
+		{ "/./a", false },
+		{ "/a/..", false },
+		{ "/a/.", false },
+		{ "/b/../x", false },
+		{ "/b/..;x", false },
+		{ "/.;/x", false },
+		{ "/a/...;/..", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t n = strlen(rows[i].path);
+		struct slice path = { guard_put(rows[i].path, n), n };
+
+		if (http_path_is_resolved(path) != rows[i].resolved)
+			fail_msg("%s", rows[i].path);
+	}
+}
+
 int
 main(void)
 {
@@ -305,6 +342,7 @@ main(void)
 		cmocka_unit_test(test_scratch),
 		cmocka_unit_test(test_authority),
 		cmocka_unit_test(test_replace_prefix),
+		cmocka_unit_test(test_resolved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
