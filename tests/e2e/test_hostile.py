@@ -740,9 +740,20 @@ def test_c21(w):
     # A route that guards /admin is not got round by any spelling.
     put(w, "guarded", {"domains": ["guarded.example"], "routes": [
         {"matchers": [{"prefix": "/admin"}], "directResponseAction": {"status": 403}},
+        {"matchers": [{"prefix": "/files"}], "options": {"prefixRewrite": "/public/"},
+         "routeAction": {"single": {"upstream": {"name": "origin"}}}},
         {"matchers": [{"prefix": "/"}], "routeAction": {"single": {"upstream": {
             "name": "origin"}}}}]})
     host = "Host: guarded.example"
+    rows += [(f"C21 rewritten {p}", kept, req(f"GET {p} HTTP/1.1", host=host),
+              {"target": seen, "lacks": [b"x-secret"]})
+             for p, seen in (("/files/a", b"/public/a"), ("/files", b"/public/"),
+                             ("/filesystem", b"/public/ystem"), ("/files...", b"/public/..."),
+                             ("/files/..a", b"/public/..a"), ("/files/x/../y", b"/public/y"))]
+    rows += [(f"C21 the rewritten path leaves its prefix: {p}", local, 400,
+              req(f"POST {p} HTTP/1.1", "Content-Length: 0", host=host), b"")
+             for p in ("/files../admin", "/files..", "/files.", "/files./x", "/files..;/admin",
+                       "/files%2e%2e/admin", "/files.%2e/x", "/files.;x")]
     rows += [(f"C21 guarded {p}", local, 403, req(f"POST {p} HTTP/1.1", "Content-Length: 0",
                                                   host=host), b"")
              for p in ("/admin", "/admin/x", "/%61dmin", "/a/../admin", "/./admin", "/x/%2e%2e/admin",
