@@ -30,7 +30,8 @@ check_path(struct slice path)
 			abort();
 	if (contains(path, "/../") || contains(path, "/./") ||
 		contains(path, "%2F") || contains(path, "%5C") ||
-		contains(path, "%00") || contains(path, "%2E"))
+		contains(path, "%00") || contains(path, "%2E") ||
+		contains(path, "%5B"))
 		abort();
 }
 

@@ -27,8 +27,16 @@ put(struct http_write *w, const char *data, size_t length)
 	w->length += length;
 }
 
-/* Bytes that may not stand raw there are percent-coded; "?" is raw only in
- * the query. */
+/* "?" begins the query. RFC 3986 has no brackets in either; in a query, where
+ * they are common, nobody minds. */
+static bool
+is_raw(char c, bool query)
+{
+	return http_char_is(c, HTTP_CHAR_PLAIN) &&
+	       (query || (c != '?' && c != '[' && c != ']'));
+}
+
+/* Bytes that may not stand raw there are percent-coded. */
 static void
 put_coded(struct http_write *w, struct slice text, bool query)
 {
@@ -39,8 +47,7 @@ put_coded(struct http_write *w, struct slice text, bool query)
 		uint8_t byte = (uint8_t)text.data[i];
 		char code[3] = { '%', hex[byte >> 4], hex[byte & 15] };
 
-		if (http_char_is(text.data[i], HTTP_CHAR_PLAIN) &&
-			(query || byte != '?'))
+		if (is_raw(text.data[i], query))
 			continue;
 		put(w, text.data + run, i - run);
 		put(w, code, sizeof(code));

@@ -92,8 +92,12 @@ request_send(struct exchange *x, const struct http_head *head,
 	g->head = forward_request(x, head, target);
 	if (g->head.data == NULL) {
 		gather_reset(g);
-		fail(x, 500, "head_too_large",
-			"the request could not be passed on");
+		if (x->worker->filter.escapes)
+			exchange_refuse(x, 400, "bad_target",
+				"the path leaves what its prefix stands for");
+		else
+			fail(x, 500, "head_too_large",
+				"the request could not be passed on");
 		return;
 	}
 	x->counts->requests++;

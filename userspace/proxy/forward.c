@@ -90,6 +90,8 @@ forward_request(struct exchange *x, const struct http_head *head,
 
 	forward_prepare(x, head, target);
 	filter_request_apply(f);
+	if (f->escapes)
+		return (struct slice){ NULL, 0 };
 	if (head->expect_continue)
 		expect_remove(head, &f->edit);
 	http_write_init(&w, x->worker->head_up, WORKER_HEAD);
