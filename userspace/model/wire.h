@@ -40,6 +40,7 @@ enum wire_type {
 	WIRE_ENFORCED, /* generation: every worker runs it */
 	WIRE_REFUSED,  /* generation, text: the image was not usable */
 	WIRE_DRAINED,  /* exiting now */
+	WIRE_OUTLIER,  /* outlier: how one worker sees one endpoint */
 };
 
 /* Times in ms; 0: no limit. */
