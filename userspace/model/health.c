@@ -13,7 +13,6 @@
 #define THRESHOLD_MAX   1000
 #define STATUSES_MAX    32
 #define RECEIVE_MAX     16
-#define PAYLOAD_MAX     2048 /* digits, two per byte */
 #define HEADERS_MAX     24
 
 /* ---- httpHealthCheck */
@@ -160,7 +159,7 @@ static const struct schema_field payload_fields[] = {
 		.type = SCHEMA_STRING,
 		.flags = SCHEMA_REQUIRED,
 		SCHEMA_AT(model_payload, text),
-		.max = PAYLOAD_MAX,
+		.max = 2 * MODEL_PAYLOAD_MAX,
 		.check = hexadecimal_check },
 	SCHEMA_NOT_YET("binary"),
 	{ .name = NULL },

@@ -18,6 +18,7 @@ struct upstream_kind;
 #define MODEL_NAMESPACE_DEFAULT "gloo-system"
 #define MODEL_TIMEOUT_MS_DEFAULT 15000
 #define MODEL_DIRECT_BODY_MAX 4096
+#define MODEL_PAYLOAD_MAX 1024 /* bytes that a TCP health check sends */
 
 enum model_type {
 	MODEL_UPSTREAM,
