@@ -24,6 +24,7 @@
 #include "control/discovery.h"
 #include "control/files.h"
 #include "control/generation.h"
+#include "control/health.h"
 #include "control/kernel.h"
 #include "control/log_ring.h"
 #include "control/notify.h"
@@ -289,6 +290,7 @@ parts_make(struct control *c, struct error *err)
 	c->listeners = listeners_new(c->workers);
 	c->generation = generations_new(c);
 	c->supervisor = supervisor_new(c);
+	c->healths = healths_new(c);
 	c->stop_timer = loop_timer_new(c->loop, on_stop_delay, c);
 	return 0;
 }
@@ -408,6 +410,7 @@ life_end(struct life *life)
 
 	admin_free(c->admin, c->stopping);
 	discoveries_end(c);
+	healths_free(c->healths);
 	supervisor_free(c->supervisor);
 	if (c->fastpath != NULL)
 		kernel_close(c, c->stopping && !c->settings->xdp_keep);

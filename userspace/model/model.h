@@ -18,6 +18,7 @@ struct upstream_kind;
 #define MODEL_NAMESPACE_DEFAULT "gloo-system"
 #define MODEL_TIMEOUT_MS_DEFAULT 15000
 #define MODEL_DIRECT_BODY_MAX 4096
+#define MODEL_PAYLOAD_MAX 1024 /* bytes that a TCP health check sends */
 
 enum model_type {
 	MODEL_UPSTREAM,
@@ -197,6 +198,46 @@ struct model_gateway {
 	size_t proxy_name_count;
 };
 
+enum model_health_type {
+	MODEL_HEALTH_HTTP = 1,
+	MODEL_HEALTH_TCP,
+};
+
+struct model_status_range {
+	uint32_t start, end; /* end is not in it */
+};
+
+struct model_payload {
+	char *text; /* bytes in hexadecimal */
+};
+
+/* healthChecks[]: how it is asked whether an endpoint is well. Intervals of 0
+ * are not given. */
+struct model_health_check {
+	uint64_t timeout_ms, interval_ms;
+	uint64_t initial_jitter_ms, interval_jitter_ms;
+	uint64_t unhealthy_interval_ms;
+	uint64_t unhealthy_edge_interval_ms, healthy_edge_interval_ms;
+	uint32_t interval_jitter_percent;
+	uint32_t unhealthy_threshold, healthy_threshold; /* in a row */
+	bool reuse_connection;
+	uint8_t type; /* enum model_health_type */
+	/* HTTP */
+	char *host;   /* NULL: the endpoint's own name or address */
+	char *path;   /* with its query */
+	char *method; /* NULL: GET */
+	struct model_status_range *statuses; /* none: 200 */
+	size_t status_count;
+	struct model_header_value *add;
+	size_t add_count;
+	char **remove;
+	size_t remove_count;
+	/* TCP: neither: it is enough to connect */
+	struct model_payload *send; /* or NULL */
+	struct model_payload *receive; /* in that order, gaps allowed */
+	size_t receive_count;
+};
+
 struct model_upstream {
 	struct model_meta meta;
 	struct model_pair *discovery_labels; /* discoveryMetadata.labels */
@@ -208,6 +249,8 @@ struct model_upstream {
 	struct policy_balance balance;
 	struct policy_breakers *breakers; /* NULL: the defaults */
 	struct policy_outlier *outlier;   /* NULL: nobody is left out */
+	struct model_health_check *health_checks; /* one, as in Envoy, or none */
+	size_t health_check_count;
 };
 
 /* Any of them, shared and immutable. */
