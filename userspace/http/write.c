@@ -97,13 +97,14 @@ http_write_status_line(struct http_write *w, int status)
 }
 
 void
-http_write_field(struct http_write *w, struct slice name, struct slice value)
+http_write_field_parsed(
+	struct http_write *w, struct slice name, struct slice value)
 {
 	size_t room = w->size - w->length;
 	char *p;
 
-	if (w->failed || !http_is_token(name) || !http_is_field_value(value) ||
-		name.length > room || value.length > room - name.length ||
+	if (w->failed || name.length > room ||
+		value.length > room - name.length ||
 		room - name.length - value.length < 4) {
 		w->failed = true;
 		return;
@@ -119,6 +120,15 @@ http_write_field(struct http_write *w, struct slice name, struct slice value)
 	*p++ = '\r';
 	*p++ = '\n';
 	w->length = (size_t)(p - w->out);
+}
+
+void
+http_write_field(struct http_write *w, struct slice name, struct slice value)
+{
+	if (http_is_token(name) && http_is_field_value(value))
+		http_write_field_parsed(w, name, value);
+	else
+		w->failed = true;
 }
 
 void

@@ -13,9 +13,11 @@
 struct loop {
 	struct event_base *base;
 	struct event *spare; /* for a change; NULL: there is none */
-	/* loop_now_ms: valid while libevent's own cached time is seen_at. */
+	/* loop_now_ms: valid while libevent's own cached time is seen_at, which
+	 * is looked at once in a callback. */
 	struct timeval seen_at;
 	uint64_t now_ms;
+	bool in_callback, looked;
 };
 
 struct loop_fd {
@@ -29,6 +31,7 @@ struct loop_fd {
 
 struct loop_timer {
 	struct event event;
+	struct loop *loop;
 	loop_timer_f *cb;
 	void *arg;
 };
@@ -104,6 +107,8 @@ loop_now_ms(struct loop *l)
 {
 	struct timeval tv;
 
+	if (l->looked)
+		return l->now_ms;
 	/* libevent's time may be set back with the clock of the day; it only
 	 * tells here whether an iteration has begun since. */
 	event_base_gettimeofday_cached(l->base, &tv);
@@ -111,6 +116,7 @@ loop_now_ms(struct loop *l)
 		l->seen_at = tv;
 		l->now_ms = clock_monotonic_ms();
 	}
+	l->looked = l->in_callback;
 	return l->now_ms;
 }
 
@@ -120,10 +126,25 @@ loop_base(struct loop *l)
 	return l->base;
 }
 
+/* A callback may free what it was called for, but not the loop. */
+static void
+callback_begin(struct loop *l)
+{
+	l->in_callback = true;
+	l->looked = false;
+}
+
+static void
+callback_end(struct loop *l)
+{
+	l->in_callback = l->looked = false;
+}
+
 static void
 on_fd(int fd, short events, void *arg)
 {
 	struct loop_fd *f = arg;
+	struct loop *l = f->loop;
 	unsigned what = 0;
 
 	if (events & EV_READ)
@@ -132,7 +153,9 @@ on_fd(int fd, short events, void *arg)
 		what |= LOOP_WRITE;
 	if (events & EV_CLOSED)
 		what |= LOOP_CLOSED;
+	callback_begin(l);
 	f->cb(fd, what, f->arg);
+	callback_end(l);
 }
 
 static struct event *
@@ -220,10 +243,13 @@ static void
 on_timer(int fd, short events, void *arg)
 {
 	struct loop_timer *t = arg;
+	struct loop *l = t->loop;
 
 	(void)fd;
 	(void)events;
+	callback_begin(l);
 	t->cb(t->arg);
+	callback_end(l);
 }
 
 struct loop_timer *
@@ -231,6 +257,7 @@ loop_timer_new(struct loop *l, loop_timer_f *cb, void *arg)
 {
 	struct loop_timer *t = xcalloc(1, sizeof(*t));
 
+	t->loop = l;
 	t->cb = cb;
 	t->arg = arg;
 	if (event_assign(&t->event, l->base, -1, 0, on_timer, t) < 0)

@@ -66,18 +66,22 @@ static void
 id_make(struct exchange *x)
 {
 	static const char hex[] = "0123456789abcdef";
+	/* Where the 16 bytes go, between the hyphens. */
+	static const uint8_t places[16] = { 0, 2, 4, 6, 9, 11, 14, 16, 19, 21,
+		24, 26, 28, 30, 32, 34 };
 	uint64_t half[2] = { worker_random(x->worker),
 		worker_random(x->worker) };
-	char *out = x->id;
+	uint8_t bytes[16];
 
-	half[0] = (half[0] & ~UINT64_C(0xf000)) | 0x4000;
-	half[1] = (half[1] >> 2) | UINT64_C(1) << 63;
-	for (unsigned i = 0; i < 32; i++) {
-		if (i == 8 || i == 12 || i == 16 || i == 20)
-			*out++ = '-';
-		*out++ = hex[half[i / 16] >> (60 - i % 16 * 4) & 15];
+	memcpy(bytes, half, sizeof(bytes));
+	bytes[6] = (bytes[6] & 0x0f) | 0x40;
+	bytes[8] = (bytes[8] & 0x3f) | 0x80;
+	for (unsigned i = 0; i < 16; i++) {
+		x->id[places[i]] = hex[bytes[i] >> 4];
+		x->id[places[i] + 1] = hex[bytes[i] & 15];
 	}
-	*out = '\0';
+	x->id[8] = x->id[13] = x->id[18] = x->id[23] = '-';
+	x->id[36] = '\0';
 }
 
 static struct exchange *

@@ -38,7 +38,7 @@ fields_write(struct http_write *w, const struct http_head *head,
 {
 	for (unsigned i = 0; i < head->field_count; i++)
 		if (!head_edit_is_removed(edit, i))
-			http_write_field(w,
+			http_write_field_parsed(w,
 				http_field_name(head, &head->fields[i]),
 				http_field_value(head, &head->fields[i]));
 	for (uint32_t i = 0; i < edit->added_count; i++)
