@@ -445,5 +445,27 @@ def test_sums(l):
         "2xx", "3xx", "4xx", "5xx", "aborted")))
 
 
+def test_descriptors(l):
+    """connections: never more than there are descriptors, and those that came are served"""
+    l.gateway.stop()
+    script = l.gateway.dir / "few"
+    script.write_text(f"#!/bin/sh\nulimit -n 400\nexec {e2e.DAEMON} \"$@\"\n")
+    script.chmod(0o755)
+    few = e2e.Gateway(l.lab, binary=str(script)).start()
+    try:
+        few.upstream("origin", l.origin.host)
+        few.route("/", "origin")
+        counter = lambda n: few.metric("gloo_gateway_listener_" + n)
+        kept, lost = crowd(l, 330)
+        equal((len(kept), lost, counter("limit_connections")), (300, 30, 30))
+        kept[-1].sendall(b"GET /last HTTP/1.1\r\nHost: h\r\n\r\n")
+        equal(statuses(kept[-1].recv(65536)), [200])
+        equal(counter("accept_failed"), 0)
+        for s in kept:
+            s.close()
+    finally:
+        few.close()
+
+
 if __name__ == "__main__":
     e2e.main(globals())
