@@ -2,6 +2,7 @@
 reached the origin, and the counter."""
 import re
 import resource
+import signal
 import socket
 import sys
 import threading
@@ -49,12 +50,16 @@ class Limits:
                                             timeout=20 * e2e.PATIENCE, **more)
 
     def settings(self, old, new):
-        """Changes the settings by a reload; the caller waits for its effect."""
+        """Changes the settings by a reload. A generation that is enforced after it
+        says that the workers have them."""
         self.gateway.write_settings(SETTINGS.replace(old, new) if old else SETTINGS + new)
         before = self.gateway.log_text().count("reloading")
-        self.gateway.process.send_signal(1)
+        self.gateway.process.send_signal(signal.SIGHUP)
         e2e.wait_until("the reload", lambda: self.gateway.log_text().count("reloading") > before)
-        self.gateway.wait_ready()
+        status, text = self.gateway.api("PUT", "/v1/virtualservices/gloo-system/tick", {
+            "metadata": {"name": "tick", "namespace": "gloo-system"},
+            "virtualHost": {"domains": [f"tick{before}.example"]}})
+        equal(status, 200, text)
 
 
 def setup():
@@ -103,7 +108,7 @@ def refused(l, counter, status, data, head_reached=False):
         check(e2e.split_request(reached)[0] is None, "a complete request:", reached[-200:])
     else:
         equal(reached, b"", "reached the origin")
-    e2e.wait_until("no request in work", lambda: l.counter("requests_active") == 0)
+    e2e.wait_until("the counter", lambda: l.counter(counter) > before[counter])
     equal({n: l.counter(n) - before[n] for n in names},
           {n: int(n == counter) for n in names})
 
@@ -187,6 +192,26 @@ def test_body_chunks(l):
     head = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
     refused(l, "limit_body", 413, [head] + [chunk] * 10 + [b"1\r\nx\r\n"], True)
     refused(l, "limit_body", 413, head + chunk * 10 + b"1\r\nx\r\n0\r\n\r\n", True)
+
+
+def test_body_reload(l):
+    """bodyBytes made less by a reload holds for the next request, not for the one in work"""
+    without_rate = SETTINGS.replace("bodyRate: 1000", "bodyRate: 0").replace(
+        "bodyIdleTimeout: 2s", "bodyIdleTimeout: 30s")
+    l.settings(SETTINGS, without_rate)
+    for head, body, last in (
+            (b"Content-Length: 8000", b"r" * 4000, b""),
+            (b"Transfer-Encoding: chunked", b"fa0\r\n" + b"r" * 4000 + b"\r\n", b"0\r\n\r\n")):
+        post = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + head + b"\r\n\r\n"
+        s = l.connect()
+        s.sendall(post + body)
+        e2e.wait_until("the request to be in work", lambda: l.counter("requests_active") == 1)
+        l.settings(SETTINGS, without_rate.replace("bodyBytes: 10000", "bodyBytes: 500"))
+        refused(l, "limit_body", 413, post + body + last, b"chunked" in head)
+        s.sendall(body + last)
+        equal(statuses(rest(s)), [200], head)
+        l.settings(SETTINGS, without_rate)
+    l.settings("", "")
 
 
 def test_body_idle(l):
@@ -399,8 +424,6 @@ def test_connections_per_source(l):
     close_all(l, first + other + v6 + v6b + v6c + local)
     before = counter()
     l.settings("", "  connectionsPerSource: 3\ntrustedProxies: [ 10.98.0.3, \"fd98::/64\" ]\n")
-    e2e.wait_until("the proxy to be told", lambda: l.gateway.get("/v1/status")["proxy"]
-                   ["generation"] == l.gateway.get("/v1/status")["generation"])
     trusted, lost = crowd(l, 6, source="10.98.0.3")
     equal((len(trusted), lost), (6, 0), "a trusted proxy")
     trusted6, lost = crowd(l, 6, address=l.lab.address6)
@@ -443,6 +466,28 @@ def test_sums(l):
     equal(l.counter("requests_active"), 0)
     equal(l.counter("requests"), sum(l.counter("responses_" + r) for r in (
         "2xx", "3xx", "4xx", "5xx", "aborted")))
+
+
+def test_descriptors(l):
+    """connections: never more than there are descriptors, and those that came are served"""
+    l.gateway.stop()
+    script = l.gateway.dir / "few"
+    script.write_text(f"#!/bin/sh\nulimit -n 400\nexec {e2e.DAEMON} \"$@\"\n")
+    script.chmod(0o755)
+    few = e2e.Gateway(l.lab, binary=str(script)).start()
+    try:
+        few.upstream("origin", l.origin.host)
+        few.route("/", "origin")
+        counter = lambda n: few.metric("gloo_gateway_listener_" + n)
+        kept, lost = crowd(l, 330)
+        equal((len(kept), lost, counter("limit_connections")), (300, 30, 30))
+        kept[-1].sendall(b"GET /last HTTP/1.1\r\nHost: h\r\n\r\n")
+        equal(statuses(kept[-1].recv(65536)), [200])
+        equal(counter("accept_failed"), 0)
+        for s in kept:
+            s.close()
+    finally:
+        few.close()
 
 
 if __name__ == "__main__":

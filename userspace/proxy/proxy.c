@@ -38,6 +38,7 @@
 #include "version.h"
 
 #define DRAIN_MS_DEFAULT 30000
+#define OTHER_FDS        1024 /* kept free for what is no client */
 
 struct listening { /* of a slot; count 0: nothing */
 	struct addr addr;
@@ -54,6 +55,7 @@ struct proxy {
 	struct loop_timer *orphan;
 	struct loop_signal *terminate;
 	struct wire_settings settings;
+	uint32_t clients_possible; /* for so many there are descriptors */
 
 	int counters_fd;
 	struct counters *counters; /* shared, or our own when fd is -1 */
@@ -352,10 +354,17 @@ on_mail(const struct mail *mail, void *arg)
 static void
 settings_take(struct proxy *p, const struct wire_settings *settings)
 {
-	const struct mail mail = { .type = MAIL_SETTINGS,
-		.settings = *settings };
+	struct mail mail = { .type = MAIL_SETTINGS };
 
 	p->settings = *settings;
+	if (p->settings.connections_max == 0 ||
+		p->settings.connections_max > p->clients_possible) {
+		log_warn("limits.connections: %u hold instead of %u, there are "
+			 "no more descriptors (LimitNOFILE=)",
+			p->clients_possible, p->settings.connections_max);
+		p->settings.connections_max = p->clients_possible;
+	}
+	mail.settings = p->settings;
 	if (p->worker_count > 0)
 		mail_all(p, &mail);
 }
@@ -679,6 +688,21 @@ process_prepare(void)
 	tzset();
 }
 
+/* Once clients had taken all descriptors, nothing would be accepted and no
+ * upstream reached. */
+static uint32_t
+clients_possible(void)
+{
+	struct rlimit files;
+	rlim_t other;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+		files.rlim_cur >= UINT32_MAX)
+		return UINT32_MAX;
+	other = files.rlim_cur / 4 < OTHER_FDS ? files.rlim_cur / 4 : OTHER_FDS;
+	return (uint32_t)(files.rlim_cur - other);
+}
+
 static void
 proxy_init(struct proxy *p, int channel)
 {
@@ -687,6 +711,7 @@ proxy_init(struct proxy *p, int channel)
 
 	memset(p, 0, sizeof(*p));
 	p->takeover_fd = p->counters_fd = -1;
+	p->clients_possible = clients_possible();
 	p->settings = (struct wire_settings){ .head_timeout_ms = 10000,
 		.idle_timeout_ms = 60000,
 		.upstream_idle_ms = 60000,

@@ -230,11 +230,11 @@ head_refuse(struct session *s, enum http_refusal why)
 static bool
 body_is_too_large(const struct session *s)
 {
-	uint64_t most = s->worker->settings.body_bytes, bytes = s->body.total;
+	uint64_t bytes = s->body.total;
 
 	if (s->body.framing == HTTP_BODY_LENGTH)
 		bytes += s->body.left;
-	return most > 0 && bytes > most;
+	return s->body_max > 0 && bytes > s->body_max;
 }
 
 static void
@@ -258,6 +258,7 @@ head_take(struct session *s, const struct http_head *head)
 	s->seen = 0;
 	s->started = false;
 	http_body_init(&s->body, head->framing, head->content_length);
+	s->body_max = w->settings.body_bytes;
 	x = exchange_new(s, head);
 	if (!s->body.done)
 		body_watch(s);

@@ -46,6 +46,7 @@ struct session {
 	struct addr peer;
 	uint32_t slot, place;  /* place: in the census */
 	struct http_body body; /* of the request at hand */
+	uint64_t body_max;     /* what held when its head came; 0: none */
 	uint64_t input_ms;     /* when body bytes came last */
 	/* Since then the rate of the body is watched; its bytes by then. */
 	uint64_t rate_ms, rate_bytes;
