@@ -45,7 +45,7 @@ static const struct {
 	{ "an anchor, a mark for no case and escapes are no text",
 		"[{prefix: /ab}, {regex: \"^/a\\\\.b.*\"}, "
 		"{regex: \"(?i)/abcde.*\"}, {prefix: /abc}]",
-		"(?i)/abcde.* ^/a\\.b.* /abc /ab ", 4 },
+		"(?i)/abcde.* ^/a\\.b.* /abc /ab ", 3 },
 	{ "alternatives behind a group",
 		"[{regex: \"/aaaa(b)|/\"}, {prefix: /b}]", "/b /aaaa(b)|/ ",
 		2 },
