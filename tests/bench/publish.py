@@ -50,6 +50,33 @@ def put(gateway, vs):
             "bytes": m["gloo_gateway_generation_bytes"]}
 
 
+def rollup(gateway, what):
+    """Megabytes of both processes together."""
+    return sum(e2e.memory_kb(pid, what)
+               for pid in (gateway.process.pid, gateway.proxy_pid())) / 1000
+
+
+def idle_memory(gateway):
+    """{what: MB} once control has given back what it freed."""
+    seen = []
+    def steady():
+        seen.append(rollup(gateway, "Pss"))
+        return len(seen) > 150 and seen[-1] == seen[-100]
+    e2e.wait_until("memory to be steady", steady, 30)
+    return {what: rollup(gateway, what) for what in ("Pss", "Private_Dirty", "Rss")}
+
+
+def peak(gateway, change):
+    """Megabytes resident at most, both together, while change() runs."""
+    pids = (gateway.process.pid, gateway.proxy_pid())
+    for pid in pids:
+        with open(f"/proc/{pid}/clear_refs", "w") as f:
+            f.write("5")
+    change()
+    return sum(int(line.split()[1]) for pid in pids
+               for line in open(f"/proc/{pid}/status") if line.startswith("VmHWM")) / 1000
+
+
 def cases(gateway, routes):
     """(case, figures) for a table of that many routes; the best of ROUNDS."""
     def best(make):
@@ -61,6 +88,13 @@ def cases(gateway, routes):
         lambda: service("big", ["*"], routes, changed=routes // 2))
     yield "one route beside it changed", best(
         lambda: service("small", ["small.example"], 2, changed=1))
+    idle = idle_memory(gateway)
+    most = peak(gateway, lambda: put(gateway, service("big", ["*"], routes, changed=0)))
+    beside = peak(gateway, lambda: put(gateway, service(
+        "small", ["small.example"], 2, changed=0)))
+    yield "memory", (f"idle PSS {idle['Pss']:.1f} MB, private dirty "
+                     f"{idle['Private_Dirty']:.1f} MB; resident at most when it is changed "
+                     f"x{most / idle['Rss']:.2f}, one beside it x{beside / idle['Rss']:.2f}")
 
 
 def measure(routes):
@@ -81,6 +115,9 @@ def main():
           "together   image MB  (PUT in all)")
     for routes in counts:
         for case, f in measure(routes):
+            if case == "memory":
+                print(f"{routes:8}  {case}: {f}", flush=True)
+                continue
             print(f"{routes:8}  {case:28}  {f['build']:8.2f}  {f['enforce']:10.2f}  "
                   f"{f['build'] + f['enforce']:8.2f}  {f['bytes'] / 1e6:9.2f}  "
                   f"({f['read']:.0f} ms)", flush=True)

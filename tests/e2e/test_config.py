@@ -233,8 +233,20 @@ def test_bad_regex(c):
 def test_unreachable_route(c):
     """a route behind one that takes everything: Warning that says so"""
     p = c.gateway.route("/hidden", "origin", ok=(2,))
-    check("never" in p.stderr or "unreachable" in p.stderr or "hid" in p.stderr, p.stderr)
-    c.gateway.glooctl("remove", "route", "--name", "default", "--index", "1")
+    check("routes[1]: prefix /hidden is never reached: routes[0], prefix /, comes first"
+          in p.stderr, p.stderr)
+    vs = c.gateway.get("/v1/virtualservices/gloo-system/default")
+    del vs["metadata"]["resourceVersion"]
+    c.gateway.glooctl("delete", "virtualservice", "default")
+    p = c.gateway.glooctl("create", "-f", "-", stdin=json.dumps(
+        {"apiVersion": "gateway.solo.io/v1", "kind": "VirtualService", **vs}), ok=(2,))
+    check("prefix /hidden is never reached" in p.stderr, p.stderr)
+    p = c.gateway.glooctl("route", "sort", "--name", "default")
+    check("2 of 2 moved" in p.stderr, p.stderr)
+    check("never" not in p.stderr, p.stderr)
+    p = c.gateway.glooctl("route", "sort", "--name", "default")
+    check("in order already" in p.stderr, p.stderr)
+    c.gateway.glooctl("remove", "route", "--name", "default", "--index", "0")
 
 
 def test_port_in_use(c):

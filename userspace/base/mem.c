@@ -1,6 +1,7 @@
 /* Memory that does not fail. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -82,4 +83,10 @@ xasprintf(const char *fmt, ...)
 	if (n < 0)
 		log_fatal("memory: none left for a text");
 	return text;
+}
+
+void
+mem_trim(void)
+{
+	malloc_trim(0);
 }

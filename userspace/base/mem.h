@@ -16,6 +16,9 @@ char *xstrndup(const char *text, size_t length)
 char *xasprintf(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), returns_nonnull));
 
+/* Gives what was freed back to the system. Takes a while: for quiet times. */
+void mem_trim(void);
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

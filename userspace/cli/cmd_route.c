@@ -29,8 +29,9 @@ static const struct cli_command sort = {
 		 "length of the text that\na path has to begin with, longest "
 		 "first, so that none hides a narrower one; of\nequal ones a "
 		 "regex before a prefix, then the longer regex, then the one "
-		 "with more\nconditions (headers, query parameters, methods). "
-		 "Others keep their order.\n",
+		 "whose case counts,\nthen the one with methods, with more "
+		 "headers, with more query parameters. Others\nkeep their "
+		 "order.\n",
 	.examples = "  glooctl route sort --name default\n",
 	.complete = "virtualservices",
 	.flags = sort_flags,

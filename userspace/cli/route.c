@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cli/api.h"
+#include "model/regex.h"
 
 struct doc *
 route_list(struct doc *vs)
@@ -236,9 +237,11 @@ route_from_flags(const struct cli *cli, struct error *err)
 /* ---- the order */
 
 struct weight {
-	bool exact, regex;
+	bool exact, regex, nocase;
 	size_t literal; /* bytes that a path has to begin with */
-	size_t length, conditions;
+	size_t length;
+	bool methods;
+	size_t headers, query;
 };
 
 struct place {
@@ -247,17 +250,17 @@ struct place {
 	struct doc *route;
 };
 
-/* What every match of a regex begins with, roughly; 0 when in doubt. */
 static size_t
-regex_literal(const char *regex)
+regex_weigh(const char *regex, bool *nocase)
 {
-	size_t n = strcspn(regex, "\\^$.[]|()?*+{}");
+	struct slice pattern = slice_of(regex);
+	char *literal = xmalloc(pattern.length + 1);
+	size_t length;
 
-	if (regex[n] == '|')
-		return 0;
-	return n > 0 && regex[n] != '\0' && strchr("?*{", regex[n]) != NULL
-		       ? n - 1
-		       : n;
+	*nocase |= regex_cut_nocase(&pattern);
+	length = regex_literal(pattern, literal);
+	free(literal);
+	return length;
 }
 
 static struct weight
@@ -266,37 +269,56 @@ matcher_weigh(const struct doc *m)
 	const char *exact = doc_get_string(m, "exact");
 	const char *regex = doc_get_string(m, "regex");
 	const char *prefix = doc_get_string(m, "prefix");
+	const struct doc *sensitive = doc_get(m, "caseSensitive");
 	const char *path = exact != NULL    ? exact
 			   : regex != NULL  ? regex
 			   : prefix != NULL ? prefix
 					    : "/";
-
-	return (struct weight){
+	struct weight w = {
 		.exact = exact != NULL,
 		.regex = exact == NULL && regex != NULL,
-		.literal = exact == NULL && regex != NULL ? regex_literal(regex)
-							  : strlen(path),
+		.nocase =
+			doc_type(sensitive) == DOC_BOOL && !doc_bool(sensitive),
+		.literal = strlen(path),
 		.length = strlen(path),
-		.conditions = doc_count(doc_get(m, "headers")) +
-			      doc_count(doc_get(m, "queryParameters")) +
-			      (doc_count(doc_get(m, "methods")) > 0),
+		.methods = doc_count(doc_get(m, "methods")) > 0,
+		.headers = doc_count(doc_get(m, "headers")),
+		.query = doc_count(doc_get(m, "queryParameters")),
 	};
+
+	if (w.regex)
+		w.literal = regex_weigh(regex, &w.nocase);
+	return w;
+}
+
+/* As the comparison functions of qsort(): the larger first. */
+static int
+larger_first(size_t a, size_t b)
+{
+	return a > b ? -1 : a < b;
 }
 
 /* Below 0: a comes first. */
 static int
 weight_compare(const struct weight *a, const struct weight *b)
 {
-	if (a->exact != b->exact)
-		return a->exact ? -1 : 1;
-	if (a->literal != b->literal)
-		return a->literal > b->literal ? -1 : 1;
-	if (a->regex != b->regex)
-		return a->regex ? -1 : 1;
-	if (a->length != b->length)
-		return a->length > b->length ? -1 : 1;
-	if (a->conditions != b->conditions)
-		return a->conditions > b->conditions ? -1 : 1;
+	const size_t larger[][2] = {
+		{ a->exact, b->exact },
+		{ a->literal, b->literal },
+		{ a->regex, b->regex },
+		{ a->length, b->length },
+		{ b->nocase, a->nocase },
+		{ a->methods, b->methods },
+		{ a->headers, b->headers },
+		{ a->query, b->query },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(larger); i++) {
+		int rc = larger_first(larger[i][0], larger[i][1]);
+
+		if (rc != 0)
+			return rc;
+	}
 	return 0;
 }
 

@@ -14,9 +14,10 @@ struct doc *route_from_flags(const struct cli *cli, struct error *err);
 /*
  * Puts the more specific routes first: exact paths, then by the length of the
  * text that a path has to begin with, longest first; of equal ones a regex
- * before a prefix, the longer regex, the one with more conditions. A route
- * with several matchers stands where its widest matcher does. How many stand
- * elsewhere now.
+ * before the prefix, which takes all that the regex does, then the longer
+ * regex, then the one whose case counts, then the one with methods, more
+ * headers, more query parameters. A route with several matchers stands where
+ * its widest matcher does. How many stand elsewhere now.
  */
 size_t route_sort(struct doc *routes);
 

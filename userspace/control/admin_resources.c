@@ -182,6 +182,8 @@ waiter_new(struct admin_resources *a, struct http_server_request *r,
 	w->name = xstrdup(o->name);
 	w->generation = generation;
 	w->timer = loop_timer_new(a->control->loop, on_patience, w);
+	/* A large document took its time; that does not count. */
+	loop_now_again(a->control->loop);
 	loop_timer_start(w->timer, CONTROL_ANSWER_MS);
 	w->next = a->waiters;
 	a->waiters = w;

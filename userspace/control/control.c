@@ -40,6 +40,7 @@
 #define READY_MS 10000 /* then systemd is told what is missing */
 /* From the deadline of draining to the end of both processes. */
 #define STOP_MORE_MS 5000
+#define QUIET_MS 1000  /* after the newest change, freed memory goes back */
 
 static const int signals[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
 
@@ -48,7 +49,8 @@ struct life {                   /* of one control_main */
 	struct loop_signal *signals[ARRAY_SIZE(signals)];
 	struct loop_fd *store_watch;
 	struct loop_timer *tick, *ready;
-	int status; /* to exit with */
+	uint64_t trimmed; /* the generation after which memory was trimmed */
+	int status;       /* to exit with */
 };
 
 /* ---- what is needed before anything is touched */
@@ -172,6 +174,19 @@ on_store(int fd, unsigned what, void *arg)
 	files_changed(c);
 }
 
+/* Documents are many times larger than what is kept of them. */
+static void
+memory_look(struct life *life)
+{
+	const struct control *c = &life->control;
+
+	if (life->trimmed == generation_number(c) ||
+		generation_age_ms(c) < QUIET_MS)
+		return;
+	life->trimmed = generation_number(c);
+	mem_trim();
+}
+
 static void
 on_tick(void *arg)
 {
@@ -184,6 +199,7 @@ on_tick(void *arg)
 		return;
 	kernel_look(c);
 	change_retry(c);
+	memory_look(life);
 	if (c->ready_due && status_not_ready(c, text, sizeof(text)) == NULL)
 		ready_tell(c);
 }

@@ -102,6 +102,12 @@ loop_stop(struct loop *l)
 	event_base_loopbreak(l->base);
 }
 
+void
+loop_now_again(struct loop *l)
+{
+	event_base_update_cache_time(l->base);
+}
+
 uint64_t
 loop_now_ms(struct loop *l)
 {

@@ -27,6 +27,9 @@ void loop_run(struct loop *l); /* until loop_stop */
 void loop_stop(struct loop *l);
 /* Time cached once per iteration. */
 uint64_t loop_now_ms(struct loop *l);
+/* After long work: timers that start in this iteration count from now, not from
+ * before it. */
+void loop_now_again(struct loop *l);
 struct event_base *loop_base(struct loop *l); /* for evhttp */
 
 typedef void loop_fd_f(int fd, unsigned what, void *arg);

@@ -34,10 +34,10 @@ block_grow(struct block *b, size_t more)
 	b->bytes = xreallocarray(b->bytes, b->capacity, 1);
 }
 
-uint32_t
-block_room(struct block *b, size_t count, size_t size)
+static uint32_t
+room(struct block *b, size_t count, size_t size, size_t align)
 {
-	size_t pad = -b->length % IMAGE_ALIGN, offset;
+	size_t pad = -b->length % align, offset;
 
 	if (count == 0 || size == 0)
 		return 0;
@@ -46,6 +46,18 @@ block_room(struct block *b, size_t count, size_t size)
 	offset = b->length + pad;
 	b->length = offset + count * size;
 	return (uint32_t)offset;
+}
+
+uint32_t
+block_room(struct block *b, size_t count, size_t size)
+{
+	return room(b, count, size, IMAGE_ALIGN);
+}
+
+uint32_t
+block_room_lines(struct block *b, size_t count, size_t size)
+{
+	return room(b, count, size, IMAGE_LINE);
 }
 
 static struct image_str *

@@ -34,7 +34,7 @@ vhost_put(struct image_builder *b, size_t i)
 	const struct image_build_vhost *v = &b->in->vhosts[i];
 
 	if (b->vhosts[i] == 0) {
-		b->vhosts[i] = block_room(&b->block, 1, v->length);
+		b->vhosts[i] = block_room_lines(&b->block, 1, v->length);
 		memcpy(block_at(&b->block, b->vhosts[i]), v->block, v->length);
 	}
 	return b->vhosts[i];

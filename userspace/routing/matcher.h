@@ -33,9 +33,4 @@ void matcher_run_free(struct matcher_run *r);
 enum matcher_verdict matcher_matches(
 	const struct matcher *m, struct matcher_run *r, struct slice text);
 
-/* The text that every match of pattern begins with, into out (room for the
- * pattern's length). Less than there is, or nothing, where a pattern is not
- * simple. Returns the length. */
-size_t matcher_literal(struct slice pattern, char *out);
-
 #endif

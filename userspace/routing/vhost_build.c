@@ -17,6 +17,7 @@ struct vhost_builder {
 	uint32_t routes; /* offset of the struct image_route */
 	struct vhost_matchers *matchers;
 	uint32_t retries; /* offset of the virtual host's own, or 0 */
+	const struct model_virtual_service *vs;
 	vhost_upstream_f *upstream;
 	vhost_warning_f *warning;
 	void *arg;
@@ -359,16 +360,32 @@ route_put(struct vhost_builder *b, size_t i, const struct model_route *r,
 	return matchers_put(b, i, r, err);
 }
 
+/* What a route asks for, in few words: its first matcher's path. */
+static void
+route_describe(const struct model_route *r, char *out, size_t size)
+{
+	static const char *const types[] = { "prefix", "exact", "regex" };
+	const struct model_matcher *m = r->matchers;
+
+	if (r->matcher_count == 0)
+		snprintf(out, size, "prefix /");
+	else
+		snprintf(out, size, "%s %.60s", types[m->path_type], m->path);
+}
+
 static void
 route_unreachable(uint32_t route, uint32_t earlier, void *arg)
 {
-	char text[128];
+	const struct vhost_builder *b = arg;
+	char text[256], its[80], other[80];
 
+	route_describe(&b->vs->routes[route], its, sizeof(its));
+	route_describe(&b->vs->routes[earlier], other, sizeof(other));
 	snprintf(text, sizeof(text),
-		"is never reached: routes[%" PRIu32 "] comes first and takes "
-		"the same requests",
-		earlier);
-	route_warn(arg, route, text);
+		"%s is never reached: routes[%" PRIu32 "], %s, comes first and "
+		"takes the same requests",
+		its, earlier, other);
+	route_warn(b, route, text);
 }
 
 /* Regexes that begin with no fixed text cost each request of the host. */
@@ -438,6 +455,7 @@ vhost_build(const struct model_virtual_service *vs, vhost_upstream_f *upstream,
 	struct error *err)
 {
 	struct vhost_builder b = {
+		.vs = vs,
 		.upstream = upstream,
 		.warning = warning,
 		.arg = arg,

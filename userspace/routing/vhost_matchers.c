@@ -7,6 +7,7 @@
 #include "base/table.h"
 #include "http/chars.h"
 #include "http/head.h"
+#include "model/regex.h"
 #include "routing/matcher.h"
 #include "routing/radix.h"
 
@@ -25,16 +26,15 @@ struct vhost_matchers {
 	struct table *regex_index; /* by pattern: index + 1 */
 	struct str text;
 	uint32_t cover;     /* lowest route that takes every path */
-	uint32_t *covered;  /* per route: matchers that are never reached */
-	uint32_t *covering; /* per route: by which */
+	uint32_t *covering; /* per matcher: the route that leaves it nothing,
+			       or RADIX_NO_ROUTE */
+	struct table *seen; /* matchers with conditions, as text: route + 1 */
 };
 
 struct vhost_matchers *
 vhost_matchers_new(struct block *block, size_t count)
 {
 	struct vhost_matchers *v = xcalloc(1, sizeof(*v));
-	const struct image_vhost *vhost = block_at(block, 0);
-	size_t routes = vhost->routes.count;
 
 	v->block = block;
 	v->count = count;
@@ -42,9 +42,11 @@ vhost_matchers_new(struct block *block, size_t count)
 	v->cased.key = xcalloc(count + 1, sizeof(struct radix_key));
 	v->nocase.key = xcalloc(count + 1, sizeof(struct radix_key));
 	v->residual.key = xcalloc(count + 1, sizeof(struct radix_key));
-	v->covered = xcalloc(routes + 1, sizeof(*v->covered));
-	v->covering = xcalloc(routes + 1, sizeof(*v->covering));
+	v->covering = xreallocarray(NULL, count + 1, sizeof(*v->covering));
+	for (size_t i = 0; i < count; i++)
+		v->covering[i] = RADIX_NO_ROUTE;
 	v->regex_index = table_new(NULL);
+	v->seen = table_new(NULL);
 	v->cover = RADIX_NO_ROUTE;
 	str_init(&v->text);
 	return v;
@@ -58,10 +60,10 @@ vhost_matchers_free(struct vhost_matchers *v)
 	free(v->cased.key);
 	free(v->nocase.key);
 	free(v->residual.key);
-	free(v->covered);
 	free(v->covering);
 	free(v->regexes);
 	table_free(v->regex_index);
+	table_free(v->seen);
 	str_fini(&v->text);
 	free(v);
 }
@@ -234,7 +236,6 @@ static int
 regex_path_add(struct vhost_matchers *v, const struct model_matcher *m,
 	bool nocase, struct radix_key k, uint32_t *index, struct error *err)
 {
-	const struct slice caseless = slice_of("(?i)");
 	struct slice pattern = slice_of(m->path);
 	char *literal;
 	size_t length;
@@ -245,13 +246,9 @@ regex_path_add(struct vhost_matchers *v, const struct model_matcher *m,
 	if (regex_add(v, v->text.data, index, err) < 0)
 		return error_prefix(err, ".regex");
 	k.takes_all = false;
-	if (slice_starts(pattern, caseless)) {
-		pattern.data += caseless.length;
-		pattern.length -= caseless.length;
-		nocase = true;
-	}
+	nocase |= regex_cut_nocase(&pattern);
 	literal = xmalloc(pattern.length + 1);
-	length = matcher_literal(pattern, literal);
+	length = regex_literal(pattern, literal);
 	for (size_t i = 0; i < length && nocase; i++)
 		literal[i] = http_char_lower(literal[i]);
 	key_add(length == 0 ? &v->residual
@@ -280,6 +277,43 @@ plain_path_add(struct vhost_matchers *v, const struct model_matcher *m,
 		v->cover = k.route;
 }
 
+/* One that asks for the same as an earlier one is never reached either. What
+ * asks for nothing but a path is compared in the tree. */
+static void
+matcher_note(struct vhost_matchers *v, const struct model_matcher *m,
+	uint32_t route, bool nocase)
+{
+	struct str *text = &v->text;
+	uintptr_t earlier;
+
+	str_clear(text);
+	str_printf(text, "%d%d%zu:%s", (int)m->path_type, nocase,
+		strlen(m->path), m->path);
+	for (size_t i = 0; i < m->method_count; i++)
+		str_printf(text, " %s", m->methods[i]);
+	for (size_t i = 0; i < m->header_count; i++) {
+		const struct model_header_matcher *h = &m->headers[i];
+		const char *value = h->value != NULL ? h->value : "";
+
+		str_printf(text, "\nh%d%d%d%s:%zu:%s", h->value != NULL,
+			h->regex, h->invert_match, h->name, strlen(value),
+			value);
+	}
+	for (size_t i = 0; i < m->query_count; i++) {
+		const struct model_query_matcher *q = &m->query[i];
+		const char *value = q->value != NULL ? q->value : "";
+
+		str_printf(text, "\nq%d%d%zu:%s:%zu:%s", q->value != NULL,
+			q->regex, strlen(q->name), q->name, strlen(value),
+			value);
+	}
+	earlier = (uintptr_t)table_get(v->seen, text->data);
+	if (earlier == 0)
+		table_set(v->seen, text->data, (void *)(uintptr_t)(route + 1));
+	else if (earlier - 1 < route)
+		v->covering[v->added] = (uint32_t)(earlier - 1);
+}
+
 int
 vhost_matchers_add(struct vhost_matchers *v, const struct model_matcher *m,
 	uint32_t route, struct error *err)
@@ -305,6 +339,8 @@ vhost_matchers_add(struct vhost_matchers *v, const struct model_matcher *m,
 	} else {
 		plain_path_add(v, m, nocase, k);
 	}
+	if (!k.takes_all || m->path_type == MODEL_PATH_REGEX)
+		matcher_note(v, m, route, nocase);
 	to = block_at(v->block, at);
 	to->route = route;
 	to->path_type = (uint8_t)m->path_type;
@@ -323,8 +359,7 @@ matcher_covered(const struct radix_key *k, uint32_t covering, void *arg)
 {
 	struct vhost_matchers *v = arg;
 
-	v->covered[k->route]++;
-	v->covering[k->route] = covering;
+	v->covering[k->matcher] = covering;
 }
 
 static struct image_array
@@ -353,6 +388,17 @@ array_put(struct block *b, const void *items, size_t count, size_t size)
 	return (struct image_array){ offset, (uint32_t)count };
 }
 
+static struct image_array
+nodes_put(struct block *b, const struct radix_nodes *nodes)
+{
+	size_t size = sizeof(*nodes->node);
+	uint32_t offset = block_room_lines(b, nodes->count, size);
+
+	if (nodes->count > 0)
+		memcpy(block_at(b, offset), nodes->node, nodes->count * size);
+	return (struct image_array){ offset, (uint32_t)nodes->count };
+}
+
 static void
 unreachable_tell(const struct vhost_matchers *v,
 	vhost_unreachable_f *unreachable, void *arg)
@@ -361,12 +407,13 @@ unreachable_tell(const struct vhost_matchers *v,
 
 	while (i < v->added) {
 		const struct image_matcher *m = block_at(v->block, v->first);
-		uint32_t route = m[i].route, count = 0;
+		uint32_t route = m[i].route, covering = 0;
 
 		for (; i < v->added && m[i].route == route; i++)
-			count++;
-		if (v->covered[route] == count)
-			unreachable(route, v->covering[route], arg);
+			if (covering != RADIX_NO_ROUTE)
+				covering = v->covering[i];
+		if (covering != RADIX_NO_ROUTE)
+			unreachable(route, covering, arg);
 	}
 }
 
@@ -386,7 +433,7 @@ vhost_matchers_finish(
 	radix.nocase = radix_build(b, &nodes, v->nocase.key, v->nocase.count,
 		v->cover, matcher_covered, v);
 	residual = residual_put(v);
-	node_array = array_put(b, nodes.node, nodes.count, sizeof(*nodes.node));
+	node_array = nodes_put(b, &nodes);
 	regexes = array_put(b, v->regexes, v->regex_count, sizeof(*v->regexes));
 	root = array_put(b, &radix, 1, sizeof(radix)).offset;
 	free(nodes.node);

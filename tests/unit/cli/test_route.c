@@ -36,7 +36,22 @@ static const struct {
 	{ "of the same path the one with more conditions",
 		"[{prefix: /a}, {prefix: /a, methods: [GET]}, {prefix: /a, "
 		"headers: [{name: x}], queryParameters: [{name: y}]}]",
+		"/a /a /a ", 3 },
+	{ "methods before headers before parameters",
+		"[{prefix: /a, queryParameters: [{name: y}, {name: z}]}, "
+		"{prefix: /a, headers: [{name: x}]}, "
+		"{prefix: /a, methods: [GET]}]",
 		"/a /a /a ", 2 },
+	{ "an anchor, a mark for no case and escapes are no text",
+		"[{prefix: /ab}, {regex: \"^/a\\\\.b.*\"}, "
+		"{regex: \"(?i)/abcde.*\"}, {prefix: /abc}]",
+		"(?i)/abcde.* ^/a\\.b.* /abc /ab ", 3 },
+	{ "alternatives behind a group",
+		"[{regex: \"/aaaa(b)|/\"}, {prefix: /b}]", "/b /aaaa(b)|/ ",
+		2 },
+	{ "case that counts before case that does not",
+		"[{prefix: /AB, caseSensitive: false}, {prefix: /ab}]",
+		"/ab /AB ", 2 },
 	{ "equal ones keep their order",
 		"[{prefix: /a}, {prefix: /b}, {prefix: /c}]", "/a /b /c ", 0 },
 };

@@ -107,8 +107,8 @@ options_are_resolved(void **state)
 		"is: it is the gateway's own\n"
 		"routes[0]: headerManipulation leaves host as it is: it is "
 		"the gateway's own\n"
-		"routes[1]: is never reached: routes[0] comes first and takes "
-		"the same requests\n");
+		"routes[1]: prefix / is never reached: routes[0], prefix /, "
+		"comes first and takes the same requests\n");
 	assert_int_equal(route_of(f, 0)->timeout_ms, 15000);
 	assert_int_equal(route_of(f, 1)->timeout_ms, 0);
 	assert_string_equal(text_of(f, route_of(f, 0)->name), "plain");
@@ -206,6 +206,11 @@ unreachable_routes_are_found(void **state)
 		{ "a regex that reaches further",
 			{ MODEL_PATH_PREFIX, MODEL_PATH_REGEX },
 			{ "/a", "/.*" }, false, { 0 }, false },
+		{ "the same regex", { MODEL_PATH_REGEX, MODEL_PATH_REGEX },
+			{ "/a.*", "/a.*" }, false, { 0 }, true },
+		{ "the same regex without case",
+			{ MODEL_PATH_REGEX, MODEL_PATH_REGEX },
+			{ "/a.*", "/a.*" }, false, { false, true }, false },
 		{ "a regex before", { MODEL_PATH_REGEX, MODEL_PATH_PREFIX },
 			{ "/.*", "/a" }, false, { 0 }, false },
 		{ "everything before a regex without beginning",
@@ -220,6 +225,7 @@ unreachable_routes_are_found(void **state)
 			{ MODEL_PATH_PREFIX, MODEL_PATH_PREFIX },
 			{ "/a", "/Ab" }, false, { false, true }, false },
 	};
+	static const char *const types[] = { "prefix", "exact", "regex" };
 	static char *get[] = { CHARS("GET") };
 	struct fixture *f = *state;
 
@@ -228,6 +234,7 @@ unreachable_routes_are_found(void **state)
 		struct model_route routes[] = { test_route(NULL, &m[0]),
 			test_route(NULL, &m[1]) };
 		struct model_virtual_service vs = test_service(routes, 2);
+		char text[256];
 		bool warned;
 
 		for (size_t k = 0; k < 2; k++) {
@@ -240,13 +247,52 @@ unreachable_routes_are_found(void **state)
 			m[0].method_count = 1;
 		}
 		fixture_block(f, &vs);
-		warned = strcmp(f->warnings.data, "routes[1]: is never "
-						  "reached: routes[0] comes "
-						  "first and takes the same "
-						  "requests\n") == 0;
+		snprintf(text, sizeof(text),
+			"routes[1]: %s %s is never reached: routes[0], %s %s, "
+			"comes first and takes the same requests\n",
+			types[rows[i].type[1]], rows[i].path[1],
+			types[rows[i].type[0]], rows[i].path[0]);
+		warned = strcmp(f->warnings.data, text) == 0;
 		if (warned != rows[i].warned)
 			fail_msg("%s: %s", rows[i].what, f->warnings.data);
 	}
+}
+
+static void
+equal_conditions_leave_nothing(void **state)
+{
+	static struct model_header_matcher one[] = { { CHARS("x"), CHARS("1"),
+		false, false } },
+					   two[] = { { CHARS("x"), CHARS("2"),
+						   false, false } },
+					   inverted[] = { { CHARS("x"),
+						   CHARS("1"), false, true } };
+	static struct model_query_matcher query[] = { { CHARS("x"), CHARS("1"),
+		false } };
+	static char *get[] = { CHARS("GET") }, *post[] = { CHARS("POST") };
+	struct model_matcher m[] = {
+		{ .path = CHARS("/"), .headers = one, .header_count = 1 },
+		{ .path = CHARS("/"), .headers = two, .header_count = 1 },
+		{ .path = CHARS("/"), .headers = inverted, .header_count = 1 },
+		{ .path = CHARS("/a"), .headers = one, .header_count = 1 },
+		{ .path = CHARS("/"), .query = query, .query_count = 1 },
+		{ .path = CHARS("/"), .methods = get, .method_count = 1 },
+		{ .path = CHARS("/"), .methods = post, .method_count = 1 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(m); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(m); k++) {
+			struct model_route routes[] = { test_route(NULL, &m[i]),
+				test_route(NULL, &m[k]) };
+			struct model_virtual_service vs =
+				test_service(routes, 2);
+
+			fixture_block(f, &vs);
+			if ((f->warnings.length > 0) != (i == k))
+				fail_msg("%zu before %zu: %s", i, k,
+					f->warnings.data);
+		}
 }
 
 /* Only those that begin with no fixed text are tried one by one. */
@@ -426,6 +472,7 @@ main(void)
 		TEST(regexes_are_checked),
 		TEST(rewrites_of_regexes_are_warned_about),
 		TEST(unreachable_routes_are_found),
+		TEST(equal_conditions_leave_nothing),
 		TEST(many_regexes_without_beginning_are_warned_about),
 		TEST(one_reachable_matcher_is_enough),
 		TEST(blocks_may_lie_anywhere),

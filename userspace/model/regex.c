@@ -3,7 +3,7 @@
  * requests, so everything that is not plainly understood ends the text, and
  * what could change the meaning of the whole pattern gives none.
  */
-#include "routing/matcher.h"
+#include "model/regex.h"
 
 static bool
 one_of(char c, const char *set)
@@ -92,8 +92,20 @@ is_alnum(char c)
 	       (c >= 'A' && c <= 'Z');
 }
 
+bool
+regex_cut_nocase(struct slice *pattern)
+{
+	const struct slice mark = slice_of("(?i)");
+
+	if (!slice_starts(*pattern, mark))
+		return false;
+	pattern->data += mark.length;
+	pattern->length -= mark.length;
+	return true;
+}
+
 size_t
-matcher_literal(struct slice pattern, char *out)
+regex_literal(struct slice pattern, char *out)
 {
 	size_t i = 0, length = 0;
 

@@ -1,5 +1,5 @@
 /* The text that every match of a regex begins with. */
-#include "routing/matcher.h"
+#include "model/regex.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,7 @@ literals_are_what_must_be_there(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char out[64] = "";
-		size_t length = matcher_literal(slice_of(rows[i][0]), out);
+		size_t length = regex_literal(slice_of(rows[i][0]), out);
 
 		if (length != strlen(rows[i][1]) ||
 			memcmp(out, rows[i][1], length) != 0)
@@ -60,11 +60,25 @@ literals_are_what_must_be_there(void **state)
 	}
 }
 
+static void
+a_mark_for_no_case_is_cut(void **state)
+{
+	struct slice marked = slice_of("(?i)/a"), other = slice_of("/(?i)a");
+
+	(void)state;
+	assert_true(regex_cut_nocase(&marked));
+	assert_int_equal(marked.length, 2);
+	assert_memory_equal(marked.data, "/a", 2);
+	assert_false(regex_cut_nocase(&other));
+	assert_int_equal(other.length, 6);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(literals_are_what_must_be_there),
+		cmocka_unit_test(a_mark_for_no_case_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
