@@ -634,6 +634,7 @@ def test_every_number(w):
         raise e2e.Skip("only some were run")
     w.quiet()
     equal([n for n in NUMBERS if not w.rows[n]], [])
+    check(len(w.logged()) > sum(w.rows.values()), "the access log has them all")
     return ", ".join(f"{n}: {w.rows[n]}" for n in NUMBERS) + f"; {sum(w.rows.values())} rows"
 
 

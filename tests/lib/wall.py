@@ -2,7 +2,9 @@
 byte: what tests of hostile input share. A row sends bytes; its verdict is what
 reached the origin and what reached the client, both read by tests/lib/strict."""
 import collections
+import json
 import queue
+import re
 import selectors
 import socket
 import struct
@@ -304,6 +306,13 @@ class Wall:
         e2e.wait_until("no connection left", lambda: not metric(
             "gloo_gateway_listener_connections_open"))
         equal(metric("gloo_gateway_listener_requests_active"), 0, "requests left")
+
+    def logged(self):
+        """The lines of the access log; each is one object of JSON, and bytes
+        that clients sent are escaped in it."""
+        text = self.gateway.access.read_bytes()
+        check(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", text), "control bytes in the log")
+        return [json.loads(line) for line in text.decode().splitlines()]
 
     def untouched(self):
         got = [c.bytes for c in self.origin.got()]
