@@ -457,6 +457,14 @@ age_put(struct str *s, long long seconds)
 }
 
 static void
+label_put(struct row *r, const struct doc *item)
+{
+	str_printf(cell(r), "%s.%s",
+		text_or(doc_get_string(item, "namespace"), ""),
+		text_or(doc_get_string(item, "name"), ""));
+}
+
+static void
 endpoint_rows_add(struct text_table *t, const struct doc *item)
 {
 	const struct doc *list = doc_get(item, "endpoints");
@@ -467,7 +475,10 @@ endpoint_rows_add(struct text_table *t, const struct doc *item)
 	for (size_t i = 0; i < doc_count(list) || i == 0; i++) {
 		const struct doc *e = doc_at(list, i);
 
-		cell_put(&r, i == 0 ? doc_get_string(item, "name") : "");
+		if (i == 0)
+			label_put(&r, item);
+		else
+			cell_put(&r, "");
 		cell_put(&r, e == NULL ? "none" : doc_get_string(e, "address"));
 		if (e != NULL) {
 			number_put(cell(&r), e, "weight");
@@ -495,7 +506,7 @@ in_use_row_add(struct text_table *t, const struct doc *item)
 		"requests", "retries" };
 	struct row r = { .count = 0 };
 
-	cell_put(&r, doc_get_string(item, "name"));
+	label_put(&r, item);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		const struct doc *d = doc_find(item, "inUse", keys[i], NULL);
 		struct str *s = cell(&r);

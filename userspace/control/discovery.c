@@ -11,8 +11,8 @@
 #include "control/supervise.h"
 #include "net/loop.h"
 
-#define SAVE_MS        1000  /* a set that moves is written once a second */
-#define SAVE_HEALTH_MS 10000 /* one whose endpoints go down and up, less often */
+#define SAVE_MS        1000 /* a set that moves is written once a second */
+#define SAVE_HEALTH_MS 10000 /* after an endpoint went down or up */
 
 struct discovery {
 	struct kind_host host; /* first: the kind hands it back */

@@ -95,6 +95,7 @@ counts_print(struct doc *to, const struct health *h)
 	doc_set(to, "draining", number(counts.draining));
 	doc_set(to, "down", number(counts.down));
 	doc_set(to, "ejected", number(counts.ejected));
+	doc_set(to, "ejections", number(counts.ejections));
 }
 
 struct doc *
