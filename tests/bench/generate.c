@@ -34,9 +34,9 @@
 #define RECEIVE     262144
 #define HEAD_MAX    4096
 #define EVENTS      256
-#define IDLE_FLIGHT 64   /* connections opened at a time with --idle */
-#define ERRORS_MAX  1000 /* then it is no use going on */
-#define LATE_MS     1000 /* for what is under way at the end */
+#define IDLE_FLIGHT 64    /* connections opened at a time with --idle */
+#define ERRORS_MAX  1000  /* then it is no use going on */
+#define LATE_MS     20000 /* for what is under way at the end */
 #define SECOND_NS   UINT64_C(1000000000)
 
 /* Latencies in nanoseconds: 64 buckets for each power of two. */

@@ -148,11 +148,15 @@ class Proxy:
         return found
 
     def cpu_ns(self):
-        total = 0
+        """(run, waited): time on a CPU, and ready to run but kept from it by
+        another program."""
+        run = waited = 0
         for pid in self.pids():
             for stat in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-                total += int(open(stat).read().split()[0])
-        return total
+                fields = open(stat).read().split()
+                run += int(fields[0])
+                waited += int(fields[1])
+        return run, waited
 
     def memory_kb(self, what):
         """Of all processes together; what as /proc/PID/smaps_rollup has it."""
