@@ -154,23 +154,56 @@ retry_is_possible(const struct exchange *x)
 	return r != NULL && x->attempts < r->policy.attempts;
 }
 
-void
-attempt_keep(struct exchange *x, size_t bytes)
+static bool
+is_idempotent(const struct exchange *x)
+{
+	switch (x->request_method) {
+	case HTTP_GET:
+	case HTTP_HEAD:
+	case HTTP_PUT:
+	case HTTP_DELETE:
+	case HTTP_OPTIONS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The body bytes of what is gathered. */
+static void
+replay_append(struct exchange *x, size_t bytes)
 {
 	const struct gather *g = &x->worker->up;
-	int first = g->head.length > 0;
 
-	bytes -= g->head.length;
-	if (!x->replayable || x->resending || bytes == 0)
-		return;
-	if ((!link_is_reused(x->link) && !retry_is_possible(x)) ||
-		x->replay.length + bytes > REPLAY_MAX) {
+	if (x->replay.length + bytes > REPLAY_MAX) {
 		x->replayable = false;
 		str_clear(&x->replay);
 		return;
 	}
-	for (int i = first; i < g->iov_count; i++)
+	for (int i = g->head.length > 0; i < g->iov_count; i++)
 		str_append(&x->replay, g->iov[i].iov_base, g->iov[i].iov_len);
+}
+
+int
+attempt_send(struct exchange *x)
+{
+	struct gather *g = &x->worker->up;
+	size_t body = gather_lay(g) - g->head.length;
+	bool keep = x->replayable && !x->resending && body > 0;
+	bool again = retry_is_possible(x) ||
+		     (link_is_reused(x->link) && is_idempotent(x));
+	int rc;
+
+	if (keep && again)
+		replay_append(x, body);
+	rc = conn_send(&x->link->conn, g->iov, g->iov_count);
+	/* What certainly did not arrive may be sent again in any case. */
+	if (keep && !again && rc < 0 && !x->heard)
+		replay_append(x, body);
+	else if (keep && !again)
+		x->replayable = false;
+	gather_reset(g);
+	return rc;
 }
 
 /* ---- times */
@@ -451,21 +484,6 @@ attempt_again(struct exchange *x)
 		refuse_no_endpoint(x);
 	else if (connection_get(x, u, b))
 		request_resend(x);
-}
-
-static bool
-is_idempotent(const struct exchange *x)
-{
-	switch (x->request_method) {
-	case HTTP_GET:
-	case HTTP_HEAD:
-	case HTTP_PUT:
-	case HTTP_DELETE:
-	case HTTP_OPTIONS:
-		return true;
-	default:
-		return false;
-	}
 }
 
 /* A kept connection that the upstream closed before it saw the request. */

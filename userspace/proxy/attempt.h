@@ -43,8 +43,9 @@ void attempt_overdue(struct exchange *x);
 void attempt_timed_out(struct exchange *x);
 void attempt_again(struct exchange *x);
 
-/* Keeps what goes out, in case it must be sent again. */
-void attempt_keep(struct exchange *x, size_t bytes);
+/* Sends what is gathered, and keeps it if it may have to be sent again. -1:
+ * the connection failed. */
+int attempt_send(struct exchange *x);
 /* Takes x out of whatever it waits in. */
 void attempt_end(struct exchange *x);
 

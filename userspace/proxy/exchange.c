@@ -24,6 +24,7 @@
 
 #define DISCARD_MAX    (64u << 10)
 #define HALF_CLOSED_MS 2000
+#define REPLAY_SPARE   4096
 
 static void on_timer(struct wheel_timer *t);
 
@@ -193,6 +194,18 @@ exchange_link_drop(struct exchange *x)
 	gather_reset(&x->worker->up);
 }
 
+/* A spare exchange keeps no more than a little. */
+static void
+replay_drop(struct exchange *x)
+{
+	if (x->replay.capacity <= REPLAY_SPARE) {
+		str_clear(&x->replay);
+		return;
+	}
+	str_fini(&x->replay);
+	str_init(&x->replay);
+}
+
 /* The session hears of it from the caller, who must not use x afterwards. */
 static void
 exchange_end(struct exchange *x, bool aborted)
@@ -210,7 +223,7 @@ exchange_end(struct exchange *x, bool aborted)
 	if (x->head != x->head_room)
 		free(x->head);
 	x->head = x->head_room;
-	str_clear(&x->replay);
+	replay_drop(x);
 	x->session->exchange = NULL;
 	x->next = w->ended_exchanges;
 	w->ended_exchanges = x;
@@ -448,17 +461,9 @@ exchange_take_body(struct exchange *x, const char *bytes, size_t length)
 void
 exchange_flush(struct exchange *x)
 {
-	struct gather *g = &x->worker->up;
-	size_t bytes;
-	int rc;
-
-	if (!link_is_ready(x) || gather_is_empty(g))
+	if (!link_is_ready(x) || gather_is_empty(&x->worker->up))
 		return;
-	bytes = gather_lay(g);
-	attempt_keep(x, bytes);
-	rc = conn_send(&x->link->conn, g->iov, g->iov_count);
-	gather_reset(g);
-	if (rc < 0)
+	if (attempt_send(x) < 0)
 		attempt_send_failed(x);
 	else
 		x->heard = true;

@@ -377,7 +377,9 @@ session_take(struct session *s, const char *bytes, size_t length)
 		case SESSION_CLOSED:
 			return length;
 		}
-		if (s->exchange != NULL)
+		/* A head goes out with the first of its body. */
+		if (s->exchange != NULL &&
+			(s->state != SESSION_BODY || at == length))
 			exchange_flush(s->exchange);
 	}
 }
