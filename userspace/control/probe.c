@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -27,7 +28,7 @@
 struct probes {
 	struct conn_pool *pool;
 	struct loop *loop;
-	size_t open, kept; /* sockets; kept ones are open too */
+	size_t open, kept, most; /* sockets; kept ones are open too */
 	char scratch[RECEIVE_SIZE];
 };
 
@@ -71,9 +72,14 @@ struct probes *
 probes_new(struct loop *loop)
 {
 	struct probes *p = xcalloc(1, sizeof(*p));
+	struct rlimit files;
 
 	p->loop = loop;
 	p->pool = conn_pool_new(loop);
+	p->most = PROBES_OPEN_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+		files.rlim_cur / 4 < p->most)
+		p->most = files.rlim_cur / 4;
 	return p;
 }
 
@@ -112,7 +118,7 @@ answer(struct probe *p, enum probe_result result, const char *why)
 	p->state = STATE_IDLE;
 	str_fini(&p->in);
 	str_init(&p->in);
-	if (p->open && p->keep_alive && p->probes->kept < PROBES_OPEN_MAX / 2)
+	if (p->open && p->keep_alive && p->probes->kept < p->probes->most / 2)
 		p->probes->kept++;
 	else
 		conn_drop(p);
@@ -511,14 +517,28 @@ on_conn(struct conn *c, unsigned what)
 	}
 }
 
+/* What we lack must not take an endpoint down. */
+static bool
+is_our_fault(int problem)
+{
+	return problem == EMFILE || problem == ENFILE || problem == ENOBUFS ||
+	       problem == ENOMEM;
+}
+
 static void
 question_open(struct probe *p)
 {
-	int fd = connect_start(&p->addr);
+	int fd = -1;
 
 	p->reused = false;
+	errno = EMFILE;
+	if (p->probes->open < p->probes->most)
+		fd = connect_start(&p->addr);
 	if (fd < 0) {
-		connect_fail(p, errno);
+		if (is_our_fault(errno))
+			answer(p, PROBE_PUT_OFF, NULL);
+		else
+			connect_fail(p, errno);
 		return;
 	}
 	p->state = STATE_CONNECTING;
@@ -541,10 +561,6 @@ probe_ask(struct probe *p)
 		p->reused = true;
 		loop_timer_start(p->timeout, p->check->timeout_ms);
 		question_send(p);
-		return;
-	}
-	if (p->probes->open >= PROBES_OPEN_MAX) {
-		answer(p, PROBE_PUT_OFF, "too many health checks at once");
 		return;
 	}
 	loop_timer_start(p->timeout, p->check->timeout_ms);

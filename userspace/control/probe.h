@@ -15,8 +15,9 @@
 #include "base/addr.h"
 #include "model/model.h"
 
-/* Sockets of all probes together. Beyond: the question is put off. Half of
- * them may be kept between two questions. */
+/* Sockets of all probes together, and not more than a quarter of those that the
+ * process may open. Beyond: the question is put off. Half of them may be kept
+ * between two questions. */
 #define PROBES_OPEN_MAX 4096
 
 struct loop;
@@ -27,13 +28,14 @@ enum probe_result {
 	PROBE_OK,
 	PROBE_FAILED,
 	PROBE_LEAVING, /* 503: the endpoint says itself that it cannot serve */
-	PROBE_PUT_OFF, /* too many sockets are open: nothing was asked */
+	PROBE_PUT_OFF, /* we had no socket for it: nothing was asked */
 };
 
 struct probes *probes_new(struct loop *loop);
 void probes_free(struct probes *p);
 
-/* why: one short sentence, or NULL with PROBE_OK. Must not free the probe. */
+/* why: one short sentence; NULL with PROBE_OK and PROBE_PUT_OFF. Must not free
+ * the probe. */
 typedef void probe_done_f(enum probe_result result, const char *why, void *arg);
 
 /* check must outlive it. host: the endpoint's DNS name, or "". */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -349,6 +350,27 @@ test_refused(void **state)
 	assert_string_equal(f->why, "connect: refused");
 }
 
+/* No descriptor is left: that is not the endpoint's fault. */
+static void
+test_put_off(void **state)
+{
+	static const struct loop_answer script[] = { { OK, LOOP_ANSWER_STAY },
+		{ NULL, LOOP_ANSWER_STAY } };
+	struct fixture *f = *state;
+	struct rlimit before, none = { .rlim_cur = 0 };
+
+	loop_origin_script(f->origin, script);
+	probe_make(f, &http, "");
+	getrlimit(RLIMIT_NOFILE, &before);
+	none.rlim_max = before.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &none);
+	ask(f);
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(f->result, PROBE_PUT_OFF);
+	ask(f);
+	assert_int_equal(f->result, PROBE_OK);
+}
+
 static void
 test_cancel(void **state)
 {
@@ -375,6 +397,7 @@ main(void)
 		CASE(test_reuse),
 		CASE(test_tcp),
 		CASE(test_refused),
+		CASE(test_put_off),
 		CASE(test_cancel),
 	};
 
