@@ -2,15 +2,12 @@
 #include "proxy/link.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/mem.h"
+#include "net/connect.h"
 #include "net/loop.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
@@ -90,30 +87,6 @@ on_timer(struct wheel_timer *t)
 	worker_leave(w);
 }
 
-static int
-socket_connect(const struct addr *addr)
-{
-	struct sockaddr_storage ss;
-	socklen_t length = addr_to_sockaddr(addr, &ss);
-	const int on = 1;
-	int fd;
-
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		IPPROTO_TCP);
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&ss, length) < 0 &&
-		errno != EINPROGRESS) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
 static struct link *
 link_alloc(struct worker *w)
 {
@@ -132,7 +105,7 @@ struct link *
 link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 	struct exchange *x)
 {
-	int fd = socket_connect(&b->addr);
+	int fd = connect_start(&b->addr);
 	struct link *l;
 
 	if (fd < 0)
