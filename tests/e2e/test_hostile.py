@@ -12,7 +12,7 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 import wall
 from e2e import check, equal
-from wall import Client, answer_to, cut, ended, folded, kept, refused, silent
+from wall import Client, answer_to, cut, ended, folded, kept, mutated, refused, silent
 from wall import request as req
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -279,13 +279,17 @@ def test_a8(w):
                                                            + follow),
          {"method": b"POST", "body": b"hello"}, second),
     ]
+    w.gateway.upstream("dead", "127.0.0.1:1")
     put(w, "early", {"domains": ["early.example"], "routes": [
         {"matchers": [{"prefix": "/moved"}], "redirectAction": {"hostRedirect": "n.example"}},
         {"matchers": [{"prefix": "/said"}], "directResponseAction": {"status": 429, "body": "no"}},
+        {"matchers": [{"prefix": "/dead"}], "routeAction": {"single": {"upstream": {
+            "name": "dead"}}}},
         {"matchers": [{"prefix": "/gone"}], "routeAction": {"single": {"upstream": {
             "name": "nothing-there"}}}}]}, (200, 202))
     body = SMUGGLED.encode()
-    for path, status in (("/none", 404), ("/moved", 301), ("/said", 429), ("/gone", 503)):
+    for path, status in (("/none", 404), ("/moved", 301), ("/said", 429), ("/gone", 503),
+                         ("/dead", 502)):
         for what, fields, data in (
                 ("CL", f"Content-Length: {n}", body),
                 ("chunked", CHUNKED, b"%x\r\n%s\r\n0\r\n\r\n" % (n, body)),
@@ -353,6 +357,11 @@ def test_a9(w):
     rows = [(f"A9 {n} requests, bodies of {body}", pipelined, n, body, every)
             for n, body, every in ((2, 1, 2), (20, 0, 7), (40, 100, 4), (300, 10, 5),
                                    (30, 20000, 4))]
+    rows += [
+        ("A9 nothing behind close", kept, req("GET /x HTTP/1.1", CLOSE,
+                                              body=req("GET /second HTTP/1.1")), {}),
+        ("A9 nothing behind HTTP/1.0", kept, req("GET /x HTTP/1.0",
+                                                 body=req("GET /second HTTP/1.1")), {})]
     rows += [(f"A9 half of a second: {half[-20:]!r}", partial, half) for half in (
         b"G", b"GET /half HT", b"GET /half HTTP/1.1\r\nHost: h\r\n", b"\r", b"\r\n",
         b"POST /half HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel",
@@ -447,6 +456,24 @@ def cut_everywhere(w, data, how):
         check(not messages or places[0] == head, "an incomplete head:", messages)
 
 
+def gone(w, told, more):
+    """The client goes away within an answer: the upstream's connection ends."""
+    w.origin.forget()
+    used = []
+    w.origin.answer = lambda m, c: used.append(c) or [told] if m.target == b"/x" else answer_to(m)
+    try:
+        c = Client(w).send(req())
+        if more:
+            c.until_bytes(told[-3:])
+        else:
+            e2e.wait_until("the request at the origin", lambda: used)
+        c.reset()
+        e2e.wait_until("the origin's connection to end", lambda: used and used[0].ended)
+    finally:
+        w.origin.answer = lambda m, c: answer_to(m)
+    w.probe()
+
+
 def test_a11(w):
     """A11 FIN and RST after every byte: no request of an incomplete head, no leak"""
     def proxy_files():
@@ -461,6 +488,13 @@ def test_a11(w):
                 ("chunked", post(CHUNKED, body="5;x\r\nhello\r\n0\r\nT: 1\r\n\r\n")),
                 ("Expect", post("Expect: 100-continue", "Content-Length: 5", body="hello"))):
             rows.append((f"A11 {what}, {how}", cut_everywhere, data, how))
+    head = b"HTTP/1.1 200 OK\r\n"
+    rows += [("A11 the client goes before the answer", gone, b"", False),
+             ("A11 the client goes within the head", gone, head, False),
+             ("A11 the client goes within a body", gone, head + b"Content-Length: 9\r\n\r\nabc",
+              True),
+             ("A11 the client goes within chunks", gone,
+              head + b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc", True)]
     got = w.each(rows)
     e2e.wait_until("descriptors as before", lambda: proxy_files() <= files + 8)
     return got
@@ -608,6 +642,19 @@ def test_b16(w):
         ("B16 SSH", ended, b"SSH-2.0-OpenSSH_9.2\r\n"), ("B16 SMTP", ended, b"EHLO h\r\n"),
         ("B16 RESP", ended, b"*1\r\n$4\r\nPING\r\n"), ("B16 MQTT", silent, b"\x10\x10\x00\x04MQTT"),
         ("B16 a response", refused, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    ])
+
+
+def test_b_mutations(w):
+    """B13 one odd byte anywhere: refused, or one strictly valid message"""
+    smuggled = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
+    return w.each([
+        ("B13 odd bytes in a GET", mutated, req("GET /x?y HTTP/1.1", "X-A: b")),
+        ("B13 odd bytes in a length", mutated,
+         post(f"Content-Length: {len(smuggled)}", body=smuggled), b"POST"),
+        ("A5 odd bytes in chunks", mutated,
+         post(CHUNKED, body=f"{len(smuggled):x}\r\n{smuggled}\r\n0\r\n\r\n"), b"POST"),
+        ("C18 odd bytes in an absolute-form", mutated, req("GET http://g:80/x HTTP/1.1")),
     ])
 
 
