@@ -4,12 +4,16 @@ B syntax, C target and host, D hop-by-hop and trust (F, hostile upstreams, is
 in test_hostile_upstream). A request is refused and not one byte of it reaches
 the origin, or what is forwarded is one strictly valid message. Every row is
 sent whole, byte by byte, and behind a good request."""
+import os
+import pathlib
 import re
 import signal
 import sys
+import tarfile
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
+import strict
 import wall
 from e2e import check, equal
 from wall import Client, answer_to, cut, ended, folded, kept, mutated, refused, silent
@@ -1042,6 +1046,37 @@ def test_d27(w):
         return w.each(rows)
     finally:
         remove(w, "moved")
+
+
+def test_corpus(w):
+    """what h2o's fuzzer kept: refused, or strictly valid messages"""
+    archive = pathlib.Path(os.environ.get("GG_SHARED", e2e.TOP.parent / "shared"),
+                           "data/h2o-fuzz/http1.tar.gz")
+    if not archive.exists():
+        raise e2e.Skip(f"{archive} is not there")
+    files = passed = 0
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if not member.isfile():
+                continue
+            parts = tar.extractfile(member).read().split(b"\n--MARK--\n")
+            w.origin.forget()
+            c = Client(w).send(*parts).shut().until_end()
+            c.close()
+            try:
+                whole = [m for m in w.reached() if m.complete]
+                # Whose answer is ours, and whether it was asked with HEAD, is
+                # not known in every case.
+                if b"HEAD" not in b"".join(parts):
+                    c.responses([b"GET"] * 1000)
+            except (AssertionError, strict.Bad) as e:
+                raise AssertionError(f"{member.name}: {type(e).__name__}: {e}") from e
+            files += 1
+            passed += len(whole)
+    w.probe()
+    equal(files, 1972)
+    check(passed > 100, passed)
+    return f"{files} files, {passed} requests at the origin"
 
 
 def test_every_number(w):
