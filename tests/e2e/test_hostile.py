@@ -981,9 +981,22 @@ def test_d26(w):
         ("D26 an underscore of nobody's is kept", kept, req("GET /x HTTP/1.1", "my_field: 1"),
          {"has": {b"my_field": b"1"}}),
     ]
+    put(w, "edited", {"domains": ["edited.example"], "options": {"headerManipulation": {
+        "requestHeadersToRemove": ["x-user"], "requestHeadersToAdd": [
+            {"header": {"key": "x-role", "value": "guest"}, "append": False}]}}, "routes": [
+        {"matchers": [{"prefix": "/"}], "routeAction": {"single": {"upstream": {
+            "name": "origin"}}}}]})
+    rows += [(f"D26 {f} is as good as removed", kept,
+              req("GET /x HTTP/1.1", f, host="Host: edited.example"),
+              {"has": {b"x-role": b"guest"}, "lacks": [b"x-user", b"x_user", b"x_role"]})
+             for f in ("X-User: root", "X_User: root", "x_user: root", "X-Role: root",
+                       "X_Role: root", "Connection: X-Role")]
     rows += [(f"D26 request id {v!r} is replaced", replaced, v)
              for v in ("a b", "a\"b", "a;b", "x" * 200, "\xe9", "")]
-    return w.each(rows)
+    try:
+        return w.each(rows)
+    finally:
+        remove(w, "edited")
 
 
 def replaced(w, value):

@@ -378,6 +378,7 @@ headers_are_manipulated(void **state)
 	assert_string_equal(request_lines(t,
 				    "POST / HTTP/1.1\nHost: h\n"
 				    "x-one: 1\nX-GONE: 2\nX-ONE: 3\nx-more: 4\n"
+				    "X_Gone: 5\nx_ONE: 6\n"
 				    "Content-Length: 0\n",
 				    false, false),
 		"/ h\nx-more: 4\n" XF("192.0.2.1") MS
