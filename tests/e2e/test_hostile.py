@@ -356,11 +356,24 @@ def pipelined(w, count, body, every):
     c.close()
 
 
+def pipelined_shut(w, count):
+    """The client says all it has and shuts its side: all is answered."""
+    w.origin.forget()
+    c = Client(w).send(b"".join(req(f"POST /n{i} HTTP/1.1", "Content-Length: 3", body="abc")
+                                for i in range(count))).shut().until_end()
+    got = c.responses([b"POST"] * count)
+    equal([r.status for r in got], [200] * count)
+    equal([m.target for m in w.reached()], [b"/n%d" % i for i in range(count)])
+    equal(c.ended, "fin")
+    c.close()
+
+
 def test_a9(w):
     """A9 pipelined requests are answered in order, each once"""
     rows = [(f"A9 {n} requests, bodies of {body}", pipelined, n, body, every)
             for n, body, every in ((2, 1, 2), (20, 0, 7), (40, 100, 4), (300, 10, 5),
                                    (30, 20000, 4))]
+    rows += [(f"A9 {n} requests, then FIN", pipelined_shut, n) for n in (1, 2, 20, 200)]
     rows += [
         ("A9 nothing behind close", kept, req("GET /x HTTP/1.1", CLOSE,
                                               body=req("GET /second HTTP/1.1")), {}),
