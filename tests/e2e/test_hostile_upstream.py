@@ -2,7 +2,6 @@
 the next request gets its own answer. The numbers are those of list F of the
 project's bad inputs. One worker, so that a connection that should have been
 dropped would be the next one's; every answer names the request it is for."""
-import struct
 import sys
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
@@ -185,9 +184,12 @@ def test_f38_status(w):
         ("F38 1 MB of zeros", bad, b"\x00" * (1 << 20)),
         ("F38 1 MB of H", bad, b"H" * (1 << 20)),
     ]
-    rows += [(f"F38 valid: {l}", passed, l.encode("latin-1") + b"\r\nContent-Length: 5\r\n\r\nhello")
-             for l in ("HTTP/1.1 200 OK", "HTTP/1.1 200 ", "HTTP/1.1 200", "HTTP/1.1 200 \xe9\t ok")]
-    rows += [(f"F38 valid: {n}", code, n) for n in (201, 299, 300, 399, 404, 418, 499, 500, 503, 599)]
+    rows += [(f"F38 valid: {l}", passed, l.encode("latin-1")
+              + b"\r\nContent-Length: 5\r\n\r\nhello")
+             for l in ("HTTP/1.1 200 OK", "HTTP/1.1 200 ", "HTTP/1.1 200",
+                       "HTTP/1.1 200 \xe9\t ok")]
+    rows += [(f"F38 valid: {n}", code, n)
+             for n in (201, 299, 300, 399, 404, 418, 499, 500, 503, 599)]
     return w.each(rows)
 
 
@@ -329,7 +331,7 @@ def test_f39(w):
         rows += [(f"F39 {how} after {i} bytes of a body with a length", cut_or_bad,
                   OK[:len(OK) - 5 + i], how) for i in range(5)]
         whole = b"5\r\nhello\r\n0\r\n\r\n"
-        rows += [(f"F39 {how} after {i} bytes of a chunked body", cut_or_bad, CHUNKED + whole[:i], how)
+        rows += [(f"F39 {how} after {i} bytes of chunks", cut_or_bad, CHUNKED + whole[:i], how)
                  for i in range(len(whole))]
         rows += [(f"F39 {how} after {i} bytes of a chunked body, HTTP/1.0 client", cut_old_end,
                   CHUNKED + whole[:i], how) for i in (0, 3, 6, 10, 12, 14)]
@@ -342,8 +344,8 @@ def test_f39(w):
                                   ("DELETE", 5, 200), ("POST", 5, 502), ("PATCH", 5, 502))]
     rows += [("F39 reset in a body that lasts until the end", reset_open, GET),
              ("F39 reset in such a body, HTTP/1.0 client", reset_open, OLD),
-             ("F39 megabytes, cut", cut_or_bad_big, b"fin"), ("F39 megabytes, reset", cut_or_bad_big,
-                                                              b"reset")]
+             ("F39 megabytes, cut", cut_or_bad_big, "fin"),
+             ("F39 megabytes, reset", cut_or_bad_big, "reset")]
     return w.each(rows)
 
 
@@ -386,7 +388,7 @@ def cut_or_bad_big(w, how):
     big = b"x" * (4 << 20)
     for head, body in ((b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(big) + 1), big),
                        (CHUNKED, b"%x\r\n" % len(big) + big + b"\r\n")):
-        with Scripted(w, head + body, how.decode()) as script:
+        with Scripted(w, head + body, how) as script:
             c = Client(w).send(GET).until_end()
             got = c.responses([b"GET"])
             check(len(got) == 1 and not got[0].complete, "looks complete", got[0].status)
@@ -445,9 +447,9 @@ def test_f40(w):
         ("F40 304 chunked", extra_after, b"HTTP/1.1 304 N\r\nTransfer-Encoding: chunked\r\n\r\n"
          b"4\r\nEVIL\r\n0\r\n\r\n", b"", b"", GET),
         ("F40 304 without a length", extra_after, b"HTTP/1.1 304 N\r\n\r\n", b"EVIL", b"", GET),
-        ("F40 an early answer, body to come", early, OK, b"EVIL"),
+        ("F40 an early answer, body to come", early, OK),
         ("F40 an early answer, chunked body to come", early_chunked, OK),
-        ("F40 an early chunked answer", early, whole, b""),
+        ("F40 an early chunked answer", early, whole),
         ("F40 a greeting", greeted, b"220 smtp.example ESMTP\r\n"),
         ("F40 an answer before the request", greeted, EVIL),
         ("F40 an early refusal that closes", early_close, "fin"),
@@ -466,11 +468,10 @@ def extra_after(w, answer, extra, body, data):
                 equal(got[0].body, body)
             after(w, c, got, behind, method)
             check(b"EVIL" not in c.bytes, c.bytes)
-            if extra or body == b"":
-                script.dropped() if extra or answer.endswith((b"EVIL", b"hello", b"0\r\n\r\n")) else 0
+            script.dropped()
 
 
-def early(w, answer, rest):
+def early(w, answer):
     """The answer comes before the request's body ends: neither connection is
     used again with half a body in it."""
     with Scripted(w, answer, early=True) as script:
@@ -482,7 +483,6 @@ def early(w, answer, rest):
         equal(len(c.responses([b"POST", b"GET"])), 1)
         c.close()
         script.dropped()
-        del rest
     w.probe()
     check(not any(b"smuggled" in m.target for m in w.reached()))
 
