@@ -46,10 +46,12 @@ class Origin:
     """One thread serves all connections, so that settle() can tell when all
     that was sent to them has been looked at. answer(message, connection)
     gives what to send for a complete request, a list of bytes, "fin" or
-    "reset" (or bytes, or None); on_head the same as soon as the head is there."""
+    "reset" (or bytes, or None); on_head the same as soon as the head is there,
+    greeting what is said before any."""
 
     def __init__(self, ns):
         self.answer, self.on_head = lambda m, c: answer_to(m), None
+        self.greeting = None
         self.connections, self.jobs = [], queue.Queue()
         self.log = []  # the complete messages, in the order of their coming
         with e2e.Namespace(ns):
@@ -74,6 +76,8 @@ class Origin:
                     c.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     self.connections.append(c)
                     self.selector.register(c.socket, selectors.EVENT_READ, c)
+                    if self.greeting:
+                        self.say(c, self.greeting)
                 else:
                     self.read(key.data)
             if not fresh:  # all is read: it is the turn of the jobs
@@ -436,6 +440,40 @@ def kept(w, data, *wanted, methods=None, statuses=None):
         else:
             w.probe(c)
         c.close()
+
+
+ODD_BYTES = b"\x00\x01\t\n\r :\x7f\x80,;\"%"
+
+
+def mutations(data):
+    """Each odd byte before each byte of data and in its place; each byte left
+    out, and said twice."""
+    for i in range(len(data)):
+        for b in ODD_BYTES:
+            yield data[:i] + bytes([b]) + data[i:]
+            yield data[:i] + bytes([b]) + data[i + 1:]
+        yield data[:i] + data[i + 1:]
+        yield data[:i] + data[i:i + 1] + data[i:]
+
+
+def mutated(w, data, method=b"GET"):
+    """Whatever one odd byte makes of a request: what reaches the origin is
+    strictly valid and is answered, the rest is refused or cut."""
+    for text in mutations(data):
+        w.origin.forget()
+        c = Client(w).send(text).shut().until_end()
+        c.close()
+        try:
+            got = c.responses([method] * 3)
+            whole = [m for m in w.reached() if m.complete]
+            equal([r.body for r in got if r.status == 200],
+                  [b"" if m.method == b"HEAD" else answer_to(m).partition(b"\r\n\r\n")[2]
+                   for m in whole])
+            check(all(r.complete for r in got), got)
+            check(len(whole) <= 2, whole)
+        except (AssertionError, strict.Bad) as e:
+            raise AssertionError(f"{text!r}: {type(e).__name__}: {e}") from e
+    w.probe()
 
 
 def folded(w, data, *wanted):

@@ -1,6 +1,8 @@
 /* Which fields of a head are left out and which are added. */
 #include "filter/filter.h"
 
+#include "http/chars.h"
+
 void
 head_edit_init(struct head_edit *e)
 {
@@ -35,6 +37,23 @@ head_edit_add(struct head_edit *e, struct slice name, struct slice value)
 	e->added_count++;
 }
 
+/* Origins of the CGI family read "X_User" as "X-User": who takes one of them
+ * away means both (list D 26). */
+static bool
+is_named(struct slice field, struct slice name)
+{
+	if (field.length != name.length)
+		return false;
+	for (size_t i = 0; i < name.length; i++) {
+		char c = http_char_lower(field.data[i]);
+		char n = http_char_lower(name.data[i]);
+
+		if (c != n && !(c == '_' && n == '-'))
+			return false;
+	}
+	return true;
+}
+
 void
 head_edit_remove_name(
 	struct head_edit *e, const struct http_head *h, struct slice name)
@@ -42,9 +61,7 @@ head_edit_remove_name(
 	uint32_t kept = 0;
 
 	for (unsigned i = 0; i < h->field_count; i++)
-		if (h->fields[i].name_length == name.length &&
-			slice_equal_nocase(
-				http_field_name(h, &h->fields[i]), name))
+		if (is_named(http_field_name(h, &h->fields[i]), name))
 			head_edit_remove(e, i);
 	for (uint32_t i = 0; i < e->added_count; i++)
 		if (!slice_equal_nocase(e->added[i].name, name))

@@ -36,7 +36,8 @@ void head_edit_remove(struct head_edit *e, size_t field);
 bool head_edit_is_removed(const struct head_edit *e, size_t field);
 /* The slices must live until the head is written. */
 void head_edit_add(struct head_edit *e, struct slice name, struct slice value);
-/* Removes every field of that name, parsed and added. */
+/* Removes every field of that name, parsed and added, and parsed ones that have
+ * "_" where name has "-". */
 void head_edit_remove_name(struct head_edit *e, const struct http_head *h,
 	struct slice name);
 

@@ -267,6 +267,42 @@ paths_are_rewritten(void **state)
 }
 
 static void
+paths_that_leave_their_prefix_are_told(void **state)
+{
+	static const struct {
+		const char *rewrite, *target;
+		bool escapes;
+	} rows[] = {
+		{ "/b/", "/a/x", false },
+		{ "/b/", "/a", false },
+		{ "/b/", "/a../x", true },
+		{ "/b/", "/a..", true },
+		{ "/b/", "/a.", true },
+		{ "/b/", "/a%2e./x", true },
+		{ "/b/", "/a..x", false },
+		{ "/b", "/a../x", false },
+		{ "/b/.", "/a./x", true },
+		{ NULL, "/a../x", false },
+	};
+	struct filtered *t = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct model_matcher m = { .path = CHARS("/a") };
+		struct model_route route = plain_route(&m);
+		struct model_virtual_service vs = test_service(&route, 1);
+		char head[128];
+
+		route.options.prefix_rewrite = CHARS(rows[i].rewrite);
+		fixture_serve(&t->f, &vs);
+		snprintf(head, sizeof(head), "GET %s HTTP/1.1\nHost: h\n",
+			rows[i].target);
+		request_lines(t, head, false, false);
+		if (t->request.escapes != rows[i].escapes)
+			fail_msg("%s to %s", rows[i].target, rows[i].rewrite);
+	}
+}
+
+static void
 hosts_are_rewritten(void **state)
 {
 	static const struct {
@@ -342,6 +378,7 @@ headers_are_manipulated(void **state)
 	assert_string_equal(request_lines(t,
 				    "POST / HTTP/1.1\nHost: h\n"
 				    "x-one: 1\nX-GONE: 2\nX-ONE: 3\nx-more: 4\n"
+				    "X_Gone: 5\nx_ONE: 6\n"
 				    "Content-Length: 0\n",
 				    false, false),
 		"/ h\nx-more: 4\n" XF("192.0.2.1") MS
@@ -455,6 +492,7 @@ main(void)
 		TEST(clients_speak_for_themselves),
 		TEST(long_ids_are_replaced),
 		TEST(paths_are_rewritten),
+		TEST(paths_that_leave_their_prefix_are_told),
 		TEST(hosts_are_rewritten),
 		TEST(headers_are_manipulated),
 		TEST(made_texts_do_not_move),
