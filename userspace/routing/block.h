@@ -13,10 +13,15 @@
 #include "base/str.h"
 #include "model/image.h"
 
+struct block_slot {
+	struct image_str text; /* offset 0: empty */
+	uint32_t hash;
+};
+
 struct block {
 	char *bytes;
 	size_t length, capacity;
-	struct image_str *strings; /* open addressing, offset 0: empty */
+	struct block_slot *strings; /* open addressing */
 	size_t string_count, string_size;
 };
 
