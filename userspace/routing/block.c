@@ -34,10 +34,10 @@ block_grow(struct block *b, size_t more)
 	b->bytes = xreallocarray(b->bytes, b->capacity, 1);
 }
 
-static uint32_t
-room(struct block *b, size_t count, size_t size, size_t align)
+uint32_t
+block_room(struct block *b, size_t count, size_t size)
 {
-	size_t pad = -b->length % align, offset;
+	size_t pad = -b->length % IMAGE_ALIGN, offset;
 
 	if (count == 0 || size == 0)
 		return 0;
@@ -49,15 +49,17 @@ room(struct block *b, size_t count, size_t size, size_t align)
 }
 
 uint32_t
-block_room(struct block *b, size_t count, size_t size)
+block_copy(struct block *b, const void *bytes, size_t length)
 {
-	return room(b, count, size, IMAGE_ALIGN);
-}
+	size_t pad = -b->length % IMAGE_LINE, offset = b->length + pad;
 
-uint32_t
-block_room_lines(struct block *b, size_t count, size_t size)
-{
-	return room(b, count, size, IMAGE_LINE);
+	if (length == 0)
+		return 0;
+	block_grow(b, pad + length);
+	memset(b->bytes + b->length, 0, pad);
+	memcpy(b->bytes + offset, bytes, length);
+	b->length = offset + length;
+	return (uint32_t)offset;
 }
 
 static struct block_slot *

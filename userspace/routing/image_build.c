@@ -33,10 +33,8 @@ vhost_put(struct image_builder *b, size_t i)
 {
 	const struct image_build_vhost *v = &b->in->vhosts[i];
 
-	if (b->vhosts[i] == 0) {
-		b->vhosts[i] = block_room_lines(&b->block, 1, v->length);
-		memcpy(block_at(&b->block, b->vhosts[i]), v->block, v->length);
-	}
+	if (b->vhosts[i] == 0)
+		b->vhosts[i] = block_copy(&b->block, v->block, v->length);
 	return b->vhosts[i];
 }
 
