@@ -34,6 +34,12 @@ block_grow(struct block *b, size_t more)
 	b->bytes = xreallocarray(b->bytes, b->capacity, 1);
 }
 
+void
+block_reserve(struct block *b, size_t more)
+{
+	block_grow(b, more);
+}
+
 uint32_t
 block_room(struct block *b, size_t count, size_t size)
 {

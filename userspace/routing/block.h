@@ -27,6 +27,8 @@ struct block {
 
 void block_init(struct block *b);
 void block_fini(struct block *b);
+/* Address space for what is to come, so that growing does not move it. */
+void block_reserve(struct block *b, size_t more);
 /* Zeroed room for count pieces of size bytes, aligned; 0 for none. */
 uint32_t block_room(struct block *b, size_t count, size_t size);
 /* A copy of bytes from elsewhere, at the beginning of a line of the cache. */

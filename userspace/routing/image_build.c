@@ -263,10 +263,14 @@ image_build(
 {
 	struct image_builder b = { .in = in };
 	struct image *image = NULL;
+	size_t length_all = 0;
 	uint32_t size;
 
 	block_init(&b.block);
 	b.vhosts = xcalloc(in->vhost_count + 1, sizeof(*b.vhosts));
+	for (size_t i = 0; i < in->vhost_count; i++)
+		length_all += in->vhosts[i].length + IMAGE_LINE;
+	block_reserve(&b.block, length_all);
 	block_room(&b.block, 1, sizeof(*image));
 	if (upstreams_put(&b, err) < 0 || listeners_put(&b, err) < 0)
 		goto out;
