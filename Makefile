@@ -42,7 +42,7 @@ TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup)
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB_OBJS) $(TEST_OBJS)
-.PHONY: all tests tools check-e2e fuzz check check-bpf layers headers help clean install fmt FORCE
+.PHONY: all tests tools bench check-e2e fuzz check check-bpf layers headers help clean install fmt FORCE
 
 all: $(B)/gloo-gateway $(B)/glooctl $(BPF_OBJS) ## build the daemon, glooctl and the BPF objects
 
@@ -100,6 +100,16 @@ check: all layers headers $(UNIT_TESTS) ## layers, headers, unit tests, config c
 	$(Q)tests/lib/run-programs $(UNIT_TESTS)
 check-bpf: all $(BPF_TESTS) ## test-run of the loaded XDP program (root)
 	$(Q)tests/lib/run-programs $(BPF_TESTS)
+# Ours to compare with (static pattern rules: the general one is for cmocka).
+BENCH_PLAIN := $(addprefix $(B)/tests/bench/,origin generate)
+BENCH_FLOOR := $(addprefix $(B)/tests/bench/,floor_epoll floor_libevent)
+bench: all $(BENCH_PLAIN) $(BENCH_FLOOR) $(B)/tests/bench/replay ## build what scripts/bench compares with
+$(BENCH_PLAIN): $(B)/tests/bench/%: $(B)/tests/bench/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+$(BENCH_FLOOR): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/tests/bench/floor.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -levent_core
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
 tools: $(TOOLS) ## build the load generator and the echo origin
 $(B)/tests/tools/%: tests/tools/%.c

@@ -11,6 +11,7 @@ run_packages='python3-httpbin gunicorn iproute2 ethtool curl procps util-linux m
 ca-certificates passwd libbpf1 libxdp1'
 test_packages='python3 jq libclang-rt-14-dev man-db dnsmasq-base strace'
 interop_packages='debootstrap systemd-container'
+bench_packages='python3 python3-venv nginx-light haproxy valgrind strace'
 
 say() { printf '%s\n' "$*"; }
 step() { printf '==> %s\n' "$*"; }
@@ -46,8 +47,8 @@ missing_packages() {
 	done
 }
 
-# Installs what is missing of the named packages. Where there is no init, apt
-# is kept from starting services.
+# Installs what is missing of the named packages. Where there is no init, or
+# services_off is set, apt is kept from starting services.
 install_packages() {
 	local missing policy='' rc=0 log
 	missing=$(missing_packages "$@")
@@ -55,7 +56,7 @@ install_packages() {
 	command -v apt-get >/dev/null ||
 		die "these packages are missing and this is no Debian: $(echo $missing)"
 	step "installing $(echo "$missing" | wc -w) packages"
-	if ! has_init && [ ! -e /usr/sbin/policy-rc.d ]; then
+	if { ! has_init || [ -n "${services_off:-}" ]; } && [ ! -e /usr/sbin/policy-rc.d ]; then
 		policy=/usr/sbin/policy-rc.d
 		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
 	fi

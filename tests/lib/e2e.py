@@ -444,10 +444,10 @@ class Load:
         return json.loads(out)
 
 
-def change_routes(socket_path, name, make, count, each_ms=20, clients=4):
+def change_routes(socket_path, name, make, count, each_ms=20, clients=4, also=None):
     """Puts `make(i)` (a virtual service) for i = 1..count, one each `each_ms`
     by the clock, from several clients in turn: a client waits for its verdict,
-    the next change does not."""
+    the next change does not. Before every tenth the upstream `also(i)`."""
     start = time.monotonic() + 0.1
     failures = []
 
@@ -457,14 +457,21 @@ def change_routes(socket_path, name, make, count, each_ms=20, clients=4):
             pause = start + i * each_ms / 1000 - time.monotonic()
             if pause > 0:
                 threading.Event().wait(pause)
-            c.request("PUT", f"/v1/virtualservices/gloo-system/{name}", json.dumps(make(i)),
-                      {"Content-Type": "application/json"})
-            r = c.getresponse()
-            text = r.read()
-            if r.status != 200:
-                failures.append((i, r.status, text))
+            if also and i % 10 == 0:
+                upstream = also(i)
+                put(c, i, f"upstreams/gloo-system/{upstream['metadata']['name']}", upstream)
+            put(c, i, f"virtualservices/gloo-system/{name}", make(i))
+            if failures:
                 break
         c.close()
+
+    def put(c, i, path, document):
+        c.request("PUT", "/v1/" + path, json.dumps(document),
+                  {"Content-Type": "application/json"})
+        r = c.getresponse()
+        text = r.read()
+        if r.status != 200:
+            failures.append((i, r.status, text))
 
     threads = [threading.Thread(target=client, args=(n,)) for n in range(clients)]
     for t in threads:
@@ -474,6 +481,12 @@ def change_routes(socket_path, name, make, count, each_ms=20, clients=4):
     took = time.monotonic() - start
     equal(failures, [])
     return took
+
+
+def static_upstream(name, *ports):
+    return {"metadata": {"name": name, "namespace": "gloo-system"},
+            "upstreamSpec": {"static": {"hosts": [
+                {"addr": "127.0.0.1", "port": p} for p in ports]}}}
 
 
 def echo_origin(lab, port=7000):

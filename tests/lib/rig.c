@@ -475,6 +475,13 @@ no_warning(const char *place, const char *text, void *arg)
 	(void)arg;
 }
 
+#define UPSTREAM(number, title, most, why)                                     \
+	{                                                                      \
+		.id = (number), .name = (title), .kind = "static",             \
+		.connect_timeout_ms = 1000,                                    \
+		.max_requests_per_connection = (most), .unavailable = (why)    \
+	}
+
 static int
 image_fd(struct rig *r, struct model_route *routes, size_t count)
 {
@@ -482,13 +489,13 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	static const char *const domains[] = { "*" };
 	struct model_virtual_service vs = { 0 };
 	struct image_build_upstream upstreams[] = {
-		{ 1, "gloo-system.origin", "static", 1000, 0, NULL },
-		{ 2, "gloo-system.half", "static", 1000, 0, NULL },
-		{ 3, "gloo-system.empty", "static", 1000, 0, NULL },
-		{ 4, "gloo-system.dead", "static", 1000, 0, NULL },
-		{ 5, "gloo-system.twice", "static", 1000, 2, NULL },
-		{ 6, "gloo-system.off", "static", 1000, 0, "not served yet" },
-		{ 7, "gloo-system.once", "static", 1000, 1, NULL },
+		UPSTREAM(1, "gloo-system.origin", 0, NULL),
+		UPSTREAM(2, "gloo-system.half", 0, NULL),
+		UPSTREAM(3, "gloo-system.empty", 0, NULL),
+		UPSTREAM(4, "gloo-system.dead", 0, NULL),
+		UPSTREAM(5, "gloo-system.twice", 2, NULL),
+		UPSTREAM(6, "gloo-system.off", 0, "not served yet"),
+		UPSTREAM(7, "gloo-system.once", 1, NULL),
 	};
 	struct image_build_vhost vhost = { .domains = domains,
 		.domain_count = 1 };

@@ -105,10 +105,20 @@ addr_is_any(const struct addr *a)
 }
 
 bool
+addr_is_loopback(const struct addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	if (addr_is_v4(a))
+		return a->ip[12] == 127;
+	return memcmp(a->ip, one, sizeof(one)) == 0;
+}
+
+bool
 addr_equal(const struct addr *a, const struct addr *b)
 {
 	return a->port_be == b->port_be &&
-		memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+	       memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
 uint16_t
@@ -157,11 +167,25 @@ addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
 	}
 }
 
+/* By hand, because every request has one in x-forwarded-for. */
+static void
+format_v4(const uint8_t ip[4], char *out)
+{
+	for (int i = 0; i < 4; i++) {
+		if (ip[i] >= 100)
+			*out++ = (char)('0' + ip[i] / 100);
+		if (ip[i] >= 10)
+			*out++ = (char)('0' + ip[i] / 10 % 10);
+		*out++ = (char)('0' + ip[i] % 10);
+		*out++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *
 addr_format_ip(const struct addr *a, char *out)
 {
 	if (addr_is_v4(a))
-		inet_ntop(AF_INET, a->ip + 12, out, ADDR_TEXT_MAX);
+		format_v4(a->ip + 12, out);
 	else
 		inet_ntop(AF_INET6, a->ip, out, ADDR_TEXT_MAX);
 	return out;

@@ -30,6 +30,7 @@ int addr_prefix_parse(const char *text, struct addr_prefix *out,
 bool addr_prefix_contains(const struct addr_prefix *p, const uint8_t ip[16]);
 bool addr_is_v4(const struct addr *a);
 bool addr_is_any(const struct addr *a); /* 0.0.0.0 or :: */
+bool addr_is_loopback(const struct addr *a); /* 127.0.0.0/8 or ::1 */
 bool addr_equal(const struct addr *a, const struct addr *b);
 uint16_t addr_port(const struct addr *a); /* host order */
 void addr_from_sockaddr(struct addr *a, const struct sockaddr *sa);

@@ -35,8 +35,8 @@ bool
 slice_starts(struct slice text, struct slice prefix)
 {
 	return text.length >= prefix.length &&
-		(prefix.length == 0 ||
-			memcmp(text.data, prefix.data, prefix.length) == 0);
+	       (prefix.length == 0 ||
+		       memcmp(text.data, prefix.data, prefix.length) == 0);
 }
 
 void
@@ -101,6 +101,19 @@ void
 str_putc(struct str *s, char c)
 {
 	str_append(s, &c, 1);
+}
+
+void
+str_put_number(struct str *s, unsigned long long number)
+{
+	char digits[20]; /* of 2^64-1 */
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	str_append(s, digits + at, sizeof(digits) - at);
 }
 
 void

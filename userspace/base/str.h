@@ -41,6 +41,7 @@ void str_clear(struct str *s);
 void str_append(struct str *s, const void *data, size_t length);
 void str_puts(struct str *s, const char *text);
 void str_putc(struct str *s, char c);
+void str_put_number(struct str *s, unsigned long long number);
 void str_printf(struct str *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Removes length bytes from the front. */

@@ -91,7 +91,9 @@ const struct cli_command cli_command_get = {
 	.summary = "show objects",
 	.about = "yaml prints several objects between \"---\", json an array; "
 		 "name only their names.\nwide adds namespace, version, what "
-		 "proxy and kernel enforce, and the reason.\n",
+		 "proxy and kernel enforce, and the reason;\nof upstreams also "
+		 "their endpoints, how well each is, and what of the circuit\n"
+		 "breakers' limits is in use.\n",
 	.flags = flags,
 	.children = children,
 };

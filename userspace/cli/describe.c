@@ -421,6 +421,135 @@ describe_objects(enum model_type type, const struct doc *items,
 	text_table_free(t);
 }
 
+/* ---- endpoints */
+
+static bool
+is_among(const struct doc *item, const struct doc *objects)
+{
+	const char *name = text_or(doc_get_string(item, "name"), "");
+	const char *ns = text_or(doc_get_string(item, "namespace"), "");
+
+	for (size_t i = 0; i < doc_count(objects); i++)
+		if (strcmp(describe_name(doc_at(objects, i)), name) == 0 &&
+			strcmp(describe_namespace(doc_at(objects, i)), ns) == 0)
+			return true;
+	return false;
+}
+
+static void
+number_put(struct str *s, const struct doc *d, const char *key)
+{
+	str_printf(s, "%lld", (long long)doc_integer(doc_get(d, key)));
+}
+
+/* "12 s", "3 min", "2 h", "5 d" */
+static void
+age_put(struct str *s, long long seconds)
+{
+	if (seconds < 120)
+		str_printf(s, "%lld s", seconds);
+	else if (seconds < 2 * 3600)
+		str_printf(s, "%lld min", seconds / 60);
+	else if (seconds < 48 * 3600)
+		str_printf(s, "%lld h", seconds / 3600);
+	else
+		str_printf(s, "%lld d", seconds / 86400);
+}
+
+static void
+label_put(struct row *r, const struct doc *item)
+{
+	str_printf(cell(r), "%s.%s",
+		text_or(doc_get_string(item, "namespace"), ""),
+		text_or(doc_get_string(item, "name"), ""));
+}
+
+static void
+endpoint_rows_add(struct text_table *t, const struct doc *item)
+{
+	const struct doc *list = doc_get(item, "endpoints");
+	long long count = (long long)doc_integer(doc_get(item, "count"));
+	long long more = count - (long long)doc_count(list);
+	struct row r = { .count = 0 };
+
+	for (size_t i = 0; i < doc_count(list) || i == 0; i++) {
+		const struct doc *e = doc_at(list, i);
+
+		if (i == 0)
+			label_put(&r, item);
+		else
+			cell_put(&r, "");
+		cell_put(&r, e == NULL ? "none" : doc_get_string(e, "address"));
+		if (e != NULL) {
+			number_put(cell(&r), e, "weight");
+			cell_put(&r, doc_get_string(e, "health"));
+			age_put(cell(&r),
+				(long long)doc_integer(doc_get(e, "seconds")));
+			cell_put(&r, doc_get_string(e, "why"));
+		}
+		row_end(&r, t);
+	}
+	if (more <= 0)
+		return;
+	cell_put(&r, "");
+	str_printf(cell(&r), "and %lld more", more);
+	cell_put(&r, "");
+	number_put(cell(&r), item, "up");
+	str_printf(&r.cells[r.count - 1], " of %lld up", count);
+	row_end(&r, t);
+}
+
+static void
+in_use_row_add(struct text_table *t, const struct doc *item)
+{
+	static const char *const keys[] = { "connections", "pending",
+		"requests", "retries" };
+	struct row r = { .count = 0 };
+
+	label_put(&r, item);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct doc *d = doc_find(item, "inUse", keys[i], NULL);
+		struct str *s = cell(&r);
+
+		number_put(s, d, "now");
+		str_puts(s, " of ");
+		number_put(s, d, "limit");
+	}
+	row_end(&r, t);
+}
+
+void
+describe_endpoints(
+	const struct doc *items, const struct doc *objects, struct str *out)
+{
+	static const char *const titles[] = { "upstream", "endpoint", "weight",
+		"health", "for", "why" };
+	static const char *const use_titles[] = { "upstream", "connections",
+		"pending", "requests", "retries" };
+	struct text_table *t = text_table_new(ARRAY_SIZE(titles), titles);
+	struct text_table *use =
+		text_table_new(ARRAY_SIZE(use_titles), use_titles);
+	bool any = false;
+
+	for (size_t i = 0; i < doc_count(items); i++) {
+		const struct doc *item = doc_at(items, i);
+
+		if (!is_among(item, objects))
+			continue;
+		endpoint_rows_add(t, item);
+		in_use_row_add(use, item);
+		any = true;
+	}
+	if (any) {
+		str_puts(out, "Endpoints\n");
+		text_table_print(t, out);
+		str_puts(out, "In use\n");
+		text_table_print(use, out);
+	}
+	text_table_free(t);
+	text_table_free(use);
+}
+
 void
 describe_proxies(const struct doc *items, struct str *out)
 {

@@ -18,6 +18,10 @@ void describe_action(const struct doc *route, struct str *out);
 void describe_objects(enum model_type type, const struct doc *items,
 	const struct upstream_kind *const *kinds, const struct doc *status,
 	struct str *out);
+/* Of /v1/endpoints, what belongs to one of the objects: a table of endpoints,
+ * and one of what is in use of the limits. */
+void describe_endpoints(
+	const struct doc *items, const struct doc *objects, struct str *out);
 void describe_proxies(const struct doc *items, struct str *out);
 /* The routes of a virtual service: a table for each kind of action. */
 void describe_routes(const struct doc *routes, bool wide, struct str *out);

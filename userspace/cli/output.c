@@ -108,12 +108,30 @@ kube_put(enum model_type type, const struct doc *items)
 	}
 }
 
+#define ENDPOINTS_SHOWN "20" /* of each upstream */
+
+/* How well the upstreams' endpoints are, below their table. */
+static int
+endpoints_add(const struct cli *cli, const struct doc *items, struct str *text,
+	struct error *err)
+{
+	struct doc *d = api_get(
+		cli, "/v1/endpoints", "limit=" ENDPOINTS_SHOWN, NULL, err);
+
+	if (d == NULL)
+		return -1;
+	describe_endpoints(doc_get(d, "items"), items, text);
+	doc_free(d);
+	return 0;
+}
+
 int
 output_objects(const struct cli *cli, enum model_type type,
 	const struct doc *items, bool one, struct error *err)
 {
 	struct doc *status = NULL;
 	struct str text;
+	int rc = 0;
 
 	switch (cli->output) {
 	case CLI_OUTPUT_JSON:
@@ -139,7 +157,9 @@ output_objects(const struct cli *cli, enum model_type type,
 	}
 	str_init(&text);
 	describe_objects(type, items, cli->kinds, status, &text);
+	if (status != NULL && type == MODEL_UPSTREAM)
+		rc = endpoints_add(cli, items, &text, err);
 	put(&text);
 	doc_free(status);
-	return 0;
+	return rc;
 }

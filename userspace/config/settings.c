@@ -21,6 +21,7 @@
 #define INTERFACES_MAX     64
 #define TRUSTED_MAX        1024
 #define MINUTE             60000
+#define BODY_BYTES_MAX     (UINT64_C(1) << 50)
 
 static int
 text_given(const char *text, struct error *err)
@@ -249,8 +250,13 @@ static const struct schema_field proxy_fields[] = {
 TABLE(proxy);
 
 static const struct schema_field limits_fields[] = {
+	NUMBER("bodyBytes", body_bytes, 0, BODY_BYTES_MAX, 0),
 	MS("bodyIdleTimeout", body_idle_ms, 1, 60 * MINUTE, 30000),
-	NUMBER("connections", connections, 1, 1000000, 20000),
+	NUMBER("bodyRate", body_rate, 0, 1000000000, 240),
+	MS("bodyRateGrace", body_rate_grace_ms, 1, 60 * MINUTE, 10000),
+	NUMBER("connections", connections, 1, 1000000, 50000),
+	NUMBER("connectionsPerSource", connections_per_source, 0, 1000000,
+		1000),
 	NUMBER("fields", fields, 1, 100, 100),
 	NUMBER("headBytes", head_bytes, 1024, 61440, 61440),
 	MS("headTimeout", head_timeout_ms, 1, 60 * MINUTE, 10000),

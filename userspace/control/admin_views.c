@@ -15,6 +15,7 @@
 #include "control/admin.h"
 #include "control/check.h"
 #include "control/dump.h"
+#include "control/endpoints.h"
 #include "control/generation.h"
 #include "control/log_ring.h"
 #include "control/metrics.h"
@@ -108,6 +109,20 @@ static void
 get_dump(struct control *c, struct http_server_request *r)
 {
 	admin_reply_doc(r, 200, dump_print(c));
+}
+
+/* ---- endpoints */
+
+static void
+get_endpoints(struct control *c, struct http_server_request *r)
+{
+	const char *limit = http_server_request_query(r, "limit");
+
+	admin_reply_doc(r, 200,
+		endpoints_print(c, http_server_request_query(r, "namespace"),
+			http_server_request_query(r, "name"),
+			limit == NULL ? ENDPOINTS_SHOWN_DEFAULT
+				      : strtoul(limit, NULL, 10)));
 }
 
 /* ---- proxies */
@@ -396,6 +411,7 @@ static const struct view {
 	{ "/v1/dump", get_dump, false },
 	{ "/v1/status", get_status, false },
 	{ "/v1/check", get_check, false },
+	{ "/v1/endpoints", get_endpoints, false },
 	{ "/v1/url", get_url, false },
 	{ "/v1/logs", get_logs, false },
 	{ "/v1/stats", get_stats, false },

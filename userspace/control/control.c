@@ -24,6 +24,7 @@
 #include "control/discovery.h"
 #include "control/files.h"
 #include "control/generation.h"
+#include "control/health.h"
 #include "control/kernel.h"
 #include "control/log_ring.h"
 #include "control/notify.h"
@@ -37,6 +38,8 @@
 #define TICK_MS  1000
 #define AGAIN_MS 1000
 #define READY_MS 10000 /* then systemd is told what is missing */
+/* From the deadline of draining to the end of both processes. */
+#define STOP_MORE_MS 5000
 #define QUIET_MS 1000  /* after the newest change, freed memory goes back */
 
 static const int signals[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
@@ -209,6 +212,7 @@ on_stop_delay(void *arg)
 	log_info("draining deadline=%" PRIu64 "ms",
 		c->settings->drain_timeout_ms);
 	supervisor_drain(c->supervisor, c->settings->drain_timeout_ms);
+	listeners_shut(c->listeners);
 }
 
 static void
@@ -230,7 +234,8 @@ stop(struct control *c)
 	c->stop_ms = now;
 	loop_fd_free(life->store_watch);
 	life->store_watch = NULL;
-	notify_stopping();
+	notify_stopping(c->settings->stop_delay_ms +
+			c->settings->drain_timeout_ms + STOP_MORE_MS);
 	log_info("stopping");
 	loop_timer_start(c->stop_timer, c->settings->stop_delay_ms);
 }
@@ -301,6 +306,7 @@ parts_make(struct control *c, struct error *err)
 	c->listeners = listeners_new(c->workers);
 	c->generation = generations_new(c);
 	c->supervisor = supervisor_new(c);
+	c->healths = healths_new(c);
 	c->stop_timer = loop_timer_new(c->loop, on_stop_delay, c);
 	return 0;
 }
@@ -420,6 +426,7 @@ life_end(struct life *life)
 
 	admin_free(c->admin, c->stopping);
 	discoveries_end(c);
+	healths_free(c->healths);
 	supervisor_free(c->supervisor);
 	if (c->fastpath != NULL)
 		kernel_close(c, c->stopping && !c->settings->xdp_keep);

@@ -26,6 +26,7 @@
 struct admin;
 struct fastpath;
 struct generations;
+struct healths;
 struct log_ring;
 struct loop;
 struct loop_fd;
@@ -65,6 +66,7 @@ struct control {
 
 	struct generations *generation;
 	struct supervisor *supervisor;
+	struct healths *healths;
 	struct admin *admin;
 
 	bool replace;     /* a proxy that runs is of an older binary */

@@ -7,10 +7,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/health.h"
 #include "control/supervise.h"
 #include "net/loop.h"
 
-#define SAVE_MS 1000 /* a set that moves is written once a second */
+#define SAVE_MS        1000 /* a set that moves is written once a second */
+#define SAVE_HEALTH_MS 10000 /* after an endpoint went down or up */
 
 struct discovery {
 	struct kind_host host; /* first: the kind hands it back */
@@ -19,12 +21,12 @@ struct discovery {
 	uint32_t id;
 	struct model_object *model; /* whose spec is watched */
 	void *watch;
-	struct endpoint *set;
-	size_t count;
+	struct health *health;
 	uint64_t version;
 	char *problem;
 	uint64_t problem_since;
 	struct loop_timer *save;
+	bool save_late; /* it runs for SAVE_HEALTH_MS */
 };
 
 static void
@@ -32,21 +34,34 @@ on_save(void *arg)
 {
 	struct discovery *d = arg;
 	struct error err = ERROR_INIT;
+	size_t count;
+	const struct endpoint *set = health_endpoints(d->health, &count);
 
-	if (state_endpoints_write(d->control->state, d->ns, d->name, d->set,
-		    d->count, &err) != 0)
+	if (state_endpoints_write(
+		    d->control->state, d->ns, d->name, set, count, &err) != 0)
 		log_warn("state: %s", err.text);
 }
 
 static void
-endpoints_take(struct discovery *d, const struct endpoint *set, size_t count)
+on_health(void *arg)
 {
-	free(d->set);
-	d->set = count == 0 ? NULL : xmemdup(set, count * sizeof(*set));
-	d->count = count;
+	struct discovery *d = arg;
+
+	if (loop_timer_pending(d->save))
+		return;
+	loop_timer_start(d->save, SAVE_HEALTH_MS);
+	d->save_late = true;
+}
+
+static void
+endpoints_send(struct discovery *d)
+{
+	size_t count;
+	const struct endpoint *set = health_endpoints(d->health, &count);
+
 	d->version++;
 	supervisor_send_endpoints(
-		d->control->supervisor, d->id, d->version, d->set, d->count);
+		d->control->supervisor, d->id, d->version, set, count);
 }
 
 static void
@@ -59,13 +74,13 @@ on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 			count, ENDPOINTS_MAX);
 		count = ENDPOINTS_MAX;
 	}
-	if (count == d->count &&
-		(count == 0 || memcmp(set, d->set, count * sizeof(*set)) == 0))
+	if (!health_replace(d->health, set, count))
 		return;
-	endpoints_take(d, set, count);
+	endpoints_send(d);
 	log_debug("upstream %s: endpoints count=%zu", d->label, count);
-	if (!loop_timer_pending(d->save))
+	if (!loop_timer_pending(d->save) || d->save_late)
 		loop_timer_start(d->save, SAVE_MS);
+	d->save_late = false;
 }
 
 static void
@@ -128,8 +143,10 @@ discovery_new(struct control *c, const struct object *o)
 	d->id = o->id;
 	d->model = model_object_ref(o->model);
 	d->save = loop_timer_new(c->loop, on_save, d);
+	d->health = health_new(c, o, on_health, d);
 	known = state_endpoints_read(c->state, o->ns, o->name, &count);
-	endpoints_take(d, known, count);
+	health_restore(d->health, known, count);
+	endpoints_send(d);
 	free(known);
 	watch_start(d);
 	return d;
@@ -156,6 +173,7 @@ discovery_change(struct discovery *d, const struct object *o)
 {
 	struct model_object *old = d->model;
 
+	health_change(d->health, o->model);
 	if (spec_is_same(old->upstream, o->model->upstream))
 		return;
 	watch_stop(d);
@@ -173,19 +191,25 @@ discovery_free(struct discovery *d)
 	if (loop_timer_pending(d->save))
 		on_save(d);
 	loop_timer_free(d->save);
+	health_free(d->health);
 	model_object_unref(d->model);
 	free(d->ns);
 	free(d->name);
 	free(d->label);
-	free(d->set);
 	free(d);
 }
 
 const struct endpoint *
 discovery_endpoints(const struct discovery *d, size_t *count)
 {
-	*count = d == NULL ? 0 : d->count;
-	return d == NULL ? NULL : d->set;
+	*count = 0;
+	return d == NULL ? NULL : health_endpoints(d->health, count);
+}
+
+const struct health *
+discovery_health(const struct discovery *d)
+{
+	return d == NULL ? NULL : d->health;
 }
 
 uint64_t

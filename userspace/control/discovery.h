@@ -1,6 +1,7 @@
 /*
  * The endpoints of one upstream: runs its kind's discovery, remembers what it
- * found last, tells the proxy and the disk. A failure empties nothing.
+ * found last, tells the proxy and the disk. A failure empties nothing. How well
+ * each endpoint is, control/health.h knows.
  */
 #ifndef CONTROL_DISCOVERY_H
 #define CONTROL_DISCOVERY_H
@@ -12,6 +13,7 @@
 #include "model/endpoint.h"
 
 struct discovery;
+struct health;
 
 /* Starts; what the disk remembers serves until the kind reports. */
 struct discovery *discovery_new(struct control *c, const struct object *o);
@@ -19,8 +21,11 @@ struct discovery *discovery_new(struct control *c, const struct object *o);
 void discovery_change(struct discovery *d, const struct object *o);
 void discovery_free(struct discovery *d);
 
+/* With the health that counts. */
 const struct endpoint *discovery_endpoints(
 	const struct discovery *d, size_t *count);
+/* NULL for NULL. */
+const struct health *discovery_health(const struct discovery *d);
 uint64_t discovery_version(const struct discovery *d);
 /* Why the endpoints may be stale, or NULL; since: ms since 1970. */
 const char *discovery_problem(const struct discovery *d, uint64_t *since);

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "control/discovery.h"
 #include "control/generation.h"
+#include "control/health.h"
 #include "control/supervise.h"
 #include "model/model.h"
 
@@ -206,7 +207,6 @@ upstream_of(const struct control *c, uint32_t id)
 static void
 endpoints_print(struct doc *to, const struct object *o)
 {
-	static const char *const healths[] = { "up", "draining", "down" };
 	struct doc *list = doc_set(to, "endpoints", doc_new_list());
 	size_t count = 0;
 	const struct endpoint *set =
@@ -218,8 +218,7 @@ endpoints_print(struct doc *to, const struct object *o)
 
 		doc_set_string(one, "address", addr_format(&set[i].addr, addr));
 		set_number(one, "weight", set[i].weight);
-		if (set[i].health <= ENDPOINT_DOWN)
-			doc_set_string(one, "health", healths[set[i].health]);
+		doc_set_string(one, "health", health_name(set[i].health));
 		if (set[i].host[0] != '\0')
 			doc_set_string(one, "host", set[i].host);
 	}

@@ -391,6 +391,9 @@ upstreams_collect(struct control *c, struct input *in)
 				.unavailable = u->kind->watch == NULL
 						       ? u->kind->not_served
 						       : NULL,
+				.balance = u->balance,
+				.breakers = u->breakers,
+				.outlier = u->outlier,
 			};
 	}
 }

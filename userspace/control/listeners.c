@@ -28,12 +28,18 @@ listeners_new(uint32_t workers)
 }
 
 static void
+listener_shut(struct listener *one)
+{
+	while (one->fd_count > 0)
+		close(one->fds[--one->fd_count]);
+}
+
+static void
 listener_free(struct listener *one)
 {
 	if (one == NULL)
 		return;
-	for (size_t i = 0; i < one->fd_count; i++)
-		close(one->fds[i]);
+	listener_shut(one);
 	free(one);
 }
 
@@ -237,4 +243,12 @@ listeners_close(struct listeners *l, uint32_t slot)
 	notify_store_remove(name);
 	listener_free(l->slots[slot]);
 	l->slots[slot] = NULL;
+}
+
+void
+listeners_shut(struct listeners *l)
+{
+	for (size_t i = 0; i < LISTENERS_MAX; i++)
+		if (l->slots[i] != NULL)
+			listener_shut(l->slots[i]);
 }

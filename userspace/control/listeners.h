@@ -40,6 +40,9 @@ int listeners_adopt(struct listeners *l, uint32_t slot, const struct addr *addr,
 /* All sockets become spare again, as given. */
 void listeners_disown(struct listeners *l);
 void listeners_close(struct listeners *l, uint32_t slot);
+/* At the end: closes all sockets but leaves them in systemd's store, where
+ * clients of a restart wait. Without a store they are refused from now on. */
+void listeners_shut(struct listeners *l);
 /* Closes what earlier runs left and nobody opened. */
 void listeners_give_up_spare(struct listeners *l);
 /* The name of an address in systemd's store of descriptors. */

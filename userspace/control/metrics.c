@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "control/discovery.h"
 #include "control/generation.h"
+#include "control/health.h"
 #include "control/status.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
@@ -119,7 +120,7 @@ family_head(struct str *out, const char *family, const struct counter_name *n)
 {
 	char *name = xasprintf("%s_%s", family, n->name);
 
-	head(out, name, n->gauge ? "gauge" : "counter", n->help);
+	head(out, name, counter_is_gauge(n->name) ? "gauge" : "counter", n->help);
 	free(name);
 }
 
@@ -155,6 +156,73 @@ listeners_print(const struct control *c, struct str *out)
 	free(rows);
 }
 
+/* A number of struct health_counts. */
+struct health_family {
+	const char *name, *type, *help; /* type NULL: as the row before */
+	const char *result;             /* a label, or NULL */
+	size_t offset;
+};
+
+#define AT(member) offsetof(struct health_counts, member)
+
+static const struct health_family health_families[] = {
+	{ "upstream_endpoints_up", "gauge", "endpoints that are up", NULL,
+		AT(up) },
+	{ "upstream_endpoints_draining", "gauge", "endpoints that drain", NULL,
+		AT(draining) },
+	{ "upstream_endpoints_down", "gauge",
+		"endpoints that are down, ejected ones among them", NULL,
+		AT(down) },
+	{ "upstream_endpoints_ejected", "gauge",
+		"endpoints left out for their answers now", NULL, AT(ejected) },
+	{ "upstream_health_checks", "counter", "answers of health checks", "ok",
+		AT(checks.ok) },
+	{ "upstream_health_checks", NULL, NULL, "failed", AT(checks.failed) },
+	{ "upstream_health_checks", NULL, NULL, "put_off", AT(checks.put_off) },
+	{ "upstream_ejections", "counter",
+		"endpoints left out for their answers", NULL, AT(ejections) },
+	{ "upstream_ejections_withheld", "counter",
+		"ejections that maxEjectionPercent or enforcing... withheld",
+		NULL, AT(ejections_withheld) },
+};
+
+#undef AT
+
+static uint64_t
+health_field(const struct object *upstream, size_t offset)
+{
+	const struct health *h = discovery_health(upstream->discovery);
+	struct health_counts counts;
+	uint64_t value;
+
+	if (h == NULL)
+		return 0;
+	health_counts(h, &counts);
+	memcpy(&value, (const char *)&counts + offset, sizeof(value));
+	return value;
+}
+
+static void
+healths_print(struct str *out, const struct upstream_row *rows, size_t count)
+{
+	for (size_t f = 0; f < ARRAY_SIZE(health_families); f++) {
+		const struct health_family *family = &health_families[f];
+
+		if (family->type != NULL)
+			head(out, family->name, family->type, family->help);
+		for (size_t i = 0; i < count; i++) {
+			str_printf(out, PREFIX "%s{", family->name);
+			metrics_label(out, "upstream", rows[i].upstream->label);
+			if (family->result != NULL)
+				str_printf(out, ",result=\"%s\"",
+					family->result);
+			str_printf(out, "} %" PRIu64 "\n",
+				health_field(
+					rows[i].upstream, family->offset));
+		}
+	}
+}
+
 static void
 upstreams_print(const struct control *c, struct str *out)
 {
@@ -178,6 +246,7 @@ upstreams_print(const struct control *c, struct str *out)
 		metrics_label(out, "upstream", rows[i].upstream->label);
 		str_printf(out, "} %zu\n", known);
 	}
+	healths_print(out, rows, count);
 	free(rows);
 }
 

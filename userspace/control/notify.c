@@ -24,9 +24,11 @@ notify_reloading(void)
 }
 
 void
-notify_stopping(void)
+notify_stopping(uint64_t ms)
 {
-	sd_notify(0, "STOPPING=1\nSTATUS=draining");
+	sd_notifyf(0,
+		"STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+		ms * 1000);
 }
 
 void

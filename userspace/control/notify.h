@@ -4,10 +4,12 @@
 #define CONTROL_NOTIFY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 void notify_ready(const char *status);
 void notify_reloading(void);
-void notify_stopping(void);
+/* It may take so long. */
+void notify_stopping(uint64_t ms);
 void notify_status(const char *status);
 void notify_store_add(const char *name, const int *fds, size_t count);
 void notify_store_remove(const char *name);

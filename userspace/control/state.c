@@ -161,6 +161,7 @@ endpoint_read(const struct doc *d, struct endpoint *e)
 {
 	const char *ip = doc_get_string(d, "address");
 	const char *host = doc_get_string(d, "host");
+	const char *health = doc_get_string(d, "health");
 	int64_t port = doc_integer(doc_get(d, "port"));
 	int64_t weight = doc_integer(doc_get(d, "weight"));
 
@@ -170,7 +171,9 @@ endpoint_read(const struct doc *d, struct endpoint *e)
 		addr_parse_ip(ip, (uint16_t)port, &e->addr) != 0)
 		return false;
 	e->weight = (uint16_t)weight;
-	e->health = ENDPOINT_UP;
+	e->health = health != NULL && strcmp(health, "down") == 0
+			    ? ENDPOINT_DOWN
+			    : ENDPOINT_UP;
 	if (host != NULL)
 		snprintf(e->host, sizeof(e->host), "%s", host);
 	return true;
@@ -187,6 +190,8 @@ endpoint_print(const struct endpoint *e)
 	doc_set(d, "weight", doc_new_integer(e->weight));
 	if (e->host[0] != '\0')
 		doc_set_string(d, "host", e->host);
+	if (e->health == ENDPOINT_DOWN)
+		doc_set_string(d, "health", "down");
 	return d;
 }
 

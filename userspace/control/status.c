@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "control/discovery.h"
 #include "control/generation.h"
+#include "control/health.h"
 #include "control/relation.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
@@ -99,6 +100,29 @@ reason_add(struct str *to, const char *text)
 	str_printf(to, "%s%s", to->length > 0 ? "; " : "", text);
 }
 
+/* None of them is up: which, and why. */
+static void
+health_warn(struct str *to, const struct health *h)
+{
+	struct health_counts counts;
+	struct health_view view;
+	const struct endpoint *set;
+	char addr[ADDR_TEXT_MAX], text[320];
+	size_t count;
+
+	if (h == NULL)
+		return;
+	set = health_endpoints(h, &count);
+	health_counts(h, &counts);
+	if (count == 0 || counts.up > 0)
+		return;
+	health_view(h, 0, &view);
+	snprintf(text, sizeof(text), "none of its %zu endpoint%s is up: %s: %s",
+		count, count > 1 ? "s" : "", addr_format(&set[0].addr, addr),
+		view.why);
+	reason_add(to, text);
+}
+
 static void
 upstream_warn(struct str *to, const struct object *o)
 {
@@ -112,6 +136,7 @@ upstream_warn(struct str *to, const struct object *o)
 
 	if (kind->watch == NULL)
 		reason_add(to, kind->not_served);
+	health_warn(to, discovery_health(o->discovery));
 	if (problem == NULL)
 		return;
 	reason_add(to, problem);

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "control/discovery.h"
 #include "control/generation.h"
+#include "control/health.h"
 #include "control/spawn.h"
 #include "model/wire.h"
 #include "net/channel.h"
@@ -333,7 +334,11 @@ supervisor_send_settings(struct supervisor *s)
 		.head_bytes = from->head_bytes,
 		.target_bytes = from->target_bytes,
 		.fields = from->fields,
+		.body_rate = from->body_rate,
+		.body_rate_grace_ms = ms(from->body_rate_grace_ms),
+		.body_bytes = from->body_bytes,
 		.connections_max = from->connections,
+		.connections_per_source = from->connections_per_source,
 	};
 	proxy_send(p, &m, NULL, 0);
 }
@@ -386,6 +391,20 @@ supervisor_send_endpoints(struct supervisor *s, uint32_t id, uint64_t version,
 	proxy_send(p, &m, &fd, fd >= 0 ? 1 : 0);
 	if (fd >= 0)
 		close(fd);
+}
+
+void
+supervisor_send_health(struct supervisor *s, uint32_t id,
+	const struct addr *addr, enum endpoint_health health)
+{
+	struct proxy *p = listener_of(s);
+	struct wire_message m = { .type = WIRE_HEALTH };
+
+	m.health.upstream = id;
+	m.health.addr = *addr;
+	m.health.health = (uint8_t)health;
+	if (p != NULL)
+		proxy_send(p, &m, NULL, 0);
 }
 
 void
@@ -491,6 +510,7 @@ proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
 			if (l != NULL)
 				l->told = false;
 		}
+		healths_forget_streaks(s->control->healths);
 		proxy_outfit(s, p);
 	}
 	supervisor_send_access_log(s);
@@ -953,6 +973,10 @@ on_running_message(struct proxy *p, const struct wire_message *m)
 			m->generation, text);
 		log_error("generation %" PRIu64 ": the proxy refused it: %s",
 			m->generation, text);
+		break;
+	case WIRE_OUTLIER:
+		if (s->proxy == p)
+			healths_outlier(s->control->healths, m);
 		break;
 	case WIRE_DRAINED:
 		log_debug("proxy %d: drained", (int)p->pid);

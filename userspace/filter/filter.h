@@ -55,6 +55,8 @@ struct filter_request {
 	struct head_edit edit;
 	struct slice path, query; /* of the upstream's request line */
 	struct slice host;        /* Host to the upstream */
+	bool escapes; /* the path leaves what its prefix is rewritten to: it
+			 must not be sent */
 	struct str *scratch;      /* where made texts live; reserved so that it
 				     never moves while slices point into it */
 };

@@ -6,12 +6,16 @@
 #include "http/chars.h"
 #include "model/model.h"
 
-/* text with what may not stand in a URI percent-coded. */
+/* text with what may not stand in a URI percent-coded; brackets only in a host
+ * and, as all the world does it, in a query. */
 static void
-coded_append(struct str *out, struct slice text)
+coded_append(struct str *out, struct slice text, bool brackets)
 {
 	for (size_t i = 0; i < text.length; i++) {
-		if (http_char_is(text.data[i], HTTP_CHAR_PLAIN))
+		char c = text.data[i];
+
+		if (http_char_is(c, HTTP_CHAR_PLAIN) &&
+			(brackets || (c != '[' && c != ']')))
 			str_putc(out, text.data[i]);
 		else
 			str_printf(out, "%%%02X", (uint8_t)text.data[i]);
@@ -56,11 +60,11 @@ origin_append(const struct filter_request *r, struct str *out)
 		return; /* nothing known: a path alone is a Location too */
 	str_puts(out, route->https_redirect || filter_is_https(r) ? "https://"
 								  : "http://");
-	coded_append(out, without_port(host));
+	coded_append(out, without_port(host), true);
 	if (route->port_redirect != 0)
 		str_printf(out, ":%u", route->port_redirect);
 	else
-		coded_append(out, port);
+		coded_append(out, port, true);
 }
 
 static void
@@ -89,13 +93,13 @@ path_append(const struct filter_request *r, struct str *out)
 			break;
 	}
 	str_putc(out, '/');
-	coded_append(out, path);
+	coded_append(out, path, false);
 	/* A path that brings its own query keeps it. */
 	if (r->target->query.data != NULL && !route->strip_query &&
 		(path.length == 0 ||
 			memchr(path.data, '?', path.length) == NULL)) {
 		str_putc(out, '?');
-		coded_append(out, r->target->query);
+		coded_append(out, r->target->query, true);
 	}
 	str_fini(&made);
 }

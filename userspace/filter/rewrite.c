@@ -42,11 +42,14 @@ filter_rewrite_apply(struct filter_request *r)
 {
 	r->path = r->target->path;
 	r->query = r->target->query;
+	r->escapes = false;
 	str_clear(r->scratch);
 	if (!is_rewritten(r))
 		return;
 	http_path_replace_prefix(r->target->path, r->match->prefix_length,
 		route_text(r, r->match->route->prefix_rewrite), r->scratch);
 	r->path = scratch_since(r, 0);
+	/* "/a../x" under "/a" becomes "/b/../x": not what "/b/" stands for. */
+	r->escapes = !http_path_is_resolved(r->path);
 	original_path_set(r);
 }

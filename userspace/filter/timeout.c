@@ -1,8 +1,6 @@
 /* x-envoy-expected-rq-timeout-ms: how long the answer is waited for. */
 #include "filter/parts.h"
 
-#include <inttypes.h>
-
 #define DIGITS_MAX 10
 
 size_t
@@ -21,7 +19,7 @@ filter_timeout_apply(struct filter_request *r)
 
 	if (r->match->route == NULL || r->match->route->timeout_ms == 0)
 		return;
-	str_printf(r->scratch, "%" PRIu32, r->match->route->timeout_ms);
+	str_put_number(r->scratch, r->match->route->timeout_ms);
 	head_edit_remove_name(&r->edit, r->head, name);
 	head_edit_add(&r->edit, name, scratch_since(r, start));
 }

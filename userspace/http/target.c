@@ -126,7 +126,9 @@ escape_put(struct path *o, uint8_t byte)
 		return false;
 	if (!utf8_follow(o, byte))
 		return false;
-	if (http_char_is((char)byte, HTTP_CHAR_UNRESERVED)) {
+	/* Browsers send brackets raw, others code them: one path. */
+	if (http_char_is((char)byte, HTTP_CHAR_UNRESERVED) || byte == '[' ||
+		byte == ']') {
 		o->data[o->length++] = (char)byte;
 		return true;
 	}
@@ -299,6 +301,22 @@ http_authority_host(struct slice authority, char *out)
 	if (n > 0 && out[n - 1] == '.')
 		n--;
 	return n;
+}
+
+bool
+http_path_is_resolved(struct slice path)
+{
+	const char *p = path.data, *end = p + path.length;
+
+	while ((p = memchr(p, '/', (size_t)(end - p)))) {
+		p++;
+		if (p == end || *p != '.')
+			continue;
+		p += end - p > 1 && p[1] == '.' ? 2 : 1;
+		if (p == end || *p == '/' || *p == ';')
+			return false;
+	}
+	return true;
 }
 
 void

@@ -2,8 +2,9 @@
  * The request target decided once (list C 21): matching, limits and upstream
  * see the same string. Pure.
  *
- * Normal form of the path: %XX of unreserved characters decoded, other %XX
- * kept with capital hex digits, "." and ".." segments resolved; empty segments
+ * Normal form of the path: %XX of unreserved characters and of "[" and "]"
+ * decoded (http/write codes the brackets again), other %XX kept with capital
+ * hex digits, "." and ".." segments resolved; empty segments
  * ("//") are kept. Refused: no leading "/", bad %, %00 and other control bytes
  * after decoding, raw control bytes, bytes >= 0x80, space, '"', "<", ">", "\",
  * "^", "`", "{", "|", "}", "#", %2f and %5c (they mean different things to
@@ -42,10 +43,15 @@ size_t http_authority_host(struct slice authority, char *out);
 /* host[:port] well-formed? (list C 17) */
 bool http_authority_valid(struct slice authority);
 
+/* Has the path no "." and no ".." segment, with a parameter or without? */
+bool http_path_is_resolved(struct slice path);
+
 /* Prefix rewrite without double slashes: path begins with prefix; the result
  * is replacement joined with what follows it. "/httpbin/get" with prefix
  * "/httpbin" and replacement "/" is "/get"; prefix "/a/" and "/b" gives
- * "/b/x" for "/a/x"; the result always begins with "/". Sets out. */
+ * "/b/x" for "/a/x"; the result always begins with "/". Where the prefix ended
+ * within a segment the result may have a dot segment that the path had not:
+ * "/a" and "/b/" make "/b/../x" of "/a../x". Sets out. */
 void http_path_replace_prefix(struct slice path, size_t prefix_length,
 	struct slice replacement, struct str *out);
 

@@ -27,8 +27,16 @@ put(struct http_write *w, const char *data, size_t length)
 	w->length += length;
 }
 
-/* Bytes that may not stand raw there are percent-coded; "?" is raw only in
- * the query. */
+/* "?" begins the query. RFC 3986 has no brackets in either; in a query, where
+ * they are common, nobody minds. */
+static bool
+is_raw(char c, bool query)
+{
+	return http_char_is(c, HTTP_CHAR_PLAIN) &&
+	       (query || (c != '?' && c != '[' && c != ']'));
+}
+
+/* Bytes that may not stand raw there are percent-coded. */
 static void
 put_coded(struct http_write *w, struct slice text, bool query)
 {
@@ -39,8 +47,7 @@ put_coded(struct http_write *w, struct slice text, bool query)
 		uint8_t byte = (uint8_t)text.data[i];
 		char code[3] = { '%', hex[byte >> 4], hex[byte & 15] };
 
-		if (http_char_is(text.data[i], HTTP_CHAR_PLAIN) &&
-			(query || byte != '?'))
+		if (is_raw(text.data[i], query))
 			continue;
 		put(w, text.data + run, i - run);
 		put(w, code, sizeof(code));
@@ -90,13 +97,14 @@ http_write_status_line(struct http_write *w, int status)
 }
 
 void
-http_write_field(struct http_write *w, struct slice name, struct slice value)
+http_write_field_parsed(
+	struct http_write *w, struct slice name, struct slice value)
 {
 	size_t room = w->size - w->length;
 	char *p;
 
-	if (w->failed || !http_is_token(name) || !http_is_field_value(value) ||
-		name.length > room || value.length > room - name.length ||
+	if (w->failed || name.length > room ||
+		value.length > room - name.length ||
 		room - name.length - value.length < 4) {
 		w->failed = true;
 		return;
@@ -112,6 +120,15 @@ http_write_field(struct http_write *w, struct slice name, struct slice value)
 	*p++ = '\r';
 	*p++ = '\n';
 	w->length = (size_t)(p - w->out);
+}
+
+void
+http_write_field(struct http_write *w, struct slice name, struct slice value)
+{
+	if (http_is_token(name) && http_is_field_value(value))
+		http_write_field_parsed(w, name, value);
+	else
+		w->failed = true;
 }
 
 void

@@ -25,6 +25,9 @@ void http_write_request_line(struct http_write *w, struct slice method,
 void http_write_status_line(struct http_write *w, int status);
 void http_write_field(struct http_write *w, struct slice name,
 	struct slice value);
+/* One that a parser of http/ has checked already. */
+void http_write_field_parsed(struct http_write *w, struct slice name,
+	struct slice value);
 void http_write_field_number(struct http_write *w, const char *name,
 	uint64_t value);
 void http_write_end(struct http_write *w); /* the empty line */

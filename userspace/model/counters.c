@@ -3,31 +3,33 @@
 
 #include <string.h>
 
-/* The two members that a worker also decrements stand in both structs. */
 #define ROW(structure, name, help)                                             \
 	{                                                                      \
-#name, help, offsetof(struct structure, name),                 \
-			offsetof(struct structure, name) ==                    \
-					offsetof(struct structure,             \
-						requests_active) ||            \
-				offsetof(struct structure, name) ==            \
-					offsetof(struct structure,             \
-						connections_open)              \
+#name, help, offsetof(struct structure, name)                  \
 	}
 
 const struct counter_name counters_listener_names[] = {
 #define X(name, help) ROW(counters_listener, name, help),
 	COUNTERS_LISTENER(X)
 #undef X
-		{ NULL, NULL, 0, 0 },
+		{ NULL, NULL, 0 },
 };
 
 const struct counter_name counters_upstream_names[] = {
 #define X(name, help) ROW(counters_upstream, name, help),
 	COUNTERS_UPSTREAM(X)
 #undef X
-		{ NULL, NULL, 0, 0 },
+		{ NULL, NULL, 0 },
 };
+
+bool
+counter_is_gauge(const char *name)
+{
+	const char *end = strrchr(name, '_');
+
+	return end != NULL &&
+	       (strcmp(end, "_active") == 0 || strcmp(end, "_open") == 0);
+}
 
 /* The number of workers stands in memory that the proxy can write. */
 static uint32_t
@@ -71,6 +73,19 @@ counters_sum_upstream(
 			sizeof(*out) / sizeof(uint64_t));
 }
 
+/* An unwritten page stays unmade. */
+static void
+gauges_clear(struct counters_upstream *u)
+{
+	for (const struct counter_name *n = counters_upstream_names;
+		n->name != NULL; n++) {
+		uint64_t *at = (uint64_t *)(void *)((char *)u + n->offset);
+
+		if (*at != 0 && counter_is_gauge(n->name))
+			*at = 0;
+	}
+}
+
 void
 counters_settle(struct counters *c)
 {
@@ -86,11 +101,7 @@ counters_settle(struct counters *c)
 			l->connections_open = 0;
 		}
 		for (size_t u = 0; u < UPSTREAMS_MAX; u++) {
-			/* An unwritten page stays unmade. */
-			if (w->upstream[u].requests_active != 0)
-				w->upstream[u].requests_active = 0;
-			if (w->upstream[u].connections_open != 0)
-				w->upstream[u].connections_open = 0;
+			gauges_clear(&w->upstream[u]);
 		}
 	}
 }

@@ -6,12 +6,13 @@
 #ifndef MODEL_COUNTERS_H
 #define MODEL_COUNTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
-#define COUNTERS_MAGIC 0x3130726574636767ull
+#define COUNTERS_MAGIC 0x3230726574636767ull
 #define COUNTERS_WORKERS_MAX 64
 #define LISTENERS_MAX 64   /* slots; slot 0 is the box, 1.. are listeners */
 #define UPSTREAMS_MAX 4096 /* ids 1..4095 */
@@ -27,7 +28,9 @@
 	X(connections_accepted, "connections accepted")                        \
 	X(connections_closed, "connections closed")                            \
 	X(connections_open, "connections open now")                            \
-	X(connections_refused, "connections closed at once for a limit")       \
+	X(limit_connections, "connections reset at once: limits.connections")  \
+	X(limit_connections_source,                                            \
+		"connections reset at once: limits.connectionsPerSource")      \
 	X(requests, "requests read")                                           \
 	X(requests_active, "requests in work now")                             \
 	X(responses_2xx, "answers 200-299")                                    \
@@ -39,8 +42,14 @@
 	X(bytes_sent, "bytes sent to clients")                                 \
 	X(bad_requests, "requests refused as malformed or ambiguous")          \
 	X(no_route, "answers 404 for want of a route")                         \
-	X(limit_head, "requests refused: head too large (431, 414)")           \
-	X(limit_head_timeout, "requests refused: head not complete in time")   \
+	X(limit_head, "requests refused: limits.headBytes (431)")              \
+	X(limit_fields, "requests refused: limits.fields (431)")               \
+	X(limit_target, "requests refused: limits.targetBytes (414)")          \
+	X(limit_head_timeout, "requests refused: limits.headTimeout (408)")    \
+	X(limit_body, "requests refused: limits.bodyBytes (413)")              \
+	X(limit_body_slow,                                                     \
+		"requests refused: limits.bodyIdleTimeout or bodyRate (408)")  \
+	X(limit_answer_slow, "connections reset: the client did not read")     \
 	X(idle_closed, "idle connections closed")                              \
 	X(accept_failed, "accept() failures (descriptors)")                    \
 	X(access_log_dropped, "access log lines dropped (full disk)")          \
@@ -62,6 +71,14 @@
 	X(reset, "connections that ended before the answer was complete")      \
 	X(bad_response, "answers refused as malformed")                        \
 	X(retried_idle, "requests sent again after an idle connection closed") \
+	X(retried, "requests tried again as their route says")                 \
+	X(retries_active, "requests in work that are tried again")             \
+	X(retry_budget_used_up, "retries not made: the budget is used up")     \
+	X(retry_overflow, "retries not made: maxRetries are in work")          \
+	X(try_timeout, "attempts ended by perTryTimeout")                      \
+	X(pending_active, "requests that wait for a connection now")           \
+	X(pending_overflow, "requests refused: maxPendingRequests wait")       \
+	X(requests_overflow, "requests refused: maxRequests are in work")      \
 	X(no_endpoint, "requests without any endpoint")                        \
 	X(bytes_sent, "bytes sent")                                            \
 	X(bytes_received, "bytes received")
@@ -102,8 +119,10 @@ counters_size(uint32_t workers)
 struct counter_name {
 	const char *name, *help;
 	size_t offset;
-	int gauge;
 };
+
+/* It ends in _active or _open: a worker also decrements it. */
+bool counter_is_gauge(const char *name);
 
 /* The fields above as rows; end with a NULL name. */
 extern const struct counter_name counters_listener_names[];

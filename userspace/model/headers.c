@@ -11,8 +11,8 @@
 #define HEADERS_MAX 24 /* a route's and its host's fit into one head edit */
 
 /* Fields that frame the message or belong to one connection. */
-static int
-field_name_check(const char *text, struct error *err)
+int
+model_field_name_check(const char *text, struct error *err)
 {
 	static const char *const own[] = { "connection", "content-length",
 		"keep-alive", "proxy-connection", "te", "trailer",
@@ -49,7 +49,7 @@ static const struct schema_field header_pair_fields[] = {
 		.flags = SCHEMA_REQUIRED,
 		SCHEMA_AT(model_header_value, name),
 		.max = 256,
-		.check = field_name_check },
+		.check = model_field_name_check },
 	{ .name = "value",
 		.type = SCHEMA_STRING,
 		SCHEMA_AT(model_header_value, value),
@@ -77,7 +77,7 @@ static const struct schema_field header_value_fields[] = {
 	{ .name = NULL },
 };
 
-static const struct schema header_value_schema = {
+const struct schema model_header_value_schema = {
 	.fields = header_value_fields,
 	.size = sizeof(struct model_header_value),
 };
@@ -88,23 +88,23 @@ static const struct schema_field manipulation_fields[] = {
 		SCHEMA_ARRAY_AT(model_header_manipulation, request_add,
 			request_add_count),
 		.max = HEADERS_MAX,
-		.sub = &header_value_schema },
+		.sub = &model_header_value_schema },
 	{ .name = "requestHeadersToRemove",
 		.type = SCHEMA_STRINGS,
 		SCHEMA_ARRAY_AT(model_header_manipulation, request_remove,
 			request_remove_count),
-		.check = field_name_check },
+		.check = model_field_name_check },
 	{ .name = "responseHeadersToAdd",
 		.type = SCHEMA_LIST,
 		SCHEMA_ARRAY_AT(model_header_manipulation, response_add,
 			response_add_count),
 		.max = HEADERS_MAX,
-		.sub = &header_value_schema },
+		.sub = &model_header_value_schema },
 	{ .name = "responseHeadersToRemove",
 		.type = SCHEMA_STRINGS,
 		SCHEMA_ARRAY_AT(model_header_manipulation, response_remove,
 			response_remove_count),
-		.check = field_name_check },
+		.check = model_field_name_check },
 	{ .name = NULL },
 };
 

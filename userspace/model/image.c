@@ -120,6 +120,36 @@ check_headers(struct checker *c, uint32_t offset)
 }
 
 static int
+check_retries(struct checker *c, uint32_t offset)
+{
+	struct image_array retries = { offset, 1 };
+	const struct image_retries *r = image_at(c->base, offset);
+
+	if (offset == 0)
+		return 0;
+	if (CHECK_ARRAY(c, retries, struct image_retries) < 0)
+		return -1;
+	return CHECK_ARRAY(c, r->codes, uint32_t);
+}
+
+static int
+check_hash(struct checker *c, struct image_array hash)
+{
+	const struct image_hash *h = image_at(c->base, hash.offset);
+
+	if (CHECK_ARRAY(c, hash, struct image_hash) < 0)
+		return -1;
+	for (uint32_t i = 0; i < hash.count; i++) {
+		if (h[i].source > IMAGE_HASH_SOURCE_IP)
+			return fault(c, "source of a hash");
+		if (check_string(c, "hash name", h[i].name) < 0 ||
+			check_string(c, "cookie path", h[i].path) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
 check_route(struct checker *c, const struct image_route *r)
 {
 	const struct image_destination *d =
@@ -142,6 +172,8 @@ check_route(struct checker *c, const struct image_route *r)
 		check_string(c, "host redirect", r->host_redirect) < 0 ||
 		check_string(c, "path redirect", r->path_redirect) < 0 ||
 		check_string(c, "body", r->body) < 0)
+		return -1;
+	if (check_retries(c, r->retries) < 0 || check_hash(c, r->hash) < 0)
 		return -1;
 	return check_headers(c, r->headers);
 }
@@ -422,6 +454,12 @@ check_upstreams(struct checker *c, const struct image *image)
 			check_string(c, "upstream kind", u[i].kind) < 0 ||
 			check_string(c, "why", u[i].unavailable) < 0)
 			return -1;
+		if (u[i].balance.type >= POLICY_BALANCE_COUNT ||
+			u[i].balance.choices > POLICY_CHOICES_MAX ||
+			u[i].balance.ring_max > POLICY_RING_MAX ||
+			u[i].balance.ring_min > u[i].balance.ring_max ||
+			u[i].balance.panic_percent > 100)
+			return fault(c, "balance of an upstream");
 	}
 	return 0;
 }

@@ -27,9 +27,10 @@
 #include "base/addr.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "model/policy.h"
 
-#define IMAGE_MAGIC 0x31656772616d6967ull /* changes when the layout does */
-#define IMAGE_CONTRACT 1
+#define IMAGE_MAGIC 0x32656772616d6967ull /* changes when the layout does */
+#define IMAGE_CONTRACT 2
 #define IMAGE_ALIGN 8
 #define IMAGE_LINE 64 /* where vhosts and their nodes begin, for speed alone */
 
@@ -82,6 +83,10 @@ struct image_upstream {
 	uint32_t connect_timeout_ms;
 	uint32_t max_requests_per_connection; /* 0: no limit */
 	struct image_str unavailable; /* why it is not served, or empty */
+	struct policy_balance balance;
+	struct policy_breakers breakers;
+	/* Failures in a row that control is told of at once; 0: never. */
+	uint32_t outlier_errors, outlier_gateway_errors;
 };
 
 /* ---- inside a vhost; offsets from the vhost's start ---- */
@@ -136,6 +141,9 @@ struct image_route {
 	uint8_t auto_host_rewrite, pad[2];
 	struct image_str name; /* of the route, or empty */
 	uint32_t timeout_ms;   /* 0: none */
+	uint32_t idle_timeout_ms; /* 0: as the settings say */
+	uint32_t retries;         /* struct image_retries, 0: none */
+	struct image_array hash;  /* struct image_hash */
 	uint32_t total_weight;
 	struct image_array destinations; /* struct image_destination */
 	struct image_str prefix_rewrite; /* offset 0: none */
@@ -153,6 +161,25 @@ struct image_route {
 struct image_destination {
 	uint32_t upstream; /* id */
 	uint32_t weight;
+};
+
+struct image_retries {
+	struct policy_retries policy;
+	struct image_array codes; /* uint32_t, statuses */
+};
+
+enum image_hash_source {
+	IMAGE_HASH_HEADER,
+	IMAGE_HASH_COOKIE,
+	IMAGE_HASH_SOURCE_IP,
+};
+
+struct image_hash { /* what decides on a ring */
+	struct image_str name; /* of the header or cookie */
+	struct image_str path; /* of a cookie that we set */
+	uint32_t ttl_s;        /* of that cookie; 0: of the session */
+	uint8_t source;        /* enum image_hash_source */
+	uint8_t terminal, sets_cookie, pad;
 };
 
 struct image_headers { /* headerManipulation, arrays of struct image_header */

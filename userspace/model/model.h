@@ -10,12 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/policy.h"
+
 struct doc;
 struct upstream_kind;
 
 #define MODEL_NAMESPACE_DEFAULT "gloo-system"
 #define MODEL_TIMEOUT_MS_DEFAULT 15000
 #define MODEL_DIRECT_BODY_MAX 4096
+#define MODEL_PAYLOAD_MAX 1024 /* bytes that a TCP health check sends */
 
 enum model_type {
 	MODEL_UPSTREAM,
@@ -127,9 +130,35 @@ struct model_header_manipulation {
 	size_t response_remove_count;
 };
 
+struct model_retries {
+	char *retry_on; /* as written; policy.on is made of it */
+	uint32_t *codes;
+	size_t code_count;
+	struct policy_retries policy;
+};
+
+enum model_hash_source {
+	MODEL_HASH_HEADER,
+	MODEL_HASH_COOKIE,
+	MODEL_HASH_SOURCE_IP,
+};
+
+struct model_hash_policy { /* lbHash.hashPolicies[] */
+	enum model_hash_source source;
+	char *name; /* of the header or cookie */
+	char *path; /* of a cookie that we set */
+	struct model_duration ttl; /* given: we set the cookie */
+	bool source_ip;
+	bool terminal; /* if it gives a hash, no further one is looked at */
+};
+
 struct model_route_options {
 	char *prefix_rewrite;
 	struct model_duration timeout; /* default 15 s; 0: none */
+	struct model_duration idle_timeout; /* no byte either way */
+	struct model_retries *retries; /* or NULL: the virtual host's */
+	struct model_hash_policy *hash;
+	size_t hash_count;
 	char *host_rewrite;
 	struct model_bool auto_host_rewrite;
 	struct model_header_manipulation *headers; /* or NULL */
@@ -156,6 +185,7 @@ struct model_virtual_service {
 	struct model_route *routes; /* first match wins */
 	size_t route_count;
 	struct model_header_manipulation *headers; /* virtualHost.options */
+	struct model_retries *retries;             /* the same */
 };
 
 struct model_gateway {
@@ -168,6 +198,46 @@ struct model_gateway {
 	size_t proxy_name_count;
 };
 
+enum model_health_type {
+	MODEL_HEALTH_HTTP = 1,
+	MODEL_HEALTH_TCP,
+};
+
+struct model_status_range {
+	uint32_t start, end; /* end is not in it */
+};
+
+struct model_payload {
+	char *text; /* bytes in hexadecimal */
+};
+
+/* healthChecks[]: how it is asked whether an endpoint is well. Intervals of 0
+ * are not given. */
+struct model_health_check {
+	uint64_t timeout_ms, interval_ms;
+	uint64_t initial_jitter_ms, interval_jitter_ms;
+	uint64_t unhealthy_interval_ms;
+	uint64_t unhealthy_edge_interval_ms, healthy_edge_interval_ms;
+	uint32_t interval_jitter_percent;
+	uint32_t unhealthy_threshold, healthy_threshold; /* in a row */
+	bool reuse_connection;
+	uint8_t type; /* enum model_health_type */
+	/* HTTP */
+	char *host;   /* NULL: the endpoint's own name or address */
+	char *path;   /* with its query */
+	char *method; /* NULL: GET */
+	struct model_status_range *statuses; /* none: 200 */
+	size_t status_count;
+	struct model_header_value *add;
+	size_t add_count;
+	char **remove;
+	size_t remove_count;
+	/* TCP: neither: it is enough to connect */
+	struct model_payload *send; /* or NULL */
+	struct model_payload *receive; /* in that order, gaps allowed */
+	size_t receive_count;
+};
+
 struct model_upstream {
 	struct model_meta meta;
 	struct model_pair *discovery_labels; /* discoveryMetadata.labels */
@@ -176,6 +246,11 @@ struct model_upstream {
 	void *spec; /* the kind's own */
 	struct model_duration connect_timeout; /* default 5 s */
 	struct model_u32 max_requests_per_connection;
+	struct policy_balance balance;
+	struct policy_breakers *breakers; /* NULL: the defaults */
+	struct policy_outlier *outlier;   /* NULL: nobody is left out */
+	struct model_health_check *health_checks; /* one, as in Envoy, or none */
+	size_t health_check_count;
 };
 
 /* Any of them, shared and immutable. */

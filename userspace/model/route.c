@@ -9,6 +9,7 @@
 
 #define WEIGHT_MAX       1000000
 #define DESTINATIONS_MAX 1000
+#define HASH_POLICIES_MAX 8
 
 /* ---- actions */
 
@@ -216,6 +217,22 @@ static const struct schema direct_schema = {
 
 /* ---- options */
 
+static const struct schema_field hash_fields[] = {
+	{ .name = "hashPolicies",
+		.type = SCHEMA_LIST,
+		.flags = SCHEMA_REQUIRED,
+		SCHEMA_ARRAY_AT(model_route_options, hash, hash_count),
+		.min = 1,
+		.max = HASH_POLICIES_MAX,
+		.sub = &model_hash_schema },
+	{ .name = NULL },
+};
+
+static const struct schema hash_schema = {
+	.fields = hash_fields,
+	.size = sizeof(struct model_route_options),
+};
+
 static const struct schema_field route_options_fields[] = {
 	{ .name = "autoHostRewrite",
 		.type = SCHEMA_BOOL_GIVEN,
@@ -228,10 +245,21 @@ static const struct schema_field route_options_fields[] = {
 		.type = SCHEMA_STRING,
 		SCHEMA_AT(model_route_options, host_rewrite),
 		.check = authority_check },
+	{ .name = "idleTimeout",
+		.type = SCHEMA_DURATION_GIVEN,
+		SCHEMA_AT(model_route_options, idle_timeout),
+		.min = 1 },
+	{ .name = "lbHash",
+		.type = SCHEMA_STRUCT,
+		.sub = &hash_schema },
 	{ .name = "prefixRewrite",
 		.type = SCHEMA_STRING,
 		SCHEMA_AT(model_route_options, prefix_rewrite),
 		.check = model_path_check },
+	{ .name = "retries",
+		.type = SCHEMA_POINTER,
+		SCHEMA_AT(model_route_options, retries),
+		.sub = &model_retries_schema },
 	{ .name = "timeout",
 		.type = SCHEMA_DURATION_GIVEN,
 		SCHEMA_AT(model_route_options, timeout) },
@@ -241,8 +269,6 @@ static const struct schema_field route_options_fields[] = {
 	SCHEMA_NOT_YET("faults"),
 	SCHEMA_NOT_YET("hostRewriteHeader"),
 	SCHEMA_NOT_YET("hostRewritePathRegex"),
-	SCHEMA_NOT_YET("idleTimeout"),
-	SCHEMA_NOT_YET("lbHash"),
 	SCHEMA_NOT_YET("maxStreamDuration"),
 	SCHEMA_NOT_YET("regexRewrite"),
 	SCHEMA_NOT_YET("shadowing"),

@@ -13,6 +13,14 @@ extern const struct schema model_gateway_schema;
 extern const struct schema model_route_schema;
 extern const struct schema model_matcher_schema;
 extern const struct schema model_headers_schema; /* headerManipulation */
+extern const struct schema model_balance_schema; /* loadBalancerConfig; of a
+						    struct model_upstream */
+extern const struct schema model_hash_schema; /* hashPolicies[] of lbHash */
+extern const struct schema model_breakers_schema; /* circuitBreakers */
+extern const struct schema model_outlier_schema;  /* outlierDetection */
+extern const struct schema model_retries_schema;  /* retries */
+extern const struct schema model_health_schema;   /* healthChecks[] */
+extern const struct schema model_header_value_schema; /* of ...HeadersToAdd[] */
 
 /* Options that Gloo has both on routes and on virtual hosts. */
 #define MODEL_OPTIONS_NOT_YET                                                  \
@@ -28,7 +36,6 @@ extern const struct schema model_headers_schema; /* headerManipulation */
 		SCHEMA_NOT_YET("ratelimit"), SCHEMA_NOT_YET("ratelimitBasic"), \
 		SCHEMA_NOT_YET("ratelimitEarly"),                              \
 		SCHEMA_NOT_YET("ratelimitRegular"), SCHEMA_NOT_YET("rbac"),    \
-		SCHEMA_NOT_YET("retries"),                                     \
 		SCHEMA_NOT_YET("stagedTransformations"),                       \
 		SCHEMA_NOT_YET("transformations"), SCHEMA_NOT_YET("waf")
 
@@ -37,6 +44,8 @@ int model_name_check(const char *text, struct error *err);
 int model_text_check(const char *text, struct error *err);    /* no controls */
 int model_token_check(const char *text, struct error *err);   /* RFC 9110 */
 int model_path_check(const char *text, struct error *err);    /* "/..." */
+/* The name of a field that may be added or removed. */
+int model_field_name_check(const char *text, struct error *err);
 int model_address_check(const char *text, struct error *err); /* literal IP */
 /* A DNS name or a literal address, without port and brackets. */
 int model_host_check(const char *text, struct error *err);

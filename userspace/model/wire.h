@@ -11,7 +11,7 @@
 #include "base/addr.h"
 
 /* Both processes must agree on image.h, counters.h, endpoint.h and this. */
-#define WIRE_CONTRACT 1
+#define WIRE_CONTRACT 2
 #define WIRE_FDS_MAX 64 /* descriptors with one message */
 #define WIRE_TEXT_MAX 256
 
@@ -27,6 +27,7 @@ enum wire_type {
 	WIRE_ENDPOINTS,       /* endpoints; fd: array of struct endpoint, or none
 				 when count is 0 */
 	WIRE_ENDPOINTS_FORGET, /* endpoints.upstream: it was deleted */
+	WIRE_HEALTH,          /* health: of one endpoint, since its set came */
 	WIRE_LOG_LEVEL,       /* number */
 	WIRE_DRAIN,           /* drain: stop accepting, finish, then exit */
 
@@ -39,9 +40,10 @@ enum wire_type {
 	WIRE_ENFORCED, /* generation: every worker runs it */
 	WIRE_REFUSED,  /* generation, text: the image was not usable */
 	WIRE_DRAINED,  /* exiting now */
+	WIRE_OUTLIER,  /* outlier: how one worker sees one endpoint */
 };
 
-/* Times in ms; 0: no limit. */
+/* Times in ms; 0: no limit. Defaults: config/settings.c. */
 struct wire_settings {
 	uint32_t workers;
 	uint32_t orphan_timeout_ms;
@@ -50,7 +52,11 @@ struct wire_settings {
 	uint32_t upstream_idle_ms; /* kept upstream connection, 60 s */
 	uint32_t body_idle_ms;     /* no body byte for so long, 30 s */
 	uint32_t head_bytes, target_bytes, fields;
-	uint32_t connections_max; /* of all clients, per worker */
+	uint32_t body_rate;       /* bytes a second that a body moves, 240 */
+	uint32_t body_rate_grace_ms; /* over so long, 10 s */
+	uint32_t connections_max;    /* of all clients, in all workers */
+	uint32_t connections_per_source; /* IPv4 address, IPv6 /64 */
+	uint64_t body_bytes;             /* of a request */
 };
 
 struct wire_message {
@@ -68,6 +74,18 @@ struct wire_message {
 			uint32_t upstream, count;
 			uint64_t version;
 		} endpoints;
+		struct {
+			uint32_t upstream;
+			struct addr addr;
+			uint8_t health; /* enum endpoint_health */
+		} health;
+		struct {
+			uint32_t upstream, worker;
+			struct addr addr;
+			/* Failures in a row, now; 0: the last answer was good.
+			 * As struct policy_outlier has them. */
+			uint32_t errors, gateway_errors;
+		} outlier;
 		struct {
 			uint32_t deadline_ms;
 		} drain;

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -335,8 +337,10 @@ conn_send(struct conn *c, const struct iovec *iov, int count)
 	left -= skip;
 	if (left == 0)
 		return 0;
-	if (c->out == NULL)
+	if (c->out == NULL) {
 		c->progress_ms = loop_now_ms(c->pool->loop);
+		c->window_ms = 0;
+	}
 	buffer_reserve(c->pool, &c->out, left);
 	for (int i = 0; i < count; i++) {
 		size_t over = skip < iov[i].iov_len ? skip : iov[i].iov_len;
@@ -353,6 +357,42 @@ size_t
 conn_queued(const struct conn *c)
 {
 	return c->out != NULL ? c->out->length : 0;
+}
+
+/* What the peer's kernel has confirmed. The socket tells of room in its queue
+ * only when a third of it is free, which may take a slow reader minutes. */
+static uint64_t
+bytes_acked(const struct conn *c)
+{
+	struct tcp_info info = { .tcpi_bytes_acked = 0 };
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
+		return 0;
+	return info.tcpi_bytes_acked;
+}
+
+bool
+conn_is_stalled(
+	struct conn *c, uint32_t window_ms, uint32_t rate, uint64_t *due_ms)
+{
+	uint64_t now = loop_now_ms(c->pool->loop);
+
+	*due_ms = 0;
+	if (c->out == NULL)
+		return false;
+	if (c->window_ms == 0 || c->window_ms + window_ms <= now) {
+		uint64_t acked = bytes_acked(c), moved = acked - c->acked;
+
+		if (c->window_ms != 0 &&
+			(moved == 0 ||
+				moved * 1000 < rate * (now - c->window_ms)))
+			return true;
+		c->window_ms = now;
+		c->acked = acked;
+	}
+	*due_ms = c->window_ms + window_ms;
+	return false;
 }
 
 void

@@ -44,6 +44,7 @@ struct conn {
 	conn_event_f *cb;
 	uint64_t *received, *sent; /* counters */
 	uint64_t progress_ms;      /* when queued bytes last moved */
+	uint64_t window_ms, acked; /* of conn_is_stalled; 0: not yet begun */
 	int fd;
 	bool readable, closed; /* closed: the peer shut its side */
 	bool ended;            /* and all that it sent has been received */
@@ -77,6 +78,11 @@ enum conn_got conn_receive(struct conn *c, void *to, size_t size, size_t *n);
  * when something is queued already. -1: the connection failed. */
 int conn_send(struct conn *c, const struct iovec *iov, int count);
 size_t conn_queued(const struct conn *c);
+/* Bytes are queued, and over window_ms the peer took none, or fewer than rate
+ * a second. The first look begins it; *due_ms: when to look again, 0 when
+ * nothing is queued. */
+bool conn_is_stalled(
+	struct conn *c, uint32_t window_ms, uint32_t rate, uint64_t *due_ms);
 void conn_shut(struct conn *c);
 
 /* Input that could not be used yet. keep replaces what was kept. */

@@ -12,17 +12,18 @@
 
 struct loop {
 	struct event_base *base;
-	/* loop_now_ms: valid while libevent's own cached time is seen_at. */
+	struct event *spare; /* for a change; NULL: there is none */
+	/* loop_now_ms: valid while libevent's own cached time is seen_at, which
+	 * is looked at once in a callback. */
 	struct timeval seen_at;
 	uint64_t now_ms;
+	bool in_callback, looked;
 };
 
 struct loop_fd {
-	/* One is in use; a change adds the other before it removes this one,
-	 * which makes one epoll_ctl of it instead of two. */
-	struct event events[2];
-	unsigned used, what;
+	struct event *event;
 	struct loop *loop;
+	unsigned what;
 	int fd;
 	loop_fd_f *cb;
 	void *arg;
@@ -30,6 +31,7 @@ struct loop_fd {
 
 struct loop_timer {
 	struct event event;
+	struct loop *loop;
 	loop_timer_f *cb;
 	void *arg;
 };
@@ -67,8 +69,8 @@ loop_new(void)
 		event_config_set_flag(config,
 			EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) <
 			0 ||
-		event_config_require_features(config,
-			EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) < 0)
+		event_config_require_features(
+			config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) < 0)
 		log_fatal("libevent: cannot be configured");
 	l->base = event_base_new_with_config(config);
 	event_config_free(config);
@@ -83,6 +85,7 @@ loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	event_base_free(l->base);
+	free(l->spare);
 	free(l);
 }
 
@@ -110,6 +113,8 @@ loop_now_ms(struct loop *l)
 {
 	struct timeval tv;
 
+	if (l->looked)
+		return l->now_ms;
 	/* libevent's time may be set back with the clock of the day; it only
 	 * tells here whether an iteration has begun since. */
 	event_base_gettimeofday_cached(l->base, &tv);
@@ -117,6 +122,7 @@ loop_now_ms(struct loop *l)
 		l->seen_at = tv;
 		l->now_ms = clock_monotonic_ms();
 	}
+	l->looked = l->in_callback;
 	return l->now_ms;
 }
 
@@ -126,10 +132,25 @@ loop_base(struct loop *l)
 	return l->base;
 }
 
+/* A callback may free what it was called for, but not the loop. */
+static void
+callback_begin(struct loop *l)
+{
+	l->in_callback = true;
+	l->looked = false;
+}
+
+static void
+callback_end(struct loop *l)
+{
+	l->in_callback = l->looked = false;
+}
+
 static void
 on_fd(int fd, short events, void *arg)
 {
 	struct loop_fd *f = arg;
+	struct loop *l = f->loop;
 	unsigned what = 0;
 
 	if (events & EV_READ)
@@ -138,11 +159,34 @@ on_fd(int fd, short events, void *arg)
 		what |= LOOP_WRITE;
 	if (events & EV_CLOSED)
 		what |= LOOP_CLOSED;
+	callback_begin(l);
 	f->cb(fd, what, f->arg);
+	callback_end(l);
+}
+
+static struct event *
+event_take(struct loop *l)
+{
+	struct event *e = l->spare;
+
+	if (e == NULL)
+		return xmalloc(sizeof(*e));
+	l->spare = NULL;
+	return e;
 }
 
 static void
-loop_fd_add(struct loop_fd *f, unsigned slot, unsigned what)
+event_give(struct loop *l, struct event *e)
+{
+	event_del(e);
+	if (l->spare == NULL)
+		l->spare = e;
+	else
+		free(e);
+}
+
+static void
+loop_fd_add(struct loop_fd *f, unsigned what)
 {
 	short events = EV_PERSIST;
 
@@ -154,14 +198,13 @@ loop_fd_add(struct loop_fd *f, unsigned slot, unsigned what)
 		events |= EV_CLOSED;
 	if (what & LOOP_EDGE)
 		events |= EV_ET;
-	f->used = slot;
+	f->event = event_take(f->loop);
 	f->what = what;
-	if (event_assign(&f->events[slot], f->loop->base, f->fd, events, on_fd,
-		    f) < 0)
+	if (event_assign(f->event, f->loop->base, f->fd, events, on_fd, f) < 0)
 		log_fatal("libevent: cannot watch fd=%d", f->fd);
 	if (!(what & (LOOP_READ | LOOP_WRITE | LOOP_CLOSED)))
 		return;
-	if (event_add(&f->events[slot], NULL) < 0)
+	if (event_add(f->event, NULL) < 0)
 		log_fatal("libevent: cannot watch fd=%d", f->fd);
 }
 
@@ -174,22 +217,23 @@ loop_fd_new(struct loop *l, int fd, unsigned what, loop_fd_f *cb, void *arg)
 	f->fd = fd;
 	f->cb = cb;
 	f->arg = arg;
-	loop_fd_add(f, 0, what);
+	loop_fd_add(f, what);
 	return f;
 }
 
 void
 loop_fd_change(struct loop_fd *f, unsigned what)
 {
-	unsigned old = f->used;
+	struct event *old = f->event;
 
 	if (what == f->what)
 		return;
 	/* libevent refuses both kinds of triggering on one descriptor. */
 	if ((what ^ f->what) & LOOP_EDGE)
-		event_del(&f->events[old]);
-	loop_fd_add(f, !old, what);
-	event_del(&f->events[old]);
+		event_del(old);
+	/* The new one before the old one goes: one epoll_ctl, not two. */
+	loop_fd_add(f, what);
+	event_give(f->loop, old);
 }
 
 void
@@ -197,7 +241,7 @@ loop_fd_free(struct loop_fd *f)
 {
 	if (f == NULL)
 		return;
-	event_del(&f->events[f->used]);
+	event_give(f->loop, f->event);
 	free(f);
 }
 
@@ -205,10 +249,13 @@ static void
 on_timer(int fd, short events, void *arg)
 {
 	struct loop_timer *t = arg;
+	struct loop *l = t->loop;
 
 	(void)fd;
 	(void)events;
+	callback_begin(l);
 	t->cb(t->arg);
+	callback_end(l);
 }
 
 struct loop_timer *
@@ -216,6 +263,7 @@ loop_timer_new(struct loop *l, loop_timer_f *cb, void *arg)
 {
 	struct loop_timer *t = xcalloc(1, sizeof(*t));
 
+	t->loop = l;
 	t->cb = cb;
 	t->arg = arg;
 	if (event_assign(&t->event, l->base, -1, 0, on_timer, t) < 0)

@@ -1,7 +1,8 @@
 /*
- * One request and its answer: the unit of work. Finds the route, runs the
- * filters, gets a connection to an endpoint and carries bytes both ways; or
- * answers by itself. A session has one at a time. Private to proxy/.
+ * One request and its answer: the unit of work. Finds the route and carries
+ * the request's bytes, or answers by itself; proxy/attempt brings it to an
+ * endpoint, proxy/answer takes the answer back. A session has one at a time.
+ * Private to proxy/.
  */
 #ifndef PROXY_EXCHANGE_H
 #define PROXY_EXCHANGE_H
@@ -16,6 +17,7 @@
 #include "model/counters.h"
 #include "model/image.h"
 #include "net/wheel.h"
+#include "proxy/session.h"
 #include "routing/router.h"
 
 #define EXCHANGE_HEAD_ROOM 1024
@@ -24,11 +26,19 @@
 struct backend;
 struct generation;
 struct link;
-struct session;
 struct worker;
 
 struct exchange_text { /* within the kept head */
 	uint32_t offset, length;
+};
+
+/* When something is to happen, on the loop's clock; 0: nothing. */
+struct exchange_due {
+	uint64_t total_ms; /* the route's timeout */
+	uint64_t try_ms;   /* perTryTimeout */
+	uint64_t idle_ms;  /* nothing moved for too long */
+	uint64_t gone_ms;  /* the client shut its side and may be gone */
+	uint64_t retry_ms; /* the next attempt is made */
 };
 
 struct exchange {
@@ -40,31 +50,42 @@ struct exchange {
 	struct counters_upstream *counts;
 	struct backend *backend;
 	struct link *link;
-	struct exchange *next;    /* spare, ended */
-	struct wheel_timer timer; /* the route's timeout */
+	struct exchange *next; /* spare, ended */
+	/* Waits for a connection; at NULL: it does not. */
+	struct exchange *wait_next, **wait_at;
+	struct exchange_due due;
 
 	/* The head as it came, for another attempt and for the log. */
 	char *head;
 	uint32_t head_length;
 	struct exchange_text method, path, host, agent;
-	char head_room[EXCHANGE_HEAD_ROOM];
-	char id[EXCHANGE_ID_MAX];
 
-	/* Body bytes that went out before any byte of an answer came. */
-	struct str replay;
-	struct addr tried, used; /* used: the last endpoint asked */
+	uint64_t hash; /* of lbHash */
+	uint64_t cookie;
+	const struct image_hash *cookie_of; /* a cookie is set; or NULL */
+	struct addr tried, used;            /* used: the last endpoint asked */
 
 	struct http_body body; /* of the answer */
-	uint64_t began_ms, answer_ms, bytes_sent;
+	uint64_t began_ms, bytes_sent;
 	const char *reason;
 	uint32_t seen; /* bytes of an unfinished head that were parsed */
 	uint16_t status;
 	uint8_t request_method, informational;
+	uint8_t attempts; /* further ones, as the route says */
 	bool version_10, client_keeps, expects;
 	bool request_done; /* all of it was taken from the client */
-	bool replayable, retried, tried_other, half_closed;
+	bool replayable, resending, retried, is_retry, tried_other, hashed;
 	bool heard; /* some of the request may have reached the endpoint */
 	bool head_sent, keep, chunked, until_close, upstream_keeps;
+
+	/* All above is zero at first. */
+	char head_room[EXCHANGE_HEAD_ROOM];
+	char id[EXCHANGE_ID_MAX];
+
+	/* These stay with a spare one: the timer may still be filed. */
+	struct wheel_timer timer;
+	/* Body bytes that went out before any byte of an answer came. */
+	struct str replay;
 };
 
 /* head: parsed, in the session's scratch; or NULL for a request that was not
@@ -81,15 +102,6 @@ size_t exchange_take_body(struct exchange *x, const char *bytes, size_t length);
 /* After a turn of reading: sends what was gathered. */
 void exchange_flush(struct exchange *x);
 
-/* From the link. */
-bool exchange_wants_answer(const struct exchange *x);
-size_t exchange_take_answer(
-	struct exchange *x, const char *bytes, size_t length);
-void exchange_answer_ended(struct exchange *x);
-void exchange_connected(struct exchange *x);
-void exchange_connect_failed(struct exchange *x, int problem);
-void exchange_link_drained(struct exchange *x);
-
 /* From the session. */
 void exchange_client_gone(struct exchange *x);
 void exchange_client_half_closed(struct exchange *x);
@@ -98,6 +110,19 @@ uint64_t exchange_body_moved(const struct exchange *x);
 void exchange_body_stalled(struct exchange *x);
 void exchange_client_drained(struct exchange *x);
 
+/* ---- for attempt and answer */
+
+void exchange_link_drained(struct exchange *x);
+void exchange_link_drop(struct exchange *x);
+/* After one of x->due was changed. */
+void exchange_timer_arm(struct exchange *x);
+/* Something moved: idleTimeout begins anew. */
+void exchange_moved(struct exchange *x);
+/* The whole answer has been passed on; next: how the client goes on. */
+void exchange_complete(struct exchange *x, enum session_next next);
+/* As exchange_refuse; the sentence is about the upstream. */
+void exchange_fail(
+	struct exchange *x, int status, const char *word, const char *sentence);
 /* Answers by itself: word is for the log, sentence for the client. */
 void exchange_refuse(
 	struct exchange *x, int status, const char *word, const char *sentence);

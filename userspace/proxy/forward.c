@@ -5,6 +5,7 @@
 
 #include "filter/filter.h"
 #include "http/write.h"
+#include "proxy/affinity.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/session.h"
@@ -12,18 +13,6 @@
 #include "proxy/worker.h"
 
 #define TEXT(t) ((struct slice){ (t), sizeof(t) - 1 })
-
-static bool
-peer_is_trusted(const struct exchange *x)
-{
-	const struct image *image = x->generation->image;
-	const struct addr_prefix *p = image_at(image, image->trusted.offset);
-
-	for (uint32_t i = 0; i < image->trusted.count; i++)
-		if (addr_prefix_contains(&p[i], x->session->peer.ip))
-			return true;
-	return false;
-}
 
 void
 forward_prepare(struct exchange *x, const struct http_head *head,
@@ -35,7 +24,7 @@ forward_prepare(struct exchange *x, const struct http_head *head,
 	f->target = target;
 	f->match = &x->match;
 	f->peer = &x->session->peer;
-	f->peer_trusted = peer_is_trusted(x);
+	f->peer_trusted = generation_trusts(x->generation, x->session->peer.ip);
 	f->tls = false;
 	f->request_id = x->id;
 	f->endpoint_host =
@@ -49,7 +38,7 @@ fields_write(struct http_write *w, const struct http_head *head,
 {
 	for (unsigned i = 0; i < head->field_count; i++)
 		if (!head_edit_is_removed(edit, i))
-			http_write_field(w,
+			http_write_field_parsed(w,
 				http_field_name(head, &head->fields[i]),
 				http_field_value(head, &head->fields[i]));
 	for (uint32_t i = 0; i < edit->added_count; i++)
@@ -101,6 +90,8 @@ forward_request(struct exchange *x, const struct http_head *head,
 
 	forward_prepare(x, head, target);
 	filter_request_apply(f);
+	if (f->escapes)
+		return (struct slice){ NULL, 0 };
 	if (head->expect_continue)
 		expect_remove(head, &f->edit);
 	http_write_init(&w, x->worker->head_up, WORKER_HEAD);
@@ -138,6 +129,17 @@ framing_write(const struct exchange *x, struct http_write *w,
 		http_write_field(w, TEXT("connection"), TEXT("keep-alive"));
 }
 
+static void
+cookie_write(const struct exchange *x, struct http_write *w)
+{
+	struct str *text = &x->worker->text;
+
+	str_clear(text);
+	affinity_cookie_print(x, text);
+	http_write_field(w, TEXT("set-cookie"),
+		(struct slice){ text->data, text->length });
+}
+
 struct slice
 forward_answer(struct exchange *x, const struct http_head *answer)
 {
@@ -148,6 +150,8 @@ forward_answer(struct exchange *x, const struct http_head *answer)
 	http_write_init(&w, x->worker->head_down, WORKER_HEAD);
 	http_write_status_line(&w, answer->status);
 	fields_write(&w, answer, edit);
+	if (x->cookie_of != NULL)
+		cookie_write(x, &w);
 	framing_write(x, &w, answer);
 	http_write_end(&w);
 	return written(&w, edit);

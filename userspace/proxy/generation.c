@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/log.h"
 #include "net/shm.h"
 
@@ -51,4 +52,16 @@ generation_free(struct generation *g)
 	if (g->image != NULL)
 		shm_unmap(g->image, g->length);
 	free(g);
+}
+
+bool
+generation_trusts(const struct generation *g, const uint8_t ip[16])
+{
+	const struct addr_prefix *p =
+		image_at(g->image, g->image->trusted.offset);
+
+	for (uint32_t i = 0; i < g->image->trusted.count; i++)
+		if (addr_prefix_contains(&p[i], ip))
+			return true;
+	return false;
 }

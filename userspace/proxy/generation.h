@@ -9,6 +9,7 @@
 #define PROXY_GENERATION_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -33,5 +34,7 @@ struct generation {
 struct generation *generation_new(int fd, struct matcher_cache *cache,
 	uint32_t workers, struct error *err);
 void generation_free(struct generation *g);
+/* Whether the address is in trustedProxies. */
+bool generation_trusts(const struct generation *g, const uint8_t ip[16]);
 
 #endif

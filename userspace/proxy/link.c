@@ -2,16 +2,15 @@
 #include "proxy/link.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/mem.h"
+#include "net/connect.h"
 #include "net/loop.h"
+#include "proxy/answer.h"
+#include "proxy/attempt.h"
 #include "proxy/exchange.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -25,6 +24,8 @@ pool_remove(struct link *l)
 	if (l->next != NULL)
 		l->next->at = l->at;
 	l->backend->idle_count--;
+	if (l->backend->upstream != NULL)
+		l->backend->upstream->idle_count--;
 }
 
 static void
@@ -37,14 +38,13 @@ on_connecting(struct link *l, unsigned what)
 		return;
 	problem = conn_connected(&l->conn);
 	if (problem != 0) {
-		exchange_connect_failed(l->exchange, problem);
+		attempt_connect_failed(l->exchange, problem);
 		return;
 	}
 	wheel_timer_clear(&l->timer);
 	l->state = LINK_BUSY;
 	l->backend->counts->connections_opened++;
-	l->backend->counts->connections_open++;
-	exchange_connected(l->exchange);
+	attempt_connected(l->exchange);
 }
 
 static void
@@ -81,34 +81,10 @@ on_timer(struct wheel_timer *t)
 	struct worker *w = l->worker;
 
 	if (l->state == LINK_CONNECTING)
-		exchange_connect_failed(l->exchange, ETIMEDOUT);
+		attempt_connect_failed(l->exchange, ETIMEDOUT);
 	else if (l->state == LINK_IDLE)
 		link_close(l);
 	worker_leave(w);
-}
-
-static int
-socket_connect(const struct addr *addr)
-{
-	struct sockaddr_storage ss;
-	socklen_t length = addr_to_sockaddr(addr, &ss);
-	const int on = 1;
-	int fd;
-
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		IPPROTO_TCP);
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&ss, length) < 0 &&
-		errno != EINPROGRESS) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
 }
 
 static struct link *
@@ -129,7 +105,7 @@ struct link *
 link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 	struct exchange *x)
 {
-	int fd = socket_connect(&b->addr);
+	int fd = connect_start(&b->addr);
 	struct link *l;
 
 	if (fd < 0)
@@ -149,6 +125,7 @@ link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 		wheel_timer_set(w->wheel, &l->timer,
 			worker_now(w) + connect_timeout_ms);
 	backend_link(b);
+	b->counts->connections_open++;
 	return l;
 }
 
@@ -186,6 +163,8 @@ link_rest(struct link *l)
 		l->next->at = &l->next;
 	b->idle = l;
 	b->idle_count++;
+	b->upstream->idle_count++;
+	upstream_wake(b->upstream);
 	if (w->settings.upstream_idle_ms > 0)
 		wheel_timer_set(w->wheel, &l->timer,
 			worker_now(w) + w->settings.upstream_idle_ms);
@@ -203,8 +182,7 @@ link_close(struct link *l)
 	b = l->backend;
 	if (l->state == LINK_IDLE)
 		pool_remove(l);
-	if (l->state != LINK_CONNECTING)
-		b->counts->connections_open--;
+	b->counts->connections_open--;
 	l->state = LINK_CLOSED;
 	l->exchange = NULL;
 	l->backend = NULL;
@@ -213,6 +191,7 @@ link_close(struct link *l)
 	conn_fini(&l->conn);
 	l->next = w->ended_links;
 	w->ended_links = l;
+	upstream_wake(b->upstream);
 	backend_unlink(b);
 }
 
@@ -225,18 +204,18 @@ link_turn(struct link *l)
 	char *bytes = w->link_in;
 	size_t have = conn_take(&l->conn, bytes), used, n = 0;
 
-	if (l->conn.readable && exchange_wants_answer(x)) {
+	if (l->conn.readable && answer_is_wanted(x)) {
 		conn_receive(&l->conn, bytes + have, WORKER_RECEIVE, &n);
 		have += n;
 		if (l->conn.readable)
 			l->again = true;
 	}
-	used = have > 0 ? exchange_take_answer(x, bytes, have) : 0;
+	used = have > 0 ? answer_take(x, bytes, have) : 0;
 	if (l->state != LINK_BUSY || l->exchange != x)
 		return;
 	conn_keep(&l->conn, bytes + used, have - used);
 	if (l->conn.ended) {
-		exchange_answer_ended(x);
+		answer_ended(x);
 	} else if (n > 0 && !l->conn.readable) {
 		/* libevent tells a reset that came with these bytes only as
 		 * "readable", once: an answer that goes on looks again. */
@@ -262,7 +241,7 @@ link_pump(struct link *l)
 		l->again = false;
 		link_turn(l);
 	} while (l->again && l->state == LINK_BUSY && l->exchange == x &&
-		 exchange_wants_answer(x));
+		 answer_is_wanted(x));
 	l->pumping = false;
 }
 

@@ -15,6 +15,7 @@ enum mail_type {
 	MAIL_ACCESS_LOG, /* object: struct access_file, or NULL */
 	MAIL_GENERATION, /* object: struct generation */
 	MAIL_ENDPOINTS,  /* number: upstream, object: struct endpoint_set */
+	MAIL_HEALTH,     /* number: upstream, addr, health */
 	MAIL_FORGET,     /* number: upstream */
 	MAIL_LISTEN,     /* number: slot, fd */
 	MAIL_DEAF,       /* number: slot: close what listens there */
@@ -24,6 +25,7 @@ enum mail_type {
 	MAIL_ENFORCED, /* object: struct generation */
 	MAIL_RELEASED, /* object: struct generation, nobody uses it any more */
 	MAIL_DRAINED,
+	MAIL_OUTLIER, /* object: struct outlier_report, the reader's */
 };
 
 struct mail {
@@ -31,6 +33,8 @@ struct mail {
 	enum mail_type type;
 	uint32_t number;
 	int fd;
+	struct addr addr;
+	uint8_t health; /* enum endpoint_health */
 	void *object;
 	struct wire_settings settings;
 };

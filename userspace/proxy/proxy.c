@@ -27,8 +27,10 @@
 #include "net/loop.h"
 #include "net/shm.h"
 #include "proxy/access.h"
+#include "proxy/census.h"
 #include "proxy/generation.h"
 #include "proxy/mailbox.h"
+#include "proxy/outlier.h"
 #include "proxy/sandbox.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -36,6 +38,7 @@
 #include "version.h"
 
 #define DRAIN_MS_DEFAULT 30000
+#define OTHER_FDS        1024 /* kept free for what is no client */
 
 struct listening { /* of a slot; count 0: nothing */
 	struct addr addr;
@@ -52,6 +55,7 @@ struct proxy {
 	struct loop_timer *orphan;
 	struct loop_signal *terminate;
 	struct wire_settings settings;
+	uint32_t clients_possible; /* for so many there are descriptors */
 
 	int counters_fd;
 	struct counters *counters; /* shared, or our own when fd is -1 */
@@ -63,6 +67,7 @@ struct proxy {
 
 	struct matcher_cache *matchers;
 	struct mailbox *inbox;
+	struct census *census;
 	struct worker *workers[COUNTERS_WORKERS_MAX];
 	pthread_t threads[COUNTERS_WORKERS_MAX];
 	uint32_t worker_count, drained;
@@ -264,8 +269,8 @@ workers_start(struct proxy *p, uint32_t count)
 		log_warn("counters are for nobody: none were given");
 	}
 	for (uint32_t i = 0; i < count; i++)
-		p->workers[i] = worker_new(
-			i, p->inbox, &p->settings, &p->counters->worker[i]);
+		p->workers[i] = worker_new(i, count, p->inbox, &p->settings,
+			p->counters->worker, p->census);
 	p->worker_count = count;
 	log.object = access_file_ref(p->access_file);
 	mail_all(p, &log);
@@ -306,6 +311,20 @@ enforced(struct proxy *p, struct generation *g)
 }
 
 static void
+outlier_tell(struct proxy *p, struct outlier_report *r)
+{
+	struct wire_message m = message(WIRE_OUTLIER);
+
+	m.outlier.upstream = r->upstream;
+	m.outlier.worker = r->worker;
+	m.outlier.addr = r->addr;
+	m.outlier.errors = r->errors;
+	m.outlier.gateway_errors = r->gateway_errors;
+	tell(p, &m, NULL, 0);
+	free(r);
+}
+
+static void
 on_mail(const struct mail *mail, void *arg)
 {
 	struct proxy *p = arg;
@@ -317,6 +336,9 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_RELEASED:
 		generation_free(mail->object);
 		matcher_cache_trim(p->matchers);
+		break;
+	case MAIL_OUTLIER:
+		outlier_tell(p, mail->object);
 		break;
 	case MAIL_DRAINED:
 		if (++p->drained == p->worker_count)
@@ -332,10 +354,17 @@ on_mail(const struct mail *mail, void *arg)
 static void
 settings_take(struct proxy *p, const struct wire_settings *settings)
 {
-	const struct mail mail = { .type = MAIL_SETTINGS,
-		.settings = *settings };
+	struct mail mail = { .type = MAIL_SETTINGS };
 
 	p->settings = *settings;
+	if (p->settings.connections_max == 0 ||
+		p->settings.connections_max > p->clients_possible) {
+		log_warn("limits.connections: %u hold instead of %u, there are "
+			 "no more descriptors (LimitNOFILE=)",
+			p->clients_possible, p->settings.connections_max);
+		p->settings.connections_max = p->clients_possible;
+	}
+	mail.settings = p->settings;
 	if (p->worker_count > 0)
 		mail_all(p, &mail);
 }
@@ -430,6 +459,22 @@ endpoints_take(struct proxy *p, const struct wire_message *m, int fd)
 }
 
 static void
+health_take(struct proxy *p, const struct wire_message *m)
+{
+	const struct mail mail = {
+		.type = MAIL_HEALTH,
+		.number = m->health.upstream,
+		.addr = m->health.addr,
+		.health = m->health.health,
+	};
+
+	if (m->health.health > ENDPOINT_DOWN)
+		log_error("health: no such state=%u", m->health.health);
+	else
+		mail_all(p, &mail);
+}
+
+static void
 image_take(struct proxy *p, const struct wire_message *m, int fd)
 {
 	struct error err = ERROR_INIT;
@@ -514,6 +559,9 @@ message_take(struct proxy *p, const struct wire_message *m, const int *fds,
 		break;
 	case WIRE_ENDPOINTS:
 		endpoints_take(p, m, fd);
+		break;
+	case WIRE_HEALTH:
+		health_take(p, m);
 		break;
 	case WIRE_ENDPOINTS_FORGET:
 		mail_all(p, &(struct mail){ .type = MAIL_FORGET,
@@ -640,6 +688,21 @@ process_prepare(void)
 	tzset();
 }
 
+/* Once clients had taken all descriptors, nothing would be accepted and no
+ * upstream reached. */
+static uint32_t
+clients_possible(void)
+{
+	struct rlimit files;
+	rlim_t other;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+		files.rlim_cur >= UINT32_MAX)
+		return UINT32_MAX;
+	other = files.rlim_cur / 4 < OTHER_FDS ? files.rlim_cur / 4 : OTHER_FDS;
+	return (uint32_t)(files.rlim_cur - other);
+}
+
 static void
 proxy_init(struct proxy *p, int channel)
 {
@@ -648,6 +711,7 @@ proxy_init(struct proxy *p, int channel)
 
 	memset(p, 0, sizeof(*p));
 	p->takeover_fd = p->counters_fd = -1;
+	p->clients_possible = clients_possible();
 	p->settings = (struct wire_settings){ .head_timeout_ms = 10000,
 		.idle_timeout_ms = 60000,
 		.upstream_idle_ms = 60000,
@@ -660,6 +724,7 @@ proxy_init(struct proxy *p, int channel)
 	p->loop = loop_new();
 	p->inbox = mailbox_new(p->loop, on_mail, p);
 	p->matchers = matcher_cache_new();
+	p->census = census_new();
 	p->orphan = loop_timer_new(p->loop, on_orphan, p);
 	p->terminate = loop_signal_new(p->loop, SIGTERM, on_terminate, p);
 	p->channel =
@@ -697,6 +762,7 @@ proxy_fini(struct proxy *p)
 	mailbox_free(p->inbox);
 	generation_free(p->current);
 	matcher_cache_free(p->matchers);
+	census_free(p->census);
 	loop_timer_free(p->orphan);
 	loop_signal_free(p->terminate);
 	loop_free(p->loop);

@@ -9,6 +9,7 @@
 #include "http/head.h"
 #include "http/target.h"
 #include "net/loop.h"
+#include "proxy/census.h"
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
 
@@ -41,6 +42,7 @@ session_close(struct session *s, bool cut)
 	w->ended_sessions = s;
 	s->counts->connections_closed++;
 	s->counts->connections_open--;
+	census_leave(w->census, s->place);
 	worker_session_gone(w);
 }
 
@@ -102,7 +104,7 @@ void
 session_watch_output(struct session *s)
 {
 	if (!wheel_timer_is_set(&s->timer))
-		timer_set(s, s->worker->settings.body_idle_ms);
+		timer_set(s, s->worker->settings.body_idle_ms / 2);
 }
 
 static void
@@ -158,6 +160,38 @@ session_drain(struct session *s)
 		timer_set(s, DRAIN_IDLE_MS);
 }
 
+/* ---- the pace of a body */
+
+static void
+rate_begin(struct session *s, uint64_t now)
+{
+	s->rate_ms = now;
+	s->rate_bytes = s->body.total;
+}
+
+/* It moved last at that time; earlier its rate may be due. */
+static void
+body_timer_set(struct session *s, uint64_t moved_ms)
+{
+	const struct wire_settings *limits = &s->worker->settings;
+	uint64_t due = moved_ms + limits->body_idle_ms;
+	uint64_t rate_due = s->rate_ms + limits->body_rate_grace_ms;
+
+	if (limits->body_rate > 0 && rate_due < due)
+		due = rate_due;
+	wheel_timer_set(s->worker->wheel, &s->timer, due);
+}
+
+static void
+body_watch(struct session *s)
+{
+	uint64_t now = worker_now(s->worker);
+
+	s->input_ms = now;
+	rate_begin(s, now);
+	body_timer_set(s, now);
+}
+
 /* ---- heads */
 
 static void
@@ -176,9 +210,13 @@ head_refuse(struct session *s, enum http_refusal why)
 
 	switch (why) {
 	case HTTP_REFUSE_TARGET:
+		s->counts->limit_target++;
+		break;
 	case HTTP_REFUSE_HEAD_SIZE:
-	case HTTP_REFUSE_FIELDS:
 		s->counts->limit_head++;
+		break;
+	case HTTP_REFUSE_FIELDS:
+		s->counts->limit_fields++;
 		break;
 	default:
 		s->counts->bad_requests++;
@@ -187,6 +225,27 @@ head_refuse(struct session *s, enum http_refusal why)
 		session_close(s, false);
 	else
 		refuse(s, status, http_refusal_word(why));
+}
+
+static bool
+body_is_too_large(const struct session *s)
+{
+	uint64_t bytes = s->body.total;
+
+	if (s->body.framing == HTTP_BODY_LENGTH)
+		bytes += s->body.left;
+	return s->body_max > 0 && bytes > s->body_max;
+}
+
+static void
+body_refuse(struct session *s)
+{
+	struct exchange *x = s->exchange;
+
+	s->counts->limit_body++;
+	x->client_keeps = false;
+	exchange_refuse(x, 413, "body_too_large",
+		"the body of the request is too large");
 }
 
 static void
@@ -199,14 +258,18 @@ head_take(struct session *s, const struct http_head *head)
 	s->seen = 0;
 	s->started = false;
 	http_body_init(&s->body, head->framing, head->content_length);
+	s->body_max = w->settings.body_bytes;
 	x = exchange_new(s, head);
-	s->input_ms = worker_now(w);
 	if (!s->body.done)
-		timer_set(s, w->settings.body_idle_ms);
+		body_watch(s);
 	if (!http_target_normalise(head->target, w->path, &target)) {
 		s->counts->bad_requests++;
 		x->client_keeps = false;
 		exchange_refuse(x, 400, "bad_target", "Bad Request");
+		return;
+	}
+	if (body_is_too_large(s)) {
+		body_refuse(s);
 		return;
 	}
 	exchange_begin(x, head, &target);
@@ -295,6 +358,8 @@ session_take(struct session *s, const char *bytes, size_t length)
 			at += n;
 			if (n > 0)
 				s->input_ms = worker_now(s->worker);
+			if (s->exchange != NULL && body_is_too_large(s))
+				body_refuse(s);
 			if (s->state == SESSION_BODY)
 				return at;
 			break;
@@ -312,7 +377,9 @@ session_take(struct session *s, const char *bytes, size_t length)
 		case SESSION_CLOSED:
 			return length;
 		}
-		if (s->exchange != NULL)
+		/* A head goes out with the first of its body. */
+		if (s->exchange != NULL &&
+			(s->state != SESSION_BODY || at == length))
 			exchange_flush(s->exchange);
 	}
 }
@@ -472,31 +539,54 @@ on_event(struct conn *c, unsigned what)
 	worker_leave(w);
 }
 
-/* When queued bytes have last moved, it begins anew; true: it has not. */
+/* Queued bytes that move begin it anew. */
 static bool
 output_stalled(struct session *s)
 {
-	uint64_t due = s->conn.progress_ms + s->worker->settings.body_idle_ms;
+	const struct wire_settings *limits = &s->worker->settings;
+	uint64_t due;
 
-	if (conn_queued(&s->conn) == 0)
+	if (limits->body_idle_ms == 0)
 		return false;
-	if (due <= worker_now(s->worker))
+	if (conn_is_stalled(
+		    &s->conn, limits->body_idle_ms, limits->body_rate, &due))
 		return true;
-	wheel_timer_set(s->worker->wheel, &s->timer, due);
+	if (due != 0)
+		wheel_timer_set(s->worker->wheel, &s->timer, due);
 	return false;
+}
+
+/* Fewer bytes than wanted came while the upstream would have taken more. */
+static bool
+body_is_slow(struct session *s, uint64_t now)
+{
+	const struct wire_settings *limits = &s->worker->settings;
+	uint64_t ms = now - s->rate_ms;
+	bool slow;
+
+	if (limits->body_rate == 0 || ms < limits->body_rate_grace_ms)
+		return false;
+	slow = exchange_body_moved(s->exchange) == 0 &&
+	       (s->body.total - s->rate_bytes) * 1000 < limits->body_rate * ms;
+	rate_begin(s, now);
+	return slow;
 }
 
 static void
 on_body_timer(struct session *s)
 {
 	uint64_t moved = exchange_body_moved(s->exchange);
-	uint64_t due = (moved > s->input_ms ? moved : s->input_ms) +
-		       s->worker->settings.body_idle_ms;
+	uint64_t now = worker_now(s->worker);
+	uint64_t last = moved > s->input_ms ? moved : s->input_ms;
 
-	if (due > worker_now(s->worker))
-		wheel_timer_set(s->worker->wheel, &s->timer, due);
-	else
-		exchange_body_stalled(s->exchange);
+	if (last + s->worker->settings.body_idle_ms > now &&
+		!body_is_slow(s, now)) {
+		body_timer_set(s, last);
+		return;
+	}
+	if (moved == 0)
+		s->counts->limit_body_slow++;
+	exchange_body_stalled(s->exchange);
 }
 
 static void
@@ -525,6 +615,7 @@ on_timer(struct wheel_timer *t)
 	struct worker *w = s->worker;
 
 	if (output_stalled(s)) {
+		s->counts->limit_answer_slow++;
 		if (s->exchange != NULL)
 			exchange_client_gone(s->exchange);
 		else
@@ -566,13 +657,15 @@ session_alloc(struct worker *w)
 }
 
 void
-session_open(struct worker *w, int fd, const struct addr *peer, uint32_t slot)
+session_open(struct worker *w, int fd, const struct addr *peer, uint32_t slot,
+	uint32_t place)
 {
 	struct session *s = session_alloc(w);
 
 	s->worker = w;
 	s->peer = *peer;
 	s->slot = slot;
+	s->place = place;
 	s->counts = &w->counters->listener[slot];
 	conn_init(&s->conn, w->pool, fd, false, on_event);
 	s->conn.received = &s->counts->bytes_received;

@@ -44,9 +44,12 @@ struct session {
 	struct wheel_timer timer;
 	struct worker_later later;
 	struct addr peer;
-	uint32_t slot;
+	uint32_t slot, place;  /* place: in the census */
 	struct http_body body; /* of the request at hand */
+	uint64_t body_max;     /* what held when its head came; 0: none */
 	uint64_t input_ms;     /* when body bytes came last */
+	/* Since then the rate of the body is watched; its bytes by then. */
+	uint64_t rate_ms, rate_bytes;
 	uint32_t seen; /* bytes of an unfinished head that were parsed */
 	uint32_t discarded;
 	uint8_t state;                /* enum session_state */
@@ -54,9 +57,9 @@ struct session {
 	bool pumping, again, started; /* started: bytes of a head came */
 };
 
-/* Takes fd, which was accepted on that listener. */
-void session_open(
-	struct worker *w, int fd, const struct addr *peer, uint32_t slot);
+/* Takes fd, which was accepted on that listener, and its place. */
+void session_open(struct worker *w, int fd, const struct addr *peer,
+	uint32_t slot, uint32_t place);
 /* Reads and works off what there is. */
 void session_pump(struct session *s);
 /* The exchange has answered; it no longer belongs to the session. */

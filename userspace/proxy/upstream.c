@@ -1,21 +1,18 @@
 /* Upstreams, their endpoints and who is in work there. */
 #include "proxy/upstream.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/table.h"
 #include "net/shm.h"
+#include "proxy/attempt.h"
+#include "proxy/exchange.h"
 #include "proxy/link.h"
-#include "proxy/worker.h"
+#include "proxy/outlier.h"
 #include "routing/balance.h"
-
-struct upstream {
-	uint32_t id;
-	uint32_t count;
-	struct backend **backends;
-	struct balance_candidate *candidates; /* the same order */
-};
 
 struct registry {
 	struct worker *worker;
@@ -77,38 +74,41 @@ endpoint_set_unref(struct endpoint_set *s)
 /* ---- backends */
 
 static struct backend *
-backend_new(struct registry *r, uint32_t id, const struct endpoint *e)
+backend_new(struct worker *w, uint32_t id, const struct endpoint *e)
 {
 	struct backend *b = xcalloc(1, sizeof(*b));
 
+	b->id = id;
 	b->addr = e->addr;
 	b->host = xstrdup(e->host);
-	b->counts = &r->worker->counters->upstream[id];
+	b->counts = &w->counters->upstream[id];
 	return b;
-}
-
-static void
-backend_free(struct backend *b)
-{
-	free(b->host);
-	free(b);
 }
 
 static void
 backend_free_if_done(struct backend *b)
 {
-	if (b->upstream == NULL && b->links == 0 && b->active == 0)
-		backend_free(b);
+	if (b->upstream != NULL || b->links > 0 || b->active > 0)
+		return;
+	outlier_forget(b);
+	free(b->host);
+	free(b);
 }
 
 static void
 backend_leave(struct backend *b)
 {
 	b->links++; /* it must outlive the last idle connection */
-	b->upstream = NULL;
 	while (b->idle != NULL)
 		link_close(b->idle);
+	b->upstream = NULL;
 	backend_unlink(b);
+}
+
+static struct balance_candidate *
+candidate_of(const struct backend *b)
+{
+	return balance_candidate(b->upstream->balance, b->index);
 }
 
 void
@@ -117,7 +117,7 @@ backend_begin(struct backend *b)
 	b->active++;
 	b->counts->requests_active++;
 	if (b->upstream != NULL)
-		b->upstream->candidates[b->index].active = b->active;
+		candidate_of(b)->active = b->active;
 }
 
 void
@@ -126,7 +126,7 @@ backend_end(struct backend *b)
 	b->active--;
 	b->counts->requests_active--;
 	if (b->upstream != NULL)
-		b->upstream->candidates[b->index].active = b->active;
+		candidate_of(b)->active = b->active;
 	backend_free_if_done(b);
 }
 
@@ -154,16 +154,51 @@ registry_new(struct worker *w)
 	return r;
 }
 
+/* Serves those who wait, as far as there are connections. */
+static void
+on_later(struct worker_later *later)
+{
+	struct upstream *u =
+		(struct upstream *)(void *)((char *)later -
+					    offsetof(struct upstream, later));
+
+	while (u->waiting != NULL && attempt_resume(u->waiting))
+		;
+}
+
+static struct upstream *
+upstream_new(struct registry *r, uint32_t id)
+{
+	struct upstream *u = xcalloc(1, sizeof(*u));
+
+	u->id = id;
+	u->worker = r->worker;
+	u->balance = balance_new(0);
+	u->waiting_last = &u->waiting;
+	u->later.run = on_later;
+	return u;
+}
+
+/* The endpoints that it had; those that moved to the new set are NULL. */
+static void
+backends_leave(struct backend **backends, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (backends[i] != NULL)
+			backend_leave(backends[i]);
+	free(backends);
+}
+
 static void
 upstream_free(struct upstream *u)
 {
 	if (u == NULL)
 		return;
-	for (uint32_t i = 0; i < u->count; i++)
-		if (u->backends[i] != NULL)
-			backend_leave(u->backends[i]);
-	free(u->backends);
-	free(u->candidates);
+	while (u->waiting != NULL)
+		attempt_refuse(u->waiting);
+	backends_leave(u->backends, balance_count(u->balance));
+	worker_later_remove(u->worker, &u->later);
+	balance_free(u->balance);
 	free(u);
 }
 
@@ -201,26 +236,26 @@ by_addr_compare(const void *a, const void *b)
 
 /* Moves what the old set shares with the new one; the rest stays behind. */
 static void
-backends_move(struct upstream *old, const struct endpoint_set *set,
-	struct backend **to)
+backends_move(struct backend **old, size_t old_count,
+	const struct endpoint_set *set, struct backend **to)
 {
 	struct by_addr *had, *want;
-	uint32_t i = 0, k = 0;
+	size_t i = 0, k = 0;
 
-	had = xcalloc(old->count + 1, sizeof(*had));
+	had = xcalloc(old_count + 1, sizeof(*had));
 	want = xcalloc(set->count + 1, sizeof(*want));
-	for (uint32_t n = 0; n < old->count; n++)
-		had[n] = (struct by_addr){ &old->backends[n]->addr, n };
+	for (size_t n = 0; n < old_count; n++)
+		had[n] = (struct by_addr){ &old[n]->addr, (uint32_t)n };
 	for (uint32_t n = 0; n < set->count; n++)
 		want[n] = (struct by_addr){ &set->items[n].addr, n };
-	qsort(had, old->count, sizeof(*had), by_addr_compare);
+	qsort(had, old_count, sizeof(*had), by_addr_compare);
 	qsort(want, set->count, sizeof(*want), by_addr_compare);
-	while (i < old->count && k < set->count) {
+	while (i < old_count && k < set->count) {
 		int order = addr_order(had[i].addr, want[k].addr);
 
 		if (order == 0) {
-			to[want[k].index] = old->backends[had[i].index];
-			old->backends[had[i].index] = NULL;
+			to[want[k].index] = old[had[i].index];
+			old[had[i].index] = NULL;
 		}
 		i += order <= 0;
 		k += order >= 0;
@@ -230,9 +265,24 @@ backends_move(struct upstream *old, const struct endpoint_set *set,
 }
 
 static void
-backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e)
+health_set(struct backend *b, uint8_t health)
+{
+	struct balance_candidate *c = candidate_of(b);
+
+	if (health == ENDPOINT_UP && c->health != ENDPOINT_UP) {
+		c->up_ms = worker_now(b->upstream->worker);
+		b->errors = b->gateway_errors = 0;
+	}
+	c->health = health;
+}
+
+/* b takes its place in u's set; before: as it was balanced, or NULL. */
+static void
+backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e,
+	const struct balance_candidate *before)
 {
 	struct backend *b = u->backends[index];
+	struct balance_candidate *c = balance_candidate(u->balance, index);
 
 	if (strcmp(b->host, e->host) != 0) {
 		free(b->host);
@@ -240,35 +290,65 @@ backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e)
 	}
 	b->upstream = u;
 	b->index = index;
-	u->candidates[index] = (struct balance_candidate){
+	*c = (struct balance_candidate){
+		.identity = hash_bytes(
+			b->addr.ip, sizeof(b->addr.ip), b->addr.port_be),
+		.up_ms = before != NULL ? before->up_ms : worker_now(u->worker),
 		.active = b->active,
 		.weight = e->weight,
-		.health = e->health,
+		.health = before != NULL ? before->health : e->health,
 	};
+	health_set(b, e->health);
+}
+
+/* Endpoints that stay keep their connections and their past. */
+static void
+upstream_set(struct upstream *u, const struct endpoint_set *set)
+{
+	struct balance *was = u->balance;
+	struct backend **old = u->backends;
+
+	u->backends = xcalloc(set->count + 1, sizeof(*u->backends));
+	u->balance = balance_new(set->count);
+	backends_move(old, balance_count(was), set, u->backends);
+	for (uint32_t i = 0; i < set->count; i++) {
+		struct backend *b = u->backends[i];
+		const struct balance_candidate *before = NULL;
+
+		if (b != NULL)
+			before = balance_candidate(was, b->index);
+		else
+			u->backends[i] =
+				backend_new(u->worker, u->id, &set->items[i]);
+		backend_adopt(u, i, &set->items[i], before);
+	}
+	backends_leave(old, balance_count(was));
+	balance_free(was);
+	upstream_wake(u);
 }
 
 void
 registry_set(struct registry *r, uint32_t id, const struct endpoint_set *set)
 {
-	struct upstream *u, *old;
-
 	if (id == 0 || id >= UPSTREAMS_MAX)
 		return;
-	u = xcalloc(1, sizeof(*u));
-	u->id = id;
-	u->count = set->count;
-	u->backends = xcalloc(set->count + 1, sizeof(*u->backends));
-	u->candidates = xcalloc(set->count + 1, sizeof(*u->candidates));
-	old = r->by_id[id];
-	if (old != NULL)
-		backends_move(old, set, u->backends);
-	for (uint32_t i = 0; i < set->count; i++) {
-		if (u->backends[i] == NULL)
-			u->backends[i] = backend_new(r, id, &set->items[i]);
-		backend_adopt(u, i, &set->items[i]);
-	}
-	r->by_id[id] = u;
-	upstream_free(old);
+	if (r->by_id[id] == NULL)
+		r->by_id[id] = upstream_new(r, id);
+	upstream_set(r->by_id[id], set);
+}
+
+void
+registry_health(struct registry *r, uint32_t id, const struct addr *addr,
+	enum endpoint_health health)
+{
+	struct upstream *u = registry_get(r, id);
+
+	if (u == NULL)
+		return;
+	for (size_t i = 0; i < balance_count(u->balance); i++)
+		if (addr_equal(&u->backends[i]->addr, addr))
+			health_set(u->backends[i], (uint8_t)health);
+	balance_changed(u->balance);
 }
 
 void
@@ -286,41 +366,61 @@ registry_get(const struct registry *r, uint32_t id)
 	return id < UPSTREAMS_MAX ? r->by_id[id] : NULL;
 }
 
+static struct link *
+idle_find(const struct upstream *u)
+{
+	for (size_t i = 0; i < balance_count(u->balance); i++)
+		if (u->backends[i]->idle != NULL)
+			return u->backends[i]->idle;
+	return NULL;
+}
+
+bool
+upstream_close_one_idle(struct upstream *u)
+{
+	struct link *l = u->idle_count > 0 ? idle_find(u) : NULL;
+
+	link_close(l);
+	return l != NULL;
+}
+
 void
 registry_close_idle(struct registry *r)
 {
-	for (uint32_t i = 0; i < UPSTREAMS_MAX; i++) {
-		struct upstream *u = r->by_id[i];
-
-		for (uint32_t k = 0; u != NULL && k < u->count; k++)
-			while (u->backends[k]->idle != NULL)
-				link_close(u->backends[k]->idle);
-	}
+	for (uint32_t i = 0; i < UPSTREAMS_MAX; i++)
+		while (r->by_id[i] != NULL &&
+			upstream_close_one_idle(r->by_id[i]))
+			;
 }
 
-static void
-tried_mark(struct upstream *u, const struct addr *tried, uint8_t mark)
+void
+upstream_wake(struct upstream *u)
 {
-	for (uint32_t i = 0; i < u->count; i++)
-		if (addr_equal(&u->backends[i]->addr, tried))
-			u->candidates[i].tried = mark;
+	if (u != NULL && u->waiting != NULL)
+		worker_later_add(u->worker, &u->later);
+}
+
+static size_t
+number_of(const struct upstream *u, const struct addr *addr)
+{
+	for (size_t i = 0; addr != NULL && i < balance_count(u->balance); i++)
+		if (addr_equal(&u->backends[i]->addr, addr))
+			return i;
+	return BALANCE_NONE;
 }
 
 struct backend *
-upstream_pick(struct upstream *u, const struct addr *tried, uint64_t random)
+upstream_pick(
+	struct upstream *u, const struct exchange *x, const struct addr *avoid)
 {
-	size_t at;
-	bool again;
+	const struct balance_request r = {
+		.now_ms = worker_now(u->worker),
+		.random = &u->worker->random,
+		.hash = x->hash,
+		.hashed = x->hashed,
+		.avoid = number_of(u, avoid),
+	};
+	size_t at = balance_pick(u->balance, &x->upstream->balance, &r);
 
-	if (u == NULL || u->count == 0)
-		return NULL;
-	if (tried == NULL)
-		return u->backends[u->count == 1 ? 0
-						 : balance_pick(u->candidates,
-							   u->count, random)];
-	tried_mark(u, tried, 1);
-	at = balance_pick(u->candidates, u->count, random);
-	again = u->candidates[at].tried;
-	tried_mark(u, tried, 0);
-	return again ? NULL : u->backends[at];
+	return at == BALANCE_NONE ? NULL : u->backends[at];
 }

@@ -1,25 +1,28 @@
 /*
- * The worker's upstreams by id, the endpoints of each and the idle
- * connections to them. An endpoint that is in the next set too keeps its
- * connections; one that is not loses the idle ones, and those in use finish.
- * Private to proxy/.
+ * The worker's upstreams by id, the endpoints of each, the idle connections to
+ * them and the requests that wait for one. An endpoint that is in the next set
+ * too keeps its connections; one that is not loses the idle ones, and those in
+ * use finish. Private to proxy/.
  */
 #ifndef PROXY_UPSTREAM_H
 #define PROXY_UPSTREAM_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
 #include "base/error.h"
 #include "model/counters.h"
 #include "model/endpoint.h"
+#include "proxy/worker.h"
+#include "routing/budget.h"
 
 #define BACKEND_IDLE_MAX 1024
 
+struct exchange;
 struct link;
 struct registry;
-struct upstream;
 struct worker;
 
 /* A set as it came from control, shared by the workers, counted. */
@@ -39,25 +42,49 @@ void endpoint_set_unref(struct endpoint_set *s);
 struct backend {                   /* one endpoint, as this worker knows it */
 	struct upstream *upstream; /* NULL: no longer in the set */
 	uint32_t index;            /* in the set */
+	uint32_t id;               /* of the upstream */
 	struct addr addr;
 	char *host;
 	struct counters_upstream *counts;
 	struct link *idle; /* the last used first */
 	uint32_t idle_count, links, active;
+	/* Failures in a row; see proxy/outlier. */
+	uint32_t errors, gateway_errors;
+	bool told;                            /* control knows of some */
+	struct backend *tell_next, **tell_at; /* to be told of; at NULL: not */
+};
+
+struct upstream { /* for as long as it has an id */
+	uint32_t id;
+	struct worker *worker;
+	struct backend **backends; /* in the order of balance */
+	struct balance *balance;
+	struct budget budget;
+	uint32_t idle_count; /* connections that wait, of all its endpoints */
+	/* Exchanges that wait for a connection, the first first. */
+	struct exchange *waiting, **waiting_last;
+	struct worker_later later; /* serves them */
 };
 
 struct registry *registry_new(struct worker *w);
 void registry_free(struct registry *r);
 void registry_set(
 	struct registry *r, uint32_t id, const struct endpoint_set *set);
+void registry_health(struct registry *r, uint32_t id, const struct addr *addr,
+	enum endpoint_health health);
 void registry_forget(struct registry *r, uint32_t id);
 struct upstream *registry_get(const struct registry *r, uint32_t id);
 void registry_close_idle(struct registry *r);
 
-/* The endpoint for the next request, but not the one at tried (or NULL).
- * NULL: there is none. */
+/* The endpoint for the next request of x, but rather not the one at avoid (or
+ * NULL). NULL: there is none. */
 struct backend *upstream_pick(
-	struct upstream *u, const struct addr *tried, uint64_t random);
+	struct upstream *u, const struct exchange *x, const struct addr *avoid);
+/* A connection became free, or may be opened: those who wait are served when
+ * this callback is over. NULL is fine. */
+void upstream_wake(struct upstream *u);
+/* Closes one connection that waits; false: none does. */
+bool upstream_close_one_idle(struct upstream *u);
 
 /* A request more or less in work there. */
 void backend_begin(struct backend *b);

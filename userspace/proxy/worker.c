@@ -17,9 +17,11 @@
 #include "net/loop.h"
 #include "net/wheel.h"
 #include "proxy/access.h"
+#include "proxy/census.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
+#include "proxy/outlier.h"
 #include "proxy/session.h"
 #include "proxy/upstream.h"
 #include "routing/balance.h"
@@ -179,23 +181,62 @@ on_pause_over(void *arg)
 	loop_fd_change(a->watch, LOOP_READ);
 }
 
+/* Behind such an address there are many clients. */
+static bool
+source_is_unlimited(const struct worker *w, const struct addr *peer)
+{
+	return addr_is_loopback(peer) ||
+	       (w->generation != NULL &&
+		       generation_trusts(w->generation, peer->ip));
+}
+
+static enum census_verdict
+peer_enter(struct worker *w, const struct addr *peer, uint32_t *place)
+{
+	const struct wire_settings *s = &w->settings;
+	enum census_verdict verdict = census_enter(w->census, peer->ip,
+		s->connections_max, s->connections_per_source, place);
+
+	if (verdict == CENSUS_SOURCE_FULL && source_is_unlimited(w, peer))
+		verdict = census_enter(
+			w->census, peer->ip, s->connections_max, 0, place);
+	return verdict;
+}
+
+/* A reset leaves nothing behind, in the kernel neither. */
+static void
+refuse(struct counters_listener *c, int fd)
+{
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	c->connections_accepted++;
+	c->connections_closed++;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
 static void
 accepted(struct acceptor *a, int fd, const struct sockaddr_storage *ss)
 {
 	struct worker *w = a->worker;
 	struct counters_listener *c = &w->counters->listener[a->slot];
 	struct addr peer;
+	uint32_t place;
 
-	if (w->settings.connections_max > 0 &&
-		w->session_count >= w->settings.connections_max) {
-		c->connections_accepted++;
-		c->connections_closed++;
-		c->connections_refused++;
-		close(fd);
-		return;
-	}
 	addr_from_sockaddr(&peer, (const struct sockaddr *)ss);
-	session_open(w, fd, &peer, a->slot);
+	switch (peer_enter(w, &peer, &place)) {
+	case CENSUS_IN:
+		session_open(w, fd, &peer, a->slot, place);
+		break;
+	case CENSUS_FULL:
+		c->limit_connections++;
+		refuse(c, fd);
+		break;
+	case CENSUS_SOURCE_FULL:
+		c->limit_connections_source++;
+		refuse(c, fd);
+		break;
+	}
 }
 
 static void
@@ -372,6 +413,10 @@ on_mail(const struct mail *mail, void *arg)
 		registry_set(w->registry, mail->number, mail->object);
 		endpoint_set_unref(mail->object);
 		break;
+	case MAIL_HEALTH:
+		registry_health(w->registry, mail->number, &mail->addr,
+			(enum endpoint_health)mail->health);
+		break;
 	case MAIL_FORGET:
 		registry_forget(w->registry, mail->number);
 		break;
@@ -390,6 +435,7 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_ENFORCED:
 	case MAIL_RELEASED:
 	case MAIL_DRAINED:
+	case MAIL_OUTLIER:
 		break;
 	}
 	worker_leave(w);
@@ -407,21 +453,26 @@ random_seed(struct worker *w)
 }
 
 struct worker *
-worker_new(uint32_t index, struct mailbox *outbox,
-	const struct wire_settings *settings, struct counters_worker *counters)
+worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
+	const struct wire_settings *settings, struct counters_worker *counters,
+	struct census *census)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
 
 	w->index = index;
 	w->outbox = outbox;
-	w->counters = counters;
+	w->workers = workers;
+	w->all_counters = counters;
+	w->counters = &counters[index];
+	w->census = census;
 	w->loop = loop_new();
 	w->wheel = wheel_new(w->loop);
 	w->pool = conn_pool_new(w->loop);
 	w->inbox = mailbox_new(w->loop, on_mail, w);
-	w->access = access_new(
-		w->loop, w->wheel, &counters->listener[0].access_log_dropped);
+	w->access = access_new(w->loop, w->wheel,
+		&w->counters->listener[0].access_log_dropped);
 	w->registry = registry_new(w);
+	w->outliers = outliers_new(w);
 	w->deadline = loop_timer_new(w->loop, on_deadline, w);
 	w->later_timer = loop_timer_new(w->loop, on_later, w);
 	w->router_scratch = router_scratch_new(
@@ -476,6 +527,7 @@ worker_free(struct worker *w)
 	}
 	registry_free(w->registry);
 	worker_leave(w);
+	outliers_free(w->outliers);
 	spares_free(w);
 	access_free(w->access);
 	mailbox_free(w->inbox);

@@ -20,8 +20,9 @@
 #include "proxy/gather.h"
 #include "proxy/mailbox.h"
 
-#define WORKER_HIGH (64u << 10) /* queued bytes: stop reading the other side   \
-				 */
+#define WORKER_HIGH                                                            \
+	(64u << 10) /* queued bytes: stop reading the other side               \
+		     */
 #define WORKER_LOW     (16u << 10) /* go on */
 #define WORKER_RECEIVE (64u << 10)
 #define WORKER_KEEP    (128u << 10) /* unread input that may wait */
@@ -31,12 +32,14 @@
 
 struct access;
 struct acceptor;
+struct census;
 struct conn_pool;
 struct exchange;
 struct generation;
 struct link;
 struct loop;
 struct loop_timer;
+struct outliers;
 struct registry;
 struct session;
 struct wheel;
@@ -53,10 +56,14 @@ struct worker {
 	struct loop *loop;
 	struct wheel *wheel;
 	struct conn_pool *pool;
-	struct mailbox *inbox, *outbox; /* outbox: the main thread's */
-	struct counters_worker *counters;
+	struct mailbox *inbox, *outbox;   /* outbox: the main thread's */
+	struct counters_worker *counters; /* its own */
+	const struct counters_worker *all_counters; /* of `workers` workers */
+	uint32_t workers;
+	struct census *census; /* of all workers */
 	struct access *access;
 	struct registry *registry;
+	struct outliers *outliers;
 	struct generation *generation; /* NULL before the first */
 	struct wire_settings settings;
 	struct http_limits limits;
@@ -88,9 +95,10 @@ struct worker {
 	char *path, *host;          /* WORKER_SCRATCH */
 };
 
-/* counters: this worker's block, for as long as it lives. */
-struct worker *worker_new(uint32_t index, struct mailbox *outbox,
-	const struct wire_settings *settings, struct counters_worker *counters);
+/* One of `workers`; counters: of them all, for as long as it lives. */
+struct worker *worker_new(uint32_t index, uint32_t workers,
+	struct mailbox *outbox, const struct wire_settings *settings,
+	struct counters_worker *counters, struct census *census);
 void worker_free(struct worker *w);
 void worker_run(struct worker *w); /* on its own thread; until drained */
 struct mailbox *worker_inbox(struct worker *w);

@@ -223,8 +223,17 @@ upstreams_put(struct image_builder *b, struct error *err)
 			.max_requests_per_connection =
 				u->max_requests_per_connection,
 			.unavailable = block_text(&b->block, u->unavailable),
+			.balance = u->balance,
+			.breakers = u->breakers != NULL
+					    ? *u->breakers
+					    : policy_breakers_default,
 		};
 
+		if (u->outlier != NULL) {
+			made.outlier_errors = u->outlier->errors;
+			made.outlier_gateway_errors =
+				u->outlier->gateway_errors;
+		}
 		if (u->id == 0 || u->id >= UPSTREAMS_MAX)
 			return error_set(err, ERROR_LIMIT,
 				"%s: upstream id %u is out of range", u->name,

@@ -48,6 +48,9 @@ struct image_build_upstream {
 	const char *name, *kind;
 	uint32_t connect_timeout_ms, max_requests_per_connection;
 	const char *unavailable; /* or NULL */
+	struct policy_balance balance;
+	const struct policy_breakers *breakers; /* NULL: the defaults */
+	const struct policy_outlier *outlier;   /* or NULL */
 };
 
 struct image_build_input {

@@ -17,6 +17,7 @@ struct vhost_builder {
 	struct block block;
 	uint32_t routes; /* offset of the struct image_route */
 	struct vhost_matchers *matchers;
+	uint32_t retries; /* offset of the virtual host's own, or 0 */
 	const struct model_virtual_service *vs;
 	vhost_upstream_f *upstream;
 	vhost_warning_f *warning;
@@ -232,6 +233,51 @@ direct_put(struct vhost_builder *b, size_t i,
 /* ---- routes */
 
 static uint32_t
+retries_put(struct vhost_builder *b, const struct model_retries *r)
+{
+	struct image_retries to;
+	uint32_t offset;
+
+	if (r == NULL)
+		return 0;
+	to.policy = r->policy;
+	if (to.policy.backoff_max_ms == 0)
+		to.policy.backoff_max_ms = 10 * to.policy.backoff_ms;
+	to.codes.offset =
+		block_room(&b->block, r->code_count, sizeof(*r->codes));
+	to.codes.count = (uint32_t)r->code_count;
+	if (r->code_count > 0)
+		memcpy(block_at(&b->block, to.codes.offset), r->codes,
+			r->code_count * sizeof(*r->codes));
+	offset = block_room(&b->block, 1, sizeof(to));
+	memcpy(block_at(&b->block, offset), &to, sizeof(to));
+	return offset;
+}
+
+static struct image_array
+hash_put(struct vhost_builder *b, const struct model_route_options *o)
+{
+	struct image_array list = { block_room(&b->block, o->hash_count,
+					    sizeof(struct image_hash)),
+		(uint32_t)o->hash_count };
+
+	for (size_t i = 0; i < o->hash_count; i++) {
+		const struct model_hash_policy *h = &o->hash[i];
+		struct image_hash to = {
+			.name = block_text(&b->block, h->name),
+			.path = block_text(&b->block, h->path),
+			.ttl_s = (uint32_t)(h->ttl.ms / 1000),
+			.source = (uint8_t)h->source,
+			.terminal = h->terminal,
+			.sets_cookie = h->ttl.given,
+		};
+
+		((struct image_hash *)block_at(&b->block, list.offset))[i] = to;
+	}
+	return list;
+}
+
+static uint32_t
 timeout_of(const struct model_route_options *o)
 {
 	if (!o->timeout.given)
@@ -248,12 +294,17 @@ options_put(struct vhost_builder *b, size_t i, const struct model_route *r)
 	struct image_str prefix = block_text(&b->block, o->prefix_rewrite);
 	struct image_str host = block_text(&b->block, o->host_rewrite);
 	struct image_route *to;
+	struct image_array hash = hash_put(b, o);
 	char place[48];
-	uint32_t headers;
+	uint32_t headers, retries;
 
 	snprintf(place, sizeof(place), "routes[%zu]", i);
 	headers = headers_put(b, place, o->headers);
+	retries = o->retries != NULL ? retries_put(b, o->retries) : b->retries;
 	to = route_at(b, i);
+	to->retries = retries;
+	to->hash = hash;
+	to->idle_timeout_ms = (uint32_t)o->idle_timeout.ms;
 	to->name = name;
 	to->prefix_rewrite = prefix;
 	to->host_rewrite = host;
@@ -385,6 +436,7 @@ vhost_put(struct vhost_builder *b, const struct model_virtual_service *vs,
 	name = block_text(&b->block, full.data);
 	str_fini(&full);
 	headers = headers_put(b, "options", vs->headers);
+	b->retries = retries_put(b, vs->retries);
 	vhost = block_at(&b->block, 0);
 	vhost->name = name;
 	vhost->headers = headers;

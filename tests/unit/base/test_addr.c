@@ -57,6 +57,33 @@ test_parse_and_format(void **state)
 }
 
 static void
+test_loopback(void **state)
+{
+	static const struct {
+		const char *ip;
+		bool loopback;
+	} rows[] = {
+		{ "127.0.0.1", true },
+		{ "127.255.0.9", true },
+		{ "::ffff:127.0.0.1", true },
+		{ "::1", true },
+		{ "128.0.0.1", false },
+		{ "::", false },
+		{ "0.0.0.0", false },
+		{ "7f00::1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a;
+
+		assert_int_equal(addr_parse_ip(rows[i].ip, 80, &a), 0);
+		if (addr_is_loopback(&a) != rows[i].loopback)
+			fail_msg("%s", rows[i].ip);
+	}
+}
+
+static void
 test_longest_text_fits(void **state)
 {
 	struct addr a;
@@ -157,6 +184,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_and_format),
+		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_longest_text_fits),
 		cmocka_unit_test(test_sockaddr_there_and_back),
 		cmocka_unit_test(test_prefixes),

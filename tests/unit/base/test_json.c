@@ -4,9 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <ftw.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -141,8 +145,8 @@ test_depth(void **state)
 
 		assert_int_equal(d != NULL, rows[i].valid);
 		if (d == NULL)
-			assert_string_equal(err.text,
-				"the text is nested too deeply");
+			assert_string_equal(
+				err.text, "the text is nested too deeply");
 		doc_free(d);
 		free(text);
 	}
@@ -241,8 +245,7 @@ test_quote_hostile_bytes(void **state)
 			"\"\\ufffd\\ufffd\\ufffd\\ufffd\"" },
 		{ "the last character", ROW("\xf4\x8f\xbf\xbf"),
 			"\"\xf4\x8f\xbf\xbf\"" },
-		{ "vertical tab and DEL", ROW("\v\x7f"),
-			"\"\\u000b\\u007f\"" },
+		{ "vertical tab and DEL", ROW("\v\x7f"), "\"\\u000b\\u007f\"" },
 	};
 
 	(void)state;
@@ -259,6 +262,132 @@ test_quote_hostile_bytes(void **state)
 	}
 }
 
+/*
+ * JSONTestSuite, where it lies beside the checkout ($GG_SHARED or ../shared):
+ * y_ must be read, n_ must not, i_ is ours to decide.
+ */
+#define SUITE_MUST     95
+#define SUITE_MUST_NOT 188
+#define SUITE_MAY      35
+
+/* Valid by RFC 8259, and refused by base/doc.h for everybody's sake. */
+static const char *const suite_exceptions[] = {
+	"y_object_duplicated_key.json", /* which of them would count? */
+	"y_object_duplicated_key_and_value.json",
+	"y_object_escaped_null_in_key.json", /* no NUL in texts */
+	"y_string_null_escape.json",
+};
+
+static unsigned suite_must, suite_must_not, suite_may, suite_excepted;
+
+static bool
+suite_is_exception(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(suite_exceptions); i++)
+		if (strcmp(name, suite_exceptions[i]) == 0)
+			return true;
+	return false;
+}
+
+static struct doc *
+suite_read(const char *path, size_t size)
+{
+	struct error err = ERROR_INIT;
+	FILE *file = fopen(path, "rb");
+	char *text = xmalloc(size); /* no byte more than there is */
+	struct doc *d;
+
+	assert_non_null(file);
+	assert_int_equal(fread(text, 1, size, file), size);
+	fclose(file);
+	d = json_doc_read(text, size, &err);
+	if (d == NULL && (err.code == ERROR_NONE || err.text[0] == '\0'))
+		fail_msg("%s: refused without a reason", path);
+	free(text);
+	return d;
+}
+
+/* What was read is written so that it reads to the same. */
+static void
+suite_rewrite(const char *path, const struct doc *d)
+{
+	struct doc *again;
+	struct str s;
+
+	str_init(&s);
+	json_doc_write(d, 0, &s);
+	again = json_doc_read(s.data, s.length, NULL);
+	if (again == NULL || !doc_equal(d, again))
+		fail_msg("%s: written as %s", path, s.data);
+	doc_free(again);
+	str_fini(&s);
+}
+
+static int
+suite_case(const char *path, const struct stat *st, int type, struct FTW *w)
+{
+	const char *name = path + w->base;
+	struct doc *d;
+
+	if (type != FTW_F)
+		return 0;
+	d = suite_read(path, (size_t)st->st_size);
+	if (d != NULL)
+		suite_rewrite(path, d);
+	if (name[0] == 'y') {
+		suite_must++;
+		if (suite_is_exception(name)) {
+			assert_null(d);
+			suite_excepted++;
+		} else if (d == NULL) {
+			fail_msg("%s: refused", name);
+		}
+	} else if (name[0] == 'n') {
+		suite_must_not++;
+		if (d != NULL)
+			fail_msg("%s: read", name);
+	} else {
+		suite_may++;
+	}
+	doc_free(d);
+	return 0;
+}
+
+static int
+entry_remove(const char *path, const struct stat *st, int type, struct FTW *w)
+{
+	(void)st;
+	(void)type;
+	(void)w;
+	return remove(path);
+}
+
+static void
+test_suite(void **state)
+{
+	const char *shared = getenv("GG_SHARED");
+	char folder[] = "/tmp/gg-json-XXXXXX", path[512], command[1024];
+
+	(void)state;
+	snprintf(path, sizeof(path),
+		"%s/data/json-test-suite/test_parsing.tar.gz",
+		shared != NULL ? shared : "../shared");
+	if (access(path, R_OK) != 0) {
+		print_message("skipped: %s is not there\n", path);
+		skip();
+	}
+	assert_non_null(mkdtemp(folder));
+	snprintf(command, sizeof(command), "tar -xzf '%s' -C %s", path, folder);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(nftw(folder, suite_case, 16, FTW_PHYS), 0);
+	assert_int_equal(
+		nftw(folder, entry_remove, 16, FTW_PHYS | FTW_DEPTH), 0);
+	assert_int_equal(suite_must, SUITE_MUST);
+	assert_int_equal(suite_must_not, SUITE_MUST_NOT);
+	assert_int_equal(suite_may, SUITE_MAY);
+	assert_int_equal(suite_excepted, ARRAY_SIZE(suite_exceptions));
+}
+
 int
 main(void)
 {
@@ -270,6 +399,7 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_indent),
 		cmocka_unit_test(test_quote_hostile_bytes),
+		cmocka_unit_test(test_suite),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,58 @@
 #define HTTPBIN   "/v1/upstreams/gloo-system/default-httpbin-8000"
 #define LAMBDA    "/v1/upstreams/gloo-system/hello-lambda"
 
+#define KUBE_WIDE                                                              \
+	"+----------------------+------------+----------+------------"         \
+	"------------+-------------+---------+------------+-------+--"         \
+	"------+--------+\n"                                                   \
+	"|       UPSTREAM       |    TYPE    |  STATUS  |        DETA"         \
+	"ILS         |  NAMESPACE  | VERSION | GENERATION | PROXY | K"         \
+	"ERNEL | REASON |\n"                                                   \
+	"+----------------------+------------+----------+------------"         \
+	"------------+-------------+---------+------------+-------+--"         \
+	"------+--------+\n"                                                   \
+	"| default-httpbin-8000 | Kubernetes | Accepted | svc name:  "         \
+	"    httpbin | gloo-system | 13678   |            |       |  "         \
+	"      |        |\n"                                                   \
+	"|                      |            |          | svc namespa"         \
+	"ce: default |             |         |            |       |  "         \
+	"      |        |\n"                                                   \
+	"|                      |            |          | port:      "         \
+	"    8000    |             |         |            |       |  "         \
+	"      |        |\n"                                                   \
+	"|                      |            |          |            "         \
+	"            |             |         |            |       |  "         \
+	"      |        |\n"                                                   \
+	"+----------------------+------------+----------+------------"         \
+	"------------+-------------+---------+------------+-------+--"         \
+	"------+--------+\n"                                                   \
+	"Endpoints\n"                                                          \
+	"+----------------------------------+-------------+--------+-"         \
+	"------------+-----+----------+\n"                                     \
+	"|             UPSTREAM             |  ENDPOINT   | WEIGHT | "         \
+	"  HEALTH    | FOR |   WHY    |\n"                                     \
+	"+----------------------------------+-------------+--------+-"         \
+	"------------+-----+----------+\n"                                     \
+	"| gloo-system.default-httpbin-8000 | 10.0.0.1:80 | 1      | "         \
+	"down        | 2 h | HTTP 503 |\n"                                     \
+	"|                                  | 10.0.0.2:80 | 5      | "         \
+	"up          | 7 s |          |\n"                                     \
+	"|                                  | and 23 more |        | "         \
+	"24 of 25 up |     |          |\n"                                     \
+	"+----------------------------------+-------------+--------+-"         \
+	"------------+-----+----------+\n"                                     \
+	"In use\n"                                                             \
+	"+----------------------------------+-------------+----------"         \
+	"--+------------+-----------+\n"                                       \
+	"|             UPSTREAM             | CONNECTIONS |  PENDING "         \
+	"  |  REQUESTS  |  RETRIES  |\n"                                       \
+	"+----------------------------------+-------------+----------"         \
+	"--+------------+-----------+\n"                                       \
+	"| gloo-system.default-httpbin-8000 | 3 of 16384  | 0 of 1638"         \
+	"4 | 1 of 65536 | 0 of 1024 |\n"                                       \
+	"+----------------------------------+-------------+----------"         \
+	"--+------------+-----------+\n"
+
 #define ROW_MAX 8
 
 static const struct {
@@ -180,6 +232,30 @@ static const struct {
 		"--------+-------------+---------+------------+----------+"
 		"--------+--------+\n",
 		"", NULL },
+	{ "get upstreams -o wide: their endpoints, and what is in use",
+		"get upstreams -o wide", NULL,
+		{ { UPSTREAMS, 200, ITEMS(KUBE), false },
+			{ "GET /v1/status", 200, "{}", false },
+			{ "GET /v1/endpoints?limit=20", 200,
+				"{\"items\":[{\"namespace\":\"gloo-system\","
+				"\"name\":\"default-httpbin-8000\",\"count\":"
+				"25,"
+				"\"up\":24,\"inUse\":{\"connections\":{\"now\":"
+				"3,"
+				"\"limit\":16384},\"pending\":{\"now\":0,"
+				"\"limit\":16384},\"requests\":{\"now\":1,"
+				"\"limit\":65536},\"retries\":{\"now\":0,"
+				"\"limit\":1024}},\"endpoints\":[{\"address\":"
+				"\"10.0.0.1:80\",\"weight\":1,\"health\":"
+				"\"down\","
+				"\"seconds\":7300,\"why\":\"HTTP 503\"},"
+				"{\"address\":\"10.0.0.2:80\",\"weight\":5,"
+				"\"health\":\"up\",\"seconds\":7}]},"
+				"{\"namespace\":\"other\",\"name\":"
+				"\"default-httpbin-8000\",\"endpoints\":[]}]}",
+				false },
+			END },
+		CLI_OK, KUBE_WIDE, "", NULL },
 	{ "get virtualservice route: a table for each kind of action",
 		"get virtualservice route --name default", NULL,
 		{ { "GET " DEFAULT, 200,

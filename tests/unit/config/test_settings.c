@@ -69,7 +69,11 @@ defaults_check(const struct settings *s)
 	assert_int_equal(s->head_bytes, 61440);
 	assert_int_equal(s->target_bytes, 8192);
 	assert_int_equal(s->fields, 100);
-	assert_int_equal(s->connections, 20000);
+	assert_int_equal(s->connections, 50000);
+	assert_int_equal(s->connections_per_source, 1000);
+	assert_int_equal(s->body_bytes, 0);
+	assert_int_equal(s->body_rate, 240);
+	assert_int_equal(s->body_rate_grace_ms, 10000);
 	assert_int_equal(s->head_timeout_ms, 10000);
 	assert_int_equal(s->idle_timeout_ms, 60000);
 	assert_int_equal(s->upstream_idle_ms, 60000);
@@ -164,7 +168,9 @@ test_all(void **state)
 		"  stopDelay: 5s, drainTimeout: 1s}\n"
 		"limits: {headBytes: 4096, targetBytes: 1024, fields: 50,\n"
 		"  connections: 7, headTimeout: 1s, idleTimeout: 2s,\n"
-		"  upstreamIdleTimeout: 3s, bodyIdleTimeout: 4s}\n"
+		"  upstreamIdleTimeout: 3s, bodyIdleTimeout: 4s,\n"
+		"  bodyBytes: 5000000000, bodyRate: 6, bodyRateGrace: 5s,\n"
+		"  connectionsPerSource: 0}\n"
 		"trustedProxies: [10.0.0.0/8, \"::1\"]\n"
 		"xdp: {pinPath: /pins, onStop: keep, object: a.bpf.o,\n"
 		"  interfaces: [{name: eth0}, {name: v1, mode: native}]}\n"
@@ -184,7 +190,11 @@ test_all(void **state)
 	assert_int_equal(s->workers, 4);
 	assert_int_equal(s->orphan_timeout_ms, 60000);
 	assert_int_equal(s->connections, 7);
+	assert_int_equal(s->connections_per_source, 0);
 	assert_int_equal(s->body_idle_ms, 4000);
+	assert_true(s->body_bytes == UINT64_C(5000000000));
+	assert_int_equal(s->body_rate, 6);
+	assert_int_equal(s->body_rate_grace_ms, 5000);
 	assert_int_equal(s->trusted_count, 2);
 	assert_true(s->xdp_keep);
 	assert_int_equal(s->interface_count, 2);

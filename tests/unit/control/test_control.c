@@ -1,7 +1,9 @@
 /*
  * Control as a whole, against a proxy that only answers the channel: this
  * program itself, started with --proxy-channel=3. What it does is said by the
- * names of upstreams in the image: "mute" enforces nothing, "crash" ends it.
+ * names of upstreams in the image: "mute" enforces nothing, "crash" ends it,
+ * of "tattle" it reports failures. How many endpoints of an upstream it was
+ * told are down, it shows as that upstream's open connections.
  */
 #include "control/control.h"
 
@@ -40,6 +42,7 @@
 
 struct fake {
 	int channel, takeover, counters;
+	struct counters *shown;
 	struct wire_message listeners[LISTENERS_MAX];
 	int sockets[LISTENERS_MAX][WIRE_FDS_MAX];
 	uint32_t workers;
@@ -117,6 +120,75 @@ image_names(const struct image *image, const char *word)
 }
 
 static void
+fake_tattle(const struct fake *f, uint32_t upstream)
+{
+	/* The first ones name nothing that there is. */
+	const struct {
+		uint32_t upstream, worker;
+		uint16_t port;
+	} rows[] = { { 0, 0, 80 }, { UINT32_MAX, 0, 80 },
+		{ UPSTREAMS_MAX - 1, 0, 80 }, { upstream, 0, 81 },
+		{ upstream, f->workers, 80 }, { upstream, UINT32_MAX, 80 },
+		{ upstream, 0, 80 }, { upstream, 1, 80 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct wire_message m = { .type = WIRE_OUTLIER };
+
+		m.outlier.upstream = rows[i].upstream;
+		m.outlier.worker = rows[i].worker;
+		addr_parse_ip("127.0.0.1", rows[i].port, &m.outlier.addr);
+		m.outlier.errors = 3;
+		fake_send(f->channel, &m, NULL, 0);
+	}
+}
+
+static void
+fake_tattle_all(const struct fake *f, const struct image *image)
+{
+	const struct image_upstream *u =
+		image_at(image, image->upstreams.offset);
+
+	for (uint32_t i = 0; i < image->upstreams.count; i++)
+		if (strstr(image_text(image, u[i].name).data, "tattle") != NULL)
+			fake_tattle(f, u[i].id);
+}
+
+/* Where an upstream's number of endpoints that are down is shown. */
+static uint64_t *
+fake_downs(struct fake *f, uint32_t upstream)
+{
+	size_t length;
+
+	if (f->shown == NULL)
+		f->shown = shm_map_shared(f->counters, &length, NULL);
+	if (f->shown == NULL || upstream >= UPSTREAMS_MAX)
+		_exit(4);
+	return &f->shown->worker[0].upstream[upstream].connections_open;
+}
+
+static void
+fake_health(struct fake *f, const struct wire_message *m)
+{
+	*fake_downs(f, m->health.upstream) +=
+		m->health.health == ENDPOINT_DOWN ? 1 : (uint64_t)-1;
+}
+
+static void
+fake_endpoints(struct fake *f, const struct wire_message *m, int fd)
+{
+	size_t length = 0;
+	const struct endpoint *set = NULL;
+	uint64_t *downs = fake_downs(f, m->endpoints.upstream);
+
+	if (m->endpoints.count > 0)
+		set = shm_map_sealed(fd, &length, NULL);
+	*downs = 0;
+	for (uint32_t i = 0; set != NULL && i < m->endpoints.count; i++)
+		*downs += set[i].health == ENDPOINT_DOWN;
+	shm_unmap(set, length);
+}
+
+static void
 fake_image(struct fake *f, uint64_t generation, int fd)
 {
 	struct wire_message m = { .type = WIRE_READY };
@@ -130,6 +202,7 @@ fake_image(struct fake *f, uint64_t generation, int fd)
 	if (!f->ready)
 		fake_send(f->channel, &m, NULL, 0);
 	f->ready = true;
+	fake_tattle_all(f, image);
 	if (!image_names(image, "mute")) {
 		m.type = WIRE_ENFORCED;
 		m.generation = f->generation = generation;
@@ -169,6 +242,12 @@ fake_message(
 		break;
 	case WIRE_IMAGE:
 		fake_image(f, m->generation, fds[0]);
+		break;
+	case WIRE_ENDPOINTS:
+		fake_endpoints(f, m, count > 0 ? fds[0] : -1);
+		break;
+	case WIRE_HEALTH:
+		fake_health(f, m);
 		break;
 	case WIRE_DRAIN:
 		fake_send(f->channel, &drained, NULL, 0);
@@ -709,6 +788,127 @@ test_second(void **state)
 	until_status("/readyz", 200);
 }
 
+/* ---- health */
+
+/* Polls /v1/endpoints until items[0] says that; inner may be NULL. */
+static void
+until_number(
+	const char *name, const char *outer, const char *inner, int64_t value)
+{
+	uint64_t end = clock_monotonic_ms() + 15000;
+	char path[128];
+	int64_t got = -1;
+
+	snprintf(path, sizeof(path),
+		"/v1/endpoints?namespace=gloo-system&name=%s", name);
+	do {
+		const struct doc *at;
+		struct doc *body;
+
+		ask("GET", path, "text/plain", "", &body);
+		at = doc_get(doc_at(doc_get(body, "items"), 0), outer);
+		if (inner != NULL)
+			at = doc_find(at, inner, "now", NULL);
+		got = at == NULL ? -1 : doc_integer(at);
+		doc_free(body);
+		if (got == value)
+			return;
+		poll(NULL, 0, 10);
+	} while (clock_monotonic_ms() < end);
+	fail_msg("%s of %s stays %lld, not %lld", outer, name, (long long)got,
+		(long long)value);
+}
+
+static int
+listen_at(uint16_t at)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_port = htons(at),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	return fd;
+}
+
+#define CHECKED(more)                                                          \
+	"metadata: { name: checked }\nupstreamSpec: { static: { hosts: "       \
+	"[ { addr: 127.0.0.1, port: %u }, { addr: 127.0.0.1, port: %u } ] } "  \
+	"}\n" more
+#define TCP_CHECK                                                              \
+	"healthChecks: [ { timeout: 1s, interval: 100ms, healthyThreshold: 2," \
+	" unhealthyThreshold: 2, tcpHealthCheck: {} } ]\n"
+
+static void
+test_health(void **state)
+{
+	uint16_t first = port_free(), second = port_free();
+	char text[1024];
+	int fd;
+
+	(void)state;
+	snprintf(text, sizeof(text), CHECKED(TCP_CHECK), first, second);
+	expect("PUT", UP("checked"), text, 200, "state", "");
+	until_number("checked", "down", NULL, 2);
+	until_number("checked", "inUse", "connections", 2); /* it was told */
+	until_text(UP("checked"), "status", "reason",
+		"none of its 2 endpoints is up");
+	until_text(UP("checked"), "status", "reason", "connect: refused");
+	fd = listen_at(second);
+	until_number("checked", "up", NULL, 1);
+	until_number("checked", "inUse", "connections", 1);
+	until_text(UP("checked"), "status", "state", "Accepted");
+	/* A change beside the checks leaves them alone. */
+	snprintf(text, sizeof(text),
+		CHECKED(TCP_CHECK "connectionConfig: { connectTimeout: 2s }\n"),
+		first, second);
+	expect("PUT", UP("checked"), text, 200, "state", "Accepted");
+	until_number("checked", "down", NULL, 1);
+	close(fd);
+	until_number("checked", "up", NULL, 0);
+	/* A new proxy is told with the set. */
+	kill(proxy_pid(), SIGKILL);
+	until_status("/readyz", 200);
+	until_number("checked", "inUse", "connections", 2);
+	/* Without checks nobody is known to be down. */
+	snprintf(text, sizeof(text), CHECKED(""), first, second);
+	expect("PUT", UP("checked"), text, 200, NULL, NULL);
+	until_number("checked", "up", NULL, 2);
+	until_text(UP("checked"), "status", "state", "Accepted");
+	expect("DELETE", UP("checked"), "", 200, NULL, NULL);
+}
+
+#define OUTLIERS(time)                                                         \
+	"outlierDetection: { consecutive5xx: 5, interval: 100ms, "             \
+	"baseEjectionTime: " time " }\n"
+
+static void
+test_ejection(void **state)
+{
+	(void)state;
+	expect("PUT", UP("tattle"), UPSTREAM("tattle") OUTLIERS("1h"), 200,
+		NULL, NULL);
+	until_number("tattle", "ejected", NULL, 1);
+	until_number("tattle", "inUse", "connections", 1);
+	until_text(UP("tattle"), "status", "reason", "ejected, 3");
+	/* Other reports while it is out count for nothing. */
+	expect("PUT", UP("other"), UPSTREAM("other"), 200, NULL, NULL);
+	until_number("tattle", "ejections", NULL, 1);
+	expect("PUT", UP("tattle"), UPSTREAM("tattle"), 200, NULL, NULL);
+	until_number("tattle", "ejected", NULL, 0);
+	until_number("tattle", "inUse", "connections", 0);
+	expect("DELETE", UP("tattle"), "", 200, NULL, NULL);
+	expect("PUT", UP("tattle-short"),
+		UPSTREAM("tattle-short") OUTLIERS("100ms"), 200, NULL, NULL);
+	until_number("tattle-short", "ejections", NULL, 1);
+	until_number("tattle-short", "ejected", NULL, 0);
+	until_text(UP("tattle-short"), "status", "state", "Accepted");
+	expect("DELETE", UP("tattle-short"), "", 200, NULL, NULL);
+}
+
 static void
 test_label(void **state)
 {
@@ -737,6 +937,8 @@ main(int argc, char **argv)
 		CASE(test_crash),
 		CASE(test_pending),
 		CASE(test_second),
+		CASE(test_health),
+		CASE(test_ejection),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--proxy-channel=3") == 0)

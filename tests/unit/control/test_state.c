@@ -78,6 +78,7 @@ test_endpoints(void **state)
 	addr_parse_ip("10.0.0.1", 80, &set[0].addr);
 	addr_parse_ip("2001:db8::1", 65535, &set[1].addr);
 	strcpy(set[1].host, "db.example");
+	set[1].health = ENDPOINT_DOWN;
 	assert_null(state_endpoints_read(s, "a.b", "c", &count));
 	assert_int_equal(state_endpoints_write(s, "a.b", "c", set, 2, NULL), 0);
 	back = state_endpoints_read(s, "a.b", "c", &count);

@@ -26,13 +26,14 @@ static const struct {
 	{ "a star", BYTES("*"), "*", NULL },
 	{ "all that may stand raw", BYTES("/:@!$&'()*+,;=-_~[]x"),
 		"/:@!$&'()*+,;=-_~[]x", NULL },
+	{ "brackets, coded", BYTES("/%5ba%5D?%5b"), "/[a]", "%5b" },
 	{ "dots that are no dot segments", BYTES("/a./.b/..c/.../a..b"),
 		"/a./.b/..c/.../a..b", NULL },
 	{ "C22 the path keeps its case", BYTES("/Ab/aB"), "/Ab/aB", NULL },
 	{ "C21 unreserved bytes are decoded", BYTES("/%61%2D%2e%5F%7e%41%30x"),
 		"/a-._~A0x", NULL },
-	{ "C21 others stay, in capitals", BYTES("/%3f%20%25%2a%3b%5b"),
-		"/%3F%20%25%2A%3B%5B", NULL },
+	{ "C21 others stay, in capitals", BYTES("/%3f%20%25%2a%3b%5e"),
+		"/%3F%20%25%2A%3B%5E", NULL },
 	{ "C21 once only: %2541 is not A", BYTES("/%2541/%252e%252e/x"),
 		"/%2541/%252e%252e/x", NULL },
 	{ "C21 UTF-8", BYTES("/%c3%a4/%E2%82%AC/%f0%9f%98%80"),
@@ -276,6 +277,7 @@ static const struct {
 	{ "//evil.example", "/", "/", "/evil.example" },
 	{ "/a//x", "/a", "/b", "/b/x" },
 	{ "/a/x//y", "/a", "/", "/x//y" },
+	{ "/a../x", "/a", "/b/", "/b/../x" },
 };
 
 static void
@@ -296,6 +298,42 @@ test_replace_prefix(void **state)
 	str_fini(&out);
 }
 
+static void
+test_resolved(void **state)
+{
+	static const struct {
+		const char *path;
+		bool resolved;
+	} rows[] = {
+		{ "/", true },
+		{ "/a/b", true },
+		{ "//", true },
+		{ "", true },
+		{ "/a./b", true },
+		{ "/.a/..b/...", true },
+		{ "/a..", true },
+		{ "/..", false },
+		{ "/.", false },
+		{ "/../a", false },
+		{ "/./a", false },
+		{ "/a/..", false },
+		{ "/a/.", false },
+		{ "/b/../x", false },
+		{ "/b/..;x", false },
+		{ "/.;/x", false },
+		{ "/a/...;/..", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		size_t n = strlen(rows[i].path);
+		struct slice path = { guard_put(rows[i].path, n), n };
+
+		if (http_path_is_resolved(path) != rows[i].resolved)
+			fail_msg("%s", rows[i].path);
+	}
+}
+
 int
 main(void)
 {
@@ -304,6 +342,7 @@ main(void)
 		cmocka_unit_test(test_scratch),
 		cmocka_unit_test(test_authority),
 		cmocka_unit_test(test_replace_prefix),
+		cmocka_unit_test(test_resolved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,6 +61,7 @@ static const struct {
 	{ "D27 ? and # in a path", "/a?b#c", 6, NULL, 0, "/a%3Fb%23c" },
 	{ "D27 what may not stand raw", "/\"<>\\^`{|}", 10, NULL, 0,
 		"/%22%3C%3E%5C%5E%60%7B%7C%7D" },
+	{ "brackets", "/[a]", 4, "b[]=c", 5, "/%5Ba%5D?b[]=c" },
 	{ "an escape stays", "/%2B", 4, NULL, 0, "/%2B" },
 	{ "D27 CRLF in a query", "/", 1, "a\r\nb?#", 6, "/?a%0D%0Ab?%23" },
 	{ "no path", "", 0, NULL, 0, NULL },

@@ -528,7 +528,7 @@ the_number_of_connections_is_limited(void **state)
 	fds[2] = rig_client(&r);
 	assert_true(rig_client_read(fds[2], &got, 1, RIG_WAIT_MS));
 	assert_int_equal(got.length, 0);
-	assert_int_equal(rig_counters(&r).connections_refused, 1);
+	assert_int_equal(rig_counters(&r).limit_connections, 1);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
 	str_fini(&got);

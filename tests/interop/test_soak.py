@@ -1,0 +1,279 @@
+"""Mixed load with a reload each second: against the build with the address and
+undefined-behaviour sanitizers (no report, memory stays) and against the build
+with the thread sanitizer (no race). scripts/test --interop builds both and runs
+this for half a minute; --soak for ten."""
+import os
+import pathlib
+import random
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
+import e2e
+from e2e import check, equal
+
+SOAK = os.environ.get("GG_SOAK") == "1"
+SECONDS = int(os.environ.get("GG_SOAK_SECONDS", "600" if SOAK else "25"))
+RACE_SECONDS = 60 if SOAK else 20
+SETTINGS = """\
+accessLog: { path: /dev/null }
+limits:
+  headTimeout: 3s
+  idleTimeout: 6s
+  bodyIdleTimeout: 3s
+  bodyRate: 100
+  bodyRateGrace: 2s
+  bodyBytes: 1000000
+"""
+# What a sanitizer keeps of freed memory would be all that is measured.
+ASAN = ("detect_leaks=1:quarantine_size_mb=4:thread_local_quarantine_size_kb=64:"
+        "malloc_context_size=5")
+
+
+def setup():
+    if os.geteuid() != 0:
+        raise e2e.Skip("needs root")
+    e2e.PATIENCE = 3
+
+
+def odd_answer(request, _connection):
+    """A body of the size that the path says, as chunks or with a length."""
+    path = request.split(b" ")[1].split(b"/")
+    body = b"o" * (int(path[-1]) if path[-1].isdigit() else 5)
+    if b"chunked" in path:
+        half = len(body) // 2
+        return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(
+            b"%x\r\n" % len(p) + p + b"\r\n" for p in (body[:half], body[half:]) if p
+        ) + b"0\r\n\r\n"
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+class Crowd:
+    """Clients of every sort but the well-behaved ones of tests/tools/load."""
+
+    def __init__(self, lab):
+        self.lab, self.stopping = lab, threading.Event()
+        self.done, self.failures = {}, []
+        self.threads = [threading.Thread(target=self.live, args=(f, n), daemon=True)
+                        for n, f in enumerate((self.chunked, self.chunked, self.slow, self.slow,
+                                               self.aborting, self.aborting, self.hostile,
+                                               self.silent))]
+        for t in self.threads:
+            t.start()
+
+    def live(self, action, number):
+        e2e.setns(self.lab.out)
+        dice = random.Random(number)
+        while not self.stopping.is_set():
+            s = socket.create_connection((self.lab.address, 8080), timeout=30)
+            try:
+                wrong = action(s, dice)
+            except OSError as e:
+                wrong = str(e) if action in (self.chunked, self.slow) else None
+            finally:
+                s.close()
+            if wrong:
+                self.failures.append(f"{action.__name__}: {wrong}")
+            self.done[action.__name__] = self.done.get(action.__name__, 0) + 1
+            self.stopping.wait(0.03)
+
+    def stop(self):
+        self.stopping.set()
+        for t in self.threads:
+            t.join(60)
+
+    def answer(self, s, want):
+        got = b""
+        while part := s.recv(65536):
+            got += part
+        if not got.startswith(b"HTTP/1.1 200 ") or len(got) < want:
+            return f"{len(got)} bytes: {got[:120]!r}"
+        return None
+
+    def chunked(self, s, dice):
+        """A POST in chunks, answered in chunks or with a length."""
+        size = dice.randrange(200000)
+        s.sendall(b"POST /odd/%s/%d HTTP/1.1\r\nHost: s\r\nConnection: close\r\n"
+                  b"Transfer-Encoding: chunked\r\n\r\n"
+                  % (dice.choice((b"chunked", b"length")), size))
+        for _ in range(dice.randrange(1, 8)):
+            part = b"c" * dice.randrange(1, 30000)
+            s.sendall(b"%x\r\n" % len(part) + part + b"\r\n")
+        s.sendall(b"0\r\n\r\n")
+        return self.answer(s, size)
+
+    def slow(self, s, dice):
+        """A head and a body that drip, an answer that is read in small bits."""
+        data = (b"POST /odd/length/60000 HTTP/1.1\r\nHost: s\r\nConnection: close\r\n"
+                b"Content-Length: 600\r\n\r\n" + b"s" * 600)
+        while data:
+            n = dice.randrange(20, 60)
+            s.sendall(data[:n])
+            data = data[n:]
+            threading.Event().wait(0.05)
+        threading.Event().wait(1)
+        return self.answer(s, 60000)
+
+    def aborting(self, s, dice):
+        """Goes away in the middle of a head, a body or an answer."""
+        data = (b"POST /odd/%s/900000 HTTP/1.1\r\nHost: s\r\nContent-Length: 5000\r\n\r\n"
+                % dice.choice((b"chunked", b"length")) + b"a" * 5000)
+        s.sendall(data[:dice.choice((len(data), dice.randrange(1, len(data))))])
+        if dice.random() < 0.5:
+            s.settimeout(0.05)
+            s.recv(dice.randrange(1, 4000))
+        if dice.random() < 0.5:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def hostile(self, s, dice):
+        """A request in which bytes were changed, dropped or doubled, or noise."""
+        data = bytearray(dice.choice((
+            b"POST /odd/a HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\nGET /odd/1 HTTP/1.1\r\nHost: s\r\n\r\n",
+            b"GET /odd/../%2e%2e//x?y HTTP/1.1\r\nHost: [::1]:80\r\nCookie: a\r\nX: " + b"z" * 300
+            + b"\r\n\r\n" + b"PUT /odd/2 HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",
+            dice.randbytes(400))))
+        for _ in range(dice.randrange(4)):
+            at = dice.randrange(len(data))
+            kind = dice.randrange(3)
+            if kind == 0:
+                data[at] = dice.randrange(256)
+            elif kind == 1:
+                del data[at:at + dice.randrange(1, 9)]
+            else:
+                data[at:at] = data[at:at + dice.randrange(1, 60)]
+        s.sendall(bytes(data))
+        s.settimeout(0.2)
+        while s.recv(65536):
+            pass
+
+    def silent(self, s, dice):
+        """Sends a part and waits for the limit that ends it."""
+        s.sendall(dice.choice((b"", b"GET / HT", b"POST /odd/x HTTP/1.1\r\nHost: s\r\n"
+                               b"Content-Length: 50\r\n\r\n12", b"GET /odd/length/9000000 HTTP/1.1"
+                               b"\r\nHost: s\r\n\r\n")))
+        self.stopping.wait(8)
+
+
+class Life:
+    """A gateway of another build under that load, changed each second."""
+
+    def __init__(self, build, sanitizer):
+        binary = e2e.TOP / build / "gloo-gateway"
+        if not binary.exists():
+            raise e2e.Skip(f"{build} is not built; scripts/test --interop does that")
+        os.environ.update(sanitizer)
+        self.lab = e2e.Lab()
+        self.echoes = [e2e.echo_origin(self.lab, port) for port in (7000, 7001)]
+        self.odd = e2e.Origin(self.lab.gw, odd_answer)
+        self.gateway = e2e.Gateway(self.lab, SETTINGS, binary=str(binary)).start()
+        self.gateway.upstream("echo", "127.0.0.1:7000")
+        self.gateway.upstream("odd", self.odd.host)
+        self.gateway.route("/echo", "echo")
+        self.gateway.route("/odd", "odd")
+        self.host = self.gateway.get("/v1/virtualservices/gloo-system/default")["virtualHost"]
+        self.crowd = Crowd(self.lab)
+        self.load = e2e.Load(self.lab, rate=200, seconds=3600)
+
+    def put(self, path, document):
+        status, text = self.gateway.api("PUT", "/v1/" + path, document)
+        equal(status, 200, text)
+
+    def change(self, i):
+        """A reload, another route, and with each fifth another upstream and a
+        gateway that comes or goes."""
+        self.gateway.process.send_signal(signal.SIGHUP)
+        route = {"matchers": [{"regex": f"/changing/{i:04d}.*"}],
+                 "routeAction": {"single": {"upstream": {"name": "echo",
+                                                         "namespace": "gloo-system"}}}}
+        self.put("virtualservices/gloo-system/default", {
+            "metadata": {"name": "default", "namespace": "gloo-system"},
+            "virtualHost": {"domains": ["*"], "routes": self.host["routes"][:2] + [route]}})
+        if i % 5 == 0:
+            self.put("upstreams/gloo-system/echo", e2e.static_upstream(
+                "echo", 7000, *([7001] if i % 10 == 0 else [])))
+            if i % 10 == 0:
+                self.put("gateways/gloo-system/more", {
+                    "metadata": {"name": "more", "namespace": "gloo-system"},
+                    "bindAddress": "::", "bindPort": 8081})
+            else:
+                self.gateway.api("DELETE", "/v1/gateways/gloo-system/more")
+
+    def memory(self):
+        return [e2e.memory_kb(pid) for pid in (self.gateway.process.pid, self.proxy)]
+
+    def run(self, seconds, sample_at):
+        """Returns memory (control, proxy) around sample_at and at the end, each
+        the median of what ten seconds (or three, of a short run) showed."""
+        self.proxy = self.gateway.proxy_pid()
+        span = 10 if seconds >= 300 else 3
+        start, samples = time.monotonic(), []
+        for i in range(1, seconds + 1):
+            pause = start + i - time.monotonic()
+            if pause > 0:
+                threading.Event().wait(pause)
+            self.change(i)
+            samples.append(self.memory())
+        def median(of):
+            return [sorted(column)[len(of) // 2] for column in zip(*of)]
+        return median(samples[sample_at - span:sample_at]), median(samples[-span:])
+
+    def close(self):
+        try:
+            f = self.load.stop()
+        finally:
+            self.crowd.stop()
+            log = self.gateway.log_text
+            try:
+                same = self.gateway.proxy_pid() == getattr(self, "proxy", None)
+            finally:
+                try:
+                    self.gateway.close()
+                finally:
+                    self.odd.close()
+                    for e in self.echoes:
+                        e.terminate()
+                        e.wait()
+                    self.lab.close()
+        note = ", ".join(f"{k} {f[k]}" for k in ("ok", "refused", "reset", "closed", "status",
+                                                  "wrong", "timeout")) + "; " + ", ".join(
+            f"{k} {v}" for k, v in sorted(self.crowd.done.items()))
+        check(same, "the proxy died on the way;", note)
+        equal(tuple(f[k] for k in ("refused", "reset", "closed", "status", "wrong", "timeout")),
+              (0,) * 6, note)
+        equal(self.crowd.failures[:5], [], note)
+        for sort in ("chunked", "slow", "aborting", "hostile", "silent"):
+            check(self.crowd.done.get(sort), "nothing came of", sort)
+        return note
+
+
+def test_memory(_):
+    """mixed load and a reload each second, address sanitizer: no report, memory stays"""
+    life = Life("build-san", {"ASAN_OPTIONS": ASAN})
+    try:
+        first, last = life.run(SECONDS, 60 if SECONDS >= 300 else SECONDS // 2)
+    finally:
+        note = life.close()
+    note = (f"{SECONDS} s, control {first[0]} -> {last[0]} kB, proxy {first[1]} -> {last[1]} kB; "
+            + note)
+    for a, b in zip(first, last):
+        check(b <= a * (1.02 if SECONDS >= 300 else 1.25), "memory grew:", note)
+    return note
+
+
+def test_threads(_):
+    """mixed load and a reload each second, thread sanitizer: no race"""
+    life = Life("build-tsan", {"TSAN_OPTIONS": "history_size=4"})
+    try:
+        life.run(RACE_SECONDS, RACE_SECONDS // 2)
+    finally:
+        note = life.close()
+    return f"{RACE_SECONDS} s; " + note
+
+
+if __name__ == "__main__":
+    e2e.main(globals())

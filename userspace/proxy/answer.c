@@ -1,0 +1,209 @@
+/* The answer on its way to the client. */
+#include "proxy/answer.h"
+
+#include "proxy/attempt.h"
+#include "proxy/exchange.h"
+#include "proxy/forward.h"
+#include "proxy/link.h"
+#include "proxy/session.h"
+#include "proxy/worker.h"
+
+#define INFORMATIONAL_MAX 32
+
+bool
+answer_is_wanted(const struct exchange *x)
+{
+	return conn_queued(&x->session->conn) < WORKER_HIGH;
+}
+
+/* False: the exchange is over. */
+static bool
+answer_flush(struct exchange *x)
+{
+	struct gather *g = &x->worker->down;
+	struct session *s = x->session;
+	int rc;
+
+	if (gather_is_empty(g))
+		return true;
+	x->bytes_sent += gather_lay(g);
+	rc = conn_send(&s->conn, g->iov, g->iov_count);
+	gather_reset(g);
+	if (rc < 0) {
+		exchange_client_gone(x);
+		return false;
+	}
+	if (conn_queued(&s->conn) > 0)
+		session_watch_output(s);
+	return true;
+}
+
+static void
+upstream_answer_count(struct exchange *x)
+{
+	if (x->status < 300)
+		x->counts->responses_2xx++;
+	else if (x->status < 400)
+		x->counts->responses_3xx++;
+	else if (x->status < 500)
+		x->counts->responses_4xx++;
+	else
+		x->counts->responses_5xx++;
+}
+
+/* The final head is there: what it means for both connections. */
+static bool
+answer_begin(struct exchange *x, const struct http_head *answer)
+{
+	struct gather *g = &x->worker->down;
+	bool open_end = answer->framing == HTTP_BODY_CHUNKED ||
+			answer->framing == HTTP_BODY_CLOSE;
+
+	x->chunked = open_end && !x->version_10;
+	x->until_close = open_end && x->version_10;
+	x->keep = x->client_keeps && x->request_done && !x->until_close &&
+		  !x->worker->draining;
+	x->upstream_keeps = answer->keep_alive;
+	http_body_init(&x->body, answer->framing, answer->content_length);
+	gather_reset(g);
+	g->head = forward_answer(x, answer);
+	if (g->head.data == NULL) {
+		gather_reset(g);
+		x->until_close = false;
+		attempt_answer_bad(
+			x, "bad_response", "its answer could not be passed on");
+		return false;
+	}
+	x->status = answer->status;
+	x->head_sent = true;
+	x->replayable = false;
+	x->due.gone_ms = 0;
+	upstream_answer_count(x);
+	return true;
+}
+
+static void
+answer_bad(struct exchange *x, const char *word)
+{
+	attempt_answer_bad(x, word, "its answer is malformed");
+}
+
+/* True: the final head has been taken; *used counts all heads. */
+static bool
+answer_head(struct exchange *x, const char *bytes, size_t length, size_t *used)
+{
+	struct worker *w = x->worker;
+	enum http_refusal why;
+
+	for (;;) {
+		if (*used == length)
+			return false;
+		switch (http_response_parse(bytes + *used, length - *used,
+			x->seen, x->request_method, &w->limits, &w->answer,
+			&why)) {
+		case HTTP_PARSE_MORE:
+			x->seen = (uint32_t)(length - *used);
+			return false;
+		case HTTP_PARSE_BAD:
+			answer_bad(x, "bad_response");
+			return false;
+		case HTTP_PARSE_DONE:
+			break;
+		}
+		*used += w->answer.length;
+		x->seen = 0;
+		if (w->answer.status >= 200)
+			return !attempt_answered(x, w->answer.status) &&
+			       answer_begin(x, &w->answer);
+		if (w->answer.status == 101) {
+			answer_bad(x, "unasked_upgrade");
+			return false;
+		}
+		if (++x->informational > INFORMATIONAL_MAX) {
+			answer_bad(x, "too_many_informational");
+			return false;
+		}
+	}
+}
+
+static bool
+link_may_rest(const struct exchange *x, bool clean)
+{
+	const struct link *l = x->link;
+	uint32_t most = x->upstream->max_requests_per_connection;
+
+	return clean && x->upstream_keeps && x->request_done &&
+	       !x->worker->draining && conn_queued(&l->conn) == 0 &&
+	       !l->conn.readable && !l->conn.closed && !l->conn.failed &&
+	       (most == 0 || l->requests < most);
+}
+
+/* All of the answer has been passed on. */
+static void
+answer_complete(struct exchange *x, bool clean)
+{
+	enum session_next next = SESSION_NEXT_REQUEST;
+
+	if (link_may_rest(x, clean)) {
+		link_rest(x->link);
+		x->link = NULL;
+	}
+	if (!x->request_done)
+		next = SESSION_NEXT_LINGER;
+	else if (!x->keep)
+		next = SESSION_NEXT_CLOSE;
+	exchange_complete(x, next);
+}
+
+size_t
+answer_take(struct exchange *x, const char *bytes, size_t length)
+{
+	struct gather *g = &x->worker->down;
+	struct slice run;
+	size_t at = 0, n;
+
+	if (!x->head_sent && !answer_head(x, bytes, length, &at))
+		return at;
+	g->chunked = x->chunked;
+	for (;;) {
+		switch (http_body_read(
+			&x->body, bytes + at, length - at, &run, &n)) {
+		case HTTP_BODY_DATA:
+			while (!gather_add(g, run)) {
+				if (!answer_flush(x))
+					return at;
+				g->chunked = x->chunked;
+			}
+			at += n;
+			continue;
+		case HTTP_BODY_MORE:
+			if (answer_flush(x))
+				exchange_moved(x);
+			return at + n;
+		case HTTP_BODY_DONE:
+			at += n;
+			g->last = x->chunked;
+			if (answer_flush(x))
+				answer_complete(x, at == length);
+			return at;
+		case HTTP_BODY_BAD:
+			if (answer_flush(x))
+				answer_bad(x, "bad_response");
+			return at;
+		}
+	}
+}
+
+void
+answer_ended(struct exchange *x)
+{
+	struct session *s = x->session;
+
+	if (x->head_sent && http_body_end(&x->body) && !x->link->conn.failed) {
+		x->body.done = true;
+		answer_take(x, "", 0);
+		if (s->exchange != x)
+			return;
+	}
+	attempt_lost(x);
+}

@@ -1,0 +1,650 @@
+/* A request on its way to an endpoint. */
+#include "proxy/attempt.h"
+
+#include <errno.h>
+
+#include "proxy/answer.h"
+#include "proxy/affinity.h"
+#include "proxy/breaker.h"
+#include "proxy/exchange.h"
+#include "proxy/forward.h"
+#include "proxy/generation.h"
+#include "proxy/link.h"
+#include "proxy/outlier.h"
+#include "proxy/session.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+#define REPLAY_MAX (64u << 10)
+
+/* What a failure is to retryOn: no answer at all counts as all of these. */
+#define NO_ANSWER                                                              \
+	(POLICY_RETRY_5XX | POLICY_RETRY_GATEWAY_ERROR | POLICY_RETRY_RESET)
+
+static void
+fail(struct exchange *x, int status, const char *word, const char *sentence)
+{
+	exchange_fail(x, status, word, sentence);
+}
+
+static struct upstream *
+upstream_of(const struct exchange *x)
+{
+	return registry_get(x->worker->registry, x->upstream->id);
+}
+
+static const struct image_retries *
+retries_of(const struct exchange *x)
+{
+	uint32_t offset = x->match.route->retries;
+
+	return offset != 0 ? image_at(x->match.vhost, offset) : NULL;
+}
+
+/* ---- leaving an endpoint */
+
+static void
+backend_drop(struct exchange *x)
+{
+	if (x->backend != NULL)
+		backend_end(x->backend);
+	x->backend = NULL;
+}
+
+static void
+wait_end(struct exchange *x)
+{
+	struct upstream *u = upstream_of(x);
+
+	if (x->wait_at == NULL)
+		return;
+	*x->wait_at = x->wait_next;
+	if (x->wait_next != NULL)
+		x->wait_next->wait_at = x->wait_at;
+	else
+		u->waiting_last = x->wait_at;
+	x->wait_at = NULL;
+	x->counts->pending_active--;
+}
+
+void
+attempt_end(struct exchange *x)
+{
+	if (x->upstream != NULL)
+		wait_end(x);
+	exchange_link_drop(x);
+	backend_drop(x);
+	if (x->is_retry)
+		x->counts->retries_active--;
+	x->is_retry = false;
+}
+
+/* ---- sending */
+
+/* The head is gathered; body and flush come next. */
+static void
+request_send(struct exchange *x, const struct http_head *head,
+	const struct http_target *target)
+{
+	struct gather *g = &x->worker->up;
+
+	gather_reset(g);
+	g->head = forward_request(x, head, target);
+	if (g->head.data == NULL) {
+		gather_reset(g);
+		if (x->worker->filter.escapes)
+			exchange_refuse(x, 400, "bad_target",
+				"the path leaves what its prefix stands for");
+		else
+			fail(x, 500, "head_too_large",
+				"the request could not be passed on");
+		return;
+	}
+	x->counts->requests++;
+}
+
+/* Once more from the kept head. */
+static void
+request_send_kept(struct exchange *x)
+{
+	static const struct http_limits limits = { WORKER_KEEP, WORKER_KEEP,
+		HTTP_FIELDS_MAX };
+	struct worker *w = x->worker;
+	struct http_target target;
+	enum http_refusal why;
+	size_t skipped;
+
+	if (http_request_parse(x->head, x->head_length, 0, &limits, &w->request,
+		    &skipped, &why) != HTTP_PARSE_DONE ||
+		!http_target_normalise(w->request.target, w->path, &target)) {
+		fail(x, 500, "internal", "the request could not be passed on");
+		return;
+	}
+	request_send(x, &w->request, &target);
+}
+
+/* Head and as much of the body as went out before; the rest follows. */
+static void
+request_resend(struct exchange *x)
+{
+	struct session *s = x->session;
+
+	s->input_ms = worker_now(x->worker);
+	request_send_kept(x);
+	if (s->exchange == x && x->replay.length > 0) {
+		/* It went out before, as it is. */
+		gather_add(&x->worker->up,
+			(struct slice){ x->replay.data, x->replay.length });
+		x->resending = true;
+		exchange_flush(x);
+	} else if (s->exchange == x && x->request_done) {
+		exchange_flush(x);
+	}
+	if (s->exchange == x)
+		x->resending = false;
+	if (s->state == SESSION_BODY)
+		session_pump(s);
+}
+
+static bool
+retry_is_possible(const struct exchange *x)
+{
+	const struct image_retries *r = retries_of(x);
+
+	return r != NULL && x->attempts < r->policy.attempts;
+}
+
+static bool
+is_idempotent(const struct exchange *x)
+{
+	switch (x->request_method) {
+	case HTTP_GET:
+	case HTTP_HEAD:
+	case HTTP_PUT:
+	case HTTP_DELETE:
+	case HTTP_OPTIONS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The body bytes of what is gathered. */
+static void
+replay_append(struct exchange *x, size_t bytes)
+{
+	const struct gather *g = &x->worker->up;
+
+	if (x->replay.length + bytes > REPLAY_MAX) {
+		x->replayable = false;
+		str_clear(&x->replay);
+		return;
+	}
+	for (int i = g->head.length > 0; i < g->iov_count; i++)
+		str_append(&x->replay, g->iov[i].iov_base, g->iov[i].iov_len);
+}
+
+int
+attempt_send(struct exchange *x)
+{
+	struct gather *g = &x->worker->up;
+	size_t body = gather_lay(g) - g->head.length;
+	bool keep = x->replayable && !x->resending && body > 0;
+	bool again = retry_is_possible(x) ||
+		     (link_is_reused(x->link) && is_idempotent(x));
+	int rc;
+
+	if (keep && again)
+		replay_append(x, body);
+	rc = conn_send(&x->link->conn, g->iov, g->iov_count);
+	/* What certainly did not arrive may be sent again in any case. */
+	if (keep && !again && rc < 0 && !x->heard)
+		replay_append(x, body);
+	else if (keep && !again)
+		x->replayable = false;
+	gather_reset(g);
+	return rc;
+}
+
+/* ---- times */
+
+static void
+try_timeout_start(struct exchange *x)
+{
+	const struct image_retries *r = retries_of(x);
+
+	if (r == NULL || r->policy.try_timeout_ms == 0 || !x->request_done ||
+		x->link == NULL || x->link->state != LINK_BUSY)
+		return;
+	x->due.try_ms = worker_now(x->worker) + r->policy.try_timeout_ms;
+	exchange_timer_arm(x);
+}
+
+void
+attempt_request_complete(struct exchange *x)
+{
+	uint32_t ms = x->match.route->timeout_ms;
+
+	if (ms > 0 && x->due.total_ms == 0) {
+		x->due.total_ms = worker_now(x->worker) + ms;
+		exchange_timer_arm(x);
+	}
+	try_timeout_start(x);
+}
+
+/* ---- a connection */
+
+static void
+backend_take(struct exchange *x, struct backend *b)
+{
+	backend_begin(b);
+	x->backend = b;
+	x->used = b->addr;
+}
+
+static void
+connection_open(struct exchange *x)
+{
+	x->link = link_open(
+		x->worker, x->backend, x->upstream->connect_timeout_ms, x);
+	if (x->link == NULL)
+		attempt_connect_failed(x, errno);
+}
+
+/* Each worker may have one, so that the others' cannot starve it. */
+static bool
+connection_is_allowed(const struct exchange *x, struct upstream *u)
+{
+	return x->counts->connections_open == 0 ||
+	       BREAKER_ALLOWS(x->worker, u->id, connections_open,
+		       x->upstream->breakers.connections) ||
+	       upstream_close_one_idle(u);
+}
+
+static void
+wait_begin(struct exchange *x, struct upstream *u)
+{
+	if (!BREAKER_ALLOWS(x->worker, u->id, pending_active,
+		    x->upstream->breakers.pending)) {
+		x->counts->pending_overflow++;
+		fail(x, 503, "upstream_overflow",
+			"as many requests wait for a connection as "
+			"maxPendingRequests allows");
+		return;
+	}
+	x->counts->pending_active++;
+	x->wait_next = NULL;
+	x->wait_at = u->waiting_last;
+	*u->waiting_last = x;
+	u->waiting_last = &x->wait_next;
+}
+
+/* With b chosen. True: the request goes out on x->link, which is open. */
+static bool
+connection_get(struct exchange *x, struct upstream *u, struct backend *b)
+{
+	if (u->waiting == NULL || x->wait_at != NULL) {
+		x->link = link_reuse(b, x);
+		if (x->link != NULL || connection_is_allowed(x, u)) {
+			wait_end(x);
+			backend_take(x, b);
+			if (x->link == NULL)
+				connection_open(x);
+			return x->link != NULL && x->link->state == LINK_BUSY;
+		}
+	}
+	if (x->wait_at == NULL)
+		wait_begin(x, u);
+	return false;
+}
+
+static void
+refuse_no_endpoint(struct exchange *x)
+{
+	x->counts->no_endpoint++;
+	fail(x, 503, "no_endpoint", "it has no endpoint");
+}
+
+void
+attempt_refuse(struct exchange *x)
+{
+	wait_end(x);
+	refuse_no_endpoint(x);
+}
+
+bool
+attempt_resume(struct exchange *x)
+{
+	struct upstream *u = upstream_of(x);
+	struct backend *b = upstream_pick(u, x, NULL);
+
+	if (b == NULL) {
+		attempt_refuse(x);
+		return true;
+	}
+	if (connection_get(x, u, b)) {
+		request_resend(x);
+		return true;
+	}
+	return u->waiting != x;
+}
+
+/* ---- the first attempt */
+
+static uint32_t
+destination_pick(struct exchange *x)
+{
+	const struct image_route *r = x->match.route;
+	const struct image_destination *d =
+		image_at(x->match.vhost, r->destinations.offset);
+	uint64_t point;
+
+	if (r->destinations.count == 0)
+		return 0;
+	if (r->destinations.count == 1 || r->total_weight == 0)
+		return d[0].upstream;
+	point = (worker_random(x->worker) >> 32) * r->total_weight >> 32;
+	for (uint32_t i = 0; i < r->destinations.count; i++) {
+		if (point < d[i].weight)
+			return d[i].upstream;
+		point -= d[i].weight;
+	}
+	return d[r->destinations.count - 1].upstream;
+}
+
+/* The upstream of the route; false: answered, because it cannot serve. */
+static bool
+upstream_find(struct exchange *x)
+{
+	struct worker *w = x->worker;
+	const struct image *image = x->generation->image;
+	uint32_t id = destination_pick(x);
+	const struct image_upstream *u = image_upstream_get(image, id);
+
+	if (u == NULL || id >= UPSTREAMS_MAX) {
+		fail(x, 503, "route_unavailable",
+			"the upstream of this route is not known");
+		return false;
+	}
+	x->counts = &w->counters->upstream[id];
+	x->upstream = u;
+	if (u->unavailable.length > 0) {
+		fail(x, 503, "route_unavailable",
+			image_text(image, u->unavailable).data);
+		return false;
+	}
+	if (!BREAKER_ALLOWS(w, id, requests_active, u->breakers.requests)) {
+		x->counts->requests_overflow++;
+		fail(x, 503, "upstream_overflow",
+			"as many requests are in work as maxRequests allows");
+		return false;
+	}
+	return true;
+}
+
+void
+attempt_begin(struct exchange *x, const struct http_head *head,
+	const struct http_target *target)
+{
+	struct upstream *u;
+	struct backend *b;
+
+	if (!upstream_find(x))
+		return;
+	if (x->match.route->hash.count > 0)
+		affinity_find(x, head);
+	u = upstream_of(x);
+	b = u != NULL ? upstream_pick(u, x, NULL) : NULL;
+	if (b == NULL) {
+		refuse_no_endpoint(x);
+		return;
+	}
+	budget_request(&u->budget, worker_now(x->worker));
+	if (connection_get(x, u, b)) {
+		request_send(x, head, target);
+		try_timeout_start(x);
+	}
+}
+
+/* ---- another attempt */
+
+/* Full jitter: anything up to a bound that doubles. */
+static uint64_t
+backoff_ms(struct exchange *x, const struct policy_retries *p)
+{
+	uint64_t most = p->backoff_ms;
+
+	for (unsigned i = 1; i < x->attempts && most < p->backoff_max_ms; i++)
+		most *= 2;
+	if (most > p->backoff_max_ms)
+		most = p->backoff_max_ms;
+	return (worker_random(x->worker) >> 32) * (most + 1) >> 32;
+}
+
+/* Whether there may be one more; then it is counted. */
+static bool
+retry_take(struct exchange *x)
+{
+	const struct policy_retries *p = &retries_of(x)->policy;
+	struct worker *w = x->worker;
+	struct upstream *u = upstream_of(x);
+
+	if (u == NULL || w->draining)
+		return false;
+	if (!x->is_retry && !BREAKER_ALLOWS(w, u->id, retries_active,
+				    x->upstream->breakers.retries)) {
+		x->counts->retry_overflow++;
+		return false;
+	}
+	if (!budget_retry(&u->budget, p, w->workers, worker_now(w))) {
+		x->counts->retry_budget_used_up++;
+		return false;
+	}
+	if (!x->is_retry)
+		x->counts->retries_active++;
+	x->is_retry = true;
+	x->attempts++;
+	x->counts->retried++;
+	return true;
+}
+
+/* on: what happened, of enum policy_retry_on. True: another attempt follows. */
+static bool
+retry(struct exchange *x, uint32_t on)
+{
+	uint64_t wait_ms;
+
+	if (x->head_sent || !x->replayable || !retry_is_possible(x) ||
+		!(retries_of(x)->policy.on & on) || !retry_take(x))
+		return false;
+	exchange_link_drop(x);
+	backend_drop(x);
+	x->tried = x->used;
+	x->seen = 0;
+	x->informational = 0;
+	x->heard = false;
+	x->due.try_ms = 0;
+	wait_ms = backoff_ms(x, &retries_of(x)->policy);
+	if (wait_ms == 0) {
+		attempt_again(x);
+		return true;
+	}
+	x->due.retry_ms = worker_now(x->worker) + wait_ms;
+	exchange_timer_arm(x);
+	return true;
+}
+
+void
+attempt_again(struct exchange *x)
+{
+	struct upstream *u = upstream_of(x);
+	struct backend *b = u != NULL ? upstream_pick(u, x, &x->tried) : NULL;
+
+	if (b == NULL)
+		refuse_no_endpoint(x);
+	else if (connection_get(x, u, b))
+		request_resend(x);
+}
+
+/* A kept connection that the upstream closed before it saw the request. */
+static bool
+retry_is_free(const struct exchange *x)
+{
+	return !x->retried && x->replayable && x->seen == 0 &&
+	       x->informational == 0 && link_is_reused(x->link) &&
+	       (is_idempotent(x) || !x->heard);
+}
+
+static void
+result_note(struct exchange *x, enum outlier_result result)
+{
+	if (x->backend != NULL)
+		outlier_note(
+			x->worker->outliers, x->backend, x->upstream, result);
+}
+
+/* ---- how attempts end */
+
+void
+attempt_connected(struct exchange *x)
+{
+	struct session *s = x->session;
+
+	request_resend(x);
+	if (s->exchange == x)
+		try_timeout_start(x);
+}
+
+/* Nothing was sent yet, so another endpoint is asked at once, one time. */
+static bool
+connect_elsewhere(struct exchange *x)
+{
+	struct upstream *u = x->backend->upstream;
+	struct backend *b;
+
+	if (x->tried_other || u == NULL)
+		return false;
+	x->tried_other = true;
+	x->tried = x->backend->addr;
+	b = upstream_pick(u, x, &x->tried);
+	if (b == NULL || b == x->backend)
+		return false;
+	backend_drop(x);
+	backend_take(x, b);
+	x->link = link_reuse(b, x);
+	if (x->link != NULL)
+		request_resend(x);
+	else
+		connection_open(x);
+	return true;
+}
+
+void
+attempt_connect_failed(struct exchange *x, int problem)
+{
+	if (problem == ETIMEDOUT)
+		x->counts->connect_timeout++;
+	else
+		x->counts->connect_failed++;
+	result_note(x, OUTLIER_GATEWAY_ERROR);
+	exchange_link_drop(x);
+	if (connect_elsewhere(x) ||
+		retry(x, NO_ANSWER | POLICY_RETRY_CONNECT_FAILURE))
+		return;
+	if (problem == ETIMEDOUT)
+		fail(x, 502, "connect_timeout",
+			"it could not be reached in time");
+	else
+		fail(x, 502, "connect_failed", "it could not be reached");
+}
+
+void
+attempt_lost(struct exchange *x)
+{
+	if (!x->head_sent && retry_is_free(x)) {
+		x->retried = true;
+		x->counts->retried_idle++;
+		exchange_link_drop(x);
+		connection_open(x);
+		return;
+	}
+	x->counts->reset++;
+	result_note(x, OUTLIER_GATEWAY_ERROR);
+	if (!retry(x, NO_ANSWER))
+		fail(x, 502, "upstream_reset",
+			"it closed the connection before it answered");
+}
+
+void
+attempt_send_failed(struct exchange *x)
+{
+	struct session *s = x->session;
+	struct link *l = x->link;
+
+	l->conn.readable = true;
+	link_pump(l);
+	if (s->exchange == x && x->link == l)
+		answer_ended(x);
+}
+
+void
+attempt_answer_bad(struct exchange *x, const char *word, const char *sentence)
+{
+	x->counts->bad_response++;
+	result_note(x, OUTLIER_GATEWAY_ERROR);
+	if (!retry(x, NO_ANSWER))
+		fail(x, 502, word, sentence);
+}
+
+void
+attempt_overdue(struct exchange *x)
+{
+	x->counts->request_timeout++;
+	result_note(x, OUTLIER_GATEWAY_ERROR);
+	fail(x, 504, "upstream_timeout", "it did not answer in time");
+}
+
+void
+attempt_timed_out(struct exchange *x)
+{
+	x->counts->try_timeout++;
+	result_note(x, OUTLIER_GATEWAY_ERROR);
+	if (!retry(x, NO_ANSWER))
+		fail(x, 504, "try_timeout",
+			"it did not answer within perTryTimeout");
+}
+
+static bool
+status_is_listed(const struct exchange *x, uint16_t status)
+{
+	const struct image_retries *r = retries_of(x);
+	const uint32_t *codes = image_at(x->match.vhost, r->codes.offset);
+
+	for (uint32_t i = 0; i < r->codes.count; i++)
+		if (codes[i] == status)
+			return true;
+	return false;
+}
+
+bool
+attempt_answered(struct exchange *x, uint16_t status)
+{
+	bool gateway = status >= 502 && status <= 504;
+	uint32_t on = 0;
+
+	x->due.try_ms = 0;
+	result_note(x, status < 500 ? OUTLIER_GOOD
+		       : gateway    ? OUTLIER_GATEWAY_ERROR
+				    : OUTLIER_ERROR);
+	if (!retry_is_possible(x))
+		return false;
+	if (status >= 500)
+		on |= POLICY_RETRY_5XX;
+	if (gateway)
+		on |= POLICY_RETRY_GATEWAY_ERROR;
+	if (status == 409)
+		on |= POLICY_RETRY_4XX;
+	if (status_is_listed(x, status))
+		on |= POLICY_RETRY_STATUS;
+	return retry(x, on);
+}

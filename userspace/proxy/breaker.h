@@ -1,0 +1,26 @@
+/*
+ * The circuit breakers of an upstream: limits for all workers together. A
+ * worker whose own part of a gauge is within its share asks nobody; beyond it
+ * the parts of the others, in the shared counters, are added up. Two workers
+ * that ask at the same moment may so be one too many. Private to proxy/.
+ */
+#ifndef PROXY_BREAKER_H
+#define PROXY_BREAKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/counters.h"
+
+struct worker;
+
+/* gauge: offset in struct counters_upstream. True: one more is within most. */
+bool breaker_allows(
+	const struct worker *w, uint32_t upstream, size_t gauge, uint32_t most);
+
+#define BREAKER_ALLOWS(w, upstream, gauge, most)                               \
+	breaker_allows(                                                        \
+		w, upstream, offsetof(struct counters_upstream, gauge), most)
+
+#endif

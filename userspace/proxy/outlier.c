@@ -1,0 +1,124 @@
+/* Failures in a row. */
+#include "proxy/outlier.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "model/image.h"
+#include "net/loop.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+#define TELL_MS 50 /* a streak that goes on is told so often */
+
+struct outliers {
+	struct worker *worker;
+	struct backend *waiting; /* to be told of */
+	struct loop_timer *timer;
+};
+
+static void
+tell(struct outliers *o, struct backend *b)
+{
+	struct outlier_report *r = xcalloc(1, sizeof(*r));
+	const struct mail mail = { .type = MAIL_OUTLIER, .object = r };
+
+	*r = (struct outlier_report){
+		.upstream = b->id,
+		.worker = o->worker->index,
+		.addr = b->addr,
+		.errors = b->errors,
+		.gateway_errors = b->gateway_errors,
+	};
+	b->told = b->errors > 0 || b->gateway_errors > 0;
+	mailbox_send(o->worker->outbox, &mail);
+}
+
+void
+outlier_forget(struct backend *b)
+{
+	if (b->tell_at == NULL)
+		return;
+	*b->tell_at = b->tell_next;
+	if (b->tell_next != NULL)
+		b->tell_next->tell_at = b->tell_at;
+	b->tell_at = NULL;
+}
+
+static void
+on_timer(void *arg)
+{
+	struct outliers *o = arg;
+
+	while (o->waiting != NULL) {
+		struct backend *b = o->waiting;
+
+		outlier_forget(b);
+		tell(o, b);
+	}
+}
+
+struct outliers *
+outliers_new(struct worker *w)
+{
+	struct outliers *o = xcalloc(1, sizeof(*o));
+
+	o->worker = w;
+	o->timer = loop_timer_new(w->loop, on_timer, o);
+	return o;
+}
+
+void
+outliers_free(struct outliers *o)
+{
+	if (o == NULL)
+		return;
+	loop_timer_free(o->timer);
+	free(o);
+}
+
+static void
+tell_later(struct outliers *o, struct backend *b)
+{
+	if (b->tell_at != NULL)
+		return;
+	b->tell_next = o->waiting;
+	b->tell_at = &o->waiting;
+	if (b->tell_next != NULL)
+		b->tell_next->tell_at = &b->tell_next;
+	o->waiting = b;
+	if (!loop_timer_pending(o->timer))
+		loop_timer_start(o->timer, TELL_MS);
+}
+
+void
+outlier_note(struct outliers *o, struct backend *b,
+	const struct image_upstream *u, enum outlier_result result)
+{
+	if (u->outlier_errors == 0 && u->outlier_gateway_errors == 0)
+		return;
+	if (result == OUTLIER_GOOD) {
+		if (b->errors == 0 && b->gateway_errors == 0)
+			return;
+		b->errors = b->gateway_errors = 0;
+		if (b->told)
+			tell_later(o, b);
+		else
+			outlier_forget(b);
+		return;
+	}
+	b->errors++;
+	if (result == OUTLIER_GATEWAY_ERROR)
+		b->gateway_errors++;
+	else
+		b->gateway_errors = 0;
+	/* What is enough by itself is told at once. */
+	if (b->errors == u->outlier_errors ||
+		(b->gateway_errors > 0 &&
+			b->gateway_errors == u->outlier_gateway_errors)) {
+		outlier_forget(b);
+		tell(o, b);
+	} else {
+		tell_later(o, b);
+	}
+}

@@ -1,0 +1,199 @@
+/* Maglev tables and hash rings. */
+#include "routing/ring.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct point {
+	uint64_t hash;
+	uint32_t member;
+};
+
+struct ring {
+	uint32_t slots;
+	uint32_t *members;     /* Maglev: by slot; NULL otherwise */
+	struct point points[]; /* hash ring: by hash */
+};
+
+/* splitmix64's finish: every bit of x moves every bit of the result. */
+static uint64_t
+mix(uint64_t x)
+{
+	x += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+static uint32_t
+weight_of(const struct ring_member *m)
+{
+	return m->weight > 0 ? m->weight : 1;
+}
+
+/* ---- Maglev */
+
+struct walker { /* a member on its way through the slots */
+	uint64_t identity;
+	uint32_t member, at, skip;
+	uint64_t weight, due; /* its turn comes when round * weight >= due */
+};
+
+static int
+walker_compare(const void *a, const void *b)
+{
+	const struct walker *x = a, *y = b;
+
+	return x->identity < y->identity ? -1 : x->identity > y->identity;
+}
+
+static uint64_t
+walkers_init(struct walker *w, const struct ring_member *members, size_t count,
+	uint32_t slots)
+{
+	uint64_t heaviest = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t h = mix(members[i].identity);
+
+		w[i].identity = members[i].identity;
+		w[i].member = (uint32_t)i;
+		w[i].weight = weight_of(&members[i]);
+		w[i].at = (uint32_t)(h % slots);
+		w[i].skip =
+			slots > 1 ? (uint32_t)(mix(h) % (slots - 1)) + 1 : 0;
+		if (w[i].weight > heaviest)
+			heaviest = w[i].weight;
+	}
+	/* Whoever comes first takes a contested slot. */
+	qsort(w, count, sizeof(*w), walker_compare);
+	for (size_t i = 0; i < count; i++)
+		w[i].due = heaviest;
+	return heaviest;
+}
+
+static void
+slot_take(struct walker *w, uint32_t *slots, uint32_t count)
+{
+	while (slots[w->at] != UINT32_MAX) {
+		w->at += w->skip;
+		if (w->at >= count)
+			w->at -= count;
+	}
+	slots[w->at] = w->member;
+}
+
+struct ring *
+ring_new_maglev(const struct ring_member *members, size_t count, uint32_t slots)
+{
+	struct ring *r = xcalloc(1, sizeof(*r));
+	struct walker *w = xcalloc(count, sizeof(*w));
+	uint64_t heaviest = walkers_init(w, members, count, slots);
+	uint32_t filled = 0;
+
+	assert(count > 0 && slots > 0);
+	r->slots = slots;
+	r->members = xcalloc(slots, sizeof(*r->members));
+	for (uint32_t i = 0; i < slots; i++)
+		r->members[i] = UINT32_MAX;
+	for (uint64_t turn = 1; filled < slots; turn++) {
+		for (size_t i = 0; i < count && filled < slots; i++) {
+			if (turn * w[i].weight < w[i].due)
+				continue;
+			w[i].due += heaviest;
+			slot_take(&w[i], r->members, slots);
+			filled++;
+		}
+	}
+	free(w);
+	return r;
+}
+
+/* ---- hash ring */
+
+static int
+point_compare(const void *a, const void *b)
+{
+	const struct point *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->member < y->member ? -1 : x->member > y->member;
+}
+
+struct ring *
+ring_new_points(const struct ring_member *members, size_t count, uint32_t least,
+	uint32_t most)
+{
+	uint64_t total = 0, lightest = UINT64_MAX, wanted, made = 0;
+	struct ring *r;
+
+	assert(count > 0);
+	for (size_t i = 0; i < count; i++) {
+		total += weight_of(&members[i]);
+		if (weight_of(&members[i]) < lightest)
+			lightest = weight_of(&members[i]);
+	}
+	/* So many that weights hold for the lightest too. */
+	wanted = total / lightest;
+	if (wanted < least)
+		wanted = least;
+	if (wanted > most)
+		wanted = most;
+	r = xcalloc(1, sizeof(*r) + (wanted + count) * sizeof(r->points[0]));
+	for (size_t i = 0; i < count; i++) {
+		uint64_t points = weight_of(&members[i]) * wanted / total;
+
+		for (uint64_t k = 0; k < points || k == 0; k++)
+			r->points[made++] = (struct point){
+				mix(members[i].identity ^ mix(k)), (uint32_t)i
+			};
+	}
+	r->slots = (uint32_t)made;
+	qsort(r->points, made, sizeof(r->points[0]), point_compare);
+	return r;
+}
+
+/* ---- both */
+
+void
+ring_free(struct ring *r)
+{
+	if (r == NULL)
+		return;
+	free(r->members);
+	free(r);
+}
+
+uint32_t
+ring_slots(const struct ring *r)
+{
+	return r->slots;
+}
+
+uint32_t
+ring_find(const struct ring *r, uint64_t hash)
+{
+	uint32_t low = 0, high = r->slots;
+
+	hash = mix(hash);
+	if (r->members != NULL)
+		return (uint32_t)(hash % r->slots);
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (r->points[middle].hash < hash)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low == r->slots ? 0 : low;
+}
+
+uint32_t
+ring_member_at(const struct ring *r, uint32_t slot)
+{
+	return r->members != NULL ? r->members[slot] : r->points[slot].member;
+}
