@@ -38,7 +38,7 @@ UNIT_SRCS := $(sort $(wildcard tests/unit/*/test_*.c tests/config/test_*.c))
 UNIT_TESTS := $(UNIT_SRCS:tests/%.c=$(B)/tests/%)
 BPF_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bpf/test_*.c))
 TEST_LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
-TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS))
+TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup)
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB_OBJS) $(TEST_OBJS)
@@ -115,7 +115,7 @@ tools: $(TOOLS) ## build the load generator and the echo origin
 $(B)/tests/tools/%: tests/tools/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lpthread
-tests: $(UNIT_TESTS) $(BPF_TESTS) ## build the test programs
+tests: $(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup ## build the test programs
 layers: ## who may include whom
 	$(Q)scripts/check-layers
 headers: $(GENERATED) $(SKELS) ## every header compiles alone

@@ -230,6 +230,24 @@ def test_bad_regex(c):
     check("regex" in p.stderr and "routes[" in p.stderr, p.stderr)
 
 
+def test_regex_without_end(c):
+    """a regex that backtracks without end is given up, counted, and the next route taken"""
+    routes = [{"matchers": [{"regex": "/(a+)+b"}], "directResponseAction": {"status": 418}},
+              {"matchers": [{"prefix": "/"}], "directResponseAction": {"status": 200}}]
+    vs = {"metadata": {"name": "evil", "namespace": "gloo-system"},
+          "virtualHost": {"domains": ["evil.example"], "routes": routes}}
+    equal(c.gateway.api("PUT", "/v1/virtualservices/gloo-system/evil", vs)[0], 200)
+    def status(path):
+        return e2e.request(c.lab.out, c.lab.address, 8080, path=path,
+                           headers={"Host": "evil.example"})[0]
+    before = c.gateway.metric("gloo_gateway_regex_limited")
+    equal(status("/aaab"), 418)
+    equal(c.gateway.metric("gloo_gateway_regex_limited"), before)
+    equal(status("/" + "a" * 4000 + "bc"), 200)
+    equal(c.gateway.metric("gloo_gateway_regex_limited"), before + 1)
+    equal(c.gateway.api("DELETE", "/v1/virtualservices/gloo-system/evil")[0], 200)
+
+
 def test_unreachable_route(c):
     """a route behind one that takes everything: Warning that says so"""
     p = c.gateway.route("/hidden", "origin", ok=(2,))

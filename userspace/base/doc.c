@@ -358,7 +358,7 @@ many_insert(struct doc *d, size_t i, char *key, struct doc *child)
 	assert(i <= d->u.many.count);
 	if (d->u.many.count == d->u.many.capacity) {
 		d->u.many.capacity = d->u.many.capacity == 0
-			? 4
+			? 2
 			: d->u.many.capacity * 2;
 		d->u.many.entries = xreallocarray(d->u.many.entries,
 			d->u.many.capacity, sizeof(*d->u.many.entries));

@@ -69,6 +69,8 @@ convert_list(struct walk *w, json_t *value, int depth, struct error *err)
 			return NULL;
 		}
 		doc_add(list, child);
+		/* Long lists would otherwise be there twice. */
+		json_array_set_new(value, i, json_null());
 	}
 	return list;
 }
@@ -277,7 +279,9 @@ new_line(struct str *out, int indent, int depth)
 {
 	if (indent == 0)
 		return;
-	str_printf(out, "\n%*s", indent * depth, "");
+	str_putc(out, '\n');
+	for (int i = indent * depth; i > 0; i--)
+		str_putc(out, ' ');
 }
 
 static int

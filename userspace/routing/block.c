@@ -34,10 +34,16 @@ block_grow(struct block *b, size_t more)
 	b->bytes = xreallocarray(b->bytes, b->capacity, 1);
 }
 
-static uint32_t
-room(struct block *b, size_t count, size_t size, size_t align)
+void
+block_reserve(struct block *b, size_t more)
 {
-	size_t pad = -b->length % align, offset;
+	block_grow(b, more);
+}
+
+uint32_t
+block_room(struct block *b, size_t count, size_t size)
+{
+	size_t pad = -b->length % IMAGE_ALIGN, offset;
 
 	if (count == 0 || size == 0)
 		return 0;
@@ -49,27 +55,31 @@ room(struct block *b, size_t count, size_t size, size_t align)
 }
 
 uint32_t
-block_room(struct block *b, size_t count, size_t size)
+block_copy(struct block *b, const void *bytes, size_t length)
 {
-	return room(b, count, size, IMAGE_ALIGN);
+	size_t pad = -b->length % IMAGE_LINE, offset = b->length + pad;
+
+	if (length == 0)
+		return 0;
+	block_grow(b, pad + length);
+	memset(b->bytes + b->length, 0, pad);
+	memcpy(b->bytes + offset, bytes, length);
+	b->length = offset + length;
+	return (uint32_t)offset;
 }
 
-uint32_t
-block_room_lines(struct block *b, size_t count, size_t size)
-{
-	return room(b, count, size, IMAGE_LINE);
-}
-
-static struct image_str *
-string_slot(const struct block *b, struct slice text)
+static struct block_slot *
+string_slot(const struct block *b, struct slice text, uint32_t hash)
 {
 	size_t mask = b->string_size - 1;
 
-	for (size_t i = text_hash(text) & mask;; i = (i + 1) & mask) {
-		struct image_str *s = &b->strings[i];
+	for (size_t i = hash & mask;; i = (i + 1) & mask) {
+		struct block_slot *s = &b->strings[i];
 
-		if (s->offset == 0 ||
-			slice_equal(image_text(b->bytes, *s), text))
+		if (s->text.offset == 0 ||
+			(s->hash == hash &&
+				slice_equal(
+					image_text(b->bytes, s->text), text)))
 			return s;
 	}
 }
@@ -77,37 +87,46 @@ string_slot(const struct block *b, struct slice text)
 static void
 strings_make_room(struct block *b)
 {
-	struct image_str *old = b->strings;
-	size_t old_size = b->string_size;
+	struct block_slot *old = b->strings;
+	size_t old_size = b->string_size, mask;
 
 	if (b->string_count * 2 < old_size)
 		return;
-	b->string_size = old_size == 0 ? 64 : old_size * 2;
+	b->string_size = old_size == 0 ? 64 : old_size * 4;
 	b->strings = xcalloc(b->string_size, sizeof(*b->strings));
-	for (size_t i = 0; i < old_size; i++)
-		if (old[i].offset != 0)
-			*string_slot(b, image_text(b->bytes, old[i])) = old[i];
+	mask = b->string_size - 1;
+	for (size_t i = 0; i < old_size; i++) {
+		size_t k = old[i].hash & mask;
+
+		if (old[i].text.offset == 0)
+			continue;
+		while (b->strings[k].text.offset != 0)
+			k = (k + 1) & mask;
+		b->strings[k] = old[i];
+	}
 	free(old);
 }
 
 struct image_str
 block_string(struct block *b, struct slice text)
 {
-	struct image_str *s;
+	uint32_t hash = text_hash(text);
+	struct block_slot *s;
 
 	strings_make_room(b);
-	s = string_slot(b, text);
-	if (s->offset != 0)
-		return *s;
+	s = string_slot(b, text, hash);
+	if (s->text.offset != 0)
+		return s->text;
 	block_grow(b, text.length + 1);
-	s->offset = (uint32_t)b->length;
-	s->length = (uint32_t)text.length;
+	s->hash = hash;
+	s->text.offset = (uint32_t)b->length;
+	s->text.length = (uint32_t)text.length;
 	if (text.length > 0)
 		memcpy(b->bytes + b->length, text.data, text.length);
 	b->bytes[b->length + text.length] = '\0';
 	b->length += text.length + 1;
 	b->string_count++;
-	return *s;
+	return s->text;
 }
 
 struct image_str

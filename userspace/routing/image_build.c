@@ -33,10 +33,8 @@ vhost_put(struct image_builder *b, size_t i)
 {
 	const struct image_build_vhost *v = &b->in->vhosts[i];
 
-	if (b->vhosts[i] == 0) {
-		b->vhosts[i] = block_room_lines(&b->block, 1, v->length);
-		memcpy(block_at(&b->block, b->vhosts[i]), v->block, v->length);
-	}
+	if (b->vhosts[i] == 0)
+		b->vhosts[i] = block_copy(&b->block, v->block, v->length);
 	return b->vhosts[i];
 }
 
@@ -274,10 +272,14 @@ image_build(
 {
 	struct image_builder b = { .in = in };
 	struct image *image = NULL;
+	size_t length_all = 0;
 	uint32_t size;
 
 	block_init(&b.block);
 	b.vhosts = xcalloc(in->vhost_count + 1, sizeof(*b.vhosts));
+	for (size_t i = 0; i < in->vhost_count; i++)
+		length_all += in->vhosts[i].length + IMAGE_LINE;
+	block_reserve(&b.block, length_all);
 	block_room(&b.block, 1, sizeof(*image));
 	if (upstreams_put(&b, err) < 0 || listeners_put(&b, err) < 0)
 		goto out;

@@ -10,7 +10,8 @@
 #include "routing/block.h"
 #include "routing/vhost_matchers.h"
 
-#define RESIDUAL_MAX 64 /* regexes to be tried one by one without a warning */
+#define ROUTE_BYTES  384 /* of a common route with all that belongs to it */
+#define RESIDUAL_MAX 64  /* regexes to be tried one by one without a warning */
 
 struct vhost_builder {
 	struct block block;
@@ -426,6 +427,7 @@ vhost_put(struct vhost_builder *b, const struct model_virtual_service *vs,
 	struct image_vhost *vhost;
 	uint32_t headers;
 
+	block_reserve(&b->block, vs->route_count * ROUTE_BYTES);
 	block_room(&b->block, 1, sizeof(*vhost));
 	b->routes = block_room(
 		&b->block, vs->route_count, sizeof(struct image_route));

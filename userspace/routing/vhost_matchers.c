@@ -388,17 +388,6 @@ array_put(struct block *b, const void *items, size_t count, size_t size)
 	return (struct image_array){ offset, (uint32_t)count };
 }
 
-static struct image_array
-nodes_put(struct block *b, const struct radix_nodes *nodes)
-{
-	size_t size = sizeof(*nodes->node);
-	uint32_t offset = block_room_lines(b, nodes->count, size);
-
-	if (nodes->count > 0)
-		memcpy(block_at(b, offset), nodes->node, nodes->count * size);
-	return (struct image_array){ offset, (uint32_t)nodes->count };
-}
-
 static void
 unreachable_tell(const struct vhost_matchers *v,
 	vhost_unreachable_f *unreachable, void *arg)
@@ -433,7 +422,9 @@ vhost_matchers_finish(
 	radix.nocase = radix_build(b, &nodes, v->nocase.key, v->nocase.count,
 		v->cover, matcher_covered, v);
 	residual = residual_put(v);
-	node_array = nodes_put(b, &nodes);
+	node_array.offset =
+		block_copy(b, nodes.node, nodes.count * sizeof(*nodes.node));
+	node_array.count = (uint32_t)nodes.count;
 	regexes = array_put(b, v->regexes, v->regex_count, sizeof(*v->regexes));
 	root = array_put(b, &radix, 1, sizeof(radix)).offset;
 	free(nodes.node);
