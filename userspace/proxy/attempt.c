@@ -249,11 +249,14 @@ connection_get(struct exchange *x, struct upstream *u, struct backend *b)
 	if (u->waiting == NULL || x->wait_at != NULL) {
 		x->link = link_reuse(b, x);
 		if (x->link != NULL || connection_is_allowed(x, u)) {
+			bool open = x->link != NULL;
+
 			wait_end(x);
 			backend_take(x, b);
-			if (x->link == NULL)
+			/* Whatever becomes of it sends the request. */
+			if (!open)
 				connection_open(x);
-			return x->link != NULL && x->link->state == LINK_BUSY;
+			return open;
 		}
 	}
 	if (x->wait_at == NULL)
