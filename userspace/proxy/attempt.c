@@ -119,6 +119,18 @@ request_send_kept(struct exchange *x)
 	request_send(x, &w->request, &target);
 }
 
+static void
+try_timeout_start(struct exchange *x)
+{
+	const struct image_retries *r = retries_of(x);
+
+	if (r == NULL || r->policy.try_timeout_ms == 0 || !x->request_done ||
+		x->link == NULL || x->link->state != LINK_BUSY)
+		return;
+	x->due.try_ms = worker_now(x->worker) + r->policy.try_timeout_ms;
+	exchange_timer_arm(x);
+}
+
 /* Head and as much of the body as went out before; the rest follows. */
 static void
 request_resend(struct exchange *x)
@@ -127,6 +139,8 @@ request_resend(struct exchange *x)
 
 	s->input_ms = worker_now(x->worker);
 	request_send_kept(x);
+	if (s->exchange == x)
+		try_timeout_start(x);
 	if (s->exchange == x && x->replay.length > 0) {
 		/* It went out before, as it is. */
 		gather_add(&x->worker->up,
@@ -167,20 +181,6 @@ attempt_keep(struct exchange *x, size_t bytes)
 	}
 	for (int i = first; i < g->iov_count; i++)
 		str_append(&x->replay, g->iov[i].iov_base, g->iov[i].iov_len);
-}
-
-/* ---- times */
-
-static void
-try_timeout_start(struct exchange *x)
-{
-	const struct image_retries *r = retries_of(x);
-
-	if (r == NULL || r->policy.try_timeout_ms == 0 || !x->request_done ||
-		x->link == NULL || x->link->state != LINK_BUSY)
-		return;
-	x->due.try_ms = worker_now(x->worker) + r->policy.try_timeout_ms;
-	exchange_timer_arm(x);
 }
 
 void
@@ -489,11 +489,7 @@ result_note(struct exchange *x, enum outlier_result result)
 void
 attempt_connected(struct exchange *x)
 {
-	struct session *s = x->session;
-
 	request_resend(x);
-	if (s->exchange == x)
-		try_timeout_start(x);
 }
 
 /* Nothing was sent yet, so another endpoint is asked at once, one time. */
