@@ -282,7 +282,7 @@ bool
 attempt_resume(struct exchange *x)
 {
 	struct upstream *u = upstream_of(x);
-	struct backend *b = upstream_pick(u, x, NULL);
+	struct backend *b = upstream_pick(u, x, x->is_retry ? &x->tried : NULL);
 
 	if (b == NULL) {
 		attempt_refuse(x);
