@@ -577,7 +577,9 @@ void
 attempt_overdue(struct exchange *x)
 {
 	x->counts->request_timeout++;
-	result_note(x, OUTLIER_GATEWAY_ERROR);
+	/* Later it may as well be the client that is slow. */
+	if (!x->head_sent)
+		result_note(x, OUTLIER_GATEWAY_ERROR);
 	fail(x, 504, "upstream_timeout", "it did not answer in time");
 }
 
