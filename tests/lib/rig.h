@@ -14,8 +14,10 @@
 
 #include "base/str.h"
 #include "model/counters.h"
+#include "model/endpoint.h"
 #include "model/model.h"
 #include "model/wire.h"
+#include "routing/image_build.h"
 
 #define RIG_WAIT_MS 5000
 
@@ -35,6 +37,16 @@ struct rig {
 	uint64_t generation;
 	struct rig_origin *origin;
 	char log_path[64]; /* access log */
+	/* Those of the test, in every image from now on; ids from 10. */
+	const struct image_build_upstream *upstreams;
+	size_t upstream_count;
+};
+
+struct rig_endpoint {
+	const char *ip; /* NULL: 127.0.0.1 */
+	uint16_t port;
+	enum endpoint_health health;
+	uint16_t weight;
 };
 
 enum rig_answer_flag {
@@ -76,6 +88,13 @@ void rig_start(struct rig *r, const struct wire_settings *settings,
 	struct model_route *routes, size_t count);
 /* Another image; waits until it is enforced. */
 void rig_image(struct rig *r, struct model_route *routes, size_t count);
+/* These two are known to every worker when a later image is enforced. */
+void rig_endpoints(struct rig *r, uint32_t id,
+	const struct rig_endpoint *endpoints, uint32_t count);
+void rig_health(
+	struct rig *r, uint32_t id, uint16_t port, enum endpoint_health health);
+/* A port on which nothing listens. */
+uint16_t rig_dead_port(void);
 void rig_send(struct rig *r, const struct wire_message *m, const int *fds,
 	size_t count);
 /* The next message of that type; others are passed over. false: the channel
@@ -89,10 +108,13 @@ void rig_stop(struct rig *r);
 int rig_wait_exit(struct rig *r);
 struct counters_listener rig_counters(struct rig *r);
 struct counters_upstream rig_upstream_counters(struct rig *r, uint32_t id);
+/* Waits until that counter of an upstream has that value. */
+bool rig_await(struct rig *r, uint32_t id, const char *name, uint64_t value);
 /* Waits until all requests are counted as over. */
 void rig_settled(struct rig *r);
 
 int rig_client(struct rig *r);
+void rig_client_reset(int fd); /* in place of close */
 void rig_client_send(int fd, const char *bytes, size_t length);
 /* Reads until there are so many bytes, the end, or ms passed. True: the end
  * came. */
