@@ -373,6 +373,17 @@ rig_origin_wait_closed(struct rig_origin *o, unsigned count)
 }
 
 void
+rig_origin_reset(struct rig_origin *o)
+{
+	pthread_mutex_lock(&o->mutex);
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		if (o->connections[i].fd > 0)
+			origin_drop(o, &o->connections[i], true);
+	pthread_mutex_unlock(&o->mutex);
+	origin_wake(o);
+}
+
+void
 rig_origin_pause(struct rig_origin *o, bool pause)
 {
 	pthread_mutex_lock(&o->mutex);

@@ -77,6 +77,8 @@ bool rig_origin_wait(struct rig_origin *o, size_t bytes);
 unsigned rig_origin_connections(struct rig_origin *o);
 /* Waits until so many have been closed since the script was set. */
 bool rig_origin_wait_closed(struct rig_origin *o, unsigned count);
+/* Resets the connections that it has. */
+void rig_origin_reset(struct rig_origin *o);
 /* Stops and starts reading. */
 void rig_origin_pause(struct rig_origin *o, bool pause);
 

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,6 +22,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "http/body.h"
 #include "tests/lib/rig.h"
 
 #define CHARS(text) ((char *)(uintptr_t)(text))
@@ -879,6 +882,90 @@ bodies_are_sent_again(void **state)
 	}
 }
 
+/* The body's bytes, out of the last request that the origin got. */
+static void
+body_decode(const struct str *seen, struct str *out)
+{
+	const char *at = seen->data, *next;
+	struct http_body body;
+	struct slice run;
+	size_t left, n;
+
+	while ((next = strstr(at + 1, "PUT /kept ")) != NULL)
+		at = next;
+	at = strstr(at, "\r\n\r\n");
+	assert_non_null(at);
+	at += 4;
+	left = seen->length - (size_t)(at - seen->data);
+	http_body_init(&body, HTTP_BODY_CHUNKED, 0);
+	while (http_body_read(&body, at, left, &run, &n) == HTTP_BODY_DATA) {
+		str_append(out, run.data, run.length);
+		at += n;
+		left -= n;
+	}
+	assert_true(body.done);
+}
+
+/* More chunks at once than go out in one piece, and a kept connection that is
+ * found to be dead when the first go out. */
+static void
+a_body_survives_a_reset_in_its_middle(void **state)
+{
+	struct str request, want, body, seen, got;
+	struct counters_upstream before = counted(UP_KEPT);
+	size_t head, part;
+	int fd;
+
+	(void)state;
+	str_init(&request);
+	str_init(&want);
+	str_init(&body);
+	str_init(&seen);
+	str_init(&got);
+	str_puts(&request, "PUT /kept HTTP/1.1\r\nHost: h\r\n"
+			   "Connection: close\r\n"
+			   "Transfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 25; i++) {
+		str_printf(&request, "5dc\r\n");
+		for (int k = 0; k < 1500; k++) {
+			str_putc(&request, (char)('a' + (i + k) % 26));
+			str_putc(&want, (char)('a' + (i + k) % 26));
+		}
+		str_puts(&request, "\r\n");
+	}
+	str_puts(&request, "0\r\n\r\n");
+	rig_origin_script(a, always_ok);
+	ask_for(GET("/kept"), 200);
+	rig_origin_script(a, always_ok);
+	head = (size_t)(strstr(request.data, "\r\n\r\n") + 4 - request.data);
+	fd = rig_client(&rig);
+	part = request.length - 700; /* within the last chunk */
+	rig_client_send(fd, request.data, head);
+	assert_true(rig_origin_wait(a, head));
+	/* The body is there before the reset is. */
+	kill(rig.pid, SIGSTOP);
+	assert_int_equal(waitpid(rig.pid, NULL, WUNTRACED), rig.pid);
+	rig_client_send(fd, request.data + head, part - head);
+	rig_origin_reset(a);
+	kill(rig.pid, SIGCONT);
+	assert_true(rig_await(
+		&rig, UP_KEPT, "retried_idle", before.retried_idle + 1));
+	rig_client_send(fd, request.data + part, request.length - part);
+	client_read(fd, &got);
+	begins("many chunks", &got, "HTTP/1.1 200 OK\r\n");
+	rig_origin_seen(a, &seen);
+	body_decode(&seen, &body);
+	assert_int_equal(body.length, want.length);
+	assert_memory_equal(body.data, want.data, want.length);
+	rig_settled(&rig);
+	gauges_are_zero(UP_KEPT);
+	str_fini(&request);
+	str_fini(&want);
+	str_fini(&body);
+	str_fini(&seen);
+	str_fini(&got);
+}
+
 /* The answer came when half of the body was on its way. */
 static void
 a_body_that_still_comes_is_sent_again(void **state)
@@ -1593,8 +1680,8 @@ who_left_is_not_told_of(void **state)
 
 /* ---- all at once */
 
-#define STORM_CLIENTS  24
-#define STORM_REQUESTS 5000
+#define STORM_CLIENTS  20
+#define STORM_REQUESTS 3000
 #define STORM_SCRIPT   4096
 #define STORM_MS       10000
 
@@ -1893,6 +1980,7 @@ main(void)
 		cmocka_unit_test(an_idle_race_costs_no_budget),
 		cmocka_unit_test(retries_in_work_are_limited),
 		cmocka_unit_test(bodies_are_sent_again),
+		cmocka_unit_test(a_body_survives_a_reset_in_its_middle),
 		cmocka_unit_test(a_body_that_still_comes_is_sent_again),
 		cmocka_unit_test(a_large_body_is_sent_once),
 		cmocka_unit_test(nothing_follows_a_head_that_went_out),
