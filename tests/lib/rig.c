@@ -81,7 +81,7 @@ origin_drop(struct rig_origin *o, struct origin_connection *c, bool reset)
 static size_t
 request_length(const struct str *in, bool head_only)
 {
-	static struct http_head head;
+	static _Thread_local struct http_head head; /* of each origin */
 	struct http_limits limits = { 1 << 20, 1 << 20, HTTP_FIELDS_MAX };
 	struct http_body body;
 	enum http_refusal why;
@@ -158,7 +158,7 @@ origin_answer(struct rig_origin *o, struct origin_connection *c)
 static void
 origin_read(struct rig_origin *o, struct origin_connection *c)
 {
-	static char bytes[65536];
+	static _Thread_local char bytes[65536];
 	ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (n <= 0) {
