@@ -74,8 +74,9 @@ enum {
 	UP_ONE_WAITS,
 	UP_ONE_REQUEST,
 	UP_ONE_RETRY,
-	UP_HEALTH, /* a, b and c, in turn, one request on a connection */
-	UP_RING,   /* a, b and c */
+	UP_HEALTH,  /* a, b and c, in turn, one request on a connection */
+	UP_SQUEEZE, /* a and b, one connection */
+	UP_RING,    /* a, b and c */
 	UP_MAGLEV,
 	UP_OUTLIER,
 	UP_OUTLIER_1,
@@ -134,6 +135,12 @@ static struct image_build_upstream upstreams[] = {
 		.name = "g.health",
 		.max_requests_per_connection = 1,
 		.balance.type = POLICY_ROUND_ROBIN },
+	{ .id = UP_SQUEEZE,
+		.name = "g.squeeze",
+		.breakers = BREAKERS(1, MANY, MANY, MANY),
+		.balance = { .type = POLICY_RING_HASH,
+			.ring_min = 1024,
+			.ring_max = 4096 } },
 	{ .id = UP_RING,
 		.name = "g.ring",
 		.balance = { .type = POLICY_RING_HASH,
@@ -150,7 +157,7 @@ static struct image_build_upstream upstreams[] = {
 		.outlier = STREAK(.gateway_errors = 1) },
 	{ .id = UP_STORM,
 		.name = "g.storm",
-		.breakers = BREAKERS(6, 12, 64, 3),
+		.breakers = BREAKERS(10, 8, 64, 5),
 		.outlier = STREAK(.errors = 3, .gateway_errors = 2) },
 };
 
@@ -186,6 +193,8 @@ static struct model_retries impatient_none =
 	RETRIES(BUSY, .try_timeout_ms = 150);
 static struct model_retries patient = RETRIES(
 	BUSY, .attempts = 1, .backoff_ms = NEVER, .backoff_max_ms = NEVER);
+static struct model_retries leisurely =
+	RETRIES(BUSY, .attempts = 1, .backoff_ms = 300, .backoff_max_ms = 300);
 static struct model_retries half = RETRIES(
 	BUSY, .attempts = 1, .budget_permille = 500, .budget_ttl_ms = 10000);
 static struct model_retries nothing_left =
@@ -265,6 +274,11 @@ static const struct route_row plain[] = {
 	{ .path = "/onerequest", .upstream = UP_ONE_REQUEST },
 	{ .path = "/oneretry", .upstream = UP_ONE_RETRY, .retries = &once },
 	{ .path = "/health", .upstream = UP_HEALTH },
+	{ .path = "/squeeze/again",
+		.upstream = UP_SQUEEZE,
+		.retries = &leisurely,
+		HASH(by_header) },
+	{ .path = "/squeeze", .upstream = UP_SQUEEZE, HASH(by_header) },
 	{ .path = "/header", .upstream = UP_RING, HASH(by_header) },
 	{ .path = "/maglev", .upstream = UP_MAGLEV, HASH(by_header) },
 	{ .path = "/two", .upstream = UP_RING, HASH(by_two) },
@@ -417,6 +431,7 @@ endpoints_send(void)
 	rig_endpoints(&rig, UP_TWO, all, 2);
 	rig_endpoints(&rig, UP_PAIR, all, 2);
 	rig_endpoints(&rig, UP_LEAN, lean, 2);
+	rig_endpoints(&rig, UP_SQUEEZE, all, 2);
 	rig_endpoints(&rig, UP_HEALTH, all, 3);
 	rig_endpoints(&rig, UP_RING, all, 3);
 	rig_endpoints(&rig, UP_MAGLEV, all, 3);
@@ -1359,6 +1374,54 @@ those_who_wait_for_nobody_are_refused(void **state)
 	narrow_again();
 }
 
+/* A user whose requests get that status. */
+static void
+user_find(int status, char *request, size_t size)
+{
+	char line[32];
+	struct str got;
+
+	str_init(&got);
+	snprintf(line, sizeof(line), "HTTP/1.1 %d ", status);
+	for (int i = 0; i < 100; i++) {
+		snprintf(request, size,
+			"GET /squeeze/ HTTP/1.1\r\nHost: h\r\nX-User: %d\r\n"
+			"Connection: close\r\n\r\n",
+			i);
+		ask(request, &got);
+		if (strncmp(got.data, line, strlen(line)) == 0)
+			break;
+	}
+	begins("a user", &got, line);
+	str_fini(&got);
+}
+
+static void
+a_retry_that_waited_goes_elsewhere(void **state)
+{
+	char refused[256], served[256], again[256];
+	int fds[2];
+
+	(void)state;
+	rig_origin_script(a, always_503);
+	rig_origin_script(b, always_ok_b);
+	user_find(503, refused, sizeof(refused));
+	user_find(200, served, sizeof(served));
+	snprintf(again, sizeof(again), "GET /squeeze/again%s",
+		strstr(refused, " HTTP/1.1"));
+	rig_origin_pause(b, true);
+	fds[0] = client_send(again);
+	assert_true(rig_await(&rig, UP_SQUEEZE, "retries_active", 1));
+	fds[1] = client_send(served);
+	/* Either of them; the other has the connection to b. */
+	assert_true(rig_await(&rig, UP_SQUEEZE, "pending_active", 1));
+	rig_origin_pause(b, false);
+	answered(fds[0], "HTTP/1.1 200 ");
+	answered(fds[1], "HTTP/1.1 200 ");
+	rig_settled(&rig);
+	gauges_are_zero(UP_SQUEEZE);
+}
+
 static void
 not_all_may_wait(void **state)
 {
@@ -1994,6 +2057,7 @@ main(void)
 		cmocka_unit_test(those_who_wait_may_leave),
 		cmocka_unit_test(those_who_wait_go_where_the_endpoints_are),
 		cmocka_unit_test(those_who_wait_for_nobody_are_refused),
+		cmocka_unit_test(a_retry_that_waited_goes_elsewhere),
 		cmocka_unit_test(not_all_may_wait),
 		cmocka_unit_test(who_is_down_gets_nothing),
 		cmocka_unit_test(a_header_leads_to_an_endpoint),
