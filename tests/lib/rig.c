@@ -79,7 +79,7 @@ origin_drop(struct rig_origin *o, struct origin_connection *c, bool reset)
 
 /* The length of the whole request at the front, 0 if it is not there yet. */
 static size_t
-request_length(const struct str *in, bool head_only)
+request_length(const struct str *in, bool head_only, char echo[128])
 {
 	static _Thread_local struct http_head head; /* of each origin */
 	struct http_limits limits = { 1 << 20, 1 << 20, HTTP_FIELDS_MAX };
@@ -102,6 +102,8 @@ request_length(const struct str *in, bool head_only)
 			at += n;
 			break;
 		case HTTP_BODY_DONE:
+			snprintf(echo, 128, "%.*s %ju", (int)head.target.length,
+				head.target.data, (uintmax_t)body.total);
 			return at + n;
 		default:
 			return 0;
@@ -110,12 +112,20 @@ request_length(const struct str *in, bool head_only)
 }
 
 static void
-origin_send(int fd, const struct rig_answer *a)
+origin_send(int fd, const struct rig_answer *a, const char *echo)
 {
 	size_t length = a->length > 0 ? a->length : strlen(a->bytes), at = 0;
+	const char *bytes = a->bytes;
+	char made[256];
 
+	if (a->flags & RIG_ECHO) {
+		length = (size_t)snprintf(made, sizeof(made),
+			"HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+			strlen(echo), echo);
+		bytes = made;
+	}
 	while (at < length) {
-		ssize_t n = send(fd, a->bytes + at,
+		ssize_t n = send(fd, bytes + at,
 			a->flags & RIG_BYTEWISE ? 1 : length - at,
 			MSG_NOSIGNAL);
 
@@ -130,7 +140,8 @@ origin_answer(struct rig_origin *o, struct origin_connection *c)
 {
 	while (c->fd > 0 && c->in.length > 0 && o->script != NULL) {
 		const struct rig_answer *a = o->script;
-		size_t n = request_length(&c->in, a->flags & RIG_EARLY);
+		char echo[128] = "";
+		size_t n = request_length(&c->in, a->flags & RIG_EARLY, echo);
 
 		if (c->shut_next) {
 			origin_drop(o, c, false);
@@ -145,7 +156,7 @@ origin_answer(struct rig_origin *o, struct origin_connection *c)
 		if (!(a->flags & RIG_SILENT)) {
 			/* The script may be changed while it sends. */
 			pthread_mutex_unlock(&o->mutex);
-			origin_send(c->fd, a);
+			origin_send(c->fd, a, echo);
 			pthread_mutex_lock(&o->mutex);
 		}
 		if (a->flags & (RIG_CLOSE | RIG_RESET))

@@ -56,6 +56,8 @@ enum rig_answer_flag {
 	RIG_SILENT = 8,     /* it sends nothing */
 	RIG_SHUT_IDLE = 16, /* it closes when the next request comes */
 	RIG_BYTEWISE = 32,  /* sent in single bytes */
+	RIG_ECHO = 64,      /* in place of bytes: a 200 with the target of the
+			       request, a space and the length of its body */
 };
 
 struct rig_answer {
