@@ -520,8 +520,9 @@ is_past(uint64_t due_ms, uint64_t now_ms)
 static void
 idle_too_long(struct exchange *x)
 {
-	if (x->head_sent && !answer_is_wanted(x)) {
-		/* It is the client that does not read. */
+	if (conn_queued(&x->session->conn) > 0) {
+		/* It is the client that does not read; the session sees to
+		 * it. */
 		exchange_moved(x);
 		return;
 	}
