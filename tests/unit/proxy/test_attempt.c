@@ -1074,11 +1074,29 @@ nothing_follows_a_head_that_went_out(void **state)
 
 /* ---- times */
 
+/* Paces what a test sends; nothing depends on how exact it is. */
+static void
+pace(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+/* A body of a length, in small pieces that take longer than any timeout. */
+static void
+body_send_slowly(int fd, int length)
+{
+	for (int i = 0; i < length; i++) {
+		pace(50);
+		rig_client_send(fd, "x", 1);
+	}
+}
+
 static void
 each_try_has_its_time(void **state)
 {
 	struct counters_upstream before, now;
 	struct str got;
+	int fd;
 
 	(void)state;
 	str_init(&got);
@@ -1100,6 +1118,16 @@ each_try_has_its_time(void **state)
 		"it did not answer within perTryTimeout\n");
 	assert_int_equal(counted(UP_ONE).try_timeout - now.try_timeout, 1);
 	assert_int_equal(counted(UP_ONE).retried - now.retried, 0);
+	/* It begins when the request is complete. */
+	rig_origin_script(a, always_ok);
+	now = counted(UP_ONE);
+	fd = client_send("POST /try/none HTTP/1.1\r\nHost: h\r\n"
+			 "Connection: close\r\nContent-Length: 8\r\n\r\n");
+	body_send_slowly(fd, 8);
+	client_read(fd, &got);
+	begins("a slow body", &got, "HTTP/1.1 200 ");
+	assert_int_equal(counted(UP_ONE).try_timeout - now.try_timeout, 0);
+	rig_settled(&rig);
 	gauges_are_zero(UP_ONE);
 	str_fini(&got);
 }
@@ -1170,13 +1198,6 @@ a_client_may_leave_in_back_off(void **state)
 	assert_int_equal(counted(UP_ONE).requests - before.requests, 3);
 }
 
-/* Paces what a test sends; nothing depends on how exact it is. */
-static void
-pace(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
 static void
 silence_has_its_time(void **state)
 {
@@ -1208,10 +1229,7 @@ silence_has_its_time(void **state)
 		counted(UP_ONE).request_timeout - before.request_timeout, 3);
 	/* One that comes slowly, but comes. */
 	fd = client_send(post);
-	for (int i = 0; i < 12; i++) {
-		pace(50);
-		rig_client_send(fd, "x", 1);
-	}
+	body_send_slowly(fd, 12);
 	client_read(fd, &got);
 	begins("a slow body", &got, "HTTP/1.1 200 ");
 	rig_settled(&rig);
