@@ -79,9 +79,9 @@ origin_drop(struct rig_origin *o, struct origin_connection *c, bool reset)
 
 /* The length of the whole request at the front, 0 if it is not there yet. */
 static size_t
-request_length(const struct str *in, bool head_only)
+request_length(const struct str *in, bool head_only, char echo[128])
 {
-	static struct http_head head;
+	static _Thread_local struct http_head head; /* of each origin */
 	struct http_limits limits = { 1 << 20, 1 << 20, HTTP_FIELDS_MAX };
 	struct http_body body;
 	enum http_refusal why;
@@ -102,6 +102,8 @@ request_length(const struct str *in, bool head_only)
 			at += n;
 			break;
 		case HTTP_BODY_DONE:
+			snprintf(echo, 128, "%.*s %ju", (int)head.target.length,
+				head.target.data, (uintmax_t)body.total);
 			return at + n;
 		default:
 			return 0;
@@ -110,12 +112,20 @@ request_length(const struct str *in, bool head_only)
 }
 
 static void
-origin_send(int fd, const struct rig_answer *a)
+origin_send(int fd, const struct rig_answer *a, const char *echo)
 {
 	size_t length = a->length > 0 ? a->length : strlen(a->bytes), at = 0;
+	const char *bytes = a->bytes;
+	char made[256];
 
+	if (a->flags & RIG_ECHO) {
+		length = (size_t)snprintf(made, sizeof(made),
+			"HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+			strlen(echo), echo);
+		bytes = made;
+	}
 	while (at < length) {
-		ssize_t n = send(fd, a->bytes + at,
+		ssize_t n = send(fd, bytes + at,
 			a->flags & RIG_BYTEWISE ? 1 : length - at,
 			MSG_NOSIGNAL);
 
@@ -130,7 +140,8 @@ origin_answer(struct rig_origin *o, struct origin_connection *c)
 {
 	while (c->fd > 0 && c->in.length > 0 && o->script != NULL) {
 		const struct rig_answer *a = o->script;
-		size_t n = request_length(&c->in, a->flags & RIG_EARLY);
+		char echo[128] = "";
+		size_t n = request_length(&c->in, a->flags & RIG_EARLY, echo);
 
 		if (c->shut_next) {
 			origin_drop(o, c, false);
@@ -145,7 +156,7 @@ origin_answer(struct rig_origin *o, struct origin_connection *c)
 		if (!(a->flags & RIG_SILENT)) {
 			/* The script may be changed while it sends. */
 			pthread_mutex_unlock(&o->mutex);
-			origin_send(c->fd, a);
+			origin_send(c->fd, a, echo);
 			pthread_mutex_lock(&o->mutex);
 		}
 		if (a->flags & (RIG_CLOSE | RIG_RESET))
@@ -158,7 +169,7 @@ origin_answer(struct rig_origin *o, struct origin_connection *c)
 static void
 origin_read(struct rig_origin *o, struct origin_connection *c)
 {
-	static char bytes[65536];
+	static _Thread_local char bytes[65536];
 	ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (n <= 0) {
@@ -373,6 +384,17 @@ rig_origin_wait_closed(struct rig_origin *o, unsigned count)
 }
 
 void
+rig_origin_reset(struct rig_origin *o)
+{
+	pthread_mutex_lock(&o->mutex);
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		if (o->connections[i].fd > 0)
+			origin_drop(o, &o->connections[i], true);
+	pthread_mutex_unlock(&o->mutex);
+	origin_wake(o);
+}
+
+void
 rig_origin_pause(struct rig_origin *o, bool pause)
 {
 	pthread_mutex_lock(&o->mutex);
@@ -460,11 +482,12 @@ rig_receive(struct rig *r, enum wire_type type, struct wire_message *m, int *fd)
 static uint32_t
 upstream_id(const struct model_destination *d, const char **reason, void *arg)
 {
+	uint32_t id = (uint32_t)strtoul(d->upstream.name, NULL, 10);
+
 	(void)arg;
-	if (d->upstream.name[0] >= '1' && d->upstream.name[0] <= '9')
-		return (uint32_t)(d->upstream.name[0] - '0');
-	*reason = "no upstream is named \"none\"";
-	return 0;
+	if (id == 0)
+		*reason = "no upstream is named \"none\"";
+	return id;
 }
 
 static void
@@ -482,13 +505,11 @@ no_warning(const char *place, const char *text, void *arg)
 		.max_requests_per_connection = (most), .unavailable = (why)    \
 	}
 
-static int
-image_fd(struct rig *r, struct model_route *routes, size_t count)
+/* Those of every rig and the test's own. */
+static struct image_build_upstream *
+upstreams_make(const struct rig *r, size_t *count)
 {
-	static char name[] = "default", ns[] = "gloo-system";
-	static const char *const domains[] = { "*" };
-	struct model_virtual_service vs = { 0 };
-	struct image_build_upstream upstreams[] = {
+	const struct image_build_upstream all[] = {
 		UPSTREAM(1, "gloo-system.origin", 0, NULL),
 		UPSTREAM(2, "gloo-system.half", 0, NULL),
 		UPSTREAM(3, "gloo-system.empty", 0, NULL),
@@ -497,9 +518,28 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 		UPSTREAM(6, "gloo-system.off", 0, "not served yet"),
 		UPSTREAM(7, "gloo-system.once", 1, NULL),
 	};
+	struct image_build_upstream *to;
+
+	*count = ARRAY_SIZE(all) + r->upstream_count;
+	to = xcalloc(*count, sizeof(*to));
+	memcpy(to, all, sizeof(all));
+	if (r->upstream_count > 0)
+		memcpy(to + ARRAY_SIZE(all), r->upstreams,
+			r->upstream_count * sizeof(*to));
+	return to;
+}
+
+static int
+image_fd(struct rig *r, struct model_route *routes, size_t count)
+{
+	static char name[] = "default", ns[] = "gloo-system";
+	static const char *const domains[] = { "*" };
+	struct model_virtual_service vs = { 0 };
 	struct image_build_vhost vhost = { .domains = domains,
 		.domain_count = 1 };
-	size_t index = 0, length;
+	size_t index = 0, upstream_count, length;
+	struct image_build_upstream *upstreams =
+		upstreams_make(r, &upstream_count);
 	struct image_build_listener listener = { 1, "gloo-system.gateway",
 		&index, 1 };
 	struct image_build_input in = { .generation = ++r->generation,
@@ -508,7 +548,7 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 		.listeners = &listener,
 		.listener_count = 1,
 		.upstreams = upstreams,
-		.upstream_count = ARRAY_SIZE(upstreams) };
+		.upstream_count = upstream_count };
 	struct error err = ERROR_INIT;
 	void *image;
 	int fd;
@@ -527,6 +567,7 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	fd = shm_new_sealed("image", image, length, &err);
 	MUST(fd);
 	free((void *)(uintptr_t)vhost.block);
+	free(upstreams);
 	free(image);
 	return fd;
 }
@@ -539,17 +580,21 @@ send_fd(struct rig *r, const struct wire_message *m, int fd)
 		close(fd);
 }
 
-static void
-endpoints_send(
-	struct rig *r, uint32_t id, const uint16_t *ports, uint32_t count)
+void
+rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
+	uint32_t count)
 {
 	struct wire_message m = rig_message(WIRE_ENDPOINTS);
-	struct endpoint set[4] = { 0 };
+	struct endpoint *set = xcalloc(count + 1, sizeof(*set));
 	int fd = -1;
 
 	for (uint32_t i = 0; i < count; i++) {
-		addr_parse_ip("127.0.0.1", ports[i], &set[i].addr);
-		set[i].weight = 1;
+		const char *ip = endpoints[i].ip;
+
+		addr_parse_ip(ip != NULL ? ip : "127.0.0.1", endpoints[i].port,
+			&set[i].addr);
+		set[i].weight = endpoints[i].weight;
+		set[i].health = (uint8_t)endpoints[i].health;
 		snprintf(set[i].host, sizeof(set[i].host), "origin.example");
 	}
 	m.endpoints.upstream = id;
@@ -558,11 +603,36 @@ endpoints_send(
 		fd = shm_new_sealed(
 			"endpoints", set, count * sizeof(*set), NULL);
 	send_fd(r, &m, fd);
+	free(set);
+}
+
+void
+rig_health(
+	struct rig *r, uint32_t id, uint16_t port, enum endpoint_health health)
+{
+	struct wire_message m = rig_message(WIRE_HEALTH);
+
+	m.health.upstream = id;
+	addr_parse_ip("127.0.0.1", port, &m.health.addr);
+	m.health.health = (uint8_t)health;
+	rig_send(r, &m, NULL, 0);
+}
+
+static void
+endpoints_send(
+	struct rig *r, uint32_t id, const uint16_t *ports, uint32_t count)
+{
+	struct rig_endpoint set[2] = { 0 };
+
+	for (uint32_t i = 0; i < count; i++)
+		set[i] =
+			(struct rig_endpoint){ NULL, ports[i], ENDPOINT_UP, 1 };
+	rig_endpoints(r, id, set, count);
 }
 
 /* A port on which nothing listens. */
-static uint16_t
-dead_port(void)
+uint16_t
+rig_dead_port(void)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t length = sizeof(sin);
@@ -615,7 +685,7 @@ opening_send(struct rig *r)
 {
 	struct wire_message m = rig_message(WIRE_SETTINGS);
 	uint16_t good = rig_origin_port(r->origin);
-	uint16_t half[2] = { dead_port(), good };
+	uint16_t half[2] = { rig_dead_port(), good };
 	struct addr addr;
 	int log;
 
@@ -749,6 +819,33 @@ rig_upstream_counters(struct rig *r, uint32_t id)
 	return sum;
 }
 
+static uint64_t
+upstream_counter(struct rig *r, uint32_t id, const char *name)
+{
+	struct counters_upstream c = rig_upstream_counters(r, id);
+	uint64_t value = UINT64_MAX;
+
+	for (const struct counter_name *n = counters_upstream_names;
+		n->name != NULL; n++)
+		if (strcmp(n->name, name) == 0)
+			memcpy(&value, (const char *)&c + n->offset,
+				sizeof(value));
+	return value;
+}
+
+bool
+rig_await(struct rig *r, uint32_t id, const char *name, uint64_t value)
+{
+	uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
+
+	while (upstream_counter(r, id, name) != value) {
+		if (clock_monotonic_ms() >= until)
+			return false;
+		breathe();
+	}
+	return true;
+}
+
 void
 rig_settled(struct rig *r)
 {
@@ -777,6 +874,15 @@ rig_client(struct rig *r)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	MUST(connect(fd, (struct sockaddr *)&sin, sizeof(sin)));
 	return fd;
+}
+
+void
+rig_client_reset(int fd)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
 }
 
 void

@@ -14,8 +14,10 @@
 
 #include "base/str.h"
 #include "model/counters.h"
+#include "model/endpoint.h"
 #include "model/model.h"
 #include "model/wire.h"
+#include "routing/image_build.h"
 
 #define RIG_WAIT_MS 5000
 
@@ -35,6 +37,16 @@ struct rig {
 	uint64_t generation;
 	struct rig_origin *origin;
 	char log_path[64]; /* access log */
+	/* Those of the test, in every image from now on; ids from 10. */
+	const struct image_build_upstream *upstreams;
+	size_t upstream_count;
+};
+
+struct rig_endpoint {
+	const char *ip; /* NULL: 127.0.0.1 */
+	uint16_t port;
+	enum endpoint_health health;
+	uint16_t weight;
 };
 
 enum rig_answer_flag {
@@ -44,6 +56,8 @@ enum rig_answer_flag {
 	RIG_SILENT = 8,     /* it sends nothing */
 	RIG_SHUT_IDLE = 16, /* it closes when the next request comes */
 	RIG_BYTEWISE = 32,  /* sent in single bytes */
+	RIG_ECHO = 64,      /* in place of bytes: a 200 with the target of the
+			       request, a space and the length of its body */
 };
 
 struct rig_answer {
@@ -65,6 +79,8 @@ bool rig_origin_wait(struct rig_origin *o, size_t bytes);
 unsigned rig_origin_connections(struct rig_origin *o);
 /* Waits until so many have been closed since the script was set. */
 bool rig_origin_wait_closed(struct rig_origin *o, unsigned count);
+/* Resets the connections that it has. */
+void rig_origin_reset(struct rig_origin *o);
 /* Stops and starts reading. */
 void rig_origin_pause(struct rig_origin *o, bool pause);
 
@@ -76,6 +92,13 @@ void rig_start(struct rig *r, const struct wire_settings *settings,
 	struct model_route *routes, size_t count);
 /* Another image; waits until it is enforced. */
 void rig_image(struct rig *r, struct model_route *routes, size_t count);
+/* These two are known to every worker when a later image is enforced. */
+void rig_endpoints(struct rig *r, uint32_t id,
+	const struct rig_endpoint *endpoints, uint32_t count);
+void rig_health(
+	struct rig *r, uint32_t id, uint16_t port, enum endpoint_health health);
+/* A port on which nothing listens. */
+uint16_t rig_dead_port(void);
 void rig_send(struct rig *r, const struct wire_message *m, const int *fds,
 	size_t count);
 /* The next message of that type; others are passed over. false: the channel
@@ -89,10 +112,13 @@ void rig_stop(struct rig *r);
 int rig_wait_exit(struct rig *r);
 struct counters_listener rig_counters(struct rig *r);
 struct counters_upstream rig_upstream_counters(struct rig *r, uint32_t id);
+/* Waits until that counter of an upstream has that value. */
+bool rig_await(struct rig *r, uint32_t id, const char *name, uint64_t value);
 /* Waits until all requests are counted as over. */
 void rig_settled(struct rig *r);
 
 int rig_client(struct rig *r);
+void rig_client_reset(int fd); /* in place of close */
 void rig_client_send(int fd, const char *bytes, size_t length);
 /* Reads until there are so many bytes, the end, or ms passed. True: the end
  * came. */

@@ -39,16 +39,16 @@ answer_flush(struct exchange *x)
 }
 
 static void
-upstream_answer_count(struct exchange *x)
+upstream_answer_count(struct counters_upstream *c, uint16_t status)
 {
-	if (x->status < 300)
-		x->counts->responses_2xx++;
-	else if (x->status < 400)
-		x->counts->responses_3xx++;
-	else if (x->status < 500)
-		x->counts->responses_4xx++;
+	if (status < 300)
+		c->responses_2xx++;
+	else if (status < 400)
+		c->responses_3xx++;
+	else if (status < 500)
+		c->responses_4xx++;
 	else
-		x->counts->responses_5xx++;
+		c->responses_5xx++;
 }
 
 /* The final head is there: what it means for both connections. */
@@ -78,7 +78,7 @@ answer_begin(struct exchange *x, const struct http_head *answer)
 	x->head_sent = true;
 	x->replayable = false;
 	x->due.gone_ms = 0;
-	upstream_answer_count(x);
+	upstream_answer_count(x->counts, answer->status);
 	return true;
 }
 
@@ -86,6 +86,19 @@ static void
 answer_bad(struct exchange *x, const char *word)
 {
 	attempt_answer_bad(x, word, "its answer is malformed");
+}
+
+/* An answer that is tried again came all the same. */
+static bool
+answer_final(struct exchange *x, const struct http_head *answer)
+{
+	struct counters_upstream *c = x->counts;
+	uint16_t status = answer->status;
+
+	if (!attempt_answered(x, status))
+		return answer_begin(x, answer);
+	upstream_answer_count(c, status);
+	return false;
 }
 
 /* True: the final head has been taken; *used counts all heads. */
@@ -113,8 +126,7 @@ answer_head(struct exchange *x, const char *bytes, size_t length, size_t *used)
 		*used += w->answer.length;
 		x->seen = 0;
 		if (w->answer.status >= 200)
-			return !attempt_answered(x, w->answer.status) &&
-			       answer_begin(x, &w->answer);
+			return answer_final(x, &w->answer);
 		if (w->answer.status == 101) {
 			answer_bad(x, "unasked_upgrade");
 			return false;

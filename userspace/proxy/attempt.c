@@ -123,6 +123,18 @@ request_send_kept(struct exchange *x)
 	request_send(x, &w->request, &target);
 }
 
+static void
+try_timeout_start(struct exchange *x)
+{
+	const struct image_retries *r = retries_of(x);
+
+	if (r == NULL || r->policy.try_timeout_ms == 0 || !x->request_done ||
+		x->link == NULL || x->link->state != LINK_BUSY)
+		return;
+	x->due.try_ms = worker_now(x->worker) + r->policy.try_timeout_ms;
+	exchange_timer_arm(x);
+}
+
 /* Head and as much of the body as went out before; the rest follows. */
 static void
 request_resend(struct exchange *x)
@@ -131,6 +143,8 @@ request_resend(struct exchange *x)
 
 	s->input_ms = worker_now(x->worker);
 	request_send_kept(x);
+	if (s->exchange == x)
+		try_timeout_start(x);
 	if (s->exchange == x && x->replay.length > 0) {
 		/* It went out before, as it is. */
 		gather_add(&x->worker->up,
@@ -206,20 +220,6 @@ attempt_send(struct exchange *x)
 	return rc;
 }
 
-/* ---- times */
-
-static void
-try_timeout_start(struct exchange *x)
-{
-	const struct image_retries *r = retries_of(x);
-
-	if (r == NULL || r->policy.try_timeout_ms == 0 || !x->request_done ||
-		x->link == NULL || x->link->state != LINK_BUSY)
-		return;
-	x->due.try_ms = worker_now(x->worker) + r->policy.try_timeout_ms;
-	exchange_timer_arm(x);
-}
-
 void
 attempt_request_complete(struct exchange *x)
 {
@@ -286,11 +286,14 @@ connection_get(struct exchange *x, struct upstream *u, struct backend *b)
 	if (u->waiting == NULL || x->wait_at != NULL) {
 		x->link = link_reuse(b, x);
 		if (x->link != NULL || connection_is_allowed(x, u)) {
+			bool open = x->link != NULL;
+
 			wait_end(x);
 			backend_take(x, b);
-			if (x->link == NULL)
+			/* Whatever becomes of it sends the request. */
+			if (!open)
 				connection_open(x);
-			return x->link != NULL && x->link->state == LINK_BUSY;
+			return open;
 		}
 	}
 	if (x->wait_at == NULL)
@@ -316,7 +319,7 @@ bool
 attempt_resume(struct exchange *x)
 {
 	struct upstream *u = upstream_of(x);
-	struct backend *b = upstream_pick(u, x, NULL);
+	struct backend *b = upstream_pick(u, x, x->is_retry ? &x->tried : NULL);
 
 	if (b == NULL) {
 		attempt_refuse(x);
@@ -508,11 +511,7 @@ result_note(struct exchange *x, enum outlier_result result)
 void
 attempt_connected(struct exchange *x)
 {
-	struct session *s = x->session;
-
 	request_resend(x);
-	if (s->exchange == x)
-		try_timeout_start(x);
 }
 
 /* Nothing was sent yet, so another endpoint is asked at once, one time. */
@@ -600,7 +599,9 @@ void
 attempt_overdue(struct exchange *x)
 {
 	x->counts->request_timeout++;
-	result_note(x, OUTLIER_GATEWAY_ERROR);
+	/* Later it may as well be the client that is slow. */
+	if (!x->head_sent)
+		result_note(x, OUTLIER_GATEWAY_ERROR);
 	fail(x, 504, "upstream_timeout", "it did not answer in time");
 }
 

@@ -426,19 +426,18 @@ exchange_take_body(struct exchange *x, const char *bytes, size_t length)
 		return 0;
 	if (x->expects && length == 0)
 		continue_send(x);
-	g->chunked = s->body.framing == HTTP_BODY_CHUNKED;
 	for (;;) {
+		/* First: a run that was read cannot be left for later. */
+		if (!gather_has_room(g))
+			exchange_flush(x);
+		if (s->exchange != x || !link_is_ready(x))
+			return at;
+		g->chunked = s->body.framing == HTTP_BODY_CHUNKED;
 		switch (http_body_read(
 			&s->body, bytes + at, length - at, &run, &n)) {
 		case HTTP_BODY_DATA:
 			x->expects = false;
-			while (!gather_add(g, run)) {
-				exchange_flush(x);
-				if (s->exchange != x || !link_is_ready(x))
-					return at;
-				g->chunked =
-					s->body.framing == HTTP_BODY_CHUNKED;
-			}
+			gather_add(g, run);
 			at += n;
 			exchange_moved(x);
 			continue;
@@ -530,8 +529,9 @@ is_past(uint64_t due_ms, uint64_t now_ms)
 static void
 idle_too_long(struct exchange *x)
 {
-	if (x->head_sent && !answer_is_wanted(x)) {
-		/* It is the client that does not read. */
+	if (conn_queued(&x->session->conn) > 0) {
+		/* It is the client that does not read; the session sees to
+		 * it. */
 		exchange_moved(x);
 		return;
 	}

@@ -41,6 +41,13 @@ stage_add(struct gather *g, struct slice run)
 }
 
 bool
+gather_has_room(const struct gather *g)
+{
+	return g->count < GATHER_RUNS &&
+	       GATHER_STAGE - g->staged >= GATHER_SMALL;
+}
+
+bool
 gather_add(struct gather *g, struct slice run)
 {
 	if (run.length == 0)

@@ -33,6 +33,8 @@ struct gather {
 };
 
 void gather_reset(struct gather *g);
+/* One more run can be added, however long. */
+bool gather_has_room(const struct gather *g);
 /* false: flush first, then add again. */
 bool gather_add(struct gather *g, struct slice run);
 bool gather_is_empty(const struct gather *g);

@@ -191,7 +191,8 @@ link_close(struct link *l)
 	conn_fini(&l->conn);
 	l->next = w->ended_links;
 	w->ended_links = l;
-	upstream_wake(b->upstream);
+	/* Of an endpoint that left the set, too. */
+	upstream_wake(registry_get(w->registry, b->id));
 	backend_unlink(b);
 }
 

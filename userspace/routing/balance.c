@@ -163,6 +163,17 @@ draw(const struct balance *b, uint64_t *random)
 	return b->usable[low];
 }
 
+/* Any but the one to be avoided. There are two at least. */
+static size_t
+draw_other(const struct balance *b, const struct balance_request *r)
+{
+	size_t i = random_below(r->random, b->usable_count);
+
+	if (b->usable[i] == r->avoid)
+		i = (i + 1) % b->usable_count;
+	return b->usable[i];
+}
+
 static size_t
 draw_settled(const struct balance *b, const struct policy_balance *p,
 	const struct balance_request *r)
@@ -177,7 +188,8 @@ draw_settled(const struct balance *b, const struct policy_balance *p,
 			break;
 		at = draw(b, r->random);
 	}
-	return at;
+	/* One that weighs nearly all is drawn again and again. */
+	return at != r->avoid ? at : draw_other(b, r);
 }
 
 static size_t
@@ -192,9 +204,7 @@ least_request(const struct balance *b, const struct policy_balance *p,
 		const struct balance_candidate *c = &b->candidates[at];
 		const struct balance_candidate *d = &b->candidates[best];
 
-		if (at != r->avoid &&
-			(best == r->avoid || c->active * weight_of(d) <
-						     d->active * weight_of(c)))
+		if (c->active * weight_of(d) < d->active * weight_of(c))
 			best = at;
 	}
 	return best;
@@ -250,21 +260,21 @@ static size_t
 round_robin(struct balance *b, const struct policy_balance *p,
 	const struct balance_request *r)
 {
-	size_t at = 0;
+	const struct balance_candidate *c;
+	size_t i = 0, at;
 
 	if (b->heap == NULL)
 		heap_make(b, r->random);
-	for (int i = 0; i < 2; i++) {
-		const struct balance_candidate *c;
-
-		at = b->heap[0];
-		c = &b->candidates[at];
-		b->due[at] += STRIDE * 256 /
-			      (weight_of(c) * share_of(c, p, r->now_ms));
-		heap_sink(b, 0);
-		if (at != r->avoid)
-			break;
-	}
+	/* The one to be avoided keeps its turn; below it is the next. */
+	if (b->heap[0] == r->avoid)
+		i = b->usable_count > 2 &&
+				    heap_before(b, b->heap[2], b->heap[1])
+			    ? 2
+			    : 1;
+	at = b->heap[i];
+	c = &b->candidates[at];
+	b->due[at] += STRIDE * 256 / (weight_of(c) * share_of(c, p, r->now_ms));
+	heap_sink(b, i);
 	return at;
 }
 
