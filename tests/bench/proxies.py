@@ -192,6 +192,16 @@ class Proxy:
         return None
 
 
+def valgrinded(kind):
+    """The same in one process under callgrind, which reports when it ends."""
+    class Valgrinded(kind):
+        def command(self):
+            more = ["-g", "master_process off;"] if kind is Nginx else []
+            return ["valgrind", "--tool=callgrind", "--callgrind-out-file=callgrind.out",
+                    *super().command(), *more]
+    return Valgrinded
+
+
 class Gateway(Proxy):
     name = "gloo-gateway"
 
