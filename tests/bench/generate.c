@@ -45,9 +45,9 @@
 
 struct connection {
 	int fd;
-	bool busy, connecting, complete; /* complete: only the end is awaited */
-	uint64_t meant_ns;               /* when its request was to be sent */
-	uint32_t sent;                   /* bytes of the request */
+	bool busy, complete; /* complete: only the end is awaited */
+	uint64_t meant_ns;   /* when its request was to be sent */
+	uint32_t sent;       /* bytes of the request */
 	uint32_t head_length;
 	size_t left; /* bytes of the answer's body */
 	char *head;  /* of an answer that came in parts */
@@ -166,7 +166,6 @@ connection_open(struct connection *c)
 		perror("generate: connect");
 		exit(1);
 	}
-	c->connecting = true;
 	epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &ev);
 }
 
@@ -190,9 +189,10 @@ request_failed(struct connection *c, const char *why)
 	if (errors++ == 0)
 		first_error = why;
 	connection_close(c);
-	if (c->busy)
-		in_flight--;
+	if (!c->busy)
+		return; /* it was idle, and waits among the spare ones */
 	c->busy = false;
+	in_flight--;
 	if (!over())
 		connection_next(c);
 }
@@ -355,7 +355,6 @@ connection_event(struct connection *c, unsigned events)
 	if (c->fd < 0)
 		return;
 	if (events & EPOLLOUT && c->busy && c->sent < request_length) {
-		c->connecting = false;
 		if (!connection_send(c)) {
 			request_failed(c, "send");
 			return;

@@ -1,6 +1,7 @@
 """The proxies that the benchmark compares, each with one worker on CPU 1 and
 the same work: routes, prefix rewrite, X-Forwarded-For, one header added each
 way, one removed from the answer. Standard library only."""
+import ctypes
 import glob
 import http.client
 import os
@@ -20,6 +21,8 @@ BUILD = pathlib.Path(os.environ.get("GG_BUILD", TOP / "build")).resolve()
 BENCH = BUILD / "tests/bench"
 LOAD_CPU, PROXY_CPU = 0, 1
 ORIGIN_PORT = 2000
+
+libc = ctypes.CDLL(None)
 
 
 class Routes:
@@ -56,7 +59,11 @@ def files_raise():
 
 
 def on_cpu(cpu):
-    return lambda: os.sched_setaffinity(0, {cpu})
+    """For a child: its CPU, and that it ends when the benchmark does."""
+    def before():
+        os.sched_setaffinity(0, {cpu})
+        libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    return before
 
 
 def wait_until(what, condition, seconds):
@@ -192,6 +199,16 @@ class Proxy:
         return None
 
 
+def valgrinded(kind):
+    """The same in one process under callgrind, which reports when it ends."""
+    class Valgrinded(kind):
+        def command(self):
+            more = ["-g", "master_process off;"] if kind is Nginx else []
+            return ["valgrind", "--tool=callgrind", "--callgrind-out-file=callgrind.out",
+                    *super().command(), *more]
+    return Valgrinded
+
+
 class Gateway(Proxy):
     name = "gloo-gateway"
 
@@ -211,7 +228,7 @@ class Gateway(Proxy):
             "directorySecretSource: { directory: secrets }\n"
             "stateDirectory: state\n"
             "admin: { socket: admin.sock }\n"
-            "proxy: { workers: 1, drainTimeout: 1s }\n"
+            "proxy: { workers: 1, drainTimeout: 1s, orphanTimeout: 10s }\n"
             f"xdp: {{ pinPath: /sys/fs/bpf/ggbench{self.port} }}\n")
         return [BUILD / "gloo-gateway", "--settings", self.dir / "settings.yaml"]
 
