@@ -272,7 +272,10 @@ def test_body_rate_slow_origin(l):
             b"POST / HTTP/1.1\r\nHost: sloth\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
             % size + b"z" * size), daemon=True)
         sender.start()
-        origin, _ = listener.accept()
+        try:
+            origin, _ = listener.accept()
+        except OSError:
+            raise AssertionError(rest(s)[:300]) from None
         got = 0
         for _ in range(30):  # 3 s, faster than the idle timeout, slower than the client
             got += len(origin.recv(16384))

@@ -15,7 +15,7 @@
 
 #define BUFFER_CLASSES 4 /* 4, 16, 64, 256 KiB */
 #define BUFFER_LEAST   4096
-#define BUFFERS_SPARE  32 /* of each class */
+#define SPARE_BYTES    (2u << 20) /* of all classes */
 
 struct conn_buffer {
 	struct conn_buffer *next;
@@ -26,7 +26,7 @@ struct conn_buffer {
 struct conn_pool {
 	struct loop *loop;
 	struct conn_buffer *spare[BUFFER_CLASSES];
-	unsigned spares[BUFFER_CLASSES];
+	size_t spare_bytes;
 };
 
 /* ---- buffers */
@@ -51,7 +51,7 @@ buffer_new(struct conn_pool *p, size_t room)
 	if (class < BUFFER_CLASSES && p->spare[class] != NULL) {
 		b = p->spare[class];
 		p->spare[class] = b->next;
-		p->spares[class]--;
+		p->spare_bytes -= b->capacity;
 	} else {
 		b = xmalloc(sizeof(*b) + capacity);
 		b->capacity = capacity;
@@ -69,13 +69,14 @@ buffer_free(struct conn_pool *p, struct conn_buffer *b)
 		return;
 	while (class < BUFFER_CLASSES && class_size(class) != b->capacity)
 		class ++;
-	if (class == BUFFER_CLASSES || p->spares[class] == BUFFERS_SPARE) {
+	if (class == BUFFER_CLASSES ||
+		p->spare_bytes + b->capacity > SPARE_BYTES) {
 		free(b);
 		return;
 	}
 	b->next = p->spare[class];
 	p->spare[class] = b;
-	p->spares[class]++;
+	p->spare_bytes += b->capacity;
 }
 
 /* Room for length bytes at the end. */
