@@ -251,13 +251,26 @@ connection_open(struct exchange *x)
 		attempt_connect_failed(x, errno);
 }
 
+/* Of the newest generation, so that who waits longer than a reload is held to
+ * the same as who comes after it. */
+static const struct policy_breakers *
+breakers_of(const struct exchange *x)
+{
+	const struct generation *newest = x->worker->generation;
+	const struct image_upstream *u = NULL;
+
+	if (newest != x->generation)
+		u = image_upstream_get(newest->image, x->upstream->id);
+	return u != NULL ? &u->breakers : &x->upstream->breakers;
+}
+
 /* Each worker may have one, so that the others' cannot starve it. */
 static bool
 connection_is_allowed(const struct exchange *x, struct upstream *u)
 {
 	return x->counts->connections_open == 0 ||
 	       BREAKER_ALLOWS(x->worker, u->id, connections_open,
-		       x->upstream->breakers.connections) ||
+		       breakers_of(x)->connections) ||
 	       upstream_close_one_idle(u);
 }
 
@@ -277,6 +290,7 @@ wait_begin(struct exchange *x, struct upstream *u)
 	x->wait_at = u->waiting_last;
 	*u->waiting_last = x;
 	u->waiting_last = &x->wait_next;
+	upstream_look_later(u);
 }
 
 /* With b chosen. True: the request goes out on x->link, which is open. */
