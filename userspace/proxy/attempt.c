@@ -533,7 +533,8 @@ attempt_connected(struct exchange *x)
 static bool
 connect_elsewhere(struct exchange *x)
 {
-	struct upstream *u = x->backend->upstream;
+	/* Not the endpoint's: it may have left the set meanwhile. */
+	struct upstream *u = upstream_of(x);
 	struct backend *b;
 
 	if (x->tried_other || u == NULL)
