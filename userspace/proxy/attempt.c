@@ -64,7 +64,7 @@ wait_end(struct exchange *x)
 	else
 		u->waiting_last = x->wait_at;
 	x->wait_at = NULL;
-	x->counts->pending_active--;
+	gauge_down(&x->counts->pending_active);
 }
 
 void
@@ -75,7 +75,7 @@ attempt_end(struct exchange *x)
 	exchange_link_drop(x);
 	backend_drop(x);
 	if (x->is_retry)
-		x->counts->retries_active--;
+		gauge_down(&x->counts->retries_active);
 	x->is_retry = false;
 }
 
@@ -285,7 +285,7 @@ wait_begin(struct exchange *x, struct upstream *u)
 			"maxPendingRequests allows");
 		return;
 	}
-	x->counts->pending_active++;
+	gauge_up(&x->counts->pending_active);
 	x->wait_next = NULL;
 	x->wait_at = u->waiting_last;
 	*u->waiting_last = x;
@@ -455,7 +455,7 @@ retry_take(struct exchange *x)
 		return false;
 	}
 	if (!x->is_retry)
-		x->counts->retries_active++;
+		gauge_up(&x->counts->retries_active);
 	x->is_retry = true;
 	x->attempts++;
 	x->counts->retried++;

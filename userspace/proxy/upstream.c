@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "net/shm.h"
 #include "proxy/attempt.h"
+#include "proxy/breaker.h"
 #include "proxy/exchange.h"
 #include "proxy/link.h"
 #include "proxy/outlier.h"
@@ -117,7 +118,7 @@ void
 backend_begin(struct backend *b)
 {
 	b->active++;
-	b->counts->requests_active++;
+	gauge_up(&b->counts->requests_active);
 	if (b->upstream != NULL)
 		candidate_of(b)->active = b->active;
 }
@@ -126,7 +127,7 @@ void
 backend_end(struct backend *b)
 {
 	b->active--;
-	b->counts->requests_active--;
+	gauge_down(&b->counts->requests_active);
 	if (b->upstream != NULL)
 		candidate_of(b)->active = b->active;
 	backend_free_if_done(b);
