@@ -51,7 +51,8 @@ struct backend {                   /* one endpoint, as this worker knows it */
 	uint32_t idle_count, links, active;
 	/* Failures in a row; see proxy/outlier. */
 	uint32_t errors, gateway_errors;
-	bool told;                            /* control knows of some */
+	bool told;        /* control knows of some */
+	uint64_t told_ms; /* when it was last told at once */
 	struct backend *tell_next, **tell_at; /* to be told of; at NULL: not */
 };
 
