@@ -1,7 +1,9 @@
 """Active health checks and ejection: who is asked, what follows, what is seen."""
+import http.client
 import json
 import signal
 import sys
+import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
@@ -246,6 +248,41 @@ def test_ejection(h):
     text = h.gateway.log_text()
     check(f"endpoint {bad.host} is ejected for" in text, text)
     check(f"endpoint {bad.host} is no longer ejected" in text, text)
+
+
+def test_ejection_withheld(h):
+    """an endpoint that fails every other time but may not be ejected is no flood"""
+    turn = [0]
+    def reply(request, _connection):
+        turn[0] += 1
+        return REPLY % (b"500 Oops" if turn[0] % 2 else b"200 OK", 2, b"ok")
+    origins = [e2e.Origin(h.lab.gw, reply) for _ in range(2)]
+    label = {"upstream": "gloo-system.flood"}
+    try:
+        h.upstream("flood", [(o.address, o.port) for o in origins], outlierDetection={
+            "consecutive5xx": 1, "maxEjectionPercent": 10})
+        h.route("/flood", "flood")
+        def ejected():
+            h.bodies("/flood", 4)
+            return h.gateway.metric("gloo_gateway_upstream_ejections", **label) == 1
+        wait_until("one to be ejected", ejected)
+        with e2e.Namespace(h.lab.out):
+            c = http.client.HTTPConnection(h.lab.address, 8080, timeout=20)
+            c.connect()
+        before = h.gateway.metric("gloo_gateway_upstream_ejections_withheld", **label)
+        start = time.monotonic()
+        for _ in range(1000):
+            c.request("GET", "/flood")
+            c.getresponse().read()
+        seconds = time.monotonic() - start
+        c.close()
+        h.bodies("/flood", 1)
+        told = h.gateway.metric("gloo_gateway_upstream_ejections_withheld", **label) - before
+        # At once and every 50 ms, each.
+        check(told <= 2 * (seconds / 0.05 + 2), f"{told} reports in {seconds:.2f} s")
+    finally:
+        for o in origins:
+            o.close()
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ wait_end(struct exchange *x)
 	else
 		u->waiting_last = x->wait_at;
 	x->wait_at = NULL;
-	x->counts->pending_active--;
+	gauge_down(&x->counts->pending_active);
 }
 
 void
@@ -75,7 +75,7 @@ attempt_end(struct exchange *x)
 	exchange_link_drop(x);
 	backend_drop(x);
 	if (x->is_retry)
-		x->counts->retries_active--;
+		gauge_down(&x->counts->retries_active);
 	x->is_retry = false;
 }
 
@@ -251,13 +251,26 @@ connection_open(struct exchange *x)
 		attempt_connect_failed(x, errno);
 }
 
+/* Of the newest generation, so that who waits longer than a reload is held to
+ * the same as who comes after it. */
+static const struct policy_breakers *
+breakers_of(const struct exchange *x)
+{
+	const struct generation *newest = x->worker->generation;
+	const struct image_upstream *u = NULL;
+
+	if (newest != x->generation)
+		u = image_upstream_get(newest->image, x->upstream->id);
+	return u != NULL ? &u->breakers : &x->upstream->breakers;
+}
+
 /* Each worker may have one, so that the others' cannot starve it. */
 static bool
 connection_is_allowed(const struct exchange *x, struct upstream *u)
 {
 	return x->counts->connections_open == 0 ||
 	       BREAKER_ALLOWS(x->worker, u->id, connections_open,
-		       x->upstream->breakers.connections) ||
+		       breakers_of(x)->connections) ||
 	       upstream_close_one_idle(u);
 }
 
@@ -272,11 +285,12 @@ wait_begin(struct exchange *x, struct upstream *u)
 			"maxPendingRequests allows");
 		return;
 	}
-	x->counts->pending_active++;
+	gauge_up(&x->counts->pending_active);
 	x->wait_next = NULL;
 	x->wait_at = u->waiting_last;
 	*u->waiting_last = x;
 	u->waiting_last = &x->wait_next;
+	upstream_look_later(u);
 }
 
 /* With b chosen. True: the request goes out on x->link, which is open. */
@@ -444,7 +458,7 @@ retry_take(struct exchange *x)
 		return false;
 	}
 	if (!x->is_retry)
-		x->counts->retries_active++;
+		gauge_up(&x->counts->retries_active);
 	x->is_retry = true;
 	x->attempts++;
 	x->counts->retried++;
@@ -518,7 +532,8 @@ attempt_connected(struct exchange *x)
 static bool
 connect_elsewhere(struct exchange *x)
 {
-	struct upstream *u = x->backend->upstream;
+	/* Not the endpoint's: it may have left the set meanwhile. */
+	struct upstream *u = upstream_of(x);
 	struct backend *b;
 
 	if (x->tried_other || u == NULL)

@@ -19,6 +19,19 @@ struct worker;
 bool breaker_allows(
 	const struct worker *w, uint32_t upstream, size_t gauge, uint32_t most);
 
+/* Of this worker, by this worker alone; the others read it meanwhile. */
+static inline void
+gauge_up(uint64_t *gauge)
+{
+	__atomic_store_n(gauge, *gauge + 1, __ATOMIC_RELAXED);
+}
+
+static inline void
+gauge_down(uint64_t *gauge)
+{
+	__atomic_store_n(gauge, *gauge - 1, __ATOMIC_RELAXED);
+}
+
 #define BREAKER_ALLOWS(w, upstream, gauge, most)                               \
 	breaker_allows(                                                        \
 		w, upstream, offsetof(struct counters_upstream, gauge), most)

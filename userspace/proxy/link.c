@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
+#include "proxy/breaker.h"
 #include "proxy/exchange.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -125,7 +126,7 @@ link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 		wheel_timer_set(w->wheel, &l->timer,
 			worker_now(w) + connect_timeout_ms);
 	backend_link(b);
-	b->counts->connections_open++;
+	gauge_up(&b->counts->connections_open);
 	return l;
 }
 
@@ -182,7 +183,7 @@ link_close(struct link *l)
 	b = l->backend;
 	if (l->state == LINK_IDLE)
 		pool_remove(l);
-	b->counts->connections_open--;
+	gauge_down(&b->counts->connections_open);
 	l->state = LINK_CLOSED;
 	l->exchange = NULL;
 	l->backend = NULL;

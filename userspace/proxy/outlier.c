@@ -91,6 +91,27 @@ tell_later(struct outliers *o, struct backend *b)
 		loop_timer_start(o->timer, TELL_MS);
 }
 
+static bool
+is_enough(const struct backend *b, const struct image_upstream *u)
+{
+	return b->errors == u->outlier_errors ||
+	       (b->gateway_errors > 0 &&
+		       b->gateway_errors == u->outlier_gateway_errors);
+}
+
+/* What is enough by itself is told at once; not each time, where a single
+ * failure is enough and control ejects nobody for it. */
+static bool
+may_tell(const struct outliers *o, struct backend *b)
+{
+	uint64_t now_ms = worker_now(o->worker);
+
+	if (b->told_ms != 0 && now_ms < b->told_ms + TELL_MS)
+		return false;
+	b->told_ms = now_ms;
+	return true;
+}
+
 void
 outlier_note(struct outliers *o, struct backend *b,
 	const struct image_upstream *u, enum outlier_result result)
@@ -112,10 +133,7 @@ outlier_note(struct outliers *o, struct backend *b,
 		b->gateway_errors++;
 	else
 		b->gateway_errors = 0;
-	/* What is enough by itself is told at once. */
-	if (b->errors == u->outlier_errors ||
-		(b->gateway_errors > 0 &&
-			b->gateway_errors == u->outlier_gateway_errors)) {
+	if (is_enough(b, u) && may_tell(o, b)) {
 		outlier_forget(b);
 		tell(o, b);
 	} else {

@@ -9,10 +9,13 @@
 #include "base/table.h"
 #include "net/shm.h"
 #include "proxy/attempt.h"
+#include "proxy/breaker.h"
 #include "proxy/exchange.h"
 #include "proxy/link.h"
 #include "proxy/outlier.h"
 #include "routing/balance.h"
+
+#define LOOK_MS 50 /* whether those who wait may go on */
 
 struct registry {
 	struct worker *worker;
@@ -115,7 +118,7 @@ void
 backend_begin(struct backend *b)
 {
 	b->active++;
-	b->counts->requests_active++;
+	gauge_up(&b->counts->requests_active);
 	if (b->upstream != NULL)
 		candidate_of(b)->active = b->active;
 }
@@ -124,7 +127,7 @@ void
 backend_end(struct backend *b)
 {
 	b->active--;
-	b->counts->requests_active--;
+	gauge_down(&b->counts->requests_active);
 	if (b->upstream != NULL)
 		candidate_of(b)->active = b->active;
 	backend_free_if_done(b);
@@ -156,14 +159,42 @@ registry_new(struct worker *w)
 
 /* Serves those who wait, as far as there are connections. */
 static void
-on_later(struct worker_later *later)
+waiting_serve(struct upstream *u)
 {
-	struct upstream *u =
-		(struct upstream *)(void *)((char *)later -
-					    offsetof(struct upstream, later));
-
 	while (u->waiting != NULL && attempt_resume(u->waiting))
 		;
+}
+
+static void
+on_later(struct worker_later *later)
+{
+	waiting_serve(
+		(struct upstream *)(void *)((char *)later -
+					    offsetof(struct upstream, later)));
+}
+
+/* Nobody tells us of connections that other workers close, nor of limits that
+ * a new generation raises. */
+static void
+on_look(struct wheel_timer *t)
+{
+	struct upstream *u =
+		(struct upstream *)(void *)((char *)t -
+					    offsetof(struct upstream, look));
+	struct worker *w = u->worker;
+
+	waiting_serve(u);
+	if (u->waiting != NULL)
+		upstream_look_later(u);
+	worker_leave(w);
+}
+
+void
+upstream_look_later(struct upstream *u)
+{
+	if (!wheel_timer_is_set(&u->look))
+		wheel_timer_set(u->worker->wheel, &u->look,
+			worker_now(u->worker) + LOOK_MS);
 }
 
 static struct upstream *
@@ -176,6 +207,7 @@ upstream_new(struct registry *r, uint32_t id)
 	u->balance = balance_new(0);
 	u->waiting_last = &u->waiting;
 	u->later.run = on_later;
+	wheel_timer_init(&u->look, on_look);
 	return u;
 }
 
@@ -198,6 +230,7 @@ upstream_free(struct upstream *u)
 		attempt_refuse(u->waiting);
 	backends_leave(u->backends, balance_count(u->balance));
 	worker_later_remove(u->worker, &u->later);
+	wheel_timer_remove(u->worker->wheel, &u->look);
 	balance_free(u->balance);
 	free(u);
 }

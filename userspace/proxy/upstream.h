@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "model/counters.h"
 #include "model/endpoint.h"
+#include "net/wheel.h"
 #include "proxy/worker.h"
 #include "routing/budget.h"
 
@@ -50,7 +51,8 @@ struct backend {                   /* one endpoint, as this worker knows it */
 	uint32_t idle_count, links, active;
 	/* Failures in a row; see proxy/outlier. */
 	uint32_t errors, gateway_errors;
-	bool told;                            /* control knows of some */
+	bool told;        /* control knows of some */
+	uint64_t told_ms; /* when it was last told at once */
 	struct backend *tell_next, **tell_at; /* to be told of; at NULL: not */
 };
 
@@ -64,6 +66,7 @@ struct upstream { /* for as long as it has an id */
 	/* Exchanges that wait for a connection, the first first. */
 	struct exchange *waiting, **waiting_last;
 	struct worker_later later; /* serves them */
+	struct wheel_timer look;   /* while there are any */
 };
 
 struct registry *registry_new(struct worker *w);
@@ -83,6 +86,8 @@ struct backend *upstream_pick(
 /* A connection became free, or may be opened: those who wait are served when
  * this callback is over. NULL is fine. */
 void upstream_wake(struct upstream *u);
+/* Somebody has begun to wait. */
+void upstream_look_later(struct upstream *u);
 /* Closes one connection that waits; false: none does. */
 bool upstream_close_one_idle(struct upstream *u);
 

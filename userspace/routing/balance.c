@@ -212,10 +212,13 @@ least_request(const struct balance *b, const struct policy_balance *p,
 
 /* ---- round robin */
 
+/* Deadlines wrap; they never lie half of their range apart. */
 static bool
 heap_before(const struct balance *b, uint32_t x, uint32_t y)
 {
-	return b->due[x] != b->due[y] ? b->due[x] < b->due[y] : x < y;
+	int64_t apart = (int64_t)(b->due[x] - b->due[y]);
+
+	return apart != 0 ? apart < 0 : x < y;
 }
 
 static void

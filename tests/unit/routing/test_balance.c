@@ -186,6 +186,30 @@ turns_are_even(void **unused)
 	balance_free(b);
 }
 
+/* With a hundredth of its share a turn counts 128 times, which brings the end
+ * of the 64 bits near: beyond it turns are as even as before. */
+static void
+turns_stay_even(void **unused)
+{
+	static const struct one c[] = { { 0, 1, UP }, { 0, 1, UP } };
+	const struct policy_balance p = { .type = POLICY_ROUND_ROBIN,
+		.slow_start_ms = 1000,
+		.slow_min_percent = 1 };
+	const struct balance_request r = request(BALANCE_NONE);
+	struct balance *b = balance_of(c, 2);
+	size_t ahead = 0;
+
+	(void)unused;
+	balance_candidate(b, 0)->up_ms = r.now_ms;
+	balance_candidate(b, 1)->up_ms = r.now_ms;
+	for (uint32_t i = 0; i < (UINT32_C(1) << 26) + 1000; i += 2) {
+		ahead = balance_pick(b, &p, &r);
+		if (balance_pick(b, &p, &r) + ahead != 1)
+			fail_msg("[%zu] twice after %u turns", ahead, i);
+	}
+	balance_free(b);
+}
+
 static void
 a_new_one_begins_slowly(void **unused)
 {
@@ -300,6 +324,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_are_as_they_should),
 		cmocka_unit_test(turns_are_even),
+		cmocka_unit_test(turns_stay_even),
 		cmocka_unit_test(a_new_one_begins_slowly),
 		cmocka_unit_test(hashes_stay),
 		cmocka_unit_test(extremes_are_in_range),
