@@ -334,12 +334,17 @@ class Bench:
         self.add(Line("instructions in user space per request", "",
                       {c: n / 2000 for c, n in figures.items()}, "6000", at_most(6000),
                       digits=0))
+        many, one = (self.collected_by_replay(3000, n) - self.collected_by_replay(1000, n)
+                     for n in (100000, 1))
+        self.add(Line("the same: added by 100000 prefix routes against 1", "%",
+                      {"ours": (many / one - 1) * 100}, "5 %", at_most(5), digits=1,
+                      against=()))
 
-    def collected_by_replay(self, requests):
+    def collected_by_replay(self, requests, routes=1000):
         p = subprocess.run(
             ["valgrind", "--tool=callgrind", "--toggle-collect=event_base_loop",
              f"--callgrind-out-file={BUILD}/bench/callgrind.replay",
-             BENCH / "replay", str(requests)], capture_output=True, text=True, timeout=300)
+             BENCH / "replay", str(requests), str(routes)], capture_output=True, text=True, timeout=300)
         found = re.search(r"Collected : (\d+)", p.stderr)
         if p.returncode or not found:
             raise RuntimeError(f"replay under valgrind: {p.returncode}\n{p.stderr[-2000:]}")
