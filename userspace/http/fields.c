@@ -291,6 +291,10 @@ http_version_parse(
 	static const char shape[] = "HTTP/0.0";
 	size_t have = (size_t)(end - p);
 
+	if (have >= sizeof(shape) - 1 && memcmp(p, "HTTP/1.1", 8) == 0) {
+		*minor = 1;
+		return HTTP_PARSE_DONE;
+	}
 	for (size_t i = 0; i < sizeof(shape) - 1; i++) {
 		bool digit = shape[i] == '0';
 

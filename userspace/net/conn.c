@@ -149,6 +149,8 @@ plain_send(struct conn *c, const struct iovec *iov, int count)
 	struct msghdr mh = { .msg_iov = (struct iovec *)(uintptr_t)iov,
 		.msg_iovlen = (size_t)count };
 
+	if (count == 1) /* less for the kernel to copy and look at */
+		return send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
 	return sendmsg(c->fd, &mh, MSG_NOSIGNAL);
 }
 

@@ -83,7 +83,6 @@ static bool
 one_hash(struct exchange *x, const struct http_head *head,
 	const struct image_hash *h, uint64_t *hash)
 {
-	const struct addr *peer = &x->session->peer;
 	struct slice name = image_text(x->match.vhost, h->name);
 
 	switch ((enum image_hash_source)h->source) {
@@ -97,7 +96,7 @@ one_hash(struct exchange *x, const struct http_head *head,
 		cookie_make(x, h, hash);
 		return true;
 	case IMAGE_HASH_SOURCE_IP:
-		*hash = hash_bytes(peer->ip, sizeof(peer->ip), 0);
+		*hash = hash_bytes(x->client.ip, sizeof(x->client.ip), 0);
 		return true;
 	}
 	return false;

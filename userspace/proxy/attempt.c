@@ -10,7 +10,7 @@
 #include "proxy/forward.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
-#include "proxy/outlier.h"
+#include "proxy/streak.h"
 #include "proxy/session.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -27,10 +27,30 @@ fail(struct exchange *x, int status, const char *word, const char *sentence)
 	exchange_fail(x, status, word, sentence);
 }
 
+/* As the newest generation has it; NULL: it is gone, and its id may be that of
+ * another by now. */
+static const struct image_upstream *
+upstream_newest(const struct exchange *x)
+{
+	const struct generation *newest = x->worker->generation;
+	const struct image_upstream *u;
+
+	if (newest == x->generation)
+		return x->upstream;
+	u = image_upstream_get(newest->image, x->upstream->id);
+	if (u == NULL ||
+		!slice_equal(image_text(newest->image, u->name),
+			image_text(x->generation->image, x->upstream->name)))
+		return NULL;
+	return u;
+}
+
 static struct upstream *
 upstream_of(const struct exchange *x)
 {
-	return registry_get(x->worker->registry, x->upstream->id);
+	return upstream_newest(x) != NULL
+		       ? registry_get(x->worker->registry, x->upstream->id)
+		       : NULL;
 }
 
 static const struct image_retries *
@@ -54,7 +74,7 @@ backend_drop(struct exchange *x)
 static void
 wait_end(struct exchange *x)
 {
-	struct upstream *u = upstream_of(x);
+	struct upstream *u = registry_get(x->worker->registry, x->upstream->id);
 
 	if (x->wait_at == NULL)
 		return;
@@ -188,14 +208,21 @@ static void
 replay_append(struct exchange *x, size_t bytes)
 {
 	const struct gather *g = &x->worker->up;
+	size_t skip = g->head.length;
 
 	if (x->replay.length + bytes > REPLAY_MAX) {
 		x->replayable = false;
 		str_clear(&x->replay);
 		return;
 	}
-	for (int i = g->head.length > 0; i < g->iov_count; i++)
-		str_append(&x->replay, g->iov[i].iov_base, g->iov[i].iov_len);
+	for (int i = 0; i < g->iov_count; i++) {
+		const struct iovec *v = &g->iov[i];
+		size_t over = skip < v->iov_len ? skip : v->iov_len;
+
+		str_append(&x->replay, (const char *)v->iov_base + over,
+			v->iov_len - over);
+		skip -= over;
+	}
 }
 
 int
@@ -256,11 +283,8 @@ connection_open(struct exchange *x)
 static const struct policy_breakers *
 breakers_of(const struct exchange *x)
 {
-	const struct generation *newest = x->worker->generation;
-	const struct image_upstream *u = NULL;
+	const struct image_upstream *u = upstream_newest(x);
 
-	if (newest != x->generation)
-		u = image_upstream_get(newest->image, x->upstream->id);
 	return u != NULL ? &u->breakers : &x->upstream->breakers;
 }
 
@@ -333,7 +357,10 @@ bool
 attempt_resume(struct exchange *x)
 {
 	struct upstream *u = upstream_of(x);
-	struct backend *b = upstream_pick(u, x, x->is_retry ? &x->tried : NULL);
+	struct backend *b = NULL;
+
+	if (u != NULL)
+		b = upstream_pick(u, x, x->is_retry ? &x->tried : NULL);
 
 	if (b == NULL) {
 		attempt_refuse(x);
@@ -513,11 +540,11 @@ retry_is_free(const struct exchange *x)
 }
 
 static void
-result_note(struct exchange *x, enum outlier_result result)
+result_note(struct exchange *x, enum streak_result result)
 {
 	if (x->backend != NULL)
-		outlier_note(
-			x->worker->outliers, x->backend, x->upstream, result);
+		streak_note(
+			x->worker->streaks, x->backend, x->upstream, result);
 }
 
 /* ---- how attempts end */
@@ -560,7 +587,7 @@ attempt_connect_failed(struct exchange *x, int problem)
 		x->counts->connect_timeout++;
 	else
 		x->counts->connect_failed++;
-	result_note(x, OUTLIER_GATEWAY_ERROR);
+	result_note(x, STREAK_GATEWAY_ERROR);
 	exchange_link_drop(x);
 	if (connect_elsewhere(x) ||
 		retry(x, NO_ANSWER | POLICY_RETRY_CONNECT_FAILURE))
@@ -583,7 +610,7 @@ attempt_lost(struct exchange *x)
 		return;
 	}
 	x->counts->reset++;
-	result_note(x, OUTLIER_GATEWAY_ERROR);
+	result_note(x, STREAK_GATEWAY_ERROR);
 	if (!retry(x, NO_ANSWER))
 		fail(x, 502, "upstream_reset",
 			"it closed the connection before it answered");
@@ -605,7 +632,7 @@ void
 attempt_answer_bad(struct exchange *x, const char *word, const char *sentence)
 {
 	x->counts->bad_response++;
-	result_note(x, OUTLIER_GATEWAY_ERROR);
+	result_note(x, STREAK_GATEWAY_ERROR);
 	if (!retry(x, NO_ANSWER))
 		fail(x, 502, word, sentence);
 }
@@ -616,7 +643,7 @@ attempt_overdue(struct exchange *x)
 	x->counts->request_timeout++;
 	/* Later it may as well be the client that is slow. */
 	if (!x->head_sent)
-		result_note(x, OUTLIER_GATEWAY_ERROR);
+		result_note(x, STREAK_GATEWAY_ERROR);
 	fail(x, 504, "upstream_timeout", "it did not answer in time");
 }
 
@@ -624,7 +651,7 @@ void
 attempt_timed_out(struct exchange *x)
 {
 	x->counts->try_timeout++;
-	result_note(x, OUTLIER_GATEWAY_ERROR);
+	result_note(x, STREAK_GATEWAY_ERROR);
 	if (!retry(x, NO_ANSWER))
 		fail(x, 504, "try_timeout",
 			"it did not answer within perTryTimeout");
@@ -649,9 +676,9 @@ attempt_answered(struct exchange *x, uint16_t status)
 	uint32_t on = 0;
 
 	x->due.try_ms = 0;
-	result_note(x, status < 500 ? OUTLIER_GOOD
-		       : gateway    ? OUTLIER_GATEWAY_ERROR
-				    : OUTLIER_ERROR);
+	result_note(x, status < 500 ? STREAK_GOOD
+		       : gateway    ? STREAK_GATEWAY_ERROR
+				    : STREAK_ERROR);
 	if (!retry_is_possible(x))
 		return false;
 	if (status >= 500)

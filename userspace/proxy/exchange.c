@@ -12,6 +12,7 @@
 #include "proxy/access.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
+#include "proxy/client.h"
 #include "proxy/forward.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
@@ -111,6 +112,7 @@ exchange_new(struct session *s, const struct http_head *head)
 	x->worker = w;
 	x->session = s;
 	x->head = x->head_room;
+	x->client = s->peer;
 	x->replayable = true;
 	x->began_ms = worker_now(w);
 	s->exchange = x;
@@ -144,7 +146,7 @@ exchange_log(const struct exchange *x, bool aborted)
 	const struct image_vhost *vhost = x->match.vhost;
 	const struct image_route *route = x->match.route;
 	struct access_line line = {
-		.client = &x->session->peer,
+		.client = &x->client,
 		.method = head_text(x, x->method),
 		.path = head_text(x, x->path),
 		.host = head_text(x, x->host),
@@ -360,6 +362,7 @@ exchange_begin(struct exchange *x, const struct http_head *head,
 	}
 	x->generation = w->generation;
 	x->generation->use[w->index].count++;
+	client_address(x->generation, &s->peer, head, &x->client);
 	request.host.data = w->host;
 	request.host.length = http_authority_host(head->authority, w->host);
 	router_find(
@@ -394,6 +397,12 @@ static bool
 link_is_ready(const struct exchange *x)
 {
 	return x->link != NULL && x->link->state == LINK_BUSY;
+}
+
+bool
+exchange_waits(const struct exchange *x)
+{
+	return !link_is_ready(x);
 }
 
 bool

@@ -63,6 +63,7 @@ struct exchange {
 	uint64_t hash; /* of lbHash */
 	uint64_t cookie;
 	const struct image_hash *cookie_of; /* a cookie is set; or NULL */
+	struct addr client; /* whose request it is */
 	struct addr tried, used;            /* used: the last endpoint asked */
 
 	struct http_body body; /* of the answer */
@@ -98,6 +99,8 @@ void exchange_begin(struct exchange *x, const struct http_head *head,
 
 /* Whether it takes body bytes now; how many it took of these. */
 bool exchange_wants_body(const struct exchange *x);
+/* It has no connection to send anything on yet. */
+bool exchange_waits(const struct exchange *x);
 size_t exchange_take_body(struct exchange *x, const char *bytes, size_t length);
 /* After a turn of reading: sends what was gathered. */
 void exchange_flush(struct exchange *x);

@@ -24,7 +24,7 @@ gather_is_empty(const struct gather *g)
 static bool
 stage_add(struct gather *g, struct slice run)
 {
-	char *to = g->stage + g->staged;
+	char *to = g->stage + GATHER_FRONT + g->staged;
 	struct iovec *tail = g->count > 0 ? &g->runs[g->count - 1] : NULL;
 
 	if (run.length > GATHER_STAGE - g->staged)
@@ -73,18 +73,34 @@ lay(struct gather *g, const void *data, size_t length)
 		(struct iovec){ (void *)(uintptr_t)data, length };
 }
 
+/* A small head and the copied body behind it become one piece. */
+static bool
+head_join(struct gather *g)
+{
+	char *body = g->stage + GATHER_FRONT;
+
+	if (g->head.length == 0 || g->head.length > GATHER_FRONT ||
+		g->chunked || g->count == 0 || g->runs[0].iov_base != body)
+		return false;
+	memcpy(body - g->head.length, g->head.data, g->head.length);
+	lay(g, body - g->head.length, g->head.length + g->runs[0].iov_len);
+	return true;
+}
+
 size_t
 gather_lay(struct gather *g)
 {
 	static const char end_last[] = "\r\n" HTTP_CHUNK_LAST;
 	size_t total = 0;
+	bool joined;
 
 	g->iov_count = 0;
-	if (g->head.length > 0)
+	joined = head_join(g);
+	if (!joined && g->head.length > 0)
 		lay(g, g->head.data, g->head.length);
 	if (g->chunked && g->body > 0)
 		lay(g, g->chunk_head, http_chunk_head(g->chunk_head, g->body));
-	for (int i = 0; i < g->count; i++)
+	for (int i = joined; i < g->count; i++)
 		g->iov[g->iov_count++] = g->runs[i];
 	if (g->chunked && g->body > 0)
 		lay(g, end_last, g->last ? sizeof(end_last) - 1 : 2);

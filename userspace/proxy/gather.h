@@ -17,6 +17,7 @@
 #define GATHER_RUNS  24
 #define GATHER_STAGE 32768
 #define GATHER_SMALL 1024 /* runs up to here are copied */
+#define GATHER_FRONT 2048 /* a head up to here is copied before them */
 
 struct gather {
 	struct slice head;
@@ -25,7 +26,7 @@ struct gather {
 	size_t body; /* bytes in the runs */
 	size_t staged;
 	struct iovec runs[GATHER_RUNS];
-	char stage[GATHER_STAGE];
+	char stage[GATHER_FRONT + GATHER_STAGE]; /* copies from FRONT on */
 	/* what the last flush was made of */
 	struct iovec iov[GATHER_RUNS + 4];
 	int iov_count;

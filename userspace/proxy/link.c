@@ -38,6 +38,9 @@ on_connecting(struct link *l, unsigned what)
 	if (!(what & LOOP_WRITE))
 		return;
 	problem = conn_connected(&l->conn);
+	/* What it says before it was asked would become somebody's answer. */
+	if (problem == 0 && (what & (LOOP_READ | LOOP_CLOSED)))
+		problem = EPROTO;
 	if (problem != 0) {
 		attempt_connect_failed(l->exchange, problem);
 		return;

@@ -16,6 +16,7 @@ enum mail_type {
 	MAIL_GENERATION, /* object: struct generation */
 	MAIL_ENDPOINTS,  /* number: upstream, object: struct endpoint_set */
 	MAIL_HEALTH,     /* number: upstream, addr, health */
+	MAIL_CLOSE_IDLE, /* number: upstream: one that waits is closed */
 	MAIL_FORGET,     /* number: upstream */
 	MAIL_LISTEN,     /* number: slot, fd */
 	MAIL_DEAF,       /* number: slot: close what listens there */
@@ -25,7 +26,8 @@ enum mail_type {
 	MAIL_ENFORCED, /* object: struct generation */
 	MAIL_RELEASED, /* object: struct generation, nobody uses it any more */
 	MAIL_DRAINED,
-	MAIL_OUTLIER, /* object: struct outlier_report, the reader's */
+	MAIL_CROWDED, /* number: the upstream that has no connection to spare */
+	MAIL_STREAK, /* object: struct streak_report, the reader's */
 };
 
 struct mail {

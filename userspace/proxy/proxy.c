@@ -30,7 +30,7 @@
 #include "proxy/census.h"
 #include "proxy/generation.h"
 #include "proxy/mailbox.h"
-#include "proxy/outlier.h"
+#include "proxy/streak.h"
 #include "proxy/sandbox.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -311,7 +311,7 @@ enforced(struct proxy *p, struct generation *g)
 }
 
 static void
-outlier_tell(struct proxy *p, struct outlier_report *r)
+streak_tell(struct proxy *p, struct streak_report *r)
 {
 	struct wire_message m = message(WIRE_OUTLIER);
 
@@ -337,8 +337,12 @@ on_mail(const struct mail *mail, void *arg)
 		generation_free(mail->object);
 		matcher_cache_trim(p->matchers);
 		break;
-	case MAIL_OUTLIER:
-		outlier_tell(p, mail->object);
+	case MAIL_CROWDED:
+		mail_all(p, &(struct mail){ .type = MAIL_CLOSE_IDLE,
+				    .number = mail->number });
+		break;
+	case MAIL_STREAK:
+		streak_tell(p, mail->object);
 		break;
 	case MAIL_DRAINED:
 		if (++p->drained == p->worker_count)

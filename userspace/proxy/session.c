@@ -392,6 +392,9 @@ session_wants(const struct session *s, size_t have)
 		return have < WORKER_KEEP &&
 		       conn_queued(&s->conn) < WORKER_HIGH;
 	case SESSION_BODY:
+		/* It may leave while its request waits for a connection. */
+		if (exchange_waits(s->exchange))
+			return have < PIPELINE_MAX;
 		return have < WORKER_KEEP && exchange_wants_body(s->exchange);
 	case SESSION_WAIT:
 		return have < PIPELINE_MAX;
@@ -418,8 +421,9 @@ session_ended(struct session *s)
 		exchange_client_half_closed(s->exchange);
 		break;
 	case SESSION_BODY:
-		/* It may not have been looked at while connecting. */
-		if (exchange_wants_body(s->exchange))
+		if (exchange_waits(s->exchange))
+			exchange_client_half_closed(s->exchange);
+		else if (exchange_wants_body(s->exchange))
 			session_lost(s);
 		break;
 	case SESSION_HEAD:

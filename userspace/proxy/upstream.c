@@ -12,7 +12,7 @@
 #include "proxy/breaker.h"
 #include "proxy/exchange.h"
 #include "proxy/link.h"
-#include "proxy/outlier.h"
+#include "proxy/streak.h"
 #include "routing/balance.h"
 
 #define LOOK_MS 50 /* whether those who wait may go on */
@@ -93,7 +93,7 @@ backend_free_if_done(struct backend *b)
 {
 	if (b->upstream != NULL || b->links > 0 || b->active > 0)
 		return;
-	outlier_forget(b);
+	streak_forget(b);
 	free(b->host);
 	free(b);
 }
@@ -174,7 +174,7 @@ on_later(struct worker_later *later)
 }
 
 /* Nobody tells us of connections that other workers close, nor of limits that
- * a new generation raises. */
+ * a new generation raises. Those that others only keep they are asked for. */
 static void
 on_look(struct wheel_timer *t)
 {
@@ -182,10 +182,13 @@ on_look(struct wheel_timer *t)
 		(struct upstream *)(void *)((char *)t -
 					    offsetof(struct upstream, look));
 	struct worker *w = u->worker;
+	const struct mail crowded = { .type = MAIL_CROWDED, .number = u->id };
 
 	waiting_serve(u);
-	if (u->waiting != NULL)
+	if (u->waiting != NULL) {
+		mailbox_send(w->outbox, &crowded);
 		upstream_look_later(u);
+	}
 	worker_leave(w);
 }
 

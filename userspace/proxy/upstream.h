@@ -49,7 +49,7 @@ struct backend {                   /* one endpoint, as this worker knows it */
 	struct counters_upstream *counts;
 	struct link *idle; /* the last used first */
 	uint32_t idle_count, links, active;
-	/* Failures in a row; see proxy/outlier. */
+	/* Failures in a row; see proxy/streak. */
 	uint32_t errors, gateway_errors;
 	bool told;        /* control knows of some */
 	uint64_t told_ms; /* when it was last told at once */

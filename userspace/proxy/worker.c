@@ -21,7 +21,7 @@
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
-#include "proxy/outlier.h"
+#include "proxy/streak.h"
 #include "proxy/session.h"
 #include "proxy/upstream.h"
 #include "routing/balance.h"
@@ -417,6 +417,11 @@ on_mail(const struct mail *mail, void *arg)
 		registry_health(w->registry, mail->number, &mail->addr,
 			(enum endpoint_health)mail->health);
 		break;
+	case MAIL_CLOSE_IDLE:
+		if (registry_get(w->registry, mail->number) != NULL)
+			upstream_close_one_idle(
+				registry_get(w->registry, mail->number));
+		break;
 	case MAIL_FORGET:
 		registry_forget(w->registry, mail->number);
 		break;
@@ -435,7 +440,8 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_ENFORCED:
 	case MAIL_RELEASED:
 	case MAIL_DRAINED:
-	case MAIL_OUTLIER:
+	case MAIL_CROWDED:
+	case MAIL_STREAK:
 		break;
 	}
 	worker_leave(w);
@@ -472,11 +478,11 @@ worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
 	w->access = access_new(w->loop, w->wheel,
 		&w->counters->listener[0].access_log_dropped);
 	w->registry = registry_new(w);
-	w->outliers = outliers_new(w);
+	w->streaks = streaks_new(w);
 	w->deadline = loop_timer_new(w->loop, on_deadline, w);
 	w->later_timer = loop_timer_new(w->loop, on_later, w);
-	w->router_scratch = router_scratch_new(
-		&counters->listener[0].regex_limited);
+	w->router_scratch =
+		router_scratch_new(&counters->listener[0].regex_limited);
 	str_init(&w->texts);
 	str_init(&w->text);
 	w->session_in = xmalloc(WORKER_SCRATCH);
@@ -527,7 +533,7 @@ worker_free(struct worker *w)
 	}
 	registry_free(w->registry);
 	worker_leave(w);
-	outliers_free(w->outliers);
+	streaks_free(w->streaks);
 	spares_free(w);
 	access_free(w->access);
 	mailbox_free(w->inbox);

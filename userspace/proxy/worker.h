@@ -39,7 +39,7 @@ struct generation;
 struct link;
 struct loop;
 struct loop_timer;
-struct outliers;
+struct streaks;
 struct registry;
 struct session;
 struct wheel;
@@ -63,7 +63,7 @@ struct worker {
 	struct census *census; /* of all workers */
 	struct access *access;
 	struct registry *registry;
-	struct outliers *outliers;
+	struct streaks *streaks;
 	struct generation *generation; /* NULL before the first */
 	struct wire_settings settings;
 	struct http_limits limits;

@@ -1,5 +1,5 @@
 /* Failures in a row. */
-#include "proxy/outlier.h"
+#include "proxy/streak.h"
 
 #include <stdlib.h>
 
@@ -11,19 +11,19 @@
 
 #define TELL_MS 50 /* a streak that goes on is told so often */
 
-struct outliers {
+struct streaks {
 	struct worker *worker;
 	struct backend *waiting; /* to be told of */
 	struct loop_timer *timer;
 };
 
 static void
-tell(struct outliers *o, struct backend *b)
+tell(struct streaks *o, struct backend *b)
 {
-	struct outlier_report *r = xcalloc(1, sizeof(*r));
-	const struct mail mail = { .type = MAIL_OUTLIER, .object = r };
+	struct streak_report *r = xcalloc(1, sizeof(*r));
+	const struct mail mail = { .type = MAIL_STREAK, .object = r };
 
-	*r = (struct outlier_report){
+	*r = (struct streak_report){
 		.upstream = b->id,
 		.worker = o->worker->index,
 		.addr = b->addr,
@@ -35,7 +35,7 @@ tell(struct outliers *o, struct backend *b)
 }
 
 void
-outlier_forget(struct backend *b)
+streak_forget(struct backend *b)
 {
 	if (b->tell_at == NULL)
 		return;
@@ -48,20 +48,20 @@ outlier_forget(struct backend *b)
 static void
 on_timer(void *arg)
 {
-	struct outliers *o = arg;
+	struct streaks *o = arg;
 
 	while (o->waiting != NULL) {
 		struct backend *b = o->waiting;
 
-		outlier_forget(b);
+		streak_forget(b);
 		tell(o, b);
 	}
 }
 
-struct outliers *
-outliers_new(struct worker *w)
+struct streaks *
+streaks_new(struct worker *w)
 {
-	struct outliers *o = xcalloc(1, sizeof(*o));
+	struct streaks *o = xcalloc(1, sizeof(*o));
 
 	o->worker = w;
 	o->timer = loop_timer_new(w->loop, on_timer, o);
@@ -69,7 +69,7 @@ outliers_new(struct worker *w)
 }
 
 void
-outliers_free(struct outliers *o)
+streaks_free(struct streaks *o)
 {
 	if (o == NULL)
 		return;
@@ -78,7 +78,7 @@ outliers_free(struct outliers *o)
 }
 
 static void
-tell_later(struct outliers *o, struct backend *b)
+tell_later(struct streaks *o, struct backend *b)
 {
 	if (b->tell_at != NULL)
 		return;
@@ -102,7 +102,7 @@ is_enough(const struct backend *b, const struct image_upstream *u)
 /* What is enough by itself is told at once; not each time, where a single
  * failure is enough and control ejects nobody for it. */
 static bool
-may_tell(const struct outliers *o, struct backend *b)
+may_tell(const struct streaks *o, struct backend *b)
 {
 	uint64_t now_ms = worker_now(o->worker);
 
@@ -113,28 +113,28 @@ may_tell(const struct outliers *o, struct backend *b)
 }
 
 void
-outlier_note(struct outliers *o, struct backend *b,
-	const struct image_upstream *u, enum outlier_result result)
+streak_note(struct streaks *o, struct backend *b,
+	const struct image_upstream *u, enum streak_result result)
 {
 	if (u->outlier_errors == 0 && u->outlier_gateway_errors == 0)
 		return;
-	if (result == OUTLIER_GOOD) {
+	if (result == STREAK_GOOD) {
 		if (b->errors == 0 && b->gateway_errors == 0)
 			return;
 		b->errors = b->gateway_errors = 0;
 		if (b->told)
 			tell_later(o, b);
 		else
-			outlier_forget(b);
+			streak_forget(b);
 		return;
 	}
 	b->errors++;
-	if (result == OUTLIER_GATEWAY_ERROR)
+	if (result == STREAK_GATEWAY_ERROR)
 		b->gateway_errors++;
 	else
 		b->gateway_errors = 0;
 	if (is_enough(b, u) && may_tell(o, b)) {
-		outlier_forget(b);
+		streak_forget(b);
 		tell(o, b);
 	} else {
 		tell_later(o, b);
