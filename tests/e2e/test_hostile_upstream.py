@@ -516,9 +516,10 @@ def early_close(w, how):
 
 
 def greeted(w, greeting):
-    """The upstream speaks before it is asked: 502, or that is the answer. (What
-    it says as our request is on its way cannot be told from an answer; so
-    what becomes of its own connection later is its own affair.)"""
+    """The upstream speaks before it is asked: if that is there when the
+    connection is, it is not used. (What it says as our request is on its way
+    cannot be told from an answer; so what becomes of its own connection later
+    is its own affair.)"""
     fresh(w)
     w.origin.greeting = [greeting]
     try:

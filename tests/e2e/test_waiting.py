@@ -76,6 +76,26 @@ def test_limit_raised(w):
     equal(w.pending("few"), 0)
 
 
+def test_client_leaves(w):
+    """a client that leaves while its POST waits for a connection frees its place"""
+    w.released.clear()
+    w.upstream("one", [(w.origin.address, w.origin.port)],
+               circuitBreakers={"maxConnections": 1, "maxPendingRequests": 1})
+    w.gateway.route("/one", "one", "--index", "0")
+    held, held_status = w.ask("/one/held")
+    wait_until("the held request", lambda: b"/one/held" in w.origin.received())
+    with e2e.Namespace(w.lab.out):
+        s = socket.create_connection((w.lab.address, 8080))
+    s.sendall(b"POST /one/late HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
+    wait_until("it to wait", lambda: w.pending("one") == 1)
+    s.close()
+    wait_until("its place to be free", lambda: w.pending("one") == 0)
+    w.released.set()
+    held.join(5 * e2e.PATIENCE)
+    equal(held_status, [200])
+    check(b"/one/late" not in w.origin.received(), "nobody asked for it any more")
+
+
 def test_endpoint_left(w):
     """an endpoint that leaves the set while it is connected to: another is asked"""
     with e2e.Namespace(w.lab.gw):
@@ -102,6 +122,30 @@ def test_endpoint_left(w):
     finally:
         for c in callers + [full]:
             c.close()
+
+
+def test_other_worker(w):
+    """connections that another worker only keeps make room for a request that waits"""
+    w.gateway.close()
+    w.gateway = e2e.Gateway(w.lab, workers=2).start()
+    w.upstream("two", [(w.origin.address, w.origin.port)],
+               circuitBreakers={"maxConnections": 2})
+    w.gateway.route("/", "two")
+    get = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n"
+    with e2e.Namespace(w.lab.out):
+        clients = [socket.create_connection((w.lab.address, 8080)) for _ in range(16)]
+    for c in clients:  # of both workers, one after the other: the connections are kept
+        c.settimeout(5 * e2e.PATIENCE)
+        c.sendall(get)
+        check(c.recv(4096).startswith(b"HTTP/1.1 200"), "answered")
+    for c in clients:  # and all at once
+        c.sendall(get)
+    for c in clients:
+        check(c.recv(4096).startswith(b"HTTP/1.1 200"), "answered")
+        c.close()
+    equal(w.pending("two"), 0)
+    check(w.gateway.metric("gloo_gateway_upstream_connections_open",
+                           upstream="gloo-system.two") <= 2, "no more than two")
 
 
 if __name__ == "__main__":
