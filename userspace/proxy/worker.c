@@ -27,6 +27,7 @@
 #include "routing/balance.h"
 
 #define ACCEPTS_ONCE    16
+#define ACCEPTS_CALM    32 /* wakes for which one that asked in vain asks less */
 #define ACCEPTS_LAST    4096
 #define ACCEPT_PAUSE_MS 100
 #define SPARES_MAX      1024 /* of a sort */
@@ -38,6 +39,8 @@ struct acceptor { /* one listening socket */
 	struct loop_timer *pause;
 	uint32_t slot;
 	int fd;
+	int batch; /* accepted at the next wake */
+	int calm;  /* wakes until it may grow */
 };
 
 uint64_t
@@ -239,12 +242,14 @@ accepted(struct acceptor *a, int fd, const struct sockaddr_storage *ss)
 	}
 }
 
-static void
+/* How many came; fewer than most: nobody waits any more. */
+static int
 accept_some(struct acceptor *a, int most)
 {
 	struct worker *w = a->worker;
+	int count = 0;
 
-	while (most-- > 0) {
+	while (count < most) {
 		struct sockaddr_storage ss;
 		socklen_t length = sizeof(ss);
 		int fd = accept4(a->fd, (struct sockaddr *)&ss, &length,
@@ -252,16 +257,33 @@ accept_some(struct acceptor *a, int most)
 
 		if (fd >= 0) {
 			accepted(a, fd, &ss);
+			count++;
 			continue;
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
 		if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return;
+			break;
 		/* Descriptors or memory: the ones that wait keep waiting. */
 		w->counters->listener[a->slot].accept_failed++;
 		acceptor_pause(a);
-		return;
+		break;
+	}
+	return count;
+}
+
+/* To ask in vain costs as much as to accept, so it asks for as many as came
+ * lately; the loop calls again while somebody waits. */
+static void
+batch_adapt(struct acceptor *a, int came)
+{
+	if (came < a->batch) {
+		a->batch = came > 1 ? came : 1;
+		a->calm = ACCEPTS_CALM;
+	} else if (a->calm > 0) {
+		a->calm--;
+	} else if (a->batch < ACCEPTS_ONCE) {
+		a->batch *= 2;
 	}
 }
 
@@ -273,7 +295,7 @@ on_accept(int fd, unsigned what, void *arg)
 
 	(void)fd;
 	(void)what;
-	accept_some(a, ACCEPTS_ONCE);
+	batch_adapt(a, accept_some(a, a->batch));
 	worker_leave(w);
 }
 
@@ -288,6 +310,7 @@ listen_on(struct worker *w, uint32_t slot, int fd)
 	a->worker = w;
 	a->slot = slot;
 	a->fd = fd;
+	a->batch = 1;
 	a->watch = loop_fd_new(w->loop, fd, LOOP_READ, on_accept, a);
 	a->pause = loop_timer_new(w->loop, on_pause_over, a);
 	a->next = w->acceptors;
