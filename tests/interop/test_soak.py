@@ -58,7 +58,7 @@ class Crowd:
     """Clients of every sort but the well-behaved ones of tests/tools/load."""
 
     def __init__(self, lab):
-        self.lab, self.stopping = lab, threading.Event()
+        self.lab, self.stopping, self.resting = lab, threading.Event(), threading.Event()
         self.done, self.failures, self.pause = {}, [], 0.03
         self.threads = [threading.Thread(target=self.live, args=(f, n), daemon=True)
                         for n, f in enumerate((self.chunked, self.chunked, self.slow, self.slow,
@@ -71,6 +71,9 @@ class Crowd:
         e2e.setns(self.lab.out)
         dice = random.Random(number)
         while not self.stopping.is_set():
+            if self.resting.is_set():
+                self.stopping.wait(0.05)
+                continue
             s = socket.create_connection((self.lab.address, 8080), timeout=30)
             try:
                 wrong = action(s, dice)
@@ -158,7 +161,9 @@ class Crowd:
         s.sendall(dice.choice((b"", b"GET / HT", b"POST /odd/x HTTP/1.1\r\nHost: s\r\n"
                                b"Content-Length: 50\r\n\r\n12", b"GET /odd/length/9000000 HTTP/1.1"
                                b"\r\nHost: s\r\n\r\n")))
-        self.stopping.wait(8)
+        end = time.monotonic() + 8
+        while time.monotonic() < end and not self.resting.is_set() | self.stopping.is_set():
+            self.stopping.wait(0.1)
 
 
 class Life:
@@ -215,14 +220,21 @@ class Life:
         return [e2e.memory_kb(pid) for pid in self.pids()]
 
     def held(self):
-        """kB that control and proxy have allocated, the least of three looks: what
-        is resident contains what the sanitizer's allocator has touched, and that
-        goes on growing while nothing more is held."""
+        """kB that control and proxy have allocated, the least of three looks, while
+        only the well-behaved are there: what is resident contains what the
+        sanitizer's allocator has touched, and that goes on growing while nothing
+        more is held."""
         def look(pid):
             p = e2e.run("gdb", "-p", pid, "-batch", "-nx", "-ex", "print ((unsigned long (*)"
                         "(void)) __sanitizer_get_current_allocated_bytes)()")
             return int(p.stdout.rsplit("$1 = ", 1)[1].split()[0]) / 1000
-        return [min(look(pid) for _ in range(3)) for pid in self.pids()]
+        self.crowd.resting.set()
+        try:
+            e2e.wait_until("the others to be gone", lambda: self.gateway.metric(
+                "gloo_gateway_listener_connections_open") <= 16, 20)
+            return [min(look(pid) for _ in range(3)) for pid in self.pids()]
+        finally:
+            self.crowd.resting.clear()
 
     def warm_up(self, seconds):
         """Everything faster, so that what keeps memory for later use, of ours and
