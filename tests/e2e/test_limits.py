@@ -179,6 +179,23 @@ def test_idle_timeout(l):
     equal(l.counter("idle_closed") - before, 1)
 
 
+def test_upstream_idle_timeout(l):
+    """upstreamIdleTimeout: a kept connection to the origin is closed, counted"""
+    l.settings(None, "  upstreamIdleTimeout: 300ms\n")
+    try:
+        def closed():
+            return l.gateway.metric("gloo_gateway_upstream_idle_closed",
+                                    upstream="gloo-system.origin")
+        before = closed()
+        s = l.connect()
+        s.sendall(b"GET /once HTTP/1.1\r\nHost: h\r\n\r\n")
+        check(s.recv(4096).startswith(b"HTTP/1.1 200"), "answered")
+        e2e.wait_until("it to be closed", lambda: closed() > before)
+        s.close()
+    finally:
+        l.settings("", "")
+
+
 def test_body_length(l):
     """bodyBytes: 413 by Content-Length, and nothing reaches the origin"""
     refused(l, "limit_body", 413, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10001\r\n\r\nabc")

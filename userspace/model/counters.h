@@ -65,6 +65,7 @@
 	X(connections_opened, "connections opened")                            \
 	X(connections_reused, "requests on a kept connection")                 \
 	X(connections_open, "connections open now")                            \
+	X(idle_closed, "kept connections closed after upstreamIdleTimeout")    \
 	X(connect_failed, "connections that could not be made")                \
 	X(connect_timeout, "connections not made in time")                     \
 	X(request_timeout, "requests ended by the route's timeout")            \

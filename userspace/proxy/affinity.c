@@ -91,8 +91,8 @@ one_hash(struct exchange *x, const struct http_head *head,
 	case IMAGE_HASH_COOKIE:
 		if (cookie_hash(head, name, hash))
 			return true;
-		if (!h->sets_cookie)
-			return false;
+		if (!h->sets_cookie || x->cookie_of != NULL)
+			return false; /* one at a time is set */
 		cookie_make(x, h, hash);
 		return true;
 	case IMAGE_HASH_SOURCE_IP:

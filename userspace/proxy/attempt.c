@@ -473,7 +473,7 @@ retry_take(struct exchange *x)
 	struct worker *w = x->worker;
 	struct upstream *u = upstream_of(x);
 
-	if (u == NULL || w->draining)
+	if (u == NULL)
 		return false;
 	if (!x->is_retry && !BREAKER_ALLOWS(w, u->id, retries_active,
 				    x->upstream->breakers.retries)) {

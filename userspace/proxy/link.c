@@ -84,10 +84,12 @@ on_timer(struct wheel_timer *t)
 						 offsetof(struct link, timer));
 	struct worker *w = l->worker;
 
-	if (l->state == LINK_CONNECTING)
+	if (l->state == LINK_CONNECTING) {
 		attempt_connect_failed(l->exchange, ETIMEDOUT);
-	else if (l->state == LINK_IDLE)
+	} else if (l->state == LINK_IDLE) {
+		l->backend->counts->idle_closed++;
 		link_close(l);
+	}
 	worker_leave(w);
 }
 

@@ -123,11 +123,25 @@ point_compare(const void *a, const void *b)
 	return x->member < y->member ? -1 : x->member > y->member;
 }
 
+/* How many points the lightest gets: a power of two, so that those who stay
+ * keep theirs when others come or go. */
+static uint64_t
+points_of_lightest(
+	uint64_t lightest, uint64_t total, uint32_t least, uint32_t most)
+{
+	uint64_t points = 1;
+
+	while (points * total < least * lightest &&
+		2 * points * total <= most * lightest)
+		points *= 2;
+	return points;
+}
+
 struct ring *
 ring_new_points(const struct ring_member *members, size_t count, uint32_t least,
 	uint32_t most)
 {
-	uint64_t total = 0, lightest = UINT64_MAX, wanted, made = 0;
+	uint64_t total = 0, lightest = UINT64_MAX, made = 0, one, all;
 	struct ring *r;
 
 	assert(count > 0);
@@ -136,15 +150,13 @@ ring_new_points(const struct ring_member *members, size_t count, uint32_t least,
 		if (weight_of(&members[i]) < lightest)
 			lightest = weight_of(&members[i]);
 	}
-	/* So many that weights hold for the lightest too. */
-	wanted = total / lightest;
-	if (wanted < least)
-		wanted = least;
-	if (wanted > most)
-		wanted = most;
-	r = xcalloc(1, sizeof(*r) + (wanted + count) * sizeof(r->points[0]));
+	one = points_of_lightest(lightest, total, least, most);
+	all = one * total / lightest;
+	if (all > most) /* weights too far apart: the light get one each */
+		all = most;
+	r = xcalloc(1, sizeof(*r) + (all + count) * sizeof(r->points[0]));
 	for (size_t i = 0; i < count; i++) {
-		uint64_t points = weight_of(&members[i]) * wanted / total;
+		uint64_t points = weight_of(&members[i]) * all / total;
 
 		for (uint64_t k = 0; k < points || k == 0; k++)
 			r->points[made++] = (struct point){

@@ -24,7 +24,8 @@ struct ring;
 /* count > 0; slots must be prime. */
 struct ring *ring_new_maglev(
 	const struct ring_member *members, size_t count, uint32_t slots);
-/* At least `least` points, at most `most` (but one for each member). */
+/* At least `least` points if `most` allows, of which each has one at least; as
+ * many for a weight, whoever else is there. */
 struct ring *ring_new_points(const struct ring_member *members, size_t count,
 	uint32_t least, uint32_t most);
 void ring_free(struct ring *r); /* NULL is fine */
