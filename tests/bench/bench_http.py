@@ -215,6 +215,7 @@ class Bench:
              ratio_at_most("best", 0.95)),
             ("100k", "100 KB answer", "l", 102400, [], "best x 0.90",
              ratio_at_most("best", 0.90)),
+            ("1m", "1 MB answer", "x", 1 << 20, [], None, None),
             ("post", "POST of 10 KB", "s", 100, ["--body", 10240], None, None),
             ("close", "new connection per request", "s", 100, ["--close"], "best x 0.95",
              ratio_at_most("best", 0.95)),
@@ -430,7 +431,7 @@ def document_write(rows, where):
     DOCUMENT.write_text(f"{before}{MARKS[0]}\n{where}\n\n{markdown(rows)}\n{MARKS[1]}{after}")
 
 
-ROWS = ["keep", "first", "10k", "100k", "post", "close", "syscalls", "latency", "routes",
+ROWS = ["keep", "first", "10k", "100k", "1m", "post", "close", "syscalls", "latency", "routes",
         "memory", "idle", "instructions"]
 
 

@@ -1,7 +1,7 @@
 /*
  * The origin of the benchmark, as cheap as an origin can be: one thread, one
  * epoll, answers made in advance. The last letter of the path chooses the
- * answer: s 100 bytes, m 10 KB, l 100 KB, h the head of the request itself.
+ * answer: s 100 bytes, m 10 KB, l 100 KB, x 1 MB, h the head of the request.
  * Bodies of requests are read and dropped.
  *
  * Usage: origin PORT
@@ -34,7 +34,7 @@ struct connection {
 	char *made; /* an answer made for this connection */
 };
 
-static struct answer small, middle, large;
+static struct answer small, middle, large, huge;
 static char buffer[RECEIVE];
 static int epoll;
 
@@ -141,6 +141,8 @@ request_answer(struct connection *c, const char *head, size_t length)
 		return answer_send(c, middle.bytes, middle.length);
 	case 'l':
 		return answer_send(c, large.bytes, large.length);
+	case 'x':
+		return answer_send(c, huge.bytes, huge.length);
 	default:
 		return answer_send(c, small.bytes, small.length);
 	}
@@ -247,6 +249,7 @@ main(int argc, char **argv)
 	small = answer_make(100);
 	middle = answer_make(10240);
 	large = answer_make(102400);
+	huge = answer_make(1 << 20);
 	listener = listen_on(atoi(argv[1]));
 	epoll = epoll_create1(0);
 	epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &ev);

@@ -52,6 +52,7 @@ struct scene {
 	struct backend backend;
 	struct exchange exchange;
 	struct router_scratch *scratch;
+	uint64_t limited;
 	struct http_head again;
 };
 
@@ -78,7 +79,7 @@ scene_get(void)
 	memset(s->generation, 0, sizeof(*s->generation));
 	s->generation->router = service_router(service);
 	s->generation->image = router_image(s->generation->router);
-	s->scratch = router_scratch_new();
+	s->scratch = router_scratch_new(&s->limited);
 	str_init(&s->worker.texts);
 	s->worker.head_up = xmalloc(WORKER_HEAD);
 	s->worker.head_down = xmalloc(WORKER_HEAD);

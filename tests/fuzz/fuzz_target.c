@@ -112,6 +112,7 @@ check_route(struct slice path)
 {
 	static struct router *router;
 	static struct router_scratch *scratch;
+	static uint64_t limited;
 	static struct http_head head; /* GET, without fields */
 	struct router_request request = { .listener = SERVICE_SLOT,
 		.head = &head,
@@ -122,7 +123,7 @@ check_route(struct slice path)
 
 	if (router == NULL) {
 		router = service_router(service);
-		scratch = router_scratch_new();
+		scratch = router_scratch_new(&limited);
 		head.method = HTTP_GET;
 		head.method_text = slice_of("GET");
 	}

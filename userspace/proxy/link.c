@@ -212,7 +212,8 @@ link_turn(struct link *l)
 	size_t have = conn_take(&l->conn, bytes), used, n = 0;
 
 	if (l->conn.readable && answer_is_wanted(x)) {
-		conn_receive(&l->conn, bytes + have, WORKER_RECEIVE, &n);
+		conn_receive(&l->conn, bytes + have,
+			worker_receive_size(&x->body), &n);
 		have += n;
 		if (l->conn.readable)
 			l->again = true;

@@ -453,7 +453,8 @@ session_turn(struct session *s)
 	size_t have = conn_take(&s->conn, bytes), used, n = 0;
 
 	if (s->conn.readable && session_wants(s, have)) {
-		conn_receive(&s->conn, bytes + have, WORKER_RECEIVE, &n);
+		conn_receive(&s->conn, bytes + have,
+			worker_receive_size(&s->body), &n);
 		have += n;
 		if (s->conn.readable)
 			s->again = true;

@@ -152,6 +152,19 @@ on_later(void *arg)
 	worker_leave(w);
 }
 
+/* Fewer and larger turns: of an answer of 1 MB 256 KiB at a time cost a third
+ * less than 64, and no more than splice(2). For a short message the buffer
+ * stays small, and in the cache. */
+size_t
+worker_receive_size(const struct http_body *body)
+{
+	bool large = body->total >= WORKER_RECEIVE ||
+		     (body->framing == HTTP_BODY_LENGTH &&
+			     body->left > WORKER_RECEIVE);
+
+	return large ? WORKER_STREAM : WORKER_RECEIVE;
+}
+
 void
 worker_session_gone(struct worker *w)
 {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "filter/filter.h"
+#include "http/body.h"
 #include "http/head.h"
 #include "model/counters.h"
 #include "model/wire.h"
@@ -25,8 +26,9 @@
 		     */
 #define WORKER_LOW     (16u << 10) /* go on */
 #define WORKER_RECEIVE (64u << 10)
+#define WORKER_STREAM  (256u << 10) /* received at once of a large body */
 #define WORKER_KEEP    (128u << 10) /* unread input that may wait */
-#define WORKER_SCRATCH (WORKER_RECEIVE + 2 * WORKER_KEEP)
+#define WORKER_SCRATCH (WORKER_STREAM + 2 * WORKER_KEEP)
 #define WORKER_TURNS   8 /* reads in a row, then others have their turn */
 #define WORKER_HEAD    (192u << 10) /* of a head that is written */
 
@@ -102,6 +104,8 @@ struct worker *worker_new(uint32_t index, uint32_t workers,
 void worker_free(struct worker *w);
 void worker_run(struct worker *w); /* on its own thread; until drained */
 struct mailbox *worker_inbox(struct worker *w);
+/* How much to receive at once of what may be that body. */
+size_t worker_receive_size(const struct http_body *body);
 /* At the end of every callback that came from the loop. */
 void worker_leave(struct worker *w);
 void worker_later_add(struct worker *w, struct worker_later *later);
