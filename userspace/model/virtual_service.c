@@ -63,8 +63,8 @@ domain_valid(const char *domain)
 		free(name);
 		return valid;
 	}
-	return strchr(text, ':') == NULL && text[length - 1] != '.' &&
-	       model_host_check(text, NULL) == 0;
+	return length > 0 && strchr(text, ':') == NULL &&
+	       text[length - 1] != '.' && model_host_check(text, NULL) == 0;
 }
 
 static int
