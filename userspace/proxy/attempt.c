@@ -361,7 +361,6 @@ attempt_resume(struct exchange *x)
 
 	if (u != NULL)
 		b = upstream_pick(u, x, x->is_retry ? &x->tried : NULL);
-
 	if (b == NULL) {
 		attempt_refuse(x);
 		return true;
