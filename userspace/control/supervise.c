@@ -4,13 +4,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,11 +18,11 @@
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/spawn.h"
+#include "control/takeover.h"
 #include "model/wire.h"
 #include "net/channel.h"
 #include "net/loop.h"
 #include "net/shm.h"
-#include "version.h"
 
 #define FIND_MS        3000  /* for an old proxy to introduce itself */
 #define START_MS       10000 /* for a new proxy to introduce itself */
@@ -33,51 +30,6 @@
 #define QUICK_DEATH_MS 2000
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-
-enum phase {
-	PHASE_FINDING,  /* connected: it introduces itself */
-	PHASE_ADOPTED,  /* to be told of generations */
-	PHASE_STARTING, /* spawned, no HELLO yet */
-	PHASE_RUNNING,  /* is told everything */
-	PHASE_DRAINING,
-};
-
-struct proxy {
-	struct supervisor *supervisor;
-	struct proxy *next; /* among the draining */
-	enum phase phase;
-	pid_t pid;
-	int pidfd;
-	struct channel *channel; /* NULL: closed */
-	struct loop_fd *watch;
-	struct loop_timer *timer; /* then it has had its time */
-	uint64_t started_ms;
-	uint64_t generation;
-	bool enforced; /* it has enforced something of ours */
-	bool fits;     /* while finding: nothing speaks against adopting it */
-	char misfit[128];
-	/* Of a replaced proxy: its counters, which end with it. */
-	struct counters *counters;
-	size_t counters_length;
-};
-
-struct supervisor {
-	struct control *control;
-	struct proxy *proxy; /* the one that serves, or is to */
-	struct proxy *draining;
-	char *path;   /* of proxy.sock */
-	int takeover; /* its listening socket, or -1: a proxy has it */
-	int counters_fd;
-	struct counters *counters;
-	size_t counters_length;
-	/* What proxies counted that are gone, with counters of their own. */
-	struct counters *past;
-	struct loop_timer *respawn;
-	unsigned quick_deaths;
-	uint64_t restarts;
-	bool adopted, ending;
-	char problem[600];
-};
 
 static void proxy_gone(struct proxy *p);
 
@@ -121,7 +73,7 @@ supervisor_new(struct control *c)
 	return s;
 }
 
-static void
+void
 proxy_free(struct proxy *p)
 {
 	if (p == NULL)
@@ -169,8 +121,9 @@ proxy_kill(const struct proxy *p)
 
 /* ---- counters */
 
-static struct counters *
-counters_map(int fd, uint32_t workers, size_t *length, struct error *err)
+struct counters *
+supervisor_counters_map(
+	int fd, uint32_t workers, size_t *length, struct error *err)
 {
 	struct counters *counters = shm_map_shared(fd, length, err);
 
@@ -668,6 +621,13 @@ on_pidfd(int fd, unsigned what, void *arg)
 	proxy_gone(arg);
 }
 
+void
+proxy_watch(struct proxy *p)
+{
+	p->watch = loop_fd_new(
+		p->supervisor->control->loop, p->pidfd, LOOP_READ, on_pidfd, p);
+}
+
 static void
 on_overdue(void *arg)
 {
@@ -675,243 +635,6 @@ on_overdue(void *arg)
 
 	log_error("proxy %d: does not answer, it is ended", (int)p->pid);
 	proxy_kill(p);
-}
-
-/* ---- finding one that runs */
-
-static void __attribute__((format(printf, 2, 3)))
-proxy_misfit(struct proxy *p, const char *fmt, ...)
-{
-	va_list args;
-
-	if (!p->fits)
-		return;
-	p->fits = false;
-	va_start(args, fmt);
-	vsnprintf(p->misfit, sizeof(p->misfit), fmt, args);
-	va_end(args);
-}
-
-/* Not of another binary; what cannot be seen is taken for the same. */
-static bool
-runs_our_binary(const struct control *c, pid_t pid)
-{
-	struct stat ours, its;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	if (c->options->binary < 0 || fstat(c->options->binary, &ours) != 0 ||
-		stat(path, &its) != 0)
-		return true;
-	return ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
-}
-
-/* The socket's credentials are those of who listened: root's control, or the
- * proxy itself. A pid of something else than a proxy is refused. */
-static bool
-is_proxy(const struct proxy *p, pid_t pid)
-{
-	struct ucred peer;
-	socklen_t length = sizeof(peer);
-	char path[64], text[64] = "";
-	FILE *f;
-	size_t n;
-
-	if (pid <= 1 || getsockopt(channel_fd(p->channel), SOL_SOCKET,
-				SO_PEERCRED, &peer, &length) != 0)
-		return false;
-	if (peer.pid == pid)
-		return true;
-	if (peer.uid != 0 && peer.uid != geteuid())
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return true; /* hidden from us (ProtectProc=) */
-	n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	return memmem(text, n, "--proxy-channel", 15) != NULL;
-}
-
-static void find_end(struct proxy *p);
-
-static void
-on_find_hello(struct proxy *p, const struct wire_message *m)
-{
-	const struct control *c = p->supervisor->control;
-	char build[sizeof(m->hello.build_id) + 1];
-
-	if (p->pid != 0)
-		return;
-	if (!is_proxy(p, (pid_t)m->hello.pid)) {
-		log_warn("proxy: process %u on %s is no proxy", m->hello.pid,
-			p->supervisor->path);
-		find_end(p);
-		return;
-	}
-	p->pid = (pid_t)m->hello.pid;
-	p->pidfd = pidfd_open(p->pid, 0);
-	if (p->pidfd < 0) {
-		log_warn("proxy %d: cannot be watched: %s", (int)p->pid,
-			strerror(errno));
-		find_end(p);
-		return;
-	}
-	snprintf(build, sizeof(build), "%.*s", (int)sizeof(m->hello.build_id),
-		m->hello.build_id);
-	p->generation = m->hello.generation;
-	if (m->contract != WIRE_CONTRACT || m->hello.contract != WIRE_CONTRACT)
-		proxy_misfit(p, "it speaks contract %u, not %d",
-			m->hello.contract, WIRE_CONTRACT);
-	if (strcmp(build, BUILD_ID) != 0)
-		proxy_misfit(p, "it is of build %.16s, not " BUILD_ID, build);
-	if (c->replace || !runs_our_binary(c, p->pid))
-		proxy_misfit(p, "it runs another binary");
-	if (m->hello.workers != c->workers)
-		proxy_misfit(p, "it has %u workers, not %u", m->hello.workers,
-			c->workers);
-	if (m->hello.ready == 0)
-		proxy_misfit(p, "it was not ready");
-	if (!c->ids_known)
-		proxy_misfit(p, "its numbers are not known");
-}
-
-static void
-on_find_listener(struct proxy *p, const struct wire_message *m, const int *fds,
-	size_t fd_count)
-{
-	struct listeners *l = p->supervisor->control->listeners;
-
-	if (m->contract == WIRE_CONTRACT) {
-		if (listeners_adopt(l, m->listener.slot, &m->listener.addr, fds,
-			    fd_count) != 0)
-			proxy_misfit(p, "its listener %u is not usable",
-				m->listener.slot);
-		return;
-	}
-	for (size_t i = 0; i < fd_count; i++)
-		listeners_give(l, fds[i]);
-}
-
-static void
-on_find_counters(struct proxy *p, const int *fds, size_t fd_count)
-{
-	struct supervisor *s = p->supervisor;
-	struct error err = ERROR_INIT;
-
-	if (fd_count == 1 && p->counters == NULL && s->counters_fd < 0) {
-		p->counters = counters_map(
-			fds[0], s->control->workers, &p->counters_length, &err);
-		if (p->counters != NULL) {
-			s->counters_fd = fds[0];
-			return;
-		}
-	}
-	proxy_misfit(p, "%s",
-		err.text[0] != '\0' ? err.text : "it sent no counters");
-	for (size_t i = 0; i < fd_count; i++)
-		close(fds[i]);
-}
-
-static void
-find_adopt(struct proxy *p)
-{
-	struct supervisor *s = p->supervisor;
-
-	s->counters = p->counters;
-	s->counters_length = p->counters_length;
-	p->counters = NULL;
-	p->phase = PHASE_ADOPTED;
-	s->adopted = true;
-	log_info("proxy %d: taken over generation=%" PRIu64, (int)p->pid,
-		p->generation);
-}
-
-/* Another proxy gets its sockets; it drains once that one serves. */
-static void
-find_replace(struct proxy *p)
-{
-	struct supervisor *s = p->supervisor;
-
-	log_info("proxy %d: is replaced: %s", (int)p->pid, p->misfit);
-	listeners_disown(s->control->listeners);
-	if (s->counters_fd >= 0)
-		close(s->counters_fd);
-	s->counters_fd = -1;
-	s->proxy = NULL;
-	p->phase = PHASE_DRAINING;
-	p->next = s->draining;
-	s->draining = p;
-}
-
-static void
-on_find_done(struct proxy *p)
-{
-	struct supervisor *s = p->supervisor;
-
-	if (p->pid == 0) {
-		find_end(p);
-		return;
-	}
-	loop_timer_stop(p->timer);
-	if (p->counters == NULL)
-		proxy_misfit(p, "it sent no counters");
-	generation_follow(s->control, p->generation);
-	if (p->fits)
-		find_adopt(p);
-	else
-		find_replace(p);
-	p->generation = 0;
-	p->watch =
-		loop_fd_new(s->control->loop, p->pidfd, LOOP_READ, on_pidfd, p);
-	control_settle(s->control);
-}
-
-/* There is nothing to adopt. */
-static void
-find_end(struct proxy *p)
-{
-	struct supervisor *s = p->supervisor;
-
-	listeners_disown(s->control->listeners);
-	if (s->counters_fd >= 0)
-		close(s->counters_fd);
-	s->counters_fd = -1;
-	s->proxy = NULL;
-	proxy_free(p);
-	control_settle(s->control);
-}
-
-static void
-on_find_timeout(void *arg)
-{
-	struct proxy *p = arg;
-
-	log_warn("proxy: who listens on %s does not answer",
-		p->supervisor->path);
-	find_end(p);
-}
-
-static void
-on_find_message(struct proxy *p, const struct wire_message *m, const int *fds,
-	size_t fd_count)
-{
-	switch (m->type) {
-	case WIRE_LISTENER:
-		on_find_listener(p, m, fds, fd_count);
-		return;
-	case WIRE_COUNTERS:
-		on_find_counters(p, fds, fd_count);
-		return;
-	default:
-		break;
-	}
-	for (size_t i = 0; i < fd_count; i++)
-		close(fds[i]);
-	if (m->type == WIRE_HELLO)
-		on_find_hello(p, m);
-	else if (m->type == WIRE_HELLO_END)
-		on_find_done(p);
 }
 
 /* ---- what a proxy says */
@@ -998,7 +721,7 @@ on_message(const void *message, size_t length, const int *fds, size_t fd_count,
 	/* Of another contract it may have another length. */
 	memcpy(&m, message, length < sizeof(m) ? length : sizeof(m));
 	if (p->phase == PHASE_FINDING) {
-		on_find_message(p, &m, fds, fd_count);
+		takeover_message(p, &m, fds, fd_count);
 		return;
 	}
 	for (size_t i = 0; i < fd_count; i++)
@@ -1013,7 +736,7 @@ on_closed(void *arg)
 	struct proxy *p = arg;
 
 	if (p->phase == PHASE_FINDING) {
-		find_end(p);
+		takeover_end(p);
 		return;
 	}
 	channel_free(p->channel);
@@ -1054,7 +777,7 @@ supervisor_find(struct supervisor *s)
 		return;
 	}
 	loop_timer_start(
-		proxy_new(s, PHASE_FINDING, fd, on_find_timeout)->timer,
+		proxy_new(s, PHASE_FINDING, fd, takeover_overdue)->timer,
 		FIND_MS);
 }
 
