@@ -68,8 +68,10 @@ class Machine:
             stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console)
         e2e.undo.append(lambda: self.nspawn.poll() is None and self.nspawn.terminate())
         self.leader = e2e.wait_until("the container's pid 1", self.find_leader, 20)
-        e2e.wait_until("systemd to run", lambda: self.systemctl(
-            "is-system-running", ok=None).stdout.strip() in ("running", "degraded"), 60)
+        try:
+            e2e.wait_until("systemd to run", self.booted, 60)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.boot_report()}") from None
         self.origin = e2e.echo_origin(self.lab)
 
     def find_leader(self):
@@ -77,6 +79,20 @@ class Machine:
             raise AssertionError("nspawn ended: " + (self.dir / "console").read_text()[-2000:])
         p = run("pgrep", "-P", self.nspawn.pid, "-o", ok=None)
         return int(p.stdout) if p.stdout.strip() else None
+
+    def booted(self):
+        return self.systemctl("is-system-running", ok=None).stdout.strip() in (
+            "running", "degraded")
+
+    def boot_report(self):
+        """What a start that does not come to its end waits for."""
+        said = []
+        for argv in (["systemctl", "is-system-running"], ["systemctl", "list-jobs"],
+                     ["systemctl", "--failed"], ["journalctl", "-b", "-n", "30", "--no-pager"]):
+            p = self.inside(*argv, ok=None)
+            said.append(f"$ {' '.join(argv)}\n{p.stdout}{p.stderr}")
+        said.append("console: " + (self.dir / "console").read_text(errors="replace")[-2000:])
+        return "\n".join(said)
 
     def inside(self, *argv, ok=(0,), timeout=90):
         return run("nsenter", "-t", self.leader, "-a", *argv, ok=ok, timeout=timeout)
