@@ -10,22 +10,50 @@
 #include <linux/types.h>
 
 /* Grows when a layout below changes; the daemon writes it into gg_cfg. */
-#define GG_CONTRACT_VERSION 1
+#define GG_CONTRACT_VERSION 2
 
 #define GG_PROGRAM "gg_gateway"
 #define GG_SECTION "xdp"
-#define GG_MAP_CFG "gg_cfg"
-#define GG_MAP_VIP "gg_vip"
-#define GG_MAP_REASON "gg_reason"
 
-#define GG_LISTENERS_MAX 64 /* slots; 0 is the box, 1.. are listeners */
+/* Its maps, and what one entry is: see the structs below. */
+#define GG_MAP_CFG          "gg_cfg"
+#define GG_MAP_VIP          "gg_vip"
+#define GG_MAP_REASON       "gg_reason"
+#define GG_MAP_LIMIT        "gg_limit"
+#define GG_MAP_RL4          "gg_rl4"
+#define GG_MAP_RL6          "gg_rl6"
+#define GG_MAP_SKETCH       "gg_sketch"
+#define GG_MAP_LIST         "gg_list"
+#define GG_MAP_LIST_HITS    "gg_list_hits"
+#define GG_MAP_BLOCK        "gg_block"
+#define GG_MAP_EVENTS       "gg_events"
+#define GG_MAP_RING         "gg_ring"
+#define GG_MAP_BACKEND      "gg_backend"
+#define GG_MAP_BACKEND_HITS "gg_backend_hits"
+#define GG_MAP_SERVICE      "gg_service"
+#define GG_MAP_REVERSE      "gg_reverse"
+#define GG_MAP_CT4          "gg_ct4"
+#define GG_MAP_CT6          "gg_ct6"
+#define GG_MAP_NAT4         "gg_nat4"
+#define GG_MAP_NAT6         "gg_nat6"
+#define GG_MAP_FRAGMENT     "gg_fragment"
+#define GG_MAP_TX           "gg_tx"
+
+/*
+ * Slots name what packets are counted and limited under: 0 is the box, then
+ * the listeners of the proxy, then the services that XDP steers by itself.
+ */
+#define GG_LISTENERS_MAX 64 /* 1..63 */
+#define GG_SLOTS_MAX 256    /* services: 64..255 */
 #define GG_VIPS_MAX 4096
 #define GG_VLANS_MAX 2
 #define GG_EXT_HEADERS_MAX 6 /* what RFC 8200 4.1 recommends at most */
 
 /*
  * Name, what is counted. Every packet is counted once, under one slot and one
- * reason. Packets that no listener claims belong to slot 0.
+ * reason. Packets that no listener claims belong to slot 0. What begins with
+ * pass_ went to the stack of the box, forward_ to a backend or back from one,
+ * answer_ back to its sender with an answer of ours; drop_ was dropped.
  */
 #define GG_REASONS(X)                                                          \
 	X(pass_listener, "to a listener")                                      \
@@ -43,7 +71,42 @@
 	X(pass_malformed_ip4, "IPv4 header cut or contradicting itself")       \
 	X(pass_malformed_ip6, "IPv6 headers cut or contradicting themselves")  \
 	X(pass_malformed_l4, "TCP, UDP or ICMP header cut or contradictory")   \
-	X(pass_bypass, "not looked at: GG_CFG_BYPASS is set")
+	X(pass_bypass, "not looked at: GG_CFG_BYPASS is set")                  \
+	X(forward, "to a backend")                                             \
+	X(forward_syn, "to a backend: TCP connection requests")                \
+	X(forward_reverse, "from a backend back to its client")                \
+	X(forward_icmp, "ICMP errors, to the side whose packet caused them")   \
+	X(forward_fragment, "fragments after the first, to its backend")       \
+	X(answer_echo, "ICMP echo requests to a service's address, answered")  \
+	X(answer_too_big, "too big for the way on: the sender was told")       \
+	X(drop_denied, "from a prefix that is denied")                         \
+	X(drop_blocked, "new connections of a source that is blocked")         \
+	X(drop_limit_packets, "beyond the limit of packets of its source")     \
+	X(drop_limit_bytes, "beyond the limit of bytes of its source")         \
+	X(drop_limit_connections, "beyond the limit of new connections")       \
+	X(drop_limit_contended, "lost a race for its source's bucket thrice")  \
+	X(drop_tcp_flags, "to a service, with TCP flags that nobody sends")    \
+	X(drop_no_backend, "to a service that has no backend")                 \
+	X(drop_no_neighbour, "to a backend whose next hop has no address yet") \
+	X(drop_ttl, "to a service, with a TTL or hop limit of 1")              \
+	X(drop_too_big, "too big for the way on, and not to be answered")      \
+	X(drop_fragment, "to a service: fragments whose first was not seen")   \
+	X(drop_icmp, "ICMP errors about no connection of ours")                \
+	X(drop_nat_ports, "no port was free for another connection")           \
+	X(drop_nat_unknown, "to a service in mode nat: of no connection")      \
+	X(drop_malformed, "to a service, but not to be forwarded as it is")
+
+/*
+ * Name, what is counted. Beside the reason, for packets that went on all the
+ * same: what would have happened, or what could not be done.
+ */
+#define GG_NOTES(X)                                                            \
+	X(shadow_packets, "beyond a limit of packets in shadow")               \
+	X(shadow_bytes, "beyond a limit of bytes in shadow")                   \
+	X(shadow_connections, "beyond a limit of new connections in shadow")   \
+	X(source_not_kept, "the table of sources took no entry: sketch alone") \
+	X(connection_not_kept, "the table of connections took no entry")       \
+	X(flood_guard, "connection requests not kept: the flood guard acts")
 
 enum gg_reason {
 #define X(name, help) GG_REASON_##name,
@@ -52,11 +115,21 @@ enum gg_reason {
 	GG_REASON_COUNT,
 };
 
+enum gg_note {
+#define X(name, help) GG_NOTE_##name,
+	GG_NOTES(X)
+#undef X
+	GG_NOTE_COUNT,
+};
+
 /* Value of gg_reason: named fields, so that `bpftool map dump` reads well.
- * The program writes it as an array of struct gg_count. */
+ * The program writes it as an array of struct gg_count, then one of u64. */
 struct gg_counters {
 #define X(name, help) __u64 name, name##_bytes;
 	GG_REASONS(X)
+#undef X
+#define X(name, help) __u64 note_##name;
+	GG_NOTES(X)
 #undef X
 };
 
@@ -66,10 +139,10 @@ struct gg_count {
 
 _Static_assert(sizeof(struct gg_count) == 16, "layout is ABI");
 _Static_assert(sizeof(struct gg_counters) ==
-		GG_REASON_COUNT * sizeof(struct gg_count),
-	"one gg_count per reason");
-_Static_assert(__builtin_offsetof(struct gg_counters, pass_bypass_bytes) ==
-		GG_REASON_pass_bypass * sizeof(struct gg_count) + 8,
+		GG_REASON_COUNT * sizeof(struct gg_count) + 8 * GG_NOTE_COUNT,
+	"one gg_count per reason, one u64 per note");
+_Static_assert(__builtin_offsetof(struct gg_counters, drop_malformed_bytes) ==
+		GG_REASON_drop_malformed * sizeof(struct gg_count) + 8,
 	"fields stand in the order of the enum");
 
 /* Key of gg_vip; an IPv4 address stands in its IPv4-mapped form. */
@@ -82,15 +155,30 @@ struct gg_vip_key {
 
 _Static_assert(sizeof(struct gg_vip_key) == 20, "layout is ABI");
 
+/* What a packet to this address and port is for. */
+enum gg_mode {
+	GG_MODE_PASS,   /* to the box's own stack: a listener of the proxy */
+	GG_MODE_NAT,    /* both addresses rewritten; works with any backend */
+	GG_MODE_DSR_L2, /* MAC rewritten; the backend has the address too */
+	GG_MODE_ROUTE,  /* destination rewritten; the box is the way back */
+	GG_MODE_COUNT,
+};
+
+#define GG_VIP_LIMITED (1u << 0) /* gg_limit has rules for the slot */
+#define GG_VIP_ADDRESS (1u << 1) /* port 0: an address that services have */
+
 struct gg_vip {
-	__u32 slot; /* 1..GG_LISTENERS_MAX-1 */
-	__u32 pad;
+	__u32 slot; /* 1..GG_SLOTS_MAX-1; GG_VIP_ADDRESS: 0 */
+	__u8 mode;  /* enum gg_mode */
+	__u8 flags; /* GG_VIP_* */
+	__u16 pad;
 };
 
 _Static_assert(sizeof(struct gg_vip) == 8, "layout is ABI");
 
-/* Pass every packet at once; it is counted as pass_bypass. */
-#define GG_CFG_BYPASS (1u << 0)
+#define GG_CFG_BYPASS (1u << 0) /* pass all at once, as pass_bypass */
+#define GG_CFG_LIST   (1u << 1) /* gg_list has entries */
+#define GG_CFG_BLOCK  (1u << 2) /* gg_block has entries */
 
 /* The one value of gg_cfg. All zero is safe: `ip link` loads it so. */
 struct gg_cfg {
@@ -98,8 +186,277 @@ struct gg_cfg {
 	__u32 flags;    /* GG_CFG_* */
 	__u32 hz;       /* of the kernel's tick */
 	__u32 seed;     /* of the hashes of this box */
+	/* A source gets an entry in gg_rl4 or gg_rl6 once it used more than
+	 * burst >> admit_shift; 0: with its first packet. */
+	__u32 admit_shift;
+	/* New connections a second and CPU beyond which none is kept in
+	 * gg_ct4, gg_ct6; 0: always kept. */
+	__u32 flood_guard;
+	__u32 sample; /* one of so many drops goes to gg_events; 0: none */
+	__u32 pad;
 };
 
-_Static_assert(sizeof(struct gg_cfg) == 16, "layout is ABI");
+_Static_assert(sizeof(struct gg_cfg) == 32, "layout is ABI");
+
+/*
+ * ---- limits
+ *
+ * A bucket is one word: tokens left and the tick when it was last filled. The
+ * unit of tokens is chosen so that both the refill per tick and the cost are
+ * whole numbers: rate r per second at HZ ticks is a refill of r and a cost of
+ * HZ, both divided by their greatest common divisor. Nothing is rounded.
+ */
+struct gg_rate {
+	__u32 refill; /* tokens a tick */
+	__u32 cost;   /* tokens a packet, a byte or a connection */
+	__u32 burst;  /* tokens at most; 0: this is not limited */
+};
+
+#define GG_RULES_MAX   2
+#define GG_RULE_SHADOW (1u << 0) /* count what would be dropped */
+#define GG_RULE_FINE   (1u << 1) /* ticks are microseconds, not jiffies */
+
+/* One bucket of each kind per source, a source being a prefix of that many
+ * bits. */
+struct gg_rule {
+	struct gg_rate packets, bytes, connections;
+	__u8 plen4, plen6; /* 1..32, 1..128 */
+	__u8 flags;        /* GG_RULE_* */
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct gg_rule) == 40, "layout is ABI");
+
+/* Value of gg_limit, by slot. */
+struct gg_limit {
+	__u32 count; /* rules in use */
+	__u32 pad;
+	struct gg_rule rules[GG_RULES_MAX];
+};
+
+_Static_assert(sizeof(struct gg_limit) == 88, "layout is ABI");
+
+/* Keys of gg_rl4 and gg_rl6; bits of the address beyond plen are 0. */
+struct gg_rl4_key {
+	__u16 slot;
+	__u8 family; /* 4 or 6, for the reader of a dump */
+	__u8 plen;
+	__u8 ip[4];
+};
+
+struct gg_rl6_key {
+	__u16 slot;
+	__u8 family;
+	__u8 plen;
+	__u8 ip[16];
+};
+
+_Static_assert(sizeof(struct gg_rl4_key) == 8, "layout is ABI");
+_Static_assert(sizeof(struct gg_rl6_key) == 20, "layout is ABI");
+
+union gg_bucket {
+	__u64 word;
+	struct {
+		__u32 tokens; /* left at stamp */
+		__u32 stamp;  /* low bits of the clock, in ticks */
+	};
+};
+
+/* What a source has left. dropped is exact up to 64, then moves in steps of
+ * 64, so that a refused packet writes nothing. */
+struct gg_source {
+	union gg_bucket packets, bytes, connections;
+	__u64 dropped;
+};
+
+_Static_assert(sizeof(struct gg_source) == 32, "layout is ABI");
+
+/*
+ * Value of gg_sketch: a cache line of eight cells. A source has two of them
+ * (one of 0..3 for row 0, one of 4..7 for row 1) for each of its buckets. A
+ * cell is a time up to which its sources have spent, in ticks << 24: sources
+ * of different rates can share one, and sharing only makes it stricter.
+ * Lines from GG_SKETCH_LINES on are those of rules with GG_RULE_FINE.
+ */
+#define GG_SKETCH_LINES 32768
+#define GG_SKETCH_CELLS 8
+#define GG_SKETCH_SHIFT 24
+
+struct gg_sketch_line {
+	__u64 cells[GG_SKETCH_CELLS];
+};
+
+/* Key of gg_list: prefixes that are denied or allowed, the longest counts. */
+struct gg_list_key {
+	__u32 plen; /* of the IPv4-mapped form: 96 and more for IPv4 */
+	__u8 ip[16];
+};
+
+enum gg_list_action { GG_LIST_ALLOW = 1, GG_LIST_DENY };
+
+#define GG_LIST_MAX 16384
+
+struct gg_list {
+	__u32 action; /* enum gg_list_action; allowed: no limit applies */
+	__u32 index;  /* of its hits in gg_list_hits */
+};
+
+/* Key of gg_block: sources whose new connections to a listener are dropped
+ * because of what they did there (control writes them). */
+struct gg_block_key {
+	__u8 ip[16];
+	__u32 slot;
+};
+
+struct gg_block {
+	__u64 until_ns; /* CLOCK_MONOTONIC */
+	__u64 dropped;
+};
+
+#define GG_BLOCKS_MAX 16384
+
+/* What gg_events carries: a sample of the packets that were dropped. */
+struct gg_event {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 ifindex;
+	__u16 slot;
+	__u16 reason; /* enum gg_reason */
+	__u8 from[16], to[16];
+	__be16 from_port_be, to_port_be;
+	__u16 length; /* of the frame, in bytes */
+	__u8 l4_proto;
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct gg_event) == 56, "layout is ABI");
+
+/*
+ * ---- steering
+ *
+ * gg_ring holds a Maglev ring per service. A slot of it is stable when current
+ * and base are the same and no flag is set: its packets need no lookup of their
+ * connection. When the ring changes, current is the new owner and base the one
+ * whose connections are still there.
+ */
+#define GG_RING_SLOTS 65537
+
+#define GG_RING_MOVED  (1u << 0) /* new connections are kept, others go to base */
+#define GG_RING_PINNED (1u << 1) /* only what was kept goes elsewhere */
+
+struct gg_ring_slot {
+	__u16 current, base; /* indices of gg_backend; 0: none */
+	__u16 flags;         /* GG_RING_* */
+	__u16 epoch;         /* of the last change, for the reader of a dump */
+};
+
+_Static_assert(sizeof(struct gg_ring_slot) == 8, "layout is ABI");
+
+#define GG_SERVICE_ALWAYS  (1u << 0) /* every connection is kept and looked up */
+#define GG_SERVICE_STICKY  (1u << 1) /* UDP: every flow is kept */
+
+/* Value of gg_service, by slot. */
+struct gg_service {
+	__u32 flags; /* GG_SERVICE_* */
+	__u32 idle_s; /* a UDP flow is over after so long without a packet */
+};
+
+#define GG_BACKENDS_MAX 4096 /* 1..4095 */
+
+/* A cache line each. */
+struct gg_backend {
+	__u8 ip[16];        /* IPv4-mapped */
+	__u8 source_ip[16]; /* mode nat: the box's address on the way there */
+	__be16 port_be;
+	__u16 slot;    /* of its service */
+	__u32 ifindex; /* of the way there; 0: no next hop is known */
+	__u8 to_mac[6], from_mac[6];
+	__u16 mtu; /* of the way there, in bytes of IP */
+	__u16 pad;
+	__u32 pad2[2];
+};
+
+_Static_assert(sizeof(struct gg_backend) == 64, "layout is ABI");
+
+struct gg_backend_hits {
+	__u64 packets, bytes, connections;
+};
+
+/* Value of gg_reverse, whose key is a backend as struct gg_vip_key: mode
+ * route, what its answers get as source. */
+struct gg_reverse {
+	__u8 ip[16];
+	__be16 port_be;
+	__u16 slot;
+};
+
+struct gg_flow4 {
+	__u8 from[4], to[4];
+	__be16 from_port_be, to_port_be;
+	__u8 l4_proto;
+	__u8 pad[3];
+};
+
+struct gg_flow6 {
+	__u8 from[16], to[16];
+	__be16 from_port_be, to_port_be;
+	__u8 l4_proto;
+	__u8 pad[3];
+};
+
+_Static_assert(sizeof(struct gg_flow4) == 16, "layout is ABI");
+_Static_assert(sizeof(struct gg_flow6) == 40, "layout is ABI");
+
+/* Value of gg_ct4 and gg_ct6: a connection that is not where its slot of the
+ * ring would send it, or of a service that keeps all. */
+struct gg_connection {
+	__u16 backend;
+	__u16 ring_slot_low; /* low bits of the slot of the ring */
+	__u32 seen_s;        /* CLOCK_MONOTONIC, some ticks coarse */
+};
+
+/* Value of gg_nat4 and gg_nat6: what the packet becomes. Each connection has
+ * two entries, one for each direction. */
+struct gg_nat4 {
+	struct gg_flow4 to;
+	__u32 ifindex;
+	__u8 to_mac[6], from_mac[6];
+	__u16 backend;
+	__u8 reverse; /* 1: from the backend to the client */
+	__u8 closing; /* FIN or RST was seen: 1 from here, 2 from there */
+	__u16 slot;
+	__u16 pad;
+	__u32 seen_s;
+};
+
+struct gg_nat6 {
+	struct gg_flow6 to;
+	__u32 ifindex;
+	__u8 to_mac[6], from_mac[6];
+	__u16 backend;
+	__u8 reverse, closing;
+	__u16 slot;
+	__u16 pad;
+	__u32 seen_s;
+};
+
+_Static_assert(sizeof(struct gg_nat4) == 44, "layout is ABI");
+_Static_assert(sizeof(struct gg_nat6) == 68, "layout is ABI");
+
+/* Ports that mode nat gives away: below those that Linux takes by itself. */
+#define GG_NAT_PORT_FIRST 1024
+#define GG_NAT_PORTS      31744
+
+struct gg_fragment_key {
+	__u8 from[16], to[16];
+	__be32 id_be;
+	__u8 l4_proto;
+	__u8 pad[3];
+};
+
+/* What its first fragment said. */
+struct gg_fragment {
+	__be16 from_port_be, to_port_be;
+	__u32 seen_s;
+};
 
 #endif

@@ -53,7 +53,7 @@ gg_gateway(struct xdp_md *ctx)
 	reason = parse_packet(data, end, &packet);
 	if (packet.has_ports) {
 		vip = bpf_map_lookup_elem(&gg_vip, &packet.to);
-		if (vip != NULL && vip->slot < GG_LISTENERS_MAX) {
+		if (vip != NULL && vip->slot < GG_SLOTS_MAX) {
 			slot = vip->slot;
 			reason = packet.tcp_request ?
 				GG_REASON_pass_listener_syn :

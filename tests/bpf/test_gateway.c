@@ -25,7 +25,7 @@
 #define MUTATED 100000
 
 struct counted {
-	struct gg_count of[GG_LISTENERS_MAX][GG_REASON_COUNT];
+	struct gg_count of[GG_SLOTS_MAX][GG_REASON_COUNT];
 };
 
 static struct gateway_bpf *gateway;
@@ -34,22 +34,24 @@ static void
 counters_read(struct counted *sum)
 {
 	int cpus = libbpf_num_possible_cpus();
-	struct gg_count *values =
-		xcalloc((size_t)cpus, sizeof(struct gg_counters));
+	struct gg_counters *values = xcalloc((size_t)cpus, sizeof(*values));
 
 	memset(sum, 0, sizeof(*sum));
-	for (uint32_t slot = 0; slot < GG_LISTENERS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < GG_SLOTS_MAX; slot++) {
 		assert_int_equal(
 			bpf_map_lookup_elem(
 				bpf_map__fd(gateway->maps.gg_reason), &slot,
 				values),
 			0);
 		for (int i = 0; i < cpus * GG_REASON_COUNT; i++) {
+			const struct gg_count *from =
+				(const struct gg_count *)&values[i / GG_REASON_COUNT] +
+				i % GG_REASON_COUNT;
 			struct gg_count *to =
 				&sum->of[slot][i % GG_REASON_COUNT];
 
-			to->packets += values[i].packets;
-			to->bytes += values[i].bytes;
+			to->packets += from->packets;
+			to->bytes += from->bytes;
 		}
 	}
 	free(values);
@@ -68,7 +70,7 @@ assert_counted(const struct counted *expected, const char *what)
 	struct counted now;
 
 	counters_read(&now);
-	for (uint32_t s = 0; s < GG_LISTENERS_MAX; s++) {
+	for (uint32_t s = 0; s < GG_SLOTS_MAX; s++) {
 		for (int r = 0; r < GG_REASON_COUNT; r++) {
 			if (memcmp(&now.of[s][r], &expected->of[s][r],
 				    sizeof(now.of[s][r])) == 0)
@@ -146,7 +148,7 @@ packets_in(const struct counted *c)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t s = 0; s < GG_LISTENERS_MAX; s++) {
+	for (uint32_t s = 0; s < GG_SLOTS_MAX; s++) {
 		for (int r = 0; r < GG_REASON_COUNT; r++)
 			sum += c->of[s][r].packets;
 	}
@@ -209,9 +211,17 @@ test_maps_tell_their_types(void **state)
 	(void)state;
 	bpf_object__for_each_map(map, gateway->obj)
 	{
+		assert_true(strlen(bpf_map__name(map)) <= 15);
+		switch (bpf_map__type(map)) {
+		case BPF_MAP_TYPE_RINGBUF: /* the kernel takes no types here */
+		case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+		case BPF_MAP_TYPE_DEVMAP_HASH:
+			continue;
+		default:
+			break;
+		}
 		assert_int_not_equal(bpf_map__btf_key_type_id(map), 0);
 		assert_int_not_equal(bpf_map__btf_value_type_id(map), 0);
-		assert_true(strlen(bpf_map__name(map)) <= 15);
 	}
 }
 

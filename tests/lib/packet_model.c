@@ -11,8 +11,8 @@ const struct packet_listener packet_listeners[] = {
 	{ "2001:db8::2", 80, IPPROTO_TCP, 2 },
 	{ "::ffff:198.51.100.1", 53, IPPROTO_UDP, 3 },
 	{ "2001:db8::2", 53, IPPROTO_UDP, 4 },
-	{ "::ffff:198.51.100.1", 443, IPPROTO_TCP, GG_LISTENERS_MAX - 1 },
-	{ "::ffff:198.51.100.1", 666, IPPROTO_TCP, GG_LISTENERS_MAX },
+	{ "::ffff:198.51.100.1", 443, IPPROTO_TCP, GG_SLOTS_MAX - 1 },
+	{ "::ffff:198.51.100.1", 666, IPPROTO_TCP, GG_SLOTS_MAX },
 	{ NULL, 0, 0, 0 },
 };
 
@@ -42,7 +42,7 @@ const struct packet_row packet_rows[] = {
 	{ "UDP without checksum", "eth ip4 udp to=53 sum=0", 3,
 		R(pass_listener) },
 	{ "the highest slot", "eth ip4 tcp to=443 flags=S",
-		GG_LISTENERS_MAX - 1, R(pass_listener_syn) },
+		GG_SLOTS_MAX - 1, R(pass_listener_syn) },
 	{ "an entry whose slot does not exist is no listener",
 		"eth ip4 tcp to=666", 0, R(pass_no_vip_tcp) },
 	{ "TCP over IPv6 to a listener", "eth ip6 tcp to=80 flags=S", 2,
@@ -232,7 +232,7 @@ slot_find(const struct gg_vip_key *wanted)
 	for (size_t i = 0; packet_listeners[i].ip != NULL; i++) {
 		packet_listener_key(&packet_listeners[i], &key);
 		if (memcmp(&key, wanted, sizeof(key)) == 0 &&
-			packet_listeners[i].slot < GG_LISTENERS_MAX)
+			packet_listeners[i].slot < GG_SLOTS_MAX)
 			return packet_listeners[i].slot;
 	}
 	return 0;

@@ -493,7 +493,7 @@ fastpath_counters(const struct fastpath *f, uint32_t slot,
 	struct gg_counters sum = { 0 };
 	struct gg_count counts[GG_REASON_COUNT];
 
-	if (slot >= GG_LISTENERS_MAX)
+	if (slot >= GG_SLOTS_MAX)
 		return -1;
 	for (size_t i = 0; i < f->sets.count; i++) {
 		if (maps_count(&f->sets.list[i].maps, slot, &sum) != 0)

@@ -22,21 +22,68 @@ _Static_assert(GG_LISTENERS_MAX == LISTENERS_MAX,
 #define PROGRAM_MAPS_MAX 64
 
 struct shape {
-	uint32_t type, key_size, value_size, max_entries;
+	uint32_t type, key_size, value_size;
+	uint32_t max_entries; /* at least; 0: any */
 };
 
 const char *const map_names[MAP_COUNT] = {
 	[MAP_CFG] = GG_MAP_CFG,
 	[MAP_VIP] = GG_MAP_VIP,
 	[MAP_REASON] = GG_MAP_REASON,
+	[MAP_LIMIT] = GG_MAP_LIMIT,
+	[MAP_RL4] = GG_MAP_RL4,
+	[MAP_RL6] = GG_MAP_RL6,
+	[MAP_SKETCH] = GG_MAP_SKETCH,
+	[MAP_LIST] = GG_MAP_LIST,
+	[MAP_LIST_HITS] = GG_MAP_LIST_HITS,
+	[MAP_BLOCK] = GG_MAP_BLOCK,
+	[MAP_EVENTS] = GG_MAP_EVENTS,
+	[MAP_RING] = GG_MAP_RING,
+	[MAP_BACKEND] = GG_MAP_BACKEND,
+	[MAP_BACKEND_HITS] = GG_MAP_BACKEND_HITS,
+	[MAP_SERVICE] = GG_MAP_SERVICE,
+	[MAP_REVERSE] = GG_MAP_REVERSE,
+	[MAP_CT4] = GG_MAP_CT4,
+	[MAP_CT6] = GG_MAP_CT6,
+	[MAP_NAT4] = GG_MAP_NAT4,
+	[MAP_NAT6] = GG_MAP_NAT6,
+	[MAP_FRAGMENT] = GG_MAP_FRAGMENT,
+	[MAP_TX] = GG_MAP_TX,
 };
 
+#define SHAPE(type, key, value, entries)                                       \
+	{ BPF_MAP_TYPE_##type, sizeof(key), sizeof(value), entries }
+
 static const struct shape shapes[MAP_COUNT] = {
-	[MAP_CFG] = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct gg_cfg), 1 },
-	[MAP_VIP] = { BPF_MAP_TYPE_HASH, sizeof(struct gg_vip_key),
-		sizeof(struct gg_vip), GG_VIPS_MAX },
-	[MAP_REASON] = { BPF_MAP_TYPE_PERCPU_ARRAY, 4,
-		sizeof(struct gg_counters), GG_LISTENERS_MAX },
+	[MAP_CFG] = SHAPE(ARRAY, uint32_t, struct gg_cfg, 1),
+	[MAP_VIP] = SHAPE(HASH, struct gg_vip_key, struct gg_vip, GG_VIPS_MAX),
+	[MAP_REASON] = SHAPE(PERCPU_ARRAY, uint32_t, struct gg_counters,
+		GG_SLOTS_MAX),
+	[MAP_LIMIT] = SHAPE(ARRAY, uint32_t, struct gg_limit, GG_SLOTS_MAX),
+	[MAP_RL4] = SHAPE(LRU_HASH, struct gg_rl4_key, struct gg_source, 0),
+	[MAP_RL6] = SHAPE(LRU_HASH, struct gg_rl6_key, struct gg_source, 0),
+	[MAP_SKETCH] = SHAPE(ARRAY, uint32_t, struct gg_sketch_line,
+		2 * GG_SKETCH_LINES),
+	[MAP_LIST] = SHAPE(LPM_TRIE, struct gg_list_key, struct gg_list,
+		GG_LIST_MAX),
+	[MAP_LIST_HITS] = SHAPE(PERCPU_ARRAY, uint32_t, uint64_t, GG_LIST_MAX),
+	[MAP_BLOCK] = SHAPE(LRU_HASH, struct gg_block_key, struct gg_block, 0),
+	[MAP_EVENTS] = { BPF_MAP_TYPE_RINGBUF, 0, 0, 0 },
+	[MAP_RING] = SHAPE(ARRAY_OF_MAPS, uint32_t, uint32_t, GG_SLOTS_MAX),
+	[MAP_BACKEND] = SHAPE(ARRAY, uint32_t, struct gg_backend,
+		GG_BACKENDS_MAX),
+	[MAP_BACKEND_HITS] = SHAPE(PERCPU_ARRAY, uint32_t,
+		struct gg_backend_hits, GG_BACKENDS_MAX),
+	[MAP_SERVICE] = SHAPE(ARRAY, uint32_t, struct gg_service, GG_SLOTS_MAX),
+	[MAP_REVERSE] = SHAPE(HASH, struct gg_vip_key, struct gg_reverse,
+		GG_BACKENDS_MAX),
+	[MAP_CT4] = SHAPE(LRU_HASH, struct gg_flow4, struct gg_connection, 0),
+	[MAP_CT6] = SHAPE(LRU_HASH, struct gg_flow6, struct gg_connection, 0),
+	[MAP_NAT4] = SHAPE(LRU_HASH, struct gg_flow4, struct gg_nat4, 0),
+	[MAP_NAT6] = SHAPE(LRU_HASH, struct gg_flow6, struct gg_nat6, 0),
+	[MAP_FRAGMENT] = SHAPE(LRU_HASH, struct gg_fragment_key,
+		struct gg_fragment, 0),
+	[MAP_TX] = SHAPE(DEVMAP_HASH, uint32_t, struct bpf_devmap_val, 0),
 };
 
 void
@@ -92,6 +139,8 @@ maps_open_pinned(struct maps *m, const char *pin_path, struct error *err)
 	maps_init(m);
 	for (int i = 0; i < MAP_COUNT; i++) {
 		fd = pins_get(pin_path, PINS_MAPS, map_names[i]);
+		if (fd < 0 && i != MAP_CFG)
+			continue;
 		if (fd < 0) {
 			error_errno(err, errno, "no pinned map %s",
 				map_names[i]);
@@ -150,13 +199,10 @@ maps_open_program(struct maps *m, uint32_t program_id, struct error *err)
 		if (maps_take_id(m, ids[i], err) != 0)
 			goto fail;
 	}
-	for (int i = 0; i < MAP_COUNT; i++) {
-		if (m->fd[i] < 0) {
-			error_set(err, ERROR_SYSTEM,
-				"program %u has no map %s", program_id,
-				map_names[i]);
-			goto fail;
-		}
+	if (m->fd[MAP_CFG] < 0) {
+		error_set(err, ERROR_SYSTEM, "program %u has no map %s",
+			program_id, map_names[MAP_CFG]);
+		goto fail;
 	}
 	return 0;
 fail:
@@ -167,15 +213,16 @@ fail:
 bool
 maps_equal(const struct maps *a, const struct maps *b)
 {
-	return memcmp(a->id, b->id, sizeof(a->id)) == 0;
+	return a->id[MAP_CFG] == b->id[MAP_CFG];
 }
 
 int
 maps_pin(const struct maps *m, const char *pin_path, struct error *err)
 {
 	for (int i = 0; i < MAP_COUNT; i++) {
-		if (pins_set(pin_path, PINS_MAPS, map_names[i], m->fd[i],
-			    err) != 0)
+		if (m->fd[i] >= 0 &&
+			pins_set(pin_path, PINS_MAPS, map_names[i], m->fd[i],
+				err) != 0)
 			return -1;
 	}
 	return 0;

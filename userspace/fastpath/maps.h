@@ -15,6 +15,25 @@ enum map_kind {
 	MAP_CFG,
 	MAP_VIP,
 	MAP_REASON,
+	MAP_LIMIT,
+	MAP_RL4,
+	MAP_RL6,
+	MAP_SKETCH,
+	MAP_LIST,
+	MAP_LIST_HITS,
+	MAP_BLOCK,
+	MAP_EVENTS,
+	MAP_RING,
+	MAP_BACKEND,
+	MAP_BACKEND_HITS,
+	MAP_SERVICE,
+	MAP_REVERSE,
+	MAP_CT4,
+	MAP_CT6,
+	MAP_NAT4,
+	MAP_NAT6,
+	MAP_FRAGMENT,
+	MAP_TX,
 	MAP_COUNT,
 };
 
@@ -29,10 +48,12 @@ void maps_init(struct maps *m);
 void maps_close(struct maps *m);
 /* Takes fd, after checking that it has the shape the contract demands. */
 int maps_take(struct maps *m, enum map_kind kind, int fd, struct error *err);
-/* 0: all found. -1: err says what is missing or has another shape; *m is
- * closed then. */
+/* 0: gg_cfg and perhaps others found; what an older version did not have yet
+ * stays closed. -1: err says what is missing or has another shape; *m is closed
+ * then. */
 int maps_open_pinned(struct maps *m, const char *pin_path, struct error *err);
 int maps_open_program(struct maps *m, uint32_t program_id, struct error *err);
+/* The same gg_cfg: a program may not use all that its set has. */
 bool maps_equal(const struct maps *a, const struct maps *b);
 int maps_pin(const struct maps *m, const char *pin_path, struct error *err);
 /* Fills in gg_cfg what the daemon knows, leaving flags and seed that stand

@@ -101,11 +101,11 @@ sync_plan(const struct fastpath_listener *set, size_t count,
 	*entries = NULL;
 	*entry_count = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (set[i].slot == 0 || set[i].slot >= GG_LISTENERS_MAX) {
+		if (set[i].slot == 0 || set[i].slot >= GG_SLOTS_MAX) {
 			free(plan.entries);
 			return error_set(err, ERROR_LIMIT,
 				"listener slot %u is out of 1..%d", set[i].slot,
-				GG_LISTENERS_MAX - 1);
+				GG_SLOTS_MAX - 1);
 		}
 		plan_add_listener(&plan, &set[i], local, local_count);
 	}

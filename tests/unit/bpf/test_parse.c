@@ -95,7 +95,7 @@ test_mutated_packets(void **state)
 		packet_mutate(packet_data(&p), &p.length, &random);
 		verdict = judge(packet_data(&p), p.length);
 		assert_true(verdict.reason < GG_REASON_COUNT);
-		assert_true(verdict.slot < GG_LISTENERS_MAX);
+		assert_true(verdict.slot < GG_SLOTS_MAX);
 	}
 }
 
