@@ -22,6 +22,8 @@
 #define TRUSTED_MAX        1024
 #define MINUTE             60000
 #define BODY_BYTES_MAX     (UINT64_C(1) << 50)
+#define MAP_MIN            1024 /* less evicts what is in use */
+#define MAP_MAX            (1u << 24)
 
 static int
 text_given(const char *text, struct error *err)
@@ -303,6 +305,15 @@ xdp_check(void *base, struct error *err)
 {
 	const struct settings *s = base;
 
+static const struct schema_field maps_fields[] = {
+	NUMBER("connections", xdp_maps.connections, MAP_MIN, MAP_MAX, 65536),
+	NUMBER("fragments", xdp_maps.fragments, MAP_MIN, MAP_MAX, 4096),
+	NUMBER("nat", xdp_maps.nat, MAP_MIN, MAP_MAX, 65536),
+	NUMBER("sources", xdp_maps.sources, MAP_MIN, MAP_MAX, 65536),
+	{ .name = NULL },
+};
+TABLE(maps);
+
 	for (size_t i = 0; i < s->interface_count; i++)
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(s->interfaces[i].name,
@@ -326,11 +337,11 @@ static const struct schema_field xdp_fields[] = {
 		SCHEMA_AT(settings, xdp_keep),
 		.words = stop_words },
 	TEXT("pinPath", xdp_pin_path, text_given, "/sys/fs/bpf/gloo-gateway"),
-	SCHEMA_NOT_YET("maps"),
 	{ .name = NULL },
 };
 
 static const struct schema xdp_schema = {
+	GROUP("maps", maps_schema),
 	.fields = xdp_fields,
 	.size = sizeof(struct settings),
 	.check = xdp_check,

@@ -30,6 +30,10 @@ struct settings {
 	char *config_directory;    /* directoryConfigSource.directory */
 	char *secret_directory;
 	char *state_directory;
+struct settings_maps { /* entries */
+	uint32_t sources, connections, nat, fragments;
+};
+
 	char *admin_socket; /* /run/gloo-gateway/admin.sock; proxy.sock beside */
 	char *admin_http;   /* "127.0.0.1:9091" or NULL */
 	char *resolvers;    /* dns.servers "127.0.0.1:5353,..." or NULL: system */
@@ -63,6 +67,7 @@ struct settings {
 };
 
 /* NULL path: the defaults. */
+	struct settings_maps xdp_maps; /* 65536 each, fragments 4096 */
 struct settings *settings_read(const char *path, struct error *err);
 void settings_free(struct settings *s);
 

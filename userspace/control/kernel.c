@@ -61,6 +61,12 @@ kernel_open(struct control *c)
 	int fd;
 
 	for (size_t i = 0; i < s->interface_count; i++) {
+		.sizes = {
+			.sources = s->xdp_maps.sources,
+			.connections = s->xdp_maps.connections,
+			.nat = s->xdp_maps.nat,
+			.fragments = s->xdp_maps.fragments,
+		},
 		interfaces[i].name = s->interfaces[i].name;
 		interfaces[i].mode = modes[s->interfaces[i].mode];
 	}

@@ -86,6 +86,17 @@ lasting_keep(struct settings *now, struct settings *old)
 }
 
 static bool
+/* Maps that exist keep their size. */
+static void
+maps_note(const struct settings *now, const struct settings *old)
+{
+	if (now->interface_count > 0 && old->interface_count > 0 &&
+		memcmp(&now->xdp_maps, &old->xdp_maps,
+			sizeof(now->xdp_maps)) != 0)
+		log_warn("settings: xdp.maps takes effect when the maps are "
+			 "made anew, after a stop with xdp.onStop: detach");
+}
+
 has_interface(const struct settings *s, const struct settings_interface *i,
 	bool mode_too)
 {
@@ -104,6 +115,7 @@ kernel_apply(struct control *c, const struct settings *old)
 	bool gone = false, come = false;
 
 	for (size_t i = 0; i < old->interface_count; i++)
+	maps_note(now, old);
 		gone |= !has_interface(now, &old->interfaces[i], false);
 	for (size_t i = 0; i < now->interface_count; i++)
 		come |= !has_interface(old, &now->interfaces[i], true);

@@ -40,9 +40,19 @@ struct fastpath_interface {
 	char problem[256]; /* why not attached, or empty */
 };
 
+/* Entries of the tables that grow with the clients; 0: as the object has it.
+ * Maps that are found keep the size that they have. */
+struct fastpath_sizes {
+	uint32_t sources;     /* gg_rl4 and gg_rl6 each */
+	uint32_t connections; /* gg_ct4 and gg_ct6 each */
+	uint32_t nat;         /* gg_nat4 and gg_nat6 each */
+	uint32_t fragments;   /* gg_fragment */
+};
+
 struct fastpath_options {
 	const char *pin_path;
 	const char *object; /* NULL: the object built into the program */
+	struct fastpath_sizes sizes;
 	const struct fastpath_interface_option {
 		const char *name;
 		enum fastpath_mode mode;
@@ -87,9 +97,14 @@ int fastpath_counters(const struct fastpath *f, uint32_t slot,
 /* Bytes of memory the maps take (for `check`). */
 uint64_t fastpath_map_bytes(const struct fastpath *f);
 
-/* One-shot commands of `gloo-gateway xdp attach|detach|status DEV`. Text for
- * the operator goes to out. */
+/* Adds a sentence about maps whose size is not the one asked for; nothing when
+ * there are none. */
+void fastpath_sizes_explain(const struct fastpath *f, struct str *out);
+/* One-shot commands of `gloo-gateway xdp attach|detach|status DEV`; the
+ * interfaces of the options are not looked at. Text for the operator goes to
+ * out. */
 int fastpath_command(const char *verb, const char *device,
-	const char *pin_path, struct str *out, struct error *err);
+	const struct fastpath_options *options, struct str *out,
+	struct error *err);
 
 #endif

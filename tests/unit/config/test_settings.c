@@ -83,6 +83,10 @@ defaults_check(const struct settings *s)
 	assert_false(s->xdp_keep);
 	assert_null(s->xdp_object);
 	assert_int_equal(s->interface_count, 0);
+	assert_int_equal(s->xdp_maps.sources, 65536);
+	assert_int_equal(s->xdp_maps.connections, 65536);
+	assert_int_equal(s->xdp_maps.nat, 65536);
+	assert_int_equal(s->xdp_maps.fragments, 4096);
 	assert_null(s->access_log);
 }
 
@@ -173,7 +177,8 @@ test_all(void **state)
 		"  connectionsPerSource: 0}\n"
 		"trustedProxies: [10.0.0.0/8, \"::1\"]\n"
 		"xdp: {pinPath: /pins, onStop: keep, object: a.bpf.o,\n"
-		"  interfaces: [{name: eth0}, {name: v1, mode: native}]}\n"
+		"  interfaces: [{name: eth0}, {name: v1, mode: native}],\n"
+		"  maps: {sources: 1048576, nat: 4096, fragments: 1024}}\n"
 		"accessLog: {path: /var/log/a}\n",
 		&err);
 
@@ -200,6 +205,10 @@ test_all(void **state)
 	assert_int_equal(s->interface_count, 2);
 	assert_string_equal(s->interfaces[0].name, "eth0");
 	assert_int_equal(s->interfaces[0].mode, SETTINGS_XDP_AUTO);
+	assert_int_equal(s->xdp_maps.sources, 1048576);
+	assert_int_equal(s->xdp_maps.connections, 65536);
+	assert_int_equal(s->xdp_maps.nat, 4096);
+	assert_int_equal(s->xdp_maps.fragments, 1024);
 	assert_int_equal(s->interfaces[1].mode, SETTINGS_XDP_NATIVE);
 	settings_free(s);
 	free(want);
@@ -269,7 +278,19 @@ test_refused(void **state)
 			":1: xdp.onStop: expected one of detach, keep, found "
 			"\"stay\"" },
 		{ "xdp: {maps: {flows: 1}}\n",
-			":1: xdp.maps: is not supported yet" },
+			":1: xdp.maps: unknown key \"flows\"" },
+		{ "xdp: {maps: {sources: 1000}}\n",
+			":1: xdp.maps.sources: expected 1024 to 16777216, "
+			"found 1000" },
+		{ "xdp:\n  maps:\n    nat: 16777217\n",
+			":3: xdp.maps.nat: expected 1024 to 16777216, found "
+			"16777217" },
+		{ "xdp: {maps: {connections: many}}\n",
+			":1: xdp.maps.connections: expected a number, found a "
+			"string" },
+		{ "xdp: {maps: {fragments: -1}}\n",
+			":1: xdp.maps.fragments: expected 1024 to 16777216, "
+			"found -1" },
 		{ "discoveryNamespace: Gloo\n",
 			":1: discoveryNamespace: \"Gloo\" is not a valid name: "
 			"1 to 253 of a-z, 0-9, \"-\" and \".\", beginning and "
