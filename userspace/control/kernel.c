@@ -32,7 +32,7 @@ interfaces_log(const struct control *c)
 }
 
 static void
-on_addresses(int fd, unsigned what, void *arg)
+on_change(int fd, unsigned what, void *arg)
 {
 	struct control *c = arg;
 
@@ -43,6 +43,8 @@ on_addresses(int fd, unsigned what, void *arg)
 
 void
 kernel_open(struct control *c)
+	if (c->running && !c->stopping)
+		kernel_look(c);
 {
 	static const enum fastpath_mode modes[] = {
 		[SETTINGS_XDP_AUTO] = FASTPATH_AUTO,
@@ -75,7 +77,7 @@ kernel_open(struct control *c)
 	fd = fastpath_watch_fd(c->fastpath);
 	if (fd >= 0)
 		c->kernel_watch =
-			loop_fd_new(c->loop, fd, LOOP_READ, on_addresses, c);
+			loop_fd_new(c->loop, fd, LOOP_READ, on_change, c);
 	c->listeners_stale = true;
 	interfaces_log(c);
 }

@@ -84,8 +84,9 @@ struct fastpath_listener {
  * the kernel holds it (or there is no kernel half); -1 and err else. */
 int fastpath_listeners_set(struct fastpath *f,
 	const struct fastpath_listener *set, size_t count, struct error *err);
-/* Readable when local addresses changed (rtnetlink), then call
- * fastpath_addresses_changed(); -1 when there is nothing to watch. */
+/* Readable when local addresses or an interface changed (rtnetlink), its XDP
+ * program among that: then call fastpath_addresses_changed() and
+ * fastpath_repair(). -1 when there is nothing to watch. */
 int fastpath_watch_fd(const struct fastpath *f);
 void fastpath_addresses_changed(struct fastpath *f);
 
@@ -96,10 +97,10 @@ int fastpath_counters(const struct fastpath *f, uint32_t slot,
 	fastpath_counter_f *cb, void *arg);
 /* Bytes of memory the maps take (for `check`). */
 uint64_t fastpath_map_bytes(const struct fastpath *f);
-
 /* Adds a sentence about maps whose size is not the one asked for; nothing when
  * there are none. */
 void fastpath_sizes_explain(const struct fastpath *f, struct str *out);
+
 /* One-shot commands of `gloo-gateway xdp attach|detach|status DEV`; the
  * interfaces of the options are not looked at. Text for the operator goes to
  * out. */
