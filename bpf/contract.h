@@ -459,4 +459,54 @@ struct gg_fragment {
 	__u32 seen_s;
 };
 
+/*
+ * ---- sockets
+ *
+ * sockets.bpf.c, an object of its own beside the XDP program: which listening
+ * socket a new connection gets. gg_socket holds the sockets of each listener's
+ * workers.
+ */
+#define GG_PROGRAM_WORKER "gg_worker" /* of groups of SO_REUSEPORT */
+#define GG_PROGRAM_LOOKUP "gg_lookup" /* of the network namespace */
+
+#define GG_MAP_SOCKET   "gg_socket"
+#define GG_MAP_LISTENER "gg_listener"
+#define GG_MAP_BIND     "gg_bind"
+
+#define GG_WORKERS_MAX 64
+#define GG_SOCKETS_MAX (GG_LISTENERS_MAX * GG_WORKERS_MAX)
+#define GG_SOCKET_KEY(slot, worker) ((slot)*GG_WORKERS_MAX + (worker))
+
+/* Value of gg_listener, whose key is the address that its sockets are bound
+ * to, as struct gg_vip_key. */
+struct gg_listener {
+	__u32 slot;
+	__u32 workers; /* CPU n goes to worker n % workers; 0: by hash */
+};
+
+_Static_assert(sizeof(struct gg_listener) == 8, "layout is ABI");
+
+/* Key of gg_bind: further addresses of listeners; the longest counts. */
+struct gg_bind_key {
+	__u32 plen; /* GG_BIND_PLEN */
+	__u8 l4_proto;
+	__u8 pad;
+	__be16 port_be;
+	__u8 ip[16]; /* IPv4-mapped */
+};
+
+_Static_assert(sizeof(struct gg_bind_key) == 24, "layout is ABI");
+
+#define GG_BIND_PLEN(bits) (32 + (bits))
+#define GG_BINDS_MAX       4096
+
+struct gg_bind {
+	__u32 slot;
+	__u32 pad;
+	__u64 connections; /* requests that were brought to the listener */
+	__u64 no_socket;   /* it had none: as if the entry were not there */
+};
+
+_Static_assert(sizeof(struct gg_bind) == 24, "layout is ABI");
+
 #endif
