@@ -240,10 +240,21 @@ static const struct schema_field dns_fields[] = {
 };
 TABLE(dns);
 
+static const struct schema_word steering_words[] = {
+	{ "auto", SETTINGS_STEERING_AUTO },
+	{ "cpu", SETTINGS_STEERING_CPU },
+	{ "hash", SETTINGS_STEERING_HASH },
+	{ NULL, 0 },
+};
+
 static const struct schema_field proxy_fields[] = {
 	MS("drainTimeout", drain_timeout_ms, 0, 60 * MINUTE, 30000),
 	MS("orphanTimeout", orphan_timeout_ms, 0, 24 * 60 * MINUTE,
 		10 * MINUTE),
+	{ .name = "steering",
+		.type = SCHEMA_WORD,
+		SCHEMA_AT(settings, steering),
+		.words = steering_words },
 	MS("stopDelay", stop_delay_ms, 0, 10 * MINUTE, 0),
 	TEXT("user", proxy_user, user_check, "gloo-gateway-proxy"),
 	NUMBER("workers", workers, 0, WORKERS_MAX, 0),
@@ -294,6 +305,15 @@ static const struct schema interface_schema = {
 	.size = sizeof(struct settings_interface),
 };
 
+static const struct schema_field maps_fields[] = {
+	NUMBER("connections", xdp_maps.connections, MAP_MIN, MAP_MAX, 65536),
+	NUMBER("fragments", xdp_maps.fragments, MAP_MIN, MAP_MAX, 4096),
+	NUMBER("nat", xdp_maps.nat, MAP_MIN, MAP_MAX, 65536),
+	NUMBER("sources", xdp_maps.sources, MAP_MIN, MAP_MAX, 65536),
+	{ .name = NULL },
+};
+TABLE(maps);
+
 static const struct schema_word stop_words[] = {
 	{ "detach", false },
 	{ "keep", true },
@@ -304,15 +324,6 @@ static int
 xdp_check(void *base, struct error *err)
 {
 	const struct settings *s = base;
-
-static const struct schema_field maps_fields[] = {
-	NUMBER("connections", xdp_maps.connections, MAP_MIN, MAP_MAX, 65536),
-	NUMBER("fragments", xdp_maps.fragments, MAP_MIN, MAP_MAX, 4096),
-	NUMBER("nat", xdp_maps.nat, MAP_MIN, MAP_MAX, 65536),
-	NUMBER("sources", xdp_maps.sources, MAP_MIN, MAP_MAX, 65536),
-	{ .name = NULL },
-};
-TABLE(maps);
 
 	for (size_t i = 0; i < s->interface_count; i++)
 		for (size_t j = 0; j < i; j++)
@@ -331,6 +342,7 @@ static const struct schema_field xdp_fields[] = {
 		SCHEMA_ARRAY_AT(settings, interfaces, interface_count),
 		.max = INTERFACES_MAX,
 		.sub = &interface_schema },
+	GROUP("maps", maps_schema),
 	TEXT("object", xdp_object, text_given, NULL),
 	{ .name = "onStop",
 		.type = SCHEMA_WORD,
@@ -341,7 +353,6 @@ static const struct schema_field xdp_fields[] = {
 };
 
 static const struct schema xdp_schema = {
-	GROUP("maps", maps_schema),
 	.fields = xdp_fields,
 	.size = sizeof(struct settings),
 	.check = xdp_check,

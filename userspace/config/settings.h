@@ -19,9 +19,19 @@ enum settings_xdp_mode {
 	SETTINGS_XDP_GENERIC,
 };
 
+enum settings_steering { /* which worker gets a new connection */
+	SETTINGS_STEERING_AUTO, /* by CPU where there are queues enough */
+	SETTINGS_STEERING_CPU,
+	SETTINGS_STEERING_HASH,
+};
+
 struct settings_interface {
 	char *name;
 	enum settings_xdp_mode mode;
+};
+
+struct settings_maps { /* entries */
+	uint32_t sources, connections, nat, fragments;
 };
 
 struct settings {
@@ -30,10 +40,6 @@ struct settings {
 	char *config_directory;    /* directoryConfigSource.directory */
 	char *secret_directory;
 	char *state_directory;
-struct settings_maps { /* entries */
-	uint32_t sources, connections, nat, fragments;
-};
-
 	char *admin_socket; /* /run/gloo-gateway/admin.sock; proxy.sock beside */
 	char *admin_http;   /* "127.0.0.1:9091" or NULL */
 	char *resolvers;    /* dns.servers "127.0.0.1:5353,..." or NULL: system */
@@ -42,6 +48,7 @@ struct settings_maps { /* entries */
 	/* proxy: */
 	char *proxy_user;       /* gloo-gateway-proxy */
 	uint32_t workers;       /* 0: one per CPU */
+	enum settings_steering steering;
 	uint64_t orphan_timeout_ms, stop_delay_ms, drain_timeout_ms;
 
 	/* limits: headBytes 61440, targetBytes 8192, fields 100, headTimeout
@@ -60,6 +67,7 @@ struct settings_maps { /* entries */
 	char *xdp_pin_path;
 	bool xdp_keep; /* onStop: keep */
 	char *xdp_object; /* xdp.object; NULL: the one built into the program */
+	struct settings_maps xdp_maps; /* 65536 each, fragments 4096 */
 	struct settings_interface *interfaces;
 	size_t interface_count;
 
@@ -67,7 +75,6 @@ struct settings_maps { /* entries */
 };
 
 /* NULL path: the defaults. */
-	struct settings_maps xdp_maps; /* 65536 each, fragments 4096 */
 struct settings *settings_read(const char *path, struct error *err);
 void settings_free(struct settings *s);
 

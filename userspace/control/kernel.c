@@ -1,11 +1,15 @@
 /* Control's dealings with the kernel half. */
 #include "control/kernel.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/relation.h"
+#include "control/steering.h"
 #include "fastpath/fastpath.h"
 #include "net/loop.h"
 
@@ -39,12 +43,12 @@ on_change(int fd, unsigned what, void *arg)
 	(void)fd;
 	(void)what;
 	fastpath_addresses_changed(c->fastpath);
+	if (c->running && !c->stopping)
+		kernel_look(c);
 }
 
 void
 kernel_open(struct control *c)
-	if (c->running && !c->stopping)
-		kernel_look(c);
 {
 	static const enum fastpath_mode modes[] = {
 		[SETTINGS_XDP_AUTO] = FASTPATH_AUTO,
@@ -57,18 +61,18 @@ kernel_open(struct control *c)
 	struct fastpath_options options = {
 		.pin_path = s->xdp_pin_path,
 		.object = s->xdp_object,
-		.interfaces = interfaces,
-		.interface_count = s->interface_count,
-	};
-	int fd;
-
-	for (size_t i = 0; i < s->interface_count; i++) {
 		.sizes = {
 			.sources = s->xdp_maps.sources,
 			.connections = s->xdp_maps.connections,
 			.nat = s->xdp_maps.nat,
 			.fragments = s->xdp_maps.fragments,
 		},
+		.interfaces = interfaces,
+		.interface_count = s->interface_count,
+	};
+	int fd;
+
+	for (size_t i = 0; i < s->interface_count; i++) {
 		interfaces[i].name = s->interfaces[i].name;
 		interfaces[i].mode = modes[s->interfaces[i].mode];
 	}
@@ -104,27 +108,83 @@ kernel_look(struct control *c)
 {
 	if (fastpath_repair(c->fastpath))
 		interfaces_log(c);
+	steering_look(c);
 	kernel_tell(c);
+}
+
+struct plan {
+	struct fastpath_listener *list;
+	size_t count;
+};
+
+static void
+plan_add(struct plan *plan, uint32_t slot, const struct addr *addr)
+{
+	plan->list = xreallocarray(plan->list, plan->count + 1,
+		sizeof(*plan->list));
+	plan->list[plan->count++] =
+		(struct fastpath_listener){ slot, *addr, IPPROTO_TCP };
+}
+
+/* Single addresses only: a prefix has too many for gg_vip. */
+static void
+plan_add_binds(struct plan *plan, const struct object *gateway)
+{
+	const struct model_gateway *g = gateway->model->gateway;
+	struct sockets_bind b;
+
+	for (size_t i = 0; i < g->bind_count; i++) {
+		struct addr addr = { 0 };
+
+		gateway_bind(g, i, &b);
+		memcpy(addr.ip, b.prefix.ip, sizeof(addr.ip));
+		if (b.prefix.bits != 128)
+			continue;
+		for (uint32_t port = b.first_port; port <= b.last_port;
+			port++) {
+			addr.port_be = htons((uint16_t)port);
+			plan_add(plan, gateway->slot, &addr);
+		}
+	}
+}
+
+static struct plan
+plan_make(const struct control *c)
+{
+	struct plan plan = { 0 };
+
+	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
+		const struct listener *l = listeners_get(c->listeners, slot);
+
+		if (l != NULL && l->closing == 0)
+			plan_add(&plan, slot, &l->addr);
+	}
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+
+		if (o->model != NULL && o->slot != 0)
+			plan_add_binds(&plan, o);
+	}
+	return plan;
 }
 
 void
 kernel_tell(struct control *c)
 {
-	struct fastpath_listener set[LISTENERS_MAX];
 	bool failed = c->kernel.code != ERROR_NONE;
-	size_t count = 0;
+	struct plan plan;
+	int rc;
 
 	if (!c->listeners_stale || c->fastpath == NULL || !c->listening)
 		return;
-	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
-		const struct listener *l = listeners_get(c->listeners, slot);
-
-		if (l != NULL && l->closing == 0)
-			set[count++] = (struct fastpath_listener){ slot,
-				l->addr, IPPROTO_TCP };
-	}
+	steering_tell(c);
+	plan = plan_make(c);
 	c->kernel = (struct error)ERROR_INIT;
-	if (fastpath_listeners_set(c->fastpath, set, count, &c->kernel) == 0) {
+	rc = fastpath_listeners_set(
+		c->fastpath, plan.list, plan.count, &c->kernel);
+	free(plan.list);
+	if (rc == 0) {
 		c->listeners_stale = false;
 		return;
 	}

@@ -149,11 +149,19 @@ upstream_warn(struct str *to, const struct object *o)
 }
 
 static void
-gateway_warn(struct str *to, const struct control *c)
+gateway_warn(
+	struct str *to, const struct control *c, const struct object *o)
 {
 	enum fastpath_state state;
-	char *interfaces;
+	char *interfaces, text[640];
 
+	if (o->model->gateway->bind_count > 0 &&
+		c->steering.code != ERROR_NONE) {
+		snprintf(text, sizeof(text),
+			"additionalAddresses are not served: %s",
+			c->steering.text);
+		reason_add(to, text);
+	}
 	if (c->fastpath == NULL)
 		return;
 	state = fastpath_state(c->fastpath);
@@ -179,7 +187,7 @@ warnings_collect(
 		upstream_warn(to, o);
 		break;
 	case MODEL_GATEWAY:
-		gateway_warn(to, c);
+		gateway_warn(to, c, o);
 		break;
 	default:
 		reason_add(to, o->warning);

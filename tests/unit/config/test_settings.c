@@ -63,6 +63,7 @@ defaults_check(const struct settings *s)
 	assert_int_equal(s->log_level, LOG_LEVEL_INFO);
 	assert_string_equal(s->proxy_user, "gloo-gateway-proxy");
 	assert_int_equal(s->workers, 0);
+	assert_int_equal(s->steering, SETTINGS_STEERING_AUTO);
 	assert_int_equal(s->orphan_timeout_ms, 600000);
 	assert_int_equal(s->stop_delay_ms, 0);
 	assert_int_equal(s->drain_timeout_ms, 30000);
@@ -82,11 +83,11 @@ defaults_check(const struct settings *s)
 	assert_string_equal(s->xdp_pin_path, "/sys/fs/bpf/gloo-gateway");
 	assert_false(s->xdp_keep);
 	assert_null(s->xdp_object);
-	assert_int_equal(s->interface_count, 0);
 	assert_int_equal(s->xdp_maps.sources, 65536);
 	assert_int_equal(s->xdp_maps.connections, 65536);
 	assert_int_equal(s->xdp_maps.nat, 65536);
 	assert_int_equal(s->xdp_maps.fragments, 4096);
+	assert_int_equal(s->interface_count, 0);
 	assert_null(s->access_log);
 }
 
@@ -169,6 +170,7 @@ test_all(void **state)
 		"admin: {socket: admin.sock, http: \"[::1]:9091\"}\n"
 		"dns: {servers: \"127.0.0.1:5353,10.0.0.1,[::1]:53\"}\n"
 		"proxy: {user: nobody, workers: 4, orphanTimeout: 1m,\n"
+		"  steering: cpu,\n"
 		"  stopDelay: 5s, drainTimeout: 1s}\n"
 		"limits: {headBytes: 4096, targetBytes: 1024, fields: 50,\n"
 		"  connections: 7, headTimeout: 1s, idleTimeout: 2s,\n"
@@ -193,6 +195,7 @@ test_all(void **state)
 	assert_string_equal(s->resolvers, "127.0.0.1:5353,10.0.0.1,[::1]:53");
 	assert_string_equal(s->proxy_user, "nobody");
 	assert_int_equal(s->workers, 4);
+	assert_int_equal(s->steering, SETTINGS_STEERING_CPU);
 	assert_int_equal(s->orphan_timeout_ms, 60000);
 	assert_int_equal(s->connections, 7);
 	assert_int_equal(s->connections_per_source, 0);
@@ -202,13 +205,13 @@ test_all(void **state)
 	assert_int_equal(s->body_rate_grace_ms, 5000);
 	assert_int_equal(s->trusted_count, 2);
 	assert_true(s->xdp_keep);
-	assert_int_equal(s->interface_count, 2);
-	assert_string_equal(s->interfaces[0].name, "eth0");
-	assert_int_equal(s->interfaces[0].mode, SETTINGS_XDP_AUTO);
 	assert_int_equal(s->xdp_maps.sources, 1048576);
 	assert_int_equal(s->xdp_maps.connections, 65536);
 	assert_int_equal(s->xdp_maps.nat, 4096);
 	assert_int_equal(s->xdp_maps.fragments, 1024);
+	assert_int_equal(s->interface_count, 2);
+	assert_string_equal(s->interfaces[0].name, "eth0");
+	assert_int_equal(s->interfaces[0].mode, SETTINGS_XDP_AUTO);
 	assert_int_equal(s->interfaces[1].mode, SETTINGS_XDP_NATIVE);
 	settings_free(s);
 	free(want);
@@ -234,6 +237,9 @@ test_refused(void **state)
 			":2: consul: is not supported yet" },
 		{ "proxy: {workers: 65}\n",
 			":1: proxy.workers: expected 0 to 64, found 65" },
+		{ "proxy: {steering: queue}\n",
+			":1: proxy.steering: expected one of auto, cpu, hash, "
+			"found \"queue\"" },
 		{ "proxy: {workers: two}\n",
 			":1: proxy.workers: expected a number, found a "
 			"string" },
