@@ -79,6 +79,13 @@ addr_prefix_parse(const char *text, struct addr_prefix *out, struct error *err)
 	return 0;
 }
 
+void
+addr_prefix_mask(struct addr_prefix *p)
+{
+	if (p->bits < 128)
+		ip_mask(p->ip, p->bits);
+}
+
 bool
 addr_prefix_contains(const struct addr_prefix *p, const uint8_t ip[16])
 {
@@ -188,6 +195,24 @@ addr_format_ip(const struct addr *a, char *out)
 		format_v4(a->ip + 12, out);
 	else
 		inet_ntop(AF_INET6, a->ip, out, ADDR_TEXT_MAX);
+	return out;
+}
+
+const char *
+addr_prefix_format(const struct addr_prefix *p, char *out)
+{
+	struct addr a = { 0 };
+	char ip[ADDR_TEXT_MAX];
+	bool v4;
+
+	memcpy(a.ip, p->ip, sizeof(a.ip));
+	v4 = addr_is_v4(&a) && p->bits >= 96;
+	if (v4)
+		addr_format_ip(&a, ip);
+	else
+		inet_ntop(AF_INET6, a.ip, ip, sizeof(ip));
+	snprintf(out, ADDR_TEXT_MAX, "%.45s/%u", ip,
+		v4 ? p->bits - 96u : p->bits);
 	return out;
 }
 

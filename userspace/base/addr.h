@@ -27,6 +27,10 @@ struct addr_prefix {
 int addr_parse_ip(const char *ip, uint16_t port, struct addr *out);
 int addr_prefix_parse(const char *text, struct addr_prefix *out,
 	struct error *err);
+/* Clears the bits beyond the length. */
+void addr_prefix_mask(struct addr_prefix *p);
+/* "10.0.0.0/8" or "2001:db8::/32"; out has ADDR_TEXT_MAX bytes. Returns out. */
+const char *addr_prefix_format(const struct addr_prefix *p, char *out);
 bool addr_prefix_contains(const struct addr_prefix *p, const uint8_t ip[16]);
 bool addr_is_v4(const struct addr *a);
 bool addr_is_any(const struct addr *a); /* 0.0.0.0 or :: */

@@ -179,6 +179,36 @@ test_prefixes(void **state)
 	}
 }
 
+static void
+test_prefixes_as_text(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{ "10.1.2.3/8", "10.0.0.0/8" },
+		{ "10.1.2.3", "10.1.2.3/32" },
+		{ "0.0.0.0/0", "0.0.0.0/0" },
+		{ "2001:db8:1:2::5/64", "2001:db8:1:2::/64" },
+		{ "::/0", "::/0" },
+		{ "::ffff:10.0.0.0/90", "::ffc0:0:0/90" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[ADDR_TEXT_MAX];
+		struct addr_prefix p, same;
+
+		assert_int_equal(addr_prefix_parse(rows[i].in, &p, NULL), 0);
+		assert_string_equal(addr_prefix_format(&p, text), rows[i].out);
+		assert_int_equal(addr_prefix_parse(text, &same, NULL), 0);
+		assert_int_equal(same.bits, p.bits);
+		assert_memory_equal(same.ip, p.ip, 16);
+		memset(p.ip, 0xff, 16);
+		addr_prefix_mask(&p);
+		assert_true(addr_prefix_contains(&p, p.ip));
+	}
+}
+
 int
 main(void)
 {
@@ -188,6 +218,7 @@ main(void)
 		cmocka_unit_test(test_longest_text_fits),
 		cmocka_unit_test(test_sockaddr_there_and_back),
 		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_prefixes_as_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
