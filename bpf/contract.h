@@ -347,6 +347,12 @@ _Static_assert(sizeof(struct gg_event) == 56, "layout is ABI");
  * and base are the same and no flag is set: its packets need no lookup of their
  * connection. When the ring changes, current is the new owner and base the one
  * whose connections are still there.
+ *
+ * A slot is written by one 64-bit store. It becomes MOVED with its first
+ * change, PINNED (base = current) when its window is over, and stable when all
+ * that was kept of it is with current and has been deleted from gg_ct4 and
+ * gg_ct6: an entry left behind would be believed at the next change. A backend
+ * that is down is replaced in current and base at once.
  */
 #define GG_RING_SLOTS 65537
 
@@ -405,6 +411,7 @@ struct gg_backend_hits {
  */
 struct gg_reverse {
 	__u8 ip[16];
+	__u8 own_ip[16]; /* the box's on the way there: its probes' answers */
 	__be16 port_be;
 	__u16 slot;
 	__u32 ifindex;
@@ -412,7 +419,7 @@ struct gg_reverse {
 	__u32 pad;
 };
 
-_Static_assert(sizeof(struct gg_reverse) == 40, "layout is ABI");
+_Static_assert(sizeof(struct gg_reverse) == 56, "layout is ABI");
 
 struct gg_flow4 {
 	__u8 from[4], to[4];
@@ -436,8 +443,11 @@ _Static_assert(sizeof(struct gg_flow6) == 40, "layout is ABI");
 struct gg_connection {
 	__u16 backend;
 	__u16 ring_slot_low; /* low bits of the slot of the ring */
-	__u32 seen_s;        /* CLOCK_MONOTONIC, some ticks coarse */
+	__u32 seen_s : 31;   /* CLOCK_MONOTONIC, some ticks coarse */
+	__u32 closing : 1;   /* FIN or RST was seen: a SYN begins another one */
 };
+
+_Static_assert(sizeof(struct gg_connection) == 8, "layout is ABI");
 
 /*
  * Value of gg_nat4 and gg_nat6: what the packet becomes. Each connection has

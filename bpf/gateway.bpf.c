@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The XDP program: parse, classify, count, pass. Loads with plain `ip link`,
+ * The XDP program: parse, classify, steer, count. Loads with plain `ip link`,
  * so it has no tail calls and takes its settings from gg_cfg.
  */
 #include <stddef.h>
@@ -11,8 +11,15 @@
 #include <xdp/xdp_helpers.h>
 
 #include "bpf/contract.h"
+#include "bpf/count.h"
+#include "bpf/fragment.h"
+#include "bpf/icmp.h"
 #include "bpf/maps.h"
+#include "bpf/nat.h"
 #include "bpf/parse.h"
+#include "bpf/too_big.h"
+
+#define CFG_STEERS (GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE)
 
 /* Read by libxdp's dispatcher, where there is one; others ignore it. */
 struct {
@@ -20,17 +27,74 @@ struct {
 	__uint(XDP_PASS, 1);
 } XDP_RUN_CONFIG(gg_gateway);
 
-static __always_inline void
-count_packet(__u32 slot, __u32 reason, __u64 bytes)
+/* To a service: the packet goes on to a backend or is dropped. */
+static __always_inline enum gg_reason
+steer_service(struct xdp_md *ctx, struct packet *p)
 {
-	struct gg_count *counts = bpf_map_lookup_elem(&gg_reason, &slot);
+	if (p->at.to.l4_proto == IPPROTO_TCP &&
+		p->at.fragment != PARSE_LATER &&
+		!steer_flags_are_sane(p->at.tcp_flags))
+		return GG_REASON_drop_tcp_flags;
+	/* A hop in every mode: two boxes that take each other for a backend
+	 * do not play ball for ever. */
+	if (p->at.ttl <= 1)
+		return GG_REASON_drop_ttl;
+	p->hash = steer_hash(&p->at.from, &p->at.to, packet_is4(p), p->seed);
+	if (p->mode != GG_MODE_NAT)
+		return forward(ctx, p);
+	return packet_is4(p) ? nat_forward4(ctx, p) : nat_forward6(ctx, p);
+}
 
-	/* The verifier wants to see a bound that clang knows to hold. */
-	asm volatile("" : "+r"(reason));
-	if (counts == NULL || reason >= GG_REASON_COUNT)
-		return;
-	counts[reason].packets += 1;
-	counts[reason].bytes += bytes;
+/* From a backend back to its client; else PARSE_ON. */
+__attribute__((noinline)) int
+steer_back(struct xdp_md *ctx, struct packet *p)
+{
+	enum gg_reason reason = PARSE_ON;
+
+	if (p == NULL)
+		return PARSE_ON;
+	if (p->cfg_flags & GG_CFG_NAT)
+		reason = packet_is4(p) ? nat_back(ctx, p, true) :
+					 nat_back(ctx, p, false);
+	if (reason == PARSE_ON && p->cfg_flags & GG_CFG_ROUTE)
+		reason = route_back(ctx, p);
+	return reason;
+}
+
+/* To no listener and no service: what comes back from backends, and ICMP. */
+static __always_inline enum gg_reason
+steer_rest(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
+{
+	enum gg_reason back;
+
+	if (reason == GG_REASON_pass_icmp || reason == GG_REASON_pass_icmpv6)
+		return icmp_handle(ctx, p, reason);
+	if (!p->at.has_ports)
+		return reason;
+	back = steer_back(ctx, p);
+	return back == PARSE_ON ? reason : back;
+}
+
+static __always_inline void
+cfg_read(struct packet *p, const struct gg_cfg *cfg)
+{
+	p->cfg_flags = cfg->flags;
+	p->seed = cfg->seed;
+	p->flood_guard = cfg->flood_guard;
+}
+
+static __always_inline enum gg_reason
+vip_read(struct packet *p, const struct gg_vip *vip, enum gg_reason reason)
+{
+	if (vip->slot >= GG_SLOTS_MAX || vip->mode >= GG_MODE_COUNT)
+		return reason;
+	p->mode = vip->mode;
+	/* The stack puts fragments together; only then it has a listener. */
+	if (p->mode == GG_MODE_PASS && p->at.fragment != PARSE_WHOLE)
+		return reason;
+	p->slot = vip->slot;
+	return p->at.tcp_request ? GG_REASON_pass_listener_syn :
+				   GG_REASON_pass_listener;
 }
 
 SEC(GG_SECTION)
@@ -39,29 +103,37 @@ gg_gateway(struct xdp_md *ctx)
 {
 	const void *data = (const void *)(long)ctx->data;
 	const void *end = (const void *)(long)ctx->data_end;
-	struct parsed packet = {};
+	struct packet p = { .action = XDP_PASS };
 	const struct gg_cfg *cfg;
 	const struct gg_vip *vip;
-	__u32 slot = 0;
-	enum gg_reason reason;
+	__u32 zero = 0;
+	int reason;
 
-	cfg = bpf_map_lookup_elem(&gg_cfg, &slot);
-	if (cfg != NULL && cfg->flags & GG_CFG_BYPASS) {
-		count_packet(0, GG_REASON_pass_bypass, end - data);
-		return XDP_PASS;
-	}
-	reason = parse_packet(data, end, &packet);
-	if (packet.has_ports) {
-		vip = bpf_map_lookup_elem(&gg_vip, &packet.to);
-		if (vip != NULL && vip->slot < GG_SLOTS_MAX) {
-			slot = vip->slot;
-			reason = packet.tcp_request ?
-				GG_REASON_pass_listener_syn :
-				GG_REASON_pass_listener;
+	p.bytes = (__u32)(end - data);
+	cfg = bpf_map_lookup_elem(&gg_cfg, &zero);
+	if (cfg != NULL) {
+		if (cfg->flags & GG_CFG_BYPASS) {
+			count_packet(0, GG_REASON_pass_bypass, p.bytes);
+			return XDP_PASS;
 		}
+		cfg_read(&p, cfg);
 	}
-	count_packet(slot, reason, end - data);
-	return XDP_PASS;
+	reason = parse_packet(data, end, &p.at);
+	if (reason == GG_REASON_pass_fragment && p.cfg_flags & CFG_STEERS)
+		reason = fragment_ports(&p);
+	if (p.at.has_ports) {
+		vip = bpf_map_lookup_elem(&gg_vip, &p.at.to);
+		if (vip != NULL)
+			reason = vip_read(&p, vip, reason);
+	}
+	if (p.mode != GG_MODE_PASS)
+		reason = steer_service(ctx, &p);
+	else if (p.slot == 0 && p.cfg_flags & CFG_STEERS)
+		reason = steer_rest(ctx, &p, reason);
+	if (reason == GG_REASON_answer_too_big)
+		reason = too_big_answer(ctx, &p);
+	count_packet(p.slot, reason, p.bytes);
+	return reason >= GG_REASON_drop_denied ? XDP_DROP : p.action;
 }
 
 char gg_license[] SEC("license") = "Dual BSD/GPL";

@@ -79,4 +79,19 @@ MAP(gg_fragment, BPF_MAP_TYPE_LRU_HASH, 4096, struct gg_fragment_key,
 	struct gg_fragment, 0);
 MAP(gg_tx, BPF_MAP_TYPE_DEVMAP_HASH, 64, __u32, struct bpf_devmap_val, 0);
 
+/* ---- the program's own: made anew with each load, nobody else's business */
+struct flood_guard {
+	__u32 second; /* CLOCK_MONOTONIC */
+	__u32 count;  /* of new connections in it */
+};
+
+/* A NAT entry while it is made: too large for the stack beside the rest. */
+struct nat_room {
+	struct gg_flow6 flow;
+	struct gg_nat6 entry;
+};
+
+MAP(gg_guard, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct flood_guard, 0);
+MAP(gg_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct nat_room, 0);
+
 #endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Counts packets: one reason each, and notes beside it. */
+#ifndef BPF_COUNT_H
+#define BPF_COUNT_H
+
+#include <stdbool.h>
+
+#include "bpf/maps.h"
+
+static __always_inline void
+count_packet(__u32 slot, __u32 reason, __u64 bytes)
+{
+	struct gg_count *counts = bpf_map_lookup_elem(&gg_reason, &slot);
+
+	/* The verifier wants to see a bound that clang knows to hold. */
+	asm volatile("" : "+r"(reason));
+	if (counts == NULL || reason >= GG_REASON_COUNT)
+		return;
+	counts[reason].packets += 1;
+	counts[reason].bytes += bytes;
+}
+
+static __always_inline void
+count_note(__u32 slot, enum gg_note note)
+{
+	struct gg_count *counts = bpf_map_lookup_elem(&gg_reason, &slot);
+
+	if (counts != NULL)
+		((__u64 *)(counts + GG_REASON_COUNT))[note] += 1;
+}
+
+static __always_inline void
+count_hit(__u32 backend, __u64 bytes, bool connection)
+{
+	struct gg_backend_hits *hits =
+		bpf_map_lookup_elem(&gg_backend_hits, &backend);
+
+	if (hits == NULL)
+		return;
+	hits->packets += 1;
+	hits->bytes += bytes;
+	hits->connections += connection;
+}
+
+#endif
