@@ -18,8 +18,8 @@ static __always_inline void
 flow4_set(struct gg_flow4 *f, const struct gg_vip_key *from,
 	const struct gg_vip_key *to)
 {
-	__builtin_memcpy(f->from, from->ip + 12, 4);
-	__builtin_memcpy(f->to, to->ip + 12, 4);
+	address_put4(f->from, address_get(from->ip, 3));
+	address_put4(f->to, address_get(to->ip, 3));
 	f->from_port_be = from->port_be;
 	f->to_port_be = to->port_be;
 	f->l4_proto = to->l4_proto;
@@ -30,8 +30,8 @@ static __always_inline void
 flow6_set(struct gg_flow6 *f, const struct gg_vip_key *from,
 	const struct gg_vip_key *to)
 {
-	__builtin_memcpy(f->from, from->ip, 16);
-	__builtin_memcpy(f->to, to->ip, 16);
+	address_copy(f->from, from->ip);
+	address_copy(f->to, to->ip);
 	f->from_port_be = from->port_be;
 	f->to_port_be = to->port_be;
 	f->l4_proto = to->l4_proto;

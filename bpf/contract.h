@@ -146,13 +146,16 @@ _Static_assert(__builtin_offsetof(struct gg_counters, drop_malformed_bytes) ==
 		GG_REASON_drop_malformed * sizeof(struct gg_count) + 8,
 	"fields stand in the order of the enum");
 
+/* Keys begin at a word, or clang copies them byte by byte. */
+#define GG_WORDS __attribute__((aligned(4)))
+
 /* Key of gg_vip; an IPv4 address stands in its IPv4-mapped form. */
 struct gg_vip_key {
 	__u8 ip[16];
 	__be16 port_be;
 	__u8 l4_proto;
 	__u8 pad;
-};
+} GG_WORDS;
 
 _Static_assert(sizeof(struct gg_vip_key) == 20, "layout is ABI");
 
@@ -426,14 +429,14 @@ struct gg_flow4 {
 	__be16 from_port_be, to_port_be;
 	__u8 l4_proto;
 	__u8 pad[3];
-};
+} GG_WORDS;
 
 struct gg_flow6 {
 	__u8 from[16], to[16];
 	__be16 from_port_be, to_port_be;
 	__u8 l4_proto;
 	__u8 pad[3];
-};
+} GG_WORDS;
 
 _Static_assert(sizeof(struct gg_flow4) == 16, "layout is ABI");
 _Static_assert(sizeof(struct gg_flow6) == 40, "layout is ABI");

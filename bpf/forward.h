@@ -12,14 +12,14 @@
 static __always_inline void
 ends_set_from(struct rewrite_ends *ends, const __u8 *ip, __be16 port_be)
 {
-	__builtin_memcpy(ends->from, ip, 16);
+	address_copy(ends->from, ip);
 	ends->from_port_be = port_be;
 }
 
 static __always_inline void
 ends_set_to(struct rewrite_ends *ends, const __u8 *ip, __be16 port_be)
 {
-	__builtin_memcpy(ends->to, ip, 16);
+	address_copy(ends->to, ip);
 	ends->to_port_be = port_be;
 }
 
@@ -93,10 +93,10 @@ forward(struct xdp_md *ctx, struct packet *p)
 static __always_inline bool
 addresses_equal(const __u8 *a, const __u8 *b)
 {
-	return steer_word(a, 0) == steer_word(b, 0) &&
-		steer_word(a, 1) == steer_word(b, 1) &&
-		steer_word(a, 2) == steer_word(b, 2) &&
-		steer_word(a, 3) == steer_word(b, 3);
+	return address_get(a, 0) == address_get(b, 0) &&
+		address_get(a, 1) == address_get(b, 1) &&
+		address_get(a, 2) == address_get(b, 2) &&
+		address_get(a, 3) == address_get(b, 3);
 }
 
 /* On from a backend to its client, whose next hop is known or is found by the

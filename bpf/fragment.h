@@ -32,8 +32,8 @@ fragment_matters(const struct packet *p)
 static __always_inline void
 fragment_key_set(struct gg_fragment_key *key, const struct packet *p)
 {
-	__builtin_memcpy(key->from, p->at.from.ip, 16);
-	__builtin_memcpy(key->to, p->at.to.ip, 16);
+	address_copy(key->from, p->at.from.ip);
+	address_copy(key->to, p->at.to.ip);
 	key->id_be = p->at.fragment_id_be;
 	key->l4_proto = p->at.to.l4_proto;
 	key->pad[0] = key->pad[1] = key->pad[2] = 0;

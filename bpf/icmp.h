@@ -109,10 +109,8 @@ quoted_read4(struct xdp_md *ctx, const struct packet *p, struct quoted *q)
 	if (ip == NULL || ip->version != 4 || ip->ihl < 5 ||
 		ip->frag_off & bpf_htons(PARSE_IP4_OFFSET))
 		return false;
-	q->from.ip[10] = q->from.ip[11] = 0xff;
-	__builtin_memcpy(q->from.ip + 12, &ip->saddr, 4);
-	q->to.ip[10] = q->to.ip[11] = 0xff;
-	__builtin_memcpy(q->to.ip + 12, &ip->daddr, 4);
+	address_map4(q->from.ip, ip->saddr);
+	address_map4(q->to.ip, ip->daddr);
 	q->l4 = (__u16)(q->l3 + ip->ihl * 4u);
 	return quoted_set_ports(ctx, p, q, ip->protocol);
 }
@@ -124,8 +122,8 @@ quoted_read6(struct xdp_md *ctx, const struct packet *p, struct quoted *q)
 
 	if (ip == NULL || ip->version != 6)
 		return false;
-	__builtin_memcpy(q->from.ip, &ip->saddr, 16);
-	__builtin_memcpy(q->to.ip, &ip->daddr, 16);
+	address_copy(q->from.ip, &ip->saddr);
+	address_copy(q->to.ip, &ip->daddr);
 	q->l4 = (__u16)(q->l3 + sizeof(*ip));
 	return quoted_set_ports(ctx, p, q, ip->nexthdr);
 }

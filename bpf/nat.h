@@ -31,16 +31,16 @@ nat_other(bool is4, const struct gg_nat *way, union flow *f)
 		const struct gg_flow4 *to = &((const struct gg_nat4 *)way)->to;
 
 		f->v4 = *to;
-		__builtin_memcpy(f->v4.from, to->to, 4);
-		__builtin_memcpy(f->v4.to, to->from, 4);
+		address_put4(f->v4.from, address_get(to->to, 0));
+		address_put4(f->v4.to, address_get(to->from, 0));
 		f->v4.from_port_be = to->to_port_be;
 		f->v4.to_port_be = to->from_port_be;
 	} else {
 		const struct gg_flow6 *to = &((const struct gg_nat6 *)way)->to;
 
 		f->v6 = *to;
-		__builtin_memcpy(f->v6.from, to->to, 16);
-		__builtin_memcpy(f->v6.to, to->from, 16);
+		address_copy(f->v6.from, to->to);
+		address_copy(f->v6.to, to->from);
 		f->v6.from_port_be = to->to_port_be;
 		f->v6.to_port_be = to->from_port_be;
 	}
@@ -52,15 +52,15 @@ nat_ends(bool is4, const struct gg_nat *way, struct rewrite_ends *ends)
 	if (is4) {
 		const struct gg_flow4 *to = &((const struct gg_nat4 *)way)->to;
 
-		__builtin_memcpy(ends->from + 12, to->from, 4);
-		__builtin_memcpy(ends->to + 12, to->to, 4);
+		address_put4(ends->from + 12, address_get(to->from, 0));
+		address_put4(ends->to + 12, address_get(to->to, 0));
 		ends->from_port_be = to->from_port_be;
 		ends->to_port_be = to->to_port_be;
 	} else {
 		const struct gg_flow6 *to = &((const struct gg_nat6 *)way)->to;
 
-		__builtin_memcpy(ends->from, to->from, 16);
-		__builtin_memcpy(ends->to, to->to, 16);
+		address_copy(ends->from, to->from);
+		address_copy(ends->to, to->to);
 		ends->from_port_be = to->from_port_be;
 		ends->to_port_be = to->to_port_be;
 	}
@@ -176,8 +176,8 @@ nat_way_back(struct xdp_md *ctx, const struct packet *p, struct gg_nat *way)
 		return false;
 	way->seen_s = clock_s();
 	way->ifindex = ctx->ingress_ifindex;
-	__builtin_memcpy(way->to_mac, eth->h_source, 6);
-	__builtin_memcpy(way->from_mac, eth->h_dest, 6);
+	rewrite_mac(way->to_mac, eth->h_source);
+	rewrite_mac(way->from_mac, eth->h_dest);
 	way->slot = (__u16)p->slot;
 	way->reverse = 1;
 	way->closing = 0;
@@ -201,8 +201,8 @@ nat_begin(struct xdp_md *ctx, bool is4, const struct packet *p,
 	room = bpf_map_lookup_elem(&gg_room, &zero);
 	if (room == NULL || !nat_way_back(ctx, p, &room->entry.way))
 		return GG_REASON_drop_malformed;
-	__builtin_memcpy(backend.ip, b->ip, 16);
-	__builtin_memcpy(source.ip, b->source_ip, 16);
+	address_copy(backend.ip, b->ip);
+	address_copy(source.ip, b->source_ip);
 	room->entry.way.backend = (__u16)index;
 	flow_set(is4, nat_room_to(is4, room), &p->at.to, &p->at.from);
 	reason = nat_add_reverse(is4, p, room, &backend, &source);

@@ -53,8 +53,8 @@ packet_is4(const struct packet *p)
 static __always_inline bool
 address_is4(const __u8 *ip)
 {
-	return steer_word(ip, 2) == bpf_htonl(0xffff) &&
-		steer_word(ip, 1) == 0 && steer_word(ip, 0) == 0;
+	return address_get(ip, 2) == bpf_htonl(0xffff) &&
+		address_get(ip, 1) == 0 && address_get(ip, 0) == 0;
 }
 
 /* The checksum of the TCP or UDP header at l4 takes in diff and new ports. */
@@ -154,7 +154,7 @@ packet_is_to_service_address(const struct packet *p)
 	struct gg_vip_key key = {};
 	const struct gg_vip *vip;
 
-	__builtin_memcpy(key.ip, p->at.to.ip, sizeof(key.ip));
+	address_copy(key.ip, p->at.to.ip);
 	vip = bpf_map_lookup_elem(&gg_vip, &key);
 	return vip != NULL && vip->flags & GG_VIP_ADDRESS;
 }

@@ -27,6 +27,40 @@
 #define PARSE_IP6_OFFSET   0xfff8
 #define PARSE_EXT_MORE     0x7ff /* 255 * 8 and below */
 
+/*
+ * Addresses in our structs and in IP headers begin at a word, but a memcpy does
+ * not believe it: clang would copy them byte by byte.
+ */
+typedef __u32 __attribute__((may_alias)) address_word;
+
+static __always_inline __u32
+address_get(const void *ip, int word)
+{
+	return ((const address_word *)ip)[word];
+}
+
+static __always_inline void
+address_put4(void *ip, __u32 word)
+{
+	*(address_word *)ip = word;
+}
+
+static __always_inline void
+address_copy(void *to, const void *from)
+{
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++)
+		((address_word *)to)[i] = address_get(from, i);
+}
+
+/* The mapped form (RFC 4291, 2.5.5.2). to is all 0. */
+static __always_inline void
+address_map4(void *to, __u32 word)
+{
+	((address_word *)to)[2] = bpf_htonl(0xffff);
+	((address_word *)to)[3] = word;
+}
+
 /* What a parsing step returns when nothing ends the walk. */
 #define PARSE_ON GG_REASON_COUNT
 
@@ -242,11 +276,9 @@ parse_ip4(struct cursor *c, struct parsed *p)
 	if (total < header ||
 		total > (__u64)(c->end - (const __u8 *)ip))
 		return GG_REASON_pass_malformed_ip4;
-	p->from.ip[10] = p->from.ip[11] = 0xff;
-	__builtin_memcpy(p->from.ip + 12, &ip->saddr, 4);
+	address_map4(p->from.ip, ip->saddr);
 	p->from.l4_proto = ip->protocol;
-	p->to.ip[10] = p->to.ip[11] = 0xff;
-	__builtin_memcpy(p->to.ip + 12, &ip->daddr, 4);
+	address_map4(p->to.ip, ip->daddr);
 	p->to.l4_proto = ip->protocol;
 	p->family = 4;
 	p->ttl = ip->ttl;
@@ -359,8 +391,8 @@ parse_ip6(struct cursor *c, struct parsed *p)
 	c->left = bpf_ntohs(ip->payload_len);
 	if (c->left > (__u64)(c->end - c->pos))
 		return GG_REASON_pass_malformed_ip6;
-	__builtin_memcpy(p->from.ip, &ip->saddr, 16);
-	__builtin_memcpy(p->to.ip, &ip->daddr, 16);
+	address_copy(p->from.ip, &ip->saddr);
+	address_copy(p->to.ip, &ip->daddr);
 	p->family = 6;
 	p->ttl = ip->hop_limit;
 	p->length = (__u16)(sizeof(*ip) + c->left);

@@ -15,7 +15,7 @@
 struct rewrite_ends {
 	__u8 from[16], to[16];
 	__be16 from_port_be, to_port_be;
-};
+} GG_WORDS;
 
 /*
  * A difference is a sum in ones' complement of what changed, ~old + new by 16
@@ -77,19 +77,19 @@ rewrite_address4(__be32 *ip, const __u8 *new)
 {
 	__be32 old = *ip;
 
-	__builtin_memcpy(ip, new + 12, 4);
+	*ip = address_get(new, 3);
 	return diff32(old, *ip);
 }
 
 static __always_inline __u64
 rewrite_address6(struct in6_addr *ip, const __u8 *new)
 {
-	__be32 word;
 	__u64 diff = 0;
 
 #pragma GCC unroll 4
 	for (int i = 0; i < 4; i++) {
-		__builtin_memcpy(&word, new + 4 * i, 4);
+		__be32 word = address_get(new, i);
+
 		diff += diff32(ip->s6_addr32[i], word);
 		ip->s6_addr32[i] = word;
 	}
@@ -138,21 +138,31 @@ rewrite_ttl4(struct iphdr *ip)
 	checksum_update(&ip->check, diff16(old, new));
 }
 
+/* Link addresses begin at even places; a memcpy would not believe it. */
+typedef __u16 __attribute__((may_alias)) rewrite_half;
+
+static __always_inline void
+rewrite_mac(__u8 *mac, const __u8 *new)
+{
+	for (int i = 0; i < REWRITE_MAC / 2; i++)
+		((rewrite_half *)mac)[i] = ((const rewrite_half *)new)[i];
+}
+
 static __always_inline void
 rewrite_macs(struct ethhdr *eth, const __u8 *to, const __u8 *from)
 {
-	__builtin_memcpy(eth->h_dest, to, REWRITE_MAC);
-	__builtin_memcpy(eth->h_source, from, REWRITE_MAC);
+	rewrite_mac(eth->h_dest, to);
+	rewrite_mac(eth->h_source, from);
 }
 
 static __always_inline void
 rewrite_macs_swapped(struct ethhdr *eth)
 {
-	__u8 to[REWRITE_MAC];
+	_Alignas(2) __u8 to[REWRITE_MAC];
 
-	__builtin_memcpy(to, eth->h_dest, REWRITE_MAC);
-	__builtin_memcpy(eth->h_dest, eth->h_source, REWRITE_MAC);
-	__builtin_memcpy(eth->h_source, to, REWRITE_MAC);
+	rewrite_mac(to, eth->h_dest);
+	rewrite_mac(eth->h_dest, eth->h_source);
+	rewrite_mac(eth->h_source, to);
 }
 
 #endif

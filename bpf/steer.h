@@ -46,15 +46,6 @@ steer_pair(__u32 a, __u32 b, __u32 seed, __u64 key)
 	return (__u64)a * b;
 }
 
-static __always_inline __u32
-steer_word(const __u8 *ip, int i)
-{
-	__u32 word;
-
-	__builtin_memcpy(&word, ip + 4 * i, 4);
-	return word;
-}
-
 /* The same for every packet of a flow in that direction. */
 static __always_inline __u64
 steer_hash(const struct gg_vip_key *from, const struct gg_vip_key *to,
@@ -64,13 +55,13 @@ steer_hash(const struct gg_vip_key *from, const struct gg_vip_key *to,
 	__u32 ports = (__u32)from->port_be << 16 | to->port_be;
 	__u64 h = steer_pair(ports, to->l4_proto, seed, STEER_KEY_1);
 
-	h += steer_pair(steer_word(a, 3), steer_word(b, 3), seed, STEER_KEY_2);
+	h += steer_pair(address_get(a, 3), address_get(b, 3), seed, STEER_KEY_2);
 	if (!is4) {
-		h += steer_pair(steer_word(a, 0), steer_word(a, 1), seed,
+		h += steer_pair(address_get(a, 0), address_get(a, 1), seed,
 			STEER_KEY_3);
-		h += steer_pair(steer_word(a, 2), steer_word(b, 2), seed,
+		h += steer_pair(address_get(a, 2), address_get(b, 2), seed,
 			STEER_KEY_4);
-		h += steer_pair(steer_word(b, 0), steer_word(b, 1), seed,
+		h += steer_pair(address_get(b, 0), address_get(b, 1), seed,
 			STEER_KEY_5);
 	}
 	h ^= h >> 32;

@@ -196,8 +196,8 @@ test_what_was_wrong_stays_wrong(void **state)
 static void
 test_link_addresses(void **state)
 {
-	const uint8_t to[6] = { 1, 2, 3, 4, 5, 6 }, from[6] = { 7 };
-	struct ethhdr eth = { 0 };
+	_Alignas(2) const uint8_t to[6] = { 1, 2, 3, 4, 5, 6 }, from[6] = { 7 };
+	_Alignas(2) struct ethhdr eth = { 0 };
 
 	(void)state;
 	rewrite_macs(&eth, to, from);
