@@ -38,11 +38,22 @@ flow6_set(struct gg_flow6 *f, const struct gg_vip_key *from,
 	f->pad[0] = f->pad[1] = f->pad[2] = 0;
 }
 
-/* CLOCK_MONOTONIC; moves with the tick, which is what makes it cheap. */
+/* CLOCK_MONOTONIC, asked for once a tick: it costs as much as the rest. */
 static __always_inline __u32
 clock_s(void)
 {
-	return (__u32)(bpf_ktime_get_coarse_ns() / 1000000000);
+	__u64 jiffies = bpf_jiffies64();
+	struct this_cpu *cpu;
+	__u32 zero = 0;
+
+	cpu = bpf_map_lookup_elem(&gg_cpu, &zero);
+	if (cpu == NULL)
+		return 0;
+	if (cpu->jiffies != jiffies) {
+		cpu->jiffies = jiffies;
+		cpu->now_s = (__u32)(bpf_ktime_get_coarse_ns() / 1000000000);
+	}
+	return cpu->now_s;
 }
 
 /* Counts a new connection; true: more than this CPU should take in a second. */
@@ -50,16 +61,16 @@ static __always_inline bool
 flood_guard_acts(const struct packet *p, __u32 now_s)
 {
 	__u32 zero = 0;
-	struct flood_guard *guard = bpf_map_lookup_elem(&gg_guard, &zero);
+	struct this_cpu *cpu = bpf_map_lookup_elem(&gg_cpu, &zero);
 
-	if (guard == NULL || p->flood_guard == 0)
+	if (cpu == NULL || p->flood_guard == 0)
 		return false;
-	if (guard->second != now_s) {
-		guard->second = now_s;
-		guard->count = 0;
+	if (cpu->guard_s != now_s) {
+		cpu->guard_s = now_s;
+		cpu->new_ones = 0;
 	}
-	guard->count += 1;
-	return guard->count > p->flood_guard;
+	cpu->new_ones += 1;
+	return cpu->new_ones > p->flood_guard;
 }
 
 static __always_inline struct gg_connection *

@@ -80,9 +80,12 @@ MAP(gg_fragment, BPF_MAP_TYPE_LRU_HASH, 4096, struct gg_fragment_key,
 MAP(gg_tx, BPF_MAP_TYPE_DEVMAP_HASH, 64, __u32, struct bpf_devmap_val, 0);
 
 /* ---- the program's own: made anew with each load, nobody else's business */
-struct flood_guard {
-	__u32 second; /* CLOCK_MONOTONIC */
-	__u32 count;  /* of new connections in it */
+struct this_cpu {
+	__u64 jiffies;  /* when now_s was asked for */
+	__u32 now_s;    /* CLOCK_MONOTONIC */
+	__u32 guard_s;  /* the second that new_ones counts in */
+	__u32 new_ones; /* connections */
+	__u32 pad;
 };
 
 /* A NAT entry while it is made: too large for the stack beside the rest. */
@@ -91,7 +94,7 @@ struct nat_room {
 	struct gg_nat6 entry;
 };
 
-MAP(gg_guard, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct flood_guard, 0);
+MAP(gg_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct this_cpu, 0);
 MAP(gg_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct nat_room, 0);
 
 #endif

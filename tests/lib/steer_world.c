@@ -242,16 +242,17 @@ map_empty(const struct bpf_map *map)
 void
 world_forget(void)
 {
-	uint64_t *guard;
+	size_t size = bpf_map__value_size(gateway->maps.gg_cpu);
+	void *cpus = xcalloc((size_t)libbpf_num_possible_cpus(),
+		(size + 7) / 8 * 8);
 
 	map_empty(gateway->maps.gg_ct4);
 	map_empty(gateway->maps.gg_ct6);
 	map_empty(gateway->maps.gg_nat4);
 	map_empty(gateway->maps.gg_nat6);
 	map_empty(gateway->maps.gg_fragment);
-	guard = xcalloc((size_t)libbpf_num_possible_cpus(), sizeof(*guard));
-	world_put(gateway->maps.gg_guard, 0, guard);
-	free(guard);
+	world_put(gateway->maps.gg_cpu, 0, cpus);
+	free(cpus);
 }
 
 struct world_verdict
