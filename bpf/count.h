@@ -13,7 +13,7 @@ count_packet(__u32 slot, __u32 reason, __u64 bytes)
 	struct gg_count *counts = bpf_map_lookup_elem(&gg_reason, &slot);
 
 	/* The verifier wants to see a bound that clang knows to hold. */
-	asm volatile("" : "+r"(reason));
+	__asm__ volatile("" : "+r"(reason));
 	if (counts == NULL || reason >= GG_REASON_COUNT)
 		return;
 	counts[reason].packets += 1;

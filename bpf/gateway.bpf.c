@@ -109,7 +109,7 @@ gg_gateway(struct xdp_md *ctx)
 	__u32 zero = 0;
 	int reason;
 
-	p.bytes = (__u32)(end - data);
+	p.bytes = (__u32)((const __u8 *)end - (const __u8 *)data);
 	cfg = bpf_map_lookup_elem(&gg_cfg, &zero);
 	if (cfg != NULL) {
 		if (cfg->flags & GG_CFG_BYPASS) {

@@ -147,7 +147,6 @@ nat_add_reverse(bool is4, const struct packet *p, struct nat_room *room,
 	__u32 place = (__u32)p->hash % GG_NAT_PORTS;
 	long rc;
 
-#pragma clang loop unroll(disable)
 	for (int i = 0; i < NAT_PROBES; i++) {
 		source->port_be = bpf_htons((__u16)(GG_NAT_PORT_FIRST + place));
 		/* Odd and no divisor of the number of ports: all come up. */
