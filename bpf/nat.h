@@ -19,8 +19,8 @@ nat_find(bool is4, const union flow *f)
 {
 	/* The two values begin alike. */
 	if (is4)
-		return bpf_map_lookup_elem(&gg_nat4, &f->v4);
-	return bpf_map_lookup_elem(&gg_nat6, &f->v6);
+		return MAP_LOOKUP(&gg_nat4, f->v4);
+	return MAP_LOOKUP(&gg_nat6, f->v6);
 }
 
 /* The key of the other direction: what an entry makes of a packet, answered. */
@@ -117,18 +117,18 @@ static __always_inline void
 nat_forget(bool is4, const union flow *f)
 {
 	if (is4)
-		bpf_map_delete_elem(&gg_nat4, &f->v4);
+		MAP_DELETE(&gg_nat4, f->v4);
 	else
-		bpf_map_delete_elem(&gg_nat6, &f->v6);
+		MAP_DELETE(&gg_nat6, f->v6);
 }
 
 static __always_inline long
 nat_add(bool is4, const struct nat_room *room)
 {
 	if (is4)
-		return bpf_map_update_elem(&gg_nat4, &room->flow, &room->entry,
+		return MAP_UPDATE(&gg_nat4, room->flow, &room->entry,
 			BPF_NOEXIST);
-	return bpf_map_update_elem(&gg_nat6, &room->flow, &room->entry,
+	return MAP_UPDATE(&gg_nat6, room->flow, &room->entry,
 		BPF_NOEXIST);
 }
 
