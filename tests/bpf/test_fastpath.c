@@ -767,7 +767,7 @@ wait_for_address_change(struct fastpath *f)
 	struct pollfd watch = { .fd = fastpath_watch_fd(f), .events = POLLIN };
 
 	assert_int_equal(poll(&watch, 1, WAIT_MS), 1);
-	fastpath_addresses_changed(f);
+	fastpath_network_changed(f);
 }
 
 static void

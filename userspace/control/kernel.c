@@ -32,13 +32,13 @@ interfaces_log(const struct control *c)
 }
 
 static void
-on_addresses(int fd, unsigned what, void *arg)
+on_network(int fd, unsigned what, void *arg)
 {
 	struct control *c = arg;
 
 	(void)fd;
 	(void)what;
-	fastpath_addresses_changed(c->fastpath);
+	fastpath_network_changed(c->fastpath);
 }
 
 void
@@ -69,7 +69,7 @@ kernel_open(struct control *c)
 	fd = fastpath_watch_fd(c->fastpath);
 	if (fd >= 0)
 		c->kernel_watch =
-			loop_fd_new(c->loop, fd, LOOP_READ, on_addresses, c);
+			loop_fd_new(c->loop, fd, LOOP_READ, on_network, c);
 	c->listeners_stale = true;
 	interfaces_log(c);
 }

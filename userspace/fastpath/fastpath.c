@@ -16,6 +16,7 @@
 #include "fastpath/addresses.h"
 #include "fastpath/attached.h"
 #include "fastpath/dispatcher.h"
+#include "fastpath/inner.h"
 #include "fastpath/library_log.h"
 #include "fastpath/maps.h"
 #include "fastpath/pins.h"
@@ -23,28 +24,9 @@
 #include "fastpath/program.h"
 #include "fastpath/sets.h"
 #include "fastpath/sync.h"
+#include "fastpath/watch.h"
 
 #define REPAIR_PATIENCE 30 /* calls between attempts that nothing provoked */
-
-struct interface {
-	struct fastpath_interface shown;
-	enum fastpath_mode wanted;
-	unsigned ifindex;
-	uint32_t root_id; /* when last looked at */
-	uint32_t own_id;  /* what this process attached */
-	unsigned patience;
-};
-
-struct fastpath {
-	char *pin_path, *object;
-	struct interface *interfaces;
-	size_t interface_count;
-	struct sets sets;
-	bool dispatcher; /* the kernel can */
-	int watch_fd;
-	struct fastpath_listener *listeners;
-	size_t listener_count;
-};
 
 /* ---- which program we attached ourselves */
 
@@ -298,6 +280,7 @@ fastpath_open(const struct fastpath_options *options)
 	bool raised;
 
 	f->watch_fd = -1;
+	steering_open(f);
 	f->interface_count = options->interface_count;
 	f->interfaces = xcalloc(f->interface_count + 1, sizeof(*i));
 	if (options->pin_path != NULL)
@@ -322,7 +305,7 @@ fastpath_open(const struct fastpath_options *options)
 		interface_ensure(f, &f->interfaces[n]);
 	sets_pin(&f->sets);
 	privilege_lower(raised);
-	f->watch_fd = addresses_watch_open(&err);
+	f->watch_fd = watch_open(&err);
 	if (f->watch_fd < 0)
 		log_warn("fastpath: %s", err.text);
 	return f;
@@ -359,6 +342,7 @@ fastpath_close(struct fastpath *f, bool detach)
 		pins_remove_all(f->pin_path);
 		privilege_lower(raised);
 	}
+	steering_close(f);
 	sets_close(&f->sets);
 	if (f->watch_fd >= 0)
 		close(f->watch_fd);
@@ -397,9 +381,14 @@ fastpath_interface_get(const struct fastpath *f, size_t i)
 
 /* ---- listeners */
 
-static int
+int
 listeners_sync(struct fastpath *f, struct error *err)
 {
+	const struct service_conf *services[GG_SLOTS_MAX];
+	struct sync_services beside = {
+		.known = f->steering.steered.wanted,
+		.list = services,
+	};
 	struct addr *local = NULL;
 	struct sync_entry *plan = NULL;
 	size_t local_count, count;
@@ -407,10 +396,12 @@ listeners_sync(struct fastpath *f, struct error *err)
 
 	if (f->sets.count == 0)
 		return 0;
+	beside.count = steered_published(&f->steering.steered, services);
+	beside.maps = &f->sets.list[0].maps;
 	if (addresses_read(&local, &local_count, err) != 0)
 		goto out;
-	if (sync_plan(f->listeners, f->listener_count, local, local_count,
-		    &plan, &count, err) != 0)
+	if (sync_plan(f->listeners, f->listener_count, &beside, local,
+		    local_count, &plan, &count, err) != 0)
 		goto out;
 	for (size_t i = 0; i < f->sets.count; i++) {
 		if (sync_apply(&f->sets.list[i].maps, plan, count, err) != 0)
@@ -430,6 +421,7 @@ fastpath_listeners_set(struct fastpath *f, const struct fastpath_listener *set,
 	free(f->listeners);
 	f->listeners = count == 0 ? NULL : xmemdup(set, count * sizeof(*set));
 	f->listener_count = count;
+	f->steering.steered.listeners_changed = true;
 	return listeners_sync(f, err);
 }
 
@@ -440,14 +432,13 @@ fastpath_watch_fd(const struct fastpath *f)
 }
 
 void
-fastpath_addresses_changed(struct fastpath *f)
+fastpath_network_changed(struct fastpath *f)
 {
 	struct error err = ERROR_INIT;
 
 	if (f->watch_fd < 0)
 		return;
-	addresses_watch_drain(f->watch_fd);
-	if (listeners_sync(f, &err) != 0)
+	if (steering_watch(f) && listeners_sync(f, &err) != 0)
 		log_warn("fastpath: addresses changed: %s", err.text);
 }
 
@@ -475,6 +466,10 @@ fastpath_repair(struct fastpath *f)
 	sets_pin(&f->sets);
 	privilege_lower(raised);
 	if (f->sets.count != set_count && listeners_sync(f, &err) != 0)
+		log_warn("fastpath: %s", err.text);
+	/* Its maps, its interfaces and their mode: services need them all. */
+	if ((changed || f->sets.count != set_count) &&
+		steering_sync(f, &err) != 0)
 		log_warn("fastpath: %s", err.text);
 	return changed;
 }
