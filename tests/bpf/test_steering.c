@@ -678,6 +678,12 @@ test_what_is_wrong_is_refused(void **state)
 	refused(f, &a->service, 1, SLOT,
 		"192.0.2.1 is behind a gateway: mode dsr-l2 needs it on a link"
 		" of this box");
+	must("ip tuntap add t0 mode tun &&"
+	     " ip link set t0 up && ip route replace 192.0.2.0/24 dev t0");
+	refused(f, &a->service, 1, SLOT,
+		"the way to 192.0.2.1 leads over t0, which has no Ethernet"
+		" address");
+	must("ip link del t0 && ip route add 192.0.2.0/24 via 10.9.0.10");
 	a->service.backend_count--;
 	backend(a, "10.9.0.1", 80);
 	refused(f, &a->service, 1, SLOT,
@@ -1277,7 +1283,7 @@ test_next_hops_are_followed(void **state)
 	shown = fastpath_service_state(f, SLOT);
 	assert_int_equal(shown->unreachable, 1);
 	assert_string_equal(shown->problem,
-		"the next hop to 10.9.0.10 and 0 other backends is not known");
+		"the next hop to 10.9.0.10 is not known");
 	assert_true(shown->enforced);
 	/* It appears, and is found without traffic. */
 	must("ip -n far addr add 10.9.0.10/24 dev v1");
