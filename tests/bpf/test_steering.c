@@ -640,6 +640,41 @@ test_all_sets_of_maps_get_the_same(void **state)
 	command("ip link del w0");
 }
 
+static void
+test_services_wait_for_an_interface(void **state)
+{
+	const struct fastpath_interface_option interfaces[] = {
+		{ "w0", FASTPATH_AUTO },
+	};
+	const struct fastpath_options options = {
+		.pin_path = pin_path,
+		.interfaces = interfaces,
+		.interface_count = 1,
+	};
+	struct fastpath *f = fastpath_open(&options);
+	struct asked *a = service_of(GG_MODE_NAT, 2);
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(fastpath_services_set(f, &a->service, 1, &err), 0);
+	assert_false(fastpath_service_state(f, SLOT)->enforced);
+	assert_string_equal(fastpath_service_state(f, SLOT)->problem,
+		"no XDP program runs");
+	assert_int_equal(fastpath_service_slot(f, &a->service.addr,
+				 IPPROTO_TCP),
+		0);
+	fastpath_steering_tick(f, clock_monotonic_ms());
+	must("ip link add w0 type veth peer name w1 && ip link set w0 up &&"
+	     " ip link set w1 up");
+	assert_true(fastpath_repair(f));
+	assert_true(fastpath_service_state(f, SLOT)->enforced);
+	assert_true(vip_exists("10.9.0.200", 80, IPPROTO_TCP));
+	assert_int_equal(shares(SLOT).stable, GG_RING_SLOTS);
+	free(a);
+	fastpath_close(f, true);
+	command("ip link del w0");
+}
+
 /* ---- refusing */
 
 static void
@@ -1554,6 +1589,7 @@ main(void)
 		LAB(test_route_has_its_way_back),
 		LAB(test_a_dump_of_a_ring_has_names),
 		LAB(test_all_sets_of_maps_get_the_same),
+		LAB(test_services_wait_for_an_interface),
 		LAB(test_what_is_wrong_is_refused),
 		LAB(test_slots_move_are_pinned_and_settle),
 		LAB(test_nothing_is_left_in_stable_slots),
