@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -1151,6 +1154,65 @@ test_a_restart_finds_what_was_there(void **state)
 	fastpath_close(f, true);
 }
 
+static int
+sys_admin_lower(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return -1;
+	data[0].effective &= ~(uint32_t)CAP_TO_MASK(CAP_SYS_ADMIN);
+	return (int)syscall(SYS_capset, &header, data);
+}
+
+/* As control runs; 0: it went on with the moved slots that were there. */
+static int
+frugal(const struct asked *a, uint32_t moved)
+{
+	struct error err = ERROR_INIT;
+	struct fastpath *f;
+	bool fine;
+
+	if (sys_admin_lower() != 0 || bpf_map_get_fd_by_id(1) != -EPERM)
+		return 2;
+	f = open_v0();
+	fine = fastpath_services_set(f, &a->service, 1, &err) == 0 &&
+		fastpath_service_state(f, SLOT)->moved_slots == moved &&
+		bpf_map_get_fd_by_id(1) == -EPERM;
+	fastpath_close(f, false);
+	return fine ? 0 : 1;
+}
+
+static void
+test_a_restart_without_sys_admin(void **state)
+{
+	struct fastpath *f = open_v0();
+	struct asked *a = service_of(GG_MODE_DSR_L2, 5);
+	uint32_t moved;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	set_ok(f, a);
+	a->backends[1].state = FASTPATH_BACKEND_DRAINING;
+	set_ok(f, a);
+	moved = fastpath_service_state(f, SLOT)->moved_slots;
+	assert_true(moved > 0);
+	fastpath_close(f, false);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(frugal(a, moved));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	free(a);
+	fastpath_close(open_v0(), true);
+}
+
 /* ---- connections of mode nat */
 
 static void
@@ -1600,6 +1662,7 @@ main(void)
 		LAB(test_udp_asks_nobody_that_it_does_not_know),
 		LAB(test_another_address_or_mode_begins_anew),
 		LAB(test_a_restart_finds_what_was_there),
+		LAB(test_a_restart_without_sys_admin),
 		LAB(test_connections_that_are_over_leave_nat),
 		LAB(test_next_hops_are_followed),
 		LAB(test_routes_are_followed),
