@@ -385,7 +385,7 @@ _Static_assert(sizeof(struct gg_event) == 56, "layout is ABI");
 struct gg_ring_slot {
 	__u16 current, base; /* indices of gg_backend; 0: none */
 	__u16 flags;         /* GG_RING_* */
-	__u16 epoch;         /* of the last change, for the reader of a dump */
+	__u16 epoch; /* of the last change: low bits of CLOCK_MONOTONIC in s */
 };
 
 _Static_assert(sizeof(struct gg_ring_slot) == 8, "layout is ABI");

@@ -21,7 +21,7 @@
 #include "control/metrics.h"
 #include "control/relation.h"
 #include "control/status.h"
-#include "control/steering.h"
+#include "control/spread.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
 #include "model/wire.h"
@@ -216,11 +216,11 @@ proxy_print(const struct control *c, struct doc *to)
 static void
 steering_print(const struct control *c, struct doc *to)
 {
-	const char *by = steering_migration(c);
+	const char *by = spread_migration(c);
 	struct str text;
 
 	str_init(&text);
-	steering_explain(c, &text);
+	spread_explain(c, &text);
 	doc_set_string(to, "steering", text.data);
 	str_fini(&text);
 	doc_set_string(to, "migration", by == NULL ? "" : by);

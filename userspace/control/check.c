@@ -12,7 +12,7 @@
 #include "control/files.h"
 #include "control/generation.h"
 #include "control/status.h"
-#include "control/steering.h"
+#include "control/spread.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
 
@@ -139,10 +139,10 @@ steering_check(const struct control *c, const struct area *a)
 		say(a->errors, "additional addresses are not served: %s",
 			c->steering.text);
 	str_init(&text);
-	steering_explain(c, &text);
+	spread_explain(c, &text);
 	say(a->notes, "new connections go to %s", text.data);
 	str_fini(&text);
-	if (steering_migration(c) == NULL)
+	if (spread_migration(c) == NULL)
 		say(a->warnings,
 			"net.ipv4.tcp_migrate_req is 0: a listener that closes "
 			"resets connections that wait in it: sysctl -w "

@@ -30,7 +30,7 @@
 #include "control/notify.h"
 #include "control/reload.h"
 #include "control/status.h"
-#include "control/steering.h"
+#include "control/spread.h"
 #include "control/supervise.h"
 #include "model/counters.h"
 #include "net/loop.h"
@@ -275,7 +275,7 @@ on_stored(int fd, const char *name, void *arg)
 
 	if (strncmp(name, "listener-", 9) == 0)
 		listeners_give(c->listeners, fd);
-	else if (strcmp(name, STEERING_STORE_NAME) == 0 && c->stored_link < 0)
+	else if (strcmp(name, SPREAD_STORE_NAME) == 0 && c->stored_link < 0)
 		c->stored_link = fd;
 	else
 		close(fd);
@@ -342,7 +342,7 @@ start(struct life *life, struct error *err)
 	c->admin = admin_new(c, err);
 	if (c->admin == NULL)
 		return -1;
-	steering_open(c);
+	spread_open(c);
 	kernel_open(c);
 	access_log_open(c);
 	watches_start(life);
@@ -434,7 +434,7 @@ life_end(struct life *life)
 	supervisor_free(c->supervisor);
 	if (c->fastpath != NULL)
 		kernel_close(c, c->stopping && !c->settings->xdp_keep);
-	steering_close(c, c->stopping && !c->settings->xdp_keep);
+	spread_close(c, c->stopping && !c->settings->xdp_keep);
 	access_log_close(c);
 	generations_free(c->generation);
 	listeners_free(c->listeners);

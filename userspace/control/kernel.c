@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/relation.h"
-#include "control/steering.h"
+#include "control/spread.h"
 #include "fastpath/fastpath.h"
 #include "net/loop.h"
 
@@ -42,7 +42,7 @@ on_change(int fd, unsigned what, void *arg)
 
 	(void)fd;
 	(void)what;
-	fastpath_addresses_changed(c->fastpath);
+	fastpath_network_changed(c->fastpath);
 	if (c->running && !c->stopping)
 		kernel_look(c);
 }
@@ -108,7 +108,7 @@ kernel_look(struct control *c)
 {
 	if (fastpath_repair(c->fastpath))
 		interfaces_log(c);
-	steering_look(c);
+	spread_look(c);
 	kernel_tell(c);
 }
 
@@ -178,7 +178,7 @@ kernel_tell(struct control *c)
 
 	if (!c->listeners_stale || c->fastpath == NULL || !c->listening)
 		return;
-	steering_tell(c);
+	spread_tell(c);
 	plan = plan_make(c);
 	c->kernel = (struct error)ERROR_INIT;
 	rc = fastpath_listeners_set(

@@ -13,7 +13,7 @@
 #include "control/generation.h"
 #include "control/kernel.h"
 #include "control/notify.h"
-#include "control/steering.h"
+#include "control/spread.h"
 #include "control/supervise.h"
 
 /* ---- the binary */
@@ -123,7 +123,7 @@ kernel_apply(struct control *c, const struct settings *old)
 	if (!moved && !gone && !come)
 		return;
 	if (text_differs(now->xdp_pin_path, old->xdp_pin_path))
-		steering_move(c);
+		spread_move(c);
 	kernel_reopen(c, moved || gone);
 	log_info("settings: the interfaces of XDP changed");
 }

@@ -24,6 +24,7 @@
 #include "fastpath/program.h"
 #include "fastpath/sets.h"
 #include "fastpath/sync.h"
+#include "fastpath/watch.h"
 
 #define REPAIR_PATIENCE 30 /* calls between attempts that nothing provoked */
 
@@ -279,6 +280,7 @@ fastpath_open(const struct fastpath_options *options)
 	bool raised;
 
 	f->watch_fd = -1;
+	steering_open(f);
 	f->interface_count = options->interface_count;
 	f->interfaces = xcalloc(f->interface_count + 1, sizeof(*i));
 	if (options->pin_path != NULL)
@@ -303,7 +305,7 @@ fastpath_open(const struct fastpath_options *options)
 		interface_ensure(f, &f->interfaces[n]);
 	sets_pin(&f->sets);
 	privilege_lower(raised);
-	f->watch_fd = addresses_watch_open(&err);
+	f->watch_fd = watch_open(&err);
 	if (f->watch_fd < 0)
 		log_warn("fastpath: %s", err.text);
 	return f;
@@ -340,6 +342,7 @@ fastpath_close(struct fastpath *f, bool detach)
 		pins_remove_all(f->pin_path);
 		privilege_lower(raised);
 	}
+	steering_close(f);
 	sets_close(&f->sets);
 	if (f->watch_fd >= 0)
 		close(f->watch_fd);
@@ -383,6 +386,11 @@ fastpath_interface_get(const struct fastpath *f, size_t i)
 int
 listeners_sync(struct fastpath *f, struct error *err)
 {
+	const struct service_conf *services[GG_SLOTS_MAX];
+	struct sync_services beside = {
+		.known = f->steering.steered.wanted,
+		.list = services,
+	};
 	struct addr *local = NULL;
 	struct sync_entry *plan = NULL;
 	size_t local_count, count;
@@ -390,10 +398,12 @@ listeners_sync(struct fastpath *f, struct error *err)
 
 	if (f->sets.count == 0)
 		return 0;
+	beside.count = steered_published(&f->steering.steered, services);
+	beside.maps = &f->sets.list[0].maps;
 	if (addresses_read(&local, &local_count, err) != 0)
 		goto out;
-	if (sync_plan(f->listeners, f->listener_count, local, local_count,
-		    f->limits, &plan, &count, err) != 0)
+	if (sync_plan(f->listeners, f->listener_count, &beside, local,
+		    local_count, f->limits, &plan, &count, err) != 0)
 		goto out;
 	for (size_t i = 0; i < f->sets.count; i++) {
 		if (sync_apply(&f->sets.list[i].maps, plan, count, err) != 0)
@@ -413,6 +423,7 @@ fastpath_listeners_set(struct fastpath *f, const struct fastpath_listener *set,
 	free(f->listeners);
 	f->listeners = count == 0 ? NULL : xmemdup(set, count * sizeof(*set));
 	f->listener_count = count;
+	f->steering.steered.listeners_changed = true;
 	return listeners_sync(f, err);
 }
 
@@ -423,14 +434,13 @@ fastpath_watch_fd(const struct fastpath *f)
 }
 
 void
-fastpath_addresses_changed(struct fastpath *f)
+fastpath_network_changed(struct fastpath *f)
 {
 	struct error err = ERROR_INIT;
 
 	if (f->watch_fd < 0)
 		return;
-	addresses_watch_drain(f->watch_fd);
-	if (listeners_sync(f, &err) != 0)
+	if (steering_watch(f) && listeners_sync(f, &err) != 0)
 		log_warn("fastpath: addresses changed: %s", err.text);
 }
 
@@ -468,6 +478,10 @@ fastpath_repair(struct fastpath *f)
 	sets_pin(&f->sets);
 	privilege_lower(raised);
 	if (f->sets.count != set_count && everything_sync(f, &err) != 0)
+		log_warn("fastpath: %s", err.text);
+	/* Its maps, its interfaces and their mode: services need them all. */
+	if ((changed || f->sets.count != set_count) &&
+		steering_sync(f, &err) != 0)
 		log_warn("fastpath: %s", err.text);
 	return changed;
 }

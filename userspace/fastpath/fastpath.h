@@ -84,11 +84,12 @@ struct fastpath_listener {
  * the kernel holds it (or there is no kernel half); -1 and err else. */
 int fastpath_listeners_set(struct fastpath *f,
 	const struct fastpath_listener *set, size_t count, struct error *err);
-/* Readable when local addresses or an interface changed (rtnetlink), its XDP
- * program among that: then call fastpath_addresses_changed() and
- * fastpath_repair(). -1 when there is nothing to watch. */
+/* Readable when local addresses, routes, interfaces, their XDP program or, where
+ * services are steered, neighbours changed (rtnetlink): then call
+ * fastpath_network_changed() and fastpath_repair(). -1 when there is nothing to
+ * watch. */
 int fastpath_watch_fd(const struct fastpath *f);
-void fastpath_addresses_changed(struct fastpath *f);
+void fastpath_network_changed(struct fastpath *f);
 
 /* Sums over CPUs, one row per reason name for a slot. */
 typedef void fastpath_counter_f(const char *reason, uint64_t packets,

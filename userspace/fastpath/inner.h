@@ -11,6 +11,8 @@
 #include "fastpath/fastpath.h"
 #include "fastpath/prefixes.h"
 #include "fastpath/sets.h"
+#include "fastpath/steered.h"
+#include "fastpath/steering.h"
 
 struct interface {
 	struct fastpath_interface shown;
@@ -19,6 +21,16 @@ struct interface {
 	uint32_t root_id; /* when last looked at */
 	uint32_t own_id;  /* what this process attached */
 	unsigned patience;
+};
+
+struct steering {
+	struct steered steered;
+	bool neighbours_watched;
+	struct error published; /* what gg_vip does not hold, and why */
+	uint64_t routes_ms;     /* when all ways were last looked at at once */
+	uint64_t now_ms;        /* of the last tick */
+	struct fastpath_service_state shown;
+	struct fastpath_backend_status *shown_backends;
 };
 
 struct fastpath {
@@ -34,6 +46,7 @@ struct fastpath {
 	struct gg_limit *limits; /* by slot; NULL: nothing is limited */
 	struct fastpath_prefix *prefixes; /* sorted, masked */
 	size_t prefix_count;
+	struct steering steering;
 };
 
 /* Each brings all sets of maps to what is wanted. */
@@ -42,5 +55,11 @@ int limits_sync(struct fastpath *f, struct error *err);
 int prefixes_sync(struct fastpath *f, struct error *err);
 /* Blocks that stand in the first set stand in all. */
 void blocks_spread(struct fastpath *f);
+int steering_sync(struct fastpath *f, struct error *err);
+
+void steering_open(struct fastpath *f);
+void steering_close(struct fastpath *f);
+/* Reads f->watch_fd; true: local addresses changed. */
+bool steering_watch(struct fastpath *f);
 
 #endif

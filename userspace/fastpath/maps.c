@@ -280,25 +280,40 @@ maps_flag(const struct maps *m, uint32_t flag, bool on, struct error *err)
 	return 0;
 }
 
-int
-maps_count(const struct maps *m, uint32_t slot, struct gg_counters *sum)
+/* Adds the words of a value of a per-CPU map, over all CPUs, to sum. */
+static int
+cpus_add(int fd, uint32_t key, uint64_t *sum, size_t words)
 {
-	const size_t words = sizeof(*sum) / sizeof(uint64_t);
 	int cpus = libbpf_num_possible_cpus();
-	uint64_t *values, *total = (uint64_t *)sum;
+	uint64_t *values;
 	int rc = -1;
 
 	if (cpus <= 0)
 		return -1;
-	values = xcalloc((size_t)cpus, sizeof(*sum));
-	if (bpf_map_lookup_elem(m->fd[MAP_REASON], &slot, values) != 0)
+	values = xcalloc((size_t)cpus * words, sizeof(*values));
+	if (bpf_map_lookup_elem(fd, &key, values) != 0)
 		goto out;
 	for (size_t i = 0; i < (size_t)cpus * words; i++)
-		total[i % words] += values[i];
+		sum[i % words] += values[i];
 	rc = 0;
 out:
 	free(values);
 	return rc;
+}
+
+int
+maps_count(const struct maps *m, uint32_t slot, struct gg_counters *sum)
+{
+	return cpus_add(m->fd[MAP_REASON], slot, (uint64_t *)sum,
+		sizeof(*sum) / sizeof(uint64_t));
+}
+
+int
+maps_count_backend(const struct maps *m, uint16_t index,
+	struct gg_backend_hits *sum)
+{
+	return cpus_add(m->fd[MAP_BACKEND_HITS], index, (uint64_t *)sum,
+		sizeof(*sum) / sizeof(uint64_t));
 }
 
 static uint64_t

@@ -66,6 +66,8 @@ int maps_flag(const struct maps *m, uint32_t flag, bool on, struct error *err);
 uint32_t maps_kernel_hz(void);
 /* Adds the counters of the slot, over all CPUs, to *sum. */
 int maps_count(const struct maps *m, uint32_t slot, struct gg_counters *sum);
+int maps_count_backend(const struct maps *m, uint16_t index,
+	struct gg_backend_hits *sum);
 /* Bytes of kernel memory. */
 uint64_t maps_bytes(const struct maps *m);
 /* Entries that the sizes ask for; 0: none in particular. */

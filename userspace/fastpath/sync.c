@@ -9,6 +9,32 @@
 
 #include "base/mem.h"
 
+/* All keys of the map; the caller frees. */
+static struct gg_vip_key *
+keys_read(int fd, size_t *count)
+{
+	struct gg_vip_key *keys = NULL;
+	size_t room = 0;
+
+	*count = 0;
+	for (;;) {
+		if (*count == room) {
+			room = room == 0 ? 64 : room * 2;
+			keys = xreallocarray(keys, room, sizeof(*keys));
+		}
+		if (bpf_map_get_next_key(fd,
+			    *count == 0 ? NULL : &keys[*count - 1],
+			    &keys[*count]) != 0)
+			return keys;
+		/* Only we write here, but a key that somebody deletes while
+		 * we read starts the walk again. */
+		if (++*count > 2 * GG_VIPS_MAX)
+			return keys;
+	}
+}
+
+/* ---- what is wanted */
+
 enum { RANK_ANY6, RANK_ANY4, RANK_ADDRESS };
 
 struct plan {
@@ -56,6 +82,60 @@ plan_add_listener(struct plan *plan, const struct fastpath_listener *l,
 	}
 }
 
+/* Addresses that a service's wildcard does not stand for are left out. */
+static void
+plan_add_service(struct plan *plan, const struct service_conf *c,
+	const struct addr *local, size_t local_count)
+{
+	const struct fastpath_listener l = { c->asked.slot, c->asked.addr,
+		c->asked.l4_proto };
+	struct addr *taken = xcalloc(local_count + 1, sizeof(*taken));
+	size_t first = plan->count, count = 0, last;
+
+	for (size_t i = 0; i < local_count; i++) {
+		if (service_conf_takes(c, &local[i]))
+			taken[count++] = local[i];
+	}
+	plan_add_listener(plan, &l, taken, count);
+	free(taken);
+	last = plan->count;
+	for (size_t i = first; i < last; i++) {
+		const struct fastpath_listener none = { 0 };
+		uint8_t ip[16];
+
+		plan->entries[i].value.mode = c->asked.mode;
+		memcpy(ip, plan->entries[i].key.ip, 16);
+		plan_add(plan, &none, ip, RANK_ADDRESS);
+		plan->entries[plan->count - 1].value.flags = GG_VIP_ADDRESS;
+	}
+}
+
+static bool
+value_is_service(const struct gg_vip *value)
+{
+	return value->mode != GG_MODE_PASS || value->flags & GG_VIP_ADDRESS;
+}
+
+/* What a former daemon left, until it is said what is to be. */
+static void
+plan_keep_services(struct plan *plan, int fd)
+{
+	const struct fastpath_listener none = { 0 };
+	size_t count;
+	struct gg_vip_key *keys = keys_read(fd, &count);
+	struct gg_vip value;
+
+	for (size_t i = 0; i < count; i++) {
+		if (bpf_map_lookup_elem(fd, &keys[i], &value) != 0 ||
+			!value_is_service(&value))
+			continue;
+		plan_add(plan, &none, keys[i].ip, RANK_ADDRESS);
+		plan->entries[plan->count - 1].key = keys[i];
+		plan->entries[plan->count - 1].value = value;
+	}
+	free(keys);
+}
+
 static int
 key_compare(const void *a, const void *b)
 {
@@ -96,9 +176,9 @@ plan_finish(struct plan *plan)
 
 int
 sync_plan(const struct fastpath_listener *set, size_t count,
-	const struct addr *local, size_t local_count,
-	const struct gg_limit *limits, struct sync_entry **entries,
-	size_t *entry_count, struct error *err)
+	const struct sync_services *services, const struct addr *local,
+	size_t local_count, const struct gg_limit *limits,
+	struct sync_entry **entries, size_t *entry_count, struct error *err)
 {
 	struct plan plan = { .limits = limits };
 
@@ -113,10 +193,18 @@ sync_plan(const struct fastpath_listener *set, size_t count,
 		}
 		plan_add_listener(&plan, &set[i], local, local_count);
 	}
+	if (services->known) {
+		for (size_t i = 0; i < services->count; i++)
+			plan_add_service(&plan, services->list[i], local,
+				local_count);
+	} else {
+		plan_keep_services(&plan, services->maps->fd[MAP_VIP]);
+	}
 	plan_finish(&plan);
 	if (plan.count > GG_VIPS_MAX) {
 		error_set(err, ERROR_LIMIT,
-			"%zu listening addresses; the kernel half holds %d",
+			"%zu addresses of listeners and services; the kernel"
+			" half holds %d",
 			plan.count, GG_VIPS_MAX);
 		free(plan.entries);
 		return -1;
@@ -125,6 +213,8 @@ sync_plan(const struct fastpath_listener *set, size_t count,
 	*entry_count = plan.count;
 	return 0;
 }
+
+/* ---- bringing the map to it */
 
 static bool
 plan_has(const struct sync_entry *plan, size_t count,
@@ -135,30 +225,6 @@ plan_has(const struct sync_entry *plan, size_t count,
 	return count > 0 &&
 		bsearch(&wanted, plan, count, sizeof(*plan), key_compare) !=
 		NULL;
-}
-
-/* All keys of the map; the caller frees. */
-static struct gg_vip_key *
-keys_read(int fd, size_t *count)
-{
-	struct gg_vip_key *keys = NULL;
-	size_t room = 0;
-
-	*count = 0;
-	for (;;) {
-		if (*count == room) {
-			room = room == 0 ? 64 : room * 2;
-			keys = xreallocarray(keys, room, sizeof(*keys));
-		}
-		if (bpf_map_get_next_key(fd,
-			    *count == 0 ? NULL : &keys[*count - 1],
-			    &keys[*count]) != 0)
-			return keys;
-		/* Only we write here, but a key that somebody deletes while
-		 * we read starts the walk again. */
-		if (++*count > 2 * GG_VIPS_MAX)
-			return keys;
-	}
 }
 
 static bool
@@ -220,4 +286,29 @@ sync_apply(const struct maps *maps, const struct sync_entry *plan,
 				GG_MAP_VIP " does not hold what was written");
 	}
 	return 0;
+}
+
+uint32_t
+sync_slot_of(const struct maps *maps, const struct addr *addr,
+	uint8_t l4_proto, uint8_t *mode)
+{
+	int fd = maps->fd[MAP_VIP];
+	size_t count;
+	struct gg_vip_key *keys = keys_read(fd, &count);
+	uint32_t slot = 0;
+	struct gg_vip value;
+
+	for (size_t i = 0; i < count && slot == 0; i++) {
+		if (keys[i].port_be != addr->port_be ||
+			keys[i].l4_proto != l4_proto ||
+			(!addr_is_any(addr) &&
+				memcmp(keys[i].ip, addr->ip, 16) != 0) ||
+			bpf_map_lookup_elem(fd, &keys[i], &value) != 0 ||
+			!value_is_service(&value))
+			continue;
+		slot = value.slot;
+		*mode = value.mode;
+	}
+	free(keys);
+	return slot;
 }

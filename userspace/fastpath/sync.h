@@ -9,6 +9,7 @@
 #include "bpf/contract.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/maps.h"
+#include "fastpath/service.h"
 
 struct sync_entry {
 	struct gg_vip_key key;
@@ -16,15 +17,28 @@ struct sync_entry {
 	int rank; /* of entries with one key the highest counts */
 };
 
-/* One entry per listener and address, wildcards expanded into local; sorted by
- * key, each key once. A specific address beats 0.0.0.0, which beats "::".
- * limits, by slot, or NULL: says whose entries are GG_VIP_LIMITED. */
+/* The services beside the listeners; known: false until it was said which there
+ * are, then those of the map stay. */
+struct sync_services {
+	bool known;
+	const struct service_conf *const *list;
+	size_t count;
+	const struct maps *maps;
+};
+
+/* One entry per listener or service and address, wildcards expanded into
+ * local, and one for each address of services; sorted by key, each key once. A
+ * specific address beats 0.0.0.0, which beats "::". limits, by slot, or NULL:
+ * says whose entries are GG_VIP_LIMITED. */
 int sync_plan(const struct fastpath_listener *set, size_t count,
-	const struct addr *local, size_t local_count,
-	const struct gg_limit *limits,
+	const struct sync_services *services, const struct addr *local,
+	size_t local_count, const struct gg_limit *limits,
 	struct sync_entry **plan, size_t *plan_count, struct error *err);
 /* Writes the difference, adding before removing, and reads the map back. */
 int sync_apply(const struct maps *maps, const struct sync_entry *plan,
 	size_t count, struct error *err);
+/* The slot of the service whose address this is, and its mode; 0: of none. */
+uint32_t sync_slot_of(const struct maps *maps, const struct addr *addr,
+	uint8_t l4_proto, uint8_t *mode);
 
 #endif

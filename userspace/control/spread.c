@@ -1,5 +1,5 @@
 /* Control's dealings with what chooses listening sockets. */
-#include "control/steering.h"
+#include "control/spread.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "net/listener.h"
 
 void
-steering_open(struct control *c)
+spread_open(struct control *c)
 {
 	int link = c->stored_link;
 
@@ -26,18 +26,18 @@ steering_open(struct control *c)
 }
 
 void
-steering_move(struct control *c)
+spread_move(struct control *c)
 {
 	int link = sockets_link(c->sockets);
 
 	if (link >= 0)
 		c->stored_link = fcntl(link, F_DUPFD_CLOEXEC, 0);
 	sockets_close(c->sockets, true);
-	steering_open(c);
+	spread_open(c);
 }
 
 void
-steering_close(struct control *c, bool detach)
+spread_close(struct control *c, bool detach)
 {
 	sockets_close(c->sockets, detach);
 	c->sockets = NULL;
@@ -48,7 +48,7 @@ steering_close(struct control *c, bool detach)
 
 /* Of an interface with fewer queues than workers, some would get nothing. */
 bool
-steering_by_cpu(const struct control *c)
+spread_by_cpu(const struct control *c)
 {
 	const struct settings *s = c->settings;
 
@@ -131,21 +131,21 @@ link_store(struct control *c)
 	int link = sockets_link(c->sockets);
 
 	if (link >= 0 && !c->link_is_stored)
-		notify_store_add(STEERING_STORE_NAME, &link, 1);
+		notify_store_add(SPREAD_STORE_NAME, &link, 1);
 	else if (link < 0 && c->link_is_stored)
-		notify_store_remove(STEERING_STORE_NAME);
+		notify_store_remove(SPREAD_STORE_NAME);
 	c->link_is_stored = link >= 0;
 }
 
 void
-steering_tell(struct control *c)
+spread_tell(struct control *c)
 {
 	enum error_code before = c->steering.code;
 	struct wanted w;
 
 	wanted_init(&w, c);
 	c->steering = (struct error)ERROR_INIT;
-	if (sockets_set(c->sockets, w.set, w.count, steering_by_cpu(c),
+	if (sockets_set(c->sockets, w.set, w.count, spread_by_cpu(c),
 		    &c->steering) != 0 &&
 		before == ERROR_NONE)
 		log_warn("kernel: additional addresses are not served: %s",
@@ -155,7 +155,7 @@ steering_tell(struct control *c)
 }
 
 void
-steering_look(struct control *c)
+spread_look(struct control *c)
 {
 	if (!sockets_repair(c->sockets))
 		return;
@@ -167,20 +167,20 @@ steering_look(struct control *c)
 /* ---- for people */
 
 void
-steering_explain(const struct control *c, struct str *out)
+spread_explain(const struct control *c, struct str *out)
 {
 	const char *why = sockets_problem(c->sockets);
 
 	if (why[0] != '\0')
 		str_printf(out, "a worker by hash: %s", why);
-	else if (sockets_choose(c->sockets) && steering_by_cpu(c))
+	else if (sockets_choose(c->sockets) && spread_by_cpu(c))
 		str_puts(out, "the worker of their CPU");
 	else
 		str_puts(out, "a worker by hash");
 }
 
 const char *
-steering_migration(const struct control *c)
+spread_migration(const struct control *c)
 {
 	if (listener_migrates())
 		return "net.ipv4.tcp_migrate_req";

@@ -1,0 +1,249 @@
+/* A service as it was asked for, and what can be wrong with it. */
+#include "fastpath/service.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static int
+backend_compare(const void *a, const void *b)
+{
+	const struct fastpath_backend *x = a, *y = b;
+	int order = memcmp(x->addr.ip, y->addr.ip, sizeof(x->addr.ip));
+
+	if (order != 0)
+		return order;
+	return x->addr.port_be < y->addr.port_be ?
+		-1 :
+		x->addr.port_be > y->addr.port_be;
+}
+
+struct service_conf *
+service_conf_new(const struct fastpath_service *asked)
+{
+	struct service_conf *c = xcalloc(1, sizeof(*c));
+	size_t count = asked->backend_count;
+	struct fastpath_backend *backends =
+		xcalloc(count + 1, sizeof(*backends));
+
+	c->asked = *asked;
+	if (c->asked.idle_s == 0)
+		c->asked.idle_s = FASTPATH_UDP_IDLE_S_DEFAULT;
+	if (c->asked.drain_ms == 0)
+		c->asked.drain_ms = FASTPATH_DRAIN_MS_DEFAULT;
+	for (size_t i = 0; i < count; i++) {
+		backends[i] = asked->backends[i];
+		if (asked->mode == GG_MODE_DSR_L2)
+			backends[i].addr.port_be = asked->addr.port_be;
+	}
+	qsort(backends, count, sizeof(*backends), backend_compare);
+	c->asked.backends = backends;
+	return c;
+}
+
+void
+service_conf_free(struct service_conf *c)
+{
+	if (c == NULL)
+		return;
+	free((void *)(uintptr_t)c->asked.backends);
+	free(c);
+}
+
+const struct fastpath_backend *
+service_conf_backend(const struct service_conf *c, const struct addr *addr)
+{
+	const struct fastpath_backend key = { .addr = *addr };
+
+	return bsearch(&key, c->asked.backends, c->asked.backend_count,
+		sizeof(key), backend_compare);
+}
+
+const char *
+service_conf_format(const struct service_conf *c, char *out)
+{
+	char addr[ADDR_TEXT_MAX];
+
+	snprintf(out, SERVICE_TEXT_MAX, "%s/%s",
+		addr_format(&c->asked.addr, addr),
+		c->asked.l4_proto == IPPROTO_UDP ? "udp" : "tcp");
+	return out;
+}
+
+bool
+service_backend_is_open(const struct fastpath_backend *b)
+{
+	return b->state == FASTPATH_BACKEND_UP && b->weight > 0;
+}
+
+bool
+service_conf_keeps_each(const struct service_conf *c)
+{
+	uint32_t flags = c->asked.flags;
+
+	return flags & GG_SERVICE_ALWAYS ||
+		(flags & GG_SERVICE_STICKY && c->asked.l4_proto == IPPROTO_UDP);
+}
+
+enum ring_keeping
+service_conf_keeping(const struct service_conf *c)
+{
+	if (c->asked.mode == GG_MODE_NAT)
+		return RING_KEEPS_NONE;
+	if (c->asked.l4_proto == IPPROTO_TCP)
+		return RING_KEEPS_ALL;
+	return service_conf_keeps_each(c) ? RING_KEEPS_KNOWN : RING_KEEPS_NONE;
+}
+
+/* dsr-l2 leaves the packet as it is, so its backends may be of either. */
+static bool
+family_matters(const struct service_conf *c)
+{
+	return c->asked.mode != GG_MODE_DSR_L2;
+}
+
+bool
+service_conf_takes(const struct service_conf *c, const struct addr *local)
+{
+	const bool link_local = local->ip[0] == 0xfe &&
+		(local->ip[1] & 0xc0) == 0x80;
+
+	if (addr_is_loopback(local) || link_local)
+		return false;
+	return !family_matters(c) || c->asked.backend_count == 0 ||
+		addr_is_v4(local) == addr_is_v4(&c->asked.backends[0].addr);
+}
+
+/* ---- checks */
+
+static int
+backend_check(const struct service_conf *c, size_t i, struct error *err)
+{
+	const struct fastpath_backend *b = &c->asked.backends[i];
+	/* :: stands for both families, so the first backend says which. */
+	const struct addr *like = addr_is_any(&c->asked.addr) &&
+			!addr_is_v4(&c->asked.addr) ?
+		&c->asked.backends[0].addr :
+		&c->asked.addr;
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(&b->addr, text);
+	if (addr_is_any(&b->addr) || addr_is_loopback(&b->addr))
+		return error_set(err, ERROR_CONFIG,
+			"%s is no address that XDP can send to", text);
+	if (b->addr.port_be == 0)
+		return error_set(err, ERROR_CONFIG, "%s has no port", text);
+	if (i > 0 && addr_equal(&b->addr, &c->asked.backends[i - 1].addr))
+		return error_set(err, ERROR_CONFIG, "%s is named twice", text);
+	if (family_matters(c) && addr_is_v4(&b->addr) != addr_is_v4(like))
+		return error_set(err, ERROR_CONFIG,
+			"%s is of another family (IPv4, IPv6) than the"
+			" service's address",
+			text);
+	return 0;
+}
+
+int
+service_conf_check(const struct service_conf *c, struct error *err)
+{
+	const struct fastpath_service *s = &c->asked;
+
+	if (s->slot < GG_LISTENERS_MAX || s->slot >= GG_SLOTS_MAX)
+		return error_set(err, ERROR_LIMIT,
+			"service slot %u is out of %d..%d", s->slot,
+			GG_LISTENERS_MAX, GG_SLOTS_MAX - 1);
+	if (s->l4_proto != IPPROTO_TCP && s->l4_proto != IPPROTO_UDP)
+		return error_set(err, ERROR_CONFIG,
+			"only TCP and UDP are steered");
+	if (s->mode == GG_MODE_PASS || s->mode >= GG_MODE_COUNT)
+		return error_set(err, ERROR_CONFIG,
+			"XDP has no mode %u of steering", s->mode);
+	if (s->addr.port_be == 0)
+		return error_set(err, ERROR_CONFIG, "the service has no port");
+	if (s->mode == GG_MODE_ROUTE && addr_is_any(&s->addr))
+		return error_set(err, ERROR_CONFIG,
+			"mode route needs one address of the service, for that"
+			" is what answers get as their source");
+	if (s->drain_ms > FASTPATH_DRAIN_MS_MAX)
+		return error_set(err, ERROR_CONFIG,
+			"a drain takes %d hours at most",
+			FASTPATH_DRAIN_MS_MAX / 3600000);
+	for (size_t i = 0; i < s->backend_count; i++) {
+		if (backend_check(c, i, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool
+key_equal(const struct service_conf *c, const struct addr *addr,
+	uint8_t l4_proto)
+{
+	return c->asked.l4_proto == l4_proto &&
+		addr_equal(&c->asked.addr, addr);
+}
+
+int
+service_conf_clash_listener(const struct service_conf *c,
+	const struct fastpath_listener *listener, struct error *err)
+{
+	char text[SERVICE_TEXT_MAX];
+
+	if (!key_equal(c, &listener->addr, listener->l4_proto))
+		return 0;
+	return error_set(err, ERROR_CONFIG, "%s is a listener's already",
+		service_conf_format(c, text));
+}
+
+int
+service_conf_clash(const struct service_conf *c,
+	const struct service_conf *other, struct error *err)
+{
+	char text[SERVICE_TEXT_MAX], theirs[SERVICE_TEXT_MAX];
+
+	if (key_equal(c, &other->asked.addr, other->asked.l4_proto))
+		return error_set(err, ERROR_CONFIG,
+			"%s is another service's already",
+			service_conf_format(c, text));
+	if (c->asked.mode != GG_MODE_ROUTE ||
+		other->asked.mode != GG_MODE_ROUTE ||
+		c->asked.l4_proto != other->asked.l4_proto)
+		return 0;
+	for (size_t i = 0; i < c->asked.backend_count; i++) {
+		const struct addr *addr = &c->asked.backends[i].addr;
+
+		if (service_conf_backend(other, addr) != NULL)
+			return error_set(err, ERROR_CONFIG,
+				"%s is a backend of %s already: in mode route"
+				" its answers cannot be told apart",
+				addr_format(addr, text),
+				service_conf_format(other, theirs));
+	}
+	return 0;
+}
+
+bool
+service_conf_same(const struct service_conf *a, const struct service_conf *b)
+{
+	return a->asked.mode == b->asked.mode &&
+		key_equal(a, &b->asked.addr, b->asked.l4_proto);
+}
+
+void
+service_conf_take_states(struct service_conf *c,
+	const struct service_conf *states)
+{
+	struct fastpath_backend *backends =
+		(struct fastpath_backend *)(uintptr_t)c->asked.backends;
+
+	for (size_t i = 0; i < c->asked.backend_count; i++) {
+		const struct fastpath_backend *b =
+			service_conf_backend(states, &backends[i].addr);
+
+		if (b != NULL)
+			backends[i].state = b->state;
+	}
+}

@@ -1,0 +1,48 @@
+/* A service as it was asked for, and what can be wrong with it. Pure. */
+#ifndef FASTPATH_SERVICE_H
+#define FASTPATH_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "fastpath/ring_slot.h"
+#include "fastpath/steering.h"
+
+/* Immutable, but for the states of its backends; asked.backends is its own. */
+struct service_conf {
+	struct fastpath_service asked;
+};
+
+/* With defaults filled in. */
+struct service_conf *service_conf_new(const struct fastpath_service *asked);
+void service_conf_free(struct service_conf *c); /* NULL is fine */
+
+/* What is wrong with it whatever else there is. */
+int service_conf_check(const struct service_conf *c, struct error *err);
+/* The two cannot be there together; text names c. */
+int service_conf_clash(const struct service_conf *c,
+	const struct service_conf *other, struct error *err);
+int service_conf_clash_listener(const struct service_conf *c,
+	const struct fastpath_listener *listener, struct error *err);
+/* Connections of the one are connections of the other. */
+bool service_conf_same(const struct service_conf *a,
+	const struct service_conf *b);
+/* Takes over what states says of backends that are in both. */
+void service_conf_take_states(struct service_conf *c,
+	const struct service_conf *states);
+enum ring_keeping service_conf_keeping(const struct service_conf *c);
+/* Each connection is kept and looked up, whatever its slot of the ring. */
+bool service_conf_keeps_each(const struct service_conf *c);
+/* Whether a local address is one that its wildcard stands for. */
+bool service_conf_takes(const struct service_conf *c,
+	const struct addr *local);
+const struct fastpath_backend *service_conf_backend(
+	const struct service_conf *c, const struct addr *addr);
+/* New connections may go to it. */
+bool service_backend_is_open(const struct fastpath_backend *b);
+/* "10.0.0.1:80/tcp"; out has SERVICE_TEXT_MAX bytes. Returns out. */
+#define SERVICE_TEXT_MAX (ADDR_TEXT_MAX + 4)
+const char *service_conf_format(const struct service_conf *c, char *out);
+
+#endif

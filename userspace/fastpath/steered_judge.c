@@ -1,0 +1,169 @@
+/* Which of the services that were asked for are right. */
+#include <stdio.h>
+
+#include "fastpath/steered.h"
+#include "fastpath/sync.h"
+
+static int
+backend_judge(struct steered *s, const struct service_conf *conf,
+	const struct addr *addr, struct error *err)
+{
+	struct way way = { 0 };
+	char text[ADDR_TEXT_MAX];
+
+	if (way_find(s->netlink, &way, addr, err) != 0)
+		return -1;
+	if (conf->asked.mode == GG_MODE_DSR_L2 && !way.on_link)
+		return error_set(err, ERROR_CONFIG,
+			"%s is behind a gateway: mode dsr-l2 needs it on a link"
+			" of this box",
+			addr_format_ip(addr, text));
+	return 0;
+}
+
+/* A backend that left another service may still answer for it. */
+static int
+backend_judge_route(const struct steered *s, const struct service_conf *conf,
+	const struct addr *addr, struct error *err)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 1; i < GG_BACKENDS_MAX; i++) {
+		const struct backend *b = &s->backends.list[i];
+		const struct service *other = &s->list[b->slot];
+
+		if (b->slot == 0 || b->slot == conf->asked.slot ||
+			!b->removed || other->conf == NULL ||
+			other->conf->asked.mode != GG_MODE_ROUTE ||
+			other->conf->asked.l4_proto != conf->asked.l4_proto ||
+			!addr_equal(&b->addr, addr))
+			continue;
+		return error_set(err, ERROR_CONFIG,
+			"%s is still being drained by another service in mode"
+			" route",
+			addr_format(addr, text));
+	}
+	return 0;
+}
+
+static int
+backends_judge(struct steered *s, const struct service_conf *conf,
+	struct error *err)
+{
+	uint32_t room = GG_BACKENDS_MAX - 1 - s->backends.count;
+
+	for (size_t i = 0; i < conf->asked.backend_count; i++) {
+		const struct addr *addr = &conf->asked.backends[i].addr;
+		uint16_t index = backends_find(&s->backends, conf->asked.slot,
+			addr);
+
+		if (conf->asked.mode == GG_MODE_ROUTE &&
+			backend_judge_route(s, conf, addr, err) != 0)
+			return -1;
+		/* What is there already may lose its route without harm to
+		 * the others. */
+		if (index != 0 && !s->backends.list[index].removed)
+			continue;
+		if (index == 0 && room-- == 0)
+			return error_set(err, ERROR_LIMIT,
+				"more than %d backends of all services, those"
+				" that are drained included",
+				GG_BACKENDS_MAX - 1);
+		if (backend_judge(s, conf, addr, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+steered_judge_one(struct steered *s, const struct service_conf *conf,
+	struct error *err)
+{
+	if (service_conf_check(conf, err) != 0)
+		return -1;
+	for (size_t i = 0; i < s->listener_count; i++) {
+		if (service_conf_clash_listener(conf, &s->listeners[i],
+			    err) != 0)
+			return -1;
+	}
+	for (uint32_t slot = GG_LISTENERS_MAX; slot < GG_SLOTS_MAX; slot++) {
+		const struct service *other = &s->list[slot];
+
+		if (slot != conf->asked.slot && other->accepted &&
+			service_conf_clash(conf, other->wanted, err) != 0)
+			return -1;
+		/* One that was refused keeps its place. */
+		if (slot != conf->asked.slot && !other->accepted &&
+			other->wanted != NULL && other->conf != NULL &&
+			service_conf_clash(conf, other->conf, err) != 0)
+			return -1;
+	}
+	return backends_judge(s, conf, err);
+}
+
+static void
+service_judge(struct steered *s, struct service *service, struct error *err)
+{
+	struct error why = ERROR_INIT;
+
+	service->accepted =
+		steered_judge_one(s, service->wanted, &why) == 0;
+	if (service->accepted)
+		return;
+	snprintf(service->problem, sizeof(service->problem), "%s", why.text);
+	error_set(err, why.code, "%s", why.text);
+	if (service->conf != NULL)
+		service_conf_take_states(service->conf, service->wanted);
+}
+
+/* What a former daemon left under the slot is this service. */
+static bool
+service_is_found(const struct steered *s, const struct service_conf *conf)
+{
+	uint8_t mode;
+
+	for (size_t i = 0; i < s->sets->count; i++) {
+		if (sync_slot_of(&s->sets->list[i].maps, &conf->asked.addr,
+			    conf->asked.l4_proto, &mode) == conf->asked.slot &&
+			mode == conf->asked.mode)
+			return true;
+	}
+	return false;
+}
+
+/* It goes on from where the former daemon left it. */
+static void
+service_adopt(struct steered *s, struct service *service)
+{
+	if (service->ring.fd < 0 || service->conf != NULL ||
+		service->wanted == NULL ||
+		service_conf_check(service->wanted, NULL) != 0 ||
+		!service_is_found(s, service->wanted))
+		return;
+	service->conf = service_conf_new(&service->wanted->asked);
+	service->published = true;
+}
+
+void
+steered_judge(struct steered *s, struct error *err)
+{
+	for (size_t slot = 0; slot < GG_SLOTS_MAX; slot++) {
+		service_adopt(s, &s->list[slot]);
+		s->list[slot].accepted = false;
+		s->list[slot].problem[0] = '\0';
+	}
+	/* Who has an address keeps it: newcomers are judged last. */
+	for (int newcomers = 0; newcomers < 2; newcomers++) {
+		for (size_t slot = 0; slot < GG_SLOTS_MAX; slot++) {
+			struct service *service = &s->list[slot];
+			bool stays = service->conf != NULL &&
+				service->wanted != NULL &&
+				service_conf_same(service->conf,
+					service->wanted);
+
+			if (service->wanted != NULL && stays != newcomers)
+				service_judge(s, service, err);
+		}
+	}
+}
+
