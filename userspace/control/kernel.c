@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/services.h"
 #include "fastpath/fastpath.h"
 #include "net/loop.h"
 
@@ -88,30 +89,34 @@ kernel_reopen(struct control *c, bool detach)
 {
 	kernel_close(c, detach);
 	kernel_open(c);
-	kernel_tell(c);
+	services_reopened(c);
+	services_commit(c);
 }
 
 void
 kernel_look(struct control *c)
 {
-	if (fastpath_repair(c->fastpath))
+	if (fastpath_repair(c->fastpath)) {
 		interfaces_log(c);
+		services_touch(c);
+	}
 	kernel_tell(c);
 }
 
 void
 kernel_tell(struct control *c)
 {
-	struct fastpath_listener set[LISTENERS_MAX];
+	struct fastpath_listener set[SLOTS_MAX];
 	bool failed = c->kernel.code != ERROR_NONE;
 	size_t count = 0;
 
 	if (!c->listeners_stale || c->fastpath == NULL || !c->listening)
 		return;
-	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
+	for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
 		const struct listener *l = listeners_get(c->listeners, slot);
 
-		if (l != NULL && l->closing == 0)
+		if (l != NULL && l->closing == 0 &&
+			(slot < LISTENERS_MAX || services_passes(c, slot)))
 			set[count++] = (struct fastpath_listener){ slot,
 				l->addr, IPPROTO_TCP };
 	}

@@ -1,6 +1,7 @@
 /* The table of a Gateway. */
 #include <stddef.h>
 
+#include "base/addr.h"
 #include "model/model.h"
 #include "model/tables.h"
 
@@ -31,13 +32,16 @@ static const struct schema_field gateway_fields[] = {
 		SCHEMA_ARRAY_AT(
 			model_gateway, virtual_services, virtual_service_count),
 		.sub = &model_ref_schema },
+	{ .name = "tcpGateway",
+		.type = SCHEMA_POINTER,
+		SCHEMA_AT(model_gateway, tcp),
+		.sub = &model_tcp_gateway_schema },
 	SCHEMA_NOT_YET("hybridGateway"),
 	{ .name = "namespacedStatuses", .type = SCHEMA_SKIPPED },
 	SCHEMA_NOT_YET("options"),
 	SCHEMA_NOT_YET("plugins"),
 	SCHEMA_NOT_YET("routeOptions"),
 	SCHEMA_NOT_YET("ssl"),
-	SCHEMA_NOT_YET("tcpGateway"),
 	SCHEMA_NOT_YET("useProxyProto"),
 	SCHEMA_NOT_YET("virtualServiceExpressions"),
 	SCHEMA_NOT_YET("virtualServiceNamespaces"),
@@ -45,7 +49,29 @@ static const struct schema_field gateway_fields[] = {
 	{ .name = NULL },
 };
 
+static int
+gateway_check(void *base, struct error *err)
+{
+	const struct model_gateway *g = base;
+	struct addr addr;
+
+	if (g->tcp != NULL && g->virtual_service_count > 0)
+		return error_set(err, ERROR_CONFIG,
+			".virtualServices: a gateway is either of HTTP or of "
+			"TCP, and this one has a tcpGateway");
+	if (g->tcp == NULL || g->tcp->hosts[0].mode != MODEL_STEER_ROUTE)
+		return 0;
+	addr_parse_ip(g->bind_address, g->bind_port, &addr);
+	if (addr_is_any(&addr))
+		return error_set(err, ERROR_CONFIG,
+			".bindAddress: mode route needs an address of its own, "
+			"which answers get as their source; %s stands for all",
+			g->bind_address);
+	return 0;
+}
+
 const struct schema model_gateway_schema = {
 	.fields = gateway_fields,
 	.size = sizeof(struct model_gateway),
+	.check = gateway_check,
 };
