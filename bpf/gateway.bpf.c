@@ -17,6 +17,7 @@
 #include "bpf/maps.h"
 #include "bpf/nat.h"
 #include "bpf/parse.h"
+#include "bpf/stack.h"
 #include "bpf/too_big.h"
 
 #define CFG_STEERS (GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE)
@@ -89,6 +90,7 @@ vip_read(struct packet *p, const struct gg_vip *vip, enum gg_reason reason)
 	if (vip->slot >= GG_SLOTS_MAX || vip->mode >= GG_MODE_COUNT)
 		return reason;
 	p->mode = vip->mode;
+	p->vip_flags = vip->flags;
 	/* The stack puts fragments together; only then it has a listener. */
 	if (p->mode == GG_MODE_PASS && p->at.fragment != PARSE_WHOLE)
 		return reason;
@@ -126,7 +128,7 @@ gg_gateway(struct xdp_md *ctx)
 		if (vip != NULL)
 			reason = vip_read(&p, vip, reason);
 	}
-	if (p.mode != GG_MODE_PASS)
+	if (p.mode != GG_MODE_PASS && !stack_keeps(ctx, &p))
 		reason = steer_service(ctx, &p);
 	else if (p.slot == 0 && p.cfg_flags & CFG_STEERS)
 		reason = steer_rest(ctx, &p, reason);

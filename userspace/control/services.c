@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/discovery.h"
+#include "control/handover.h"
 #include "control/kernel.h"
 #include "control/relation.h"
+#include "control/supervise.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
 #include "net/loop.h"
@@ -25,6 +27,7 @@ struct services {
 	bool due;
 	uint64_t last_ms;
 	bool passes[SLOTS_MAX]; /* told to the kernel as listeners */
+	struct handover handovers[SLOTS_MAX];
 	struct error problem;   /* of the last commit */
 };
 
@@ -117,7 +120,30 @@ services_reopened(struct control *c)
 	if (c->services == NULL)
 		return;
 	memset(c->services->passes, 0, sizeof(c->services->passes));
+	memset(c->services->handovers, 0, sizeof(c->services->handovers));
 	services_touch(c);
+}
+
+static bool
+relays_any(const struct control *c, uint32_t slot)
+{
+	struct counters_listener sums;
+
+	supervisor_sum_listener(c->supervisor, slot, &sums);
+	return sums.connections_open > 0;
+}
+
+static void
+handovers_look(struct control *c)
+{
+	struct services *s = c->services;
+	uint64_t now = clock_monotonic_ms();
+
+	for (uint32_t slot = LISTENERS_MAX; slot < SLOTS_MAX; slot++)
+		if (s->handovers[slot].asked &&
+			handover_tick(&s->handovers[slot], relays_any(c, slot),
+				now))
+			services_touch(c);
 }
 
 void
@@ -125,6 +151,7 @@ services_tick(struct control *c)
 {
 	const struct services *s = c->services;
 
+	handovers_look(c);
 	if (c->fastpath != NULL)
 		fastpath_steering_tick(c->fastpath, clock_monotonic_ms());
 	/* What was refused may be right now: a route came. */
@@ -151,7 +178,8 @@ static bool
 is_for_xdp(const struct control *c, const struct object *g)
 {
 	return kernel_runs(c) && g->slot != 0 &&
-	       host_of(g)->mode != MODEL_STEER_RELAY;
+	       (host_of(g)->mode != MODEL_STEER_RELAY ||
+		       handover_is_leaving(&c->services->handovers[g->slot]));
 }
 
 /* Where nobody is up it is better to ask somebody than nobody. */
@@ -229,6 +257,20 @@ service_fill(const struct control *c, const struct model_gateway *g,
 	s->backends = backends;
 }
 
+/* XDP was asked for these and is asked no more. */
+static void
+handovers_end(struct services *s, const struct fastpath_service *set,
+	size_t count)
+{
+	bool asked[SLOTS_MAX] = { false };
+
+	for (size_t i = 0; i < count; i++)
+		asked[set[i].slot] = true;
+	for (size_t slot = 0; slot < SLOTS_MAX; slot++)
+		if (s->handovers[slot].asked && !asked[slot])
+			handover_end(&s->handovers[slot]);
+}
+
 static void
 steer(struct control *c, struct error *err)
 {
@@ -239,10 +281,13 @@ steer(struct control *c, struct error *err)
 		const struct object *g =
 			objects_at(c->objects, MODEL_GATEWAY, i);
 
-		if (service_is(g) && is_for_xdp(c, g))
-			service_fill(c, g->model->gateway, g->slot,
-				&set[count++]);
+		if (!service_is(g) || !is_for_xdp(c, g))
+			continue;
+		service_fill(c, g->model->gateway, g->slot, &set[count]);
+		handover_ask(&c->services->handovers[g->slot], &set[count]);
+		count++;
 	}
+	handovers_end(c->services, set, count);
 	if (kernel_runs(c) &&
 		fastpath_services_set(c->fastpath, set, count, err) != 0 &&
 		err->code == ERROR_NONE)
@@ -271,6 +316,21 @@ services_check(const struct control *c, const struct model_gateway *g,
 }
 
 /* ---- telling */
+
+static void
+handovers_turn(struct control *c)
+{
+	uint64_t now = clock_monotonic_ms();
+
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
+		const struct object *g =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+
+		if (service_is(g) && g->slot != 0)
+			handover_turn(&c->services->handovers[g->slot],
+				host_of(g)->mode == MODEL_STEER_RELAY, now);
+	}
+}
 
 static void
 relayed_collect(const struct control *c, bool relayed[SLOTS_MAX])
@@ -327,6 +387,7 @@ services_commit(struct control *c)
 	loop_timer_stop(s->timer);
 	s->due = false;
 	s->last_ms = clock_monotonic_ms();
+	handovers_turn(c);
 	relayed_collect(c, relayed);
 	passes_set(c, relayed, true);
 	steer(c, &err);
