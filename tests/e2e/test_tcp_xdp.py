@@ -1,5 +1,6 @@
 """TCP and UDP services that XDP steers, and what becomes of connections when it
 starts or stops to do so."""
+import json
 import socket
 import sys
 import threading
@@ -45,6 +46,7 @@ class Steered:
     def api(self, method, path, body=None):
         status, text = self.gateway.api(method, path, body)
         equal(status, 200, text)
+        return json.loads(text)
 
     def upstream(self, *echoes, **more):
         self.api("PUT", "/v1/upstreams/gloo-system/echo", {
@@ -53,7 +55,7 @@ class Steered:
                 {"addr": e.address, "port": e.port} for e in echoes]}}})
 
     def put(self, name="echo", port=PORT, address="10.98.0.1", **host):
-        self.api("PUT", f"/v1/gateways/gloo-system/{name}", {
+        return self.api("PUT", f"/v1/gateways/gloo-system/{name}", {
             "bindAddress": address, "bindPort": port,
             "tcpGateway": {"tcpHosts": [{
                 "name": name, "destination": {"single": {"upstream": {"name": "echo"}}},
@@ -231,6 +233,21 @@ def test_route(t):
     equal(t.service("routed")["relayed"]["accepted"], 0)
     c.close()
     t.gateway.glooctl("delete", "gateway", "routed")
+
+
+def test_unreachable(t):
+    """a backend whose next hop does not answer is a Warning, though not at once"""
+    nobody = Echo(t.lab.gw, b"x")  # for its port; the address has nobody
+    nobody.address = "10.97.0.99"
+    t.upstream(nobody, healthChecks=[])
+    answer = t.put("late", PORT + 2)
+    equal(answer["state"], "Accepted", answer)
+    s = wait_until("the Warning", lambda: t.status("late")["state"] == "Warning"
+                   and t.status("late"))
+    check("10.97.0.99" in s["reason"], s)
+    nobody.close()
+    t.gateway.glooctl("delete", "gateway", "late")
+    t.upstream(t.a, t.b)
 
 
 def test_no_route(t):

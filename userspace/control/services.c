@@ -19,6 +19,8 @@
 #include "net/loop.h"
 
 #define COMMIT_MS 50
+/* A next hop answers within moments, or it deserves a Warning. */
+#define UNREACHABLE_MS 3000
 
 _Static_assert(SLOTS_MAX == GG_SLOTS_MAX, "the kernel's slots");
 
@@ -28,6 +30,8 @@ struct services {
 	uint64_t last_ms;
 	bool passes[SLOTS_MAX]; /* told to the kernel as listeners */
 	struct handover handovers[SLOTS_MAX];
+	/* Since when a next hop of it has no address; 0: all have. */
+	uint64_t unreachable_ms[SLOTS_MAX];
 	struct error problem;   /* of the last commit */
 };
 
@@ -146,12 +150,31 @@ handovers_look(struct control *c)
 			services_touch(c);
 }
 
+static void
+unreachable_look(struct control *c)
+{
+	struct services *s = c->services;
+	uint64_t now = clock_monotonic_ms();
+
+	for (uint32_t slot = LISTENERS_MAX; slot < SLOTS_MAX; slot++) {
+		const struct fastpath_service_state *state = NULL;
+
+		if (s->handovers[slot].asked && c->fastpath != NULL)
+			state = fastpath_service_state(c->fastpath, slot);
+		if (state == NULL || state->unreachable == 0)
+			s->unreachable_ms[slot] = 0;
+		else if (s->unreachable_ms[slot] == 0)
+			s->unreachable_ms[slot] = now;
+	}
+}
+
 void
 services_tick(struct control *c)
 {
 	const struct services *s = c->services;
 
 	handovers_look(c);
+	unreachable_look(c);
 	if (c->fastpath != NULL)
 		fastpath_steering_tick(c->fastpath, clock_monotonic_ms());
 	/* What was refused may be right now: a route came. */
@@ -437,16 +460,27 @@ not_steered(const struct control *c, const struct object *g,
 	return state->problem;
 }
 
+/* It is steered, and who has no address yet has not been asked for long. */
+static bool
+is_settling(const struct control *c, const struct fastpath_service_state *state)
+{
+	uint64_t since = c->services->unreachable_ms[state->slot];
+
+	return state->enforced && state->unreachable > 0 &&
+	       (since == 0 || clock_monotonic_ms() - since < UNREACHABLE_MS);
+}
+
 static void
-problem_say(struct service_view *out, const struct model_tcp_host *h,
-	const char *why)
+problem_say(const struct control *c, struct service_view *out,
+	const struct model_tcp_host *h, const char *why)
 {
 	if (h->protocol == MODEL_UDP && why != NULL)
 		snprintf(out->problem, sizeof(out->problem),
 			"is not served: UDP is not relayed, and XDP does not "
 			"steer it: %s",
 			why);
-	else if (out->state != NULL && out->state->problem[0] != '\0')
+	else if (out->state != NULL && out->state->problem[0] != '\0' &&
+		 !is_settling(c, out->state))
 		snprintf(out->problem, sizeof(out->problem), "XDP: %s",
 			out->state->problem);
 }
@@ -463,7 +497,7 @@ service_view(const struct control *c, const struct object *g,
 	if (kernel_runs(c) && h->mode != MODEL_STEER_RELAY)
 		out->state = fastpath_service_state(c->fastpath, g->slot);
 	why = not_steered(c, g, out->state);
-	problem_say(out, h, why);
+	problem_say(c, out, h, why);
 	if (why == NULL) {
 		out->server = SERVICE_XDP;
 		snprintf(out->text, sizeof(out->text), "steered by XDP (%s)",
