@@ -263,6 +263,27 @@ def test_no_route(t):
     equal(t.names(), {b"a", b"b"})
 
 
+def test_interface_without_xdp(t):
+    """a backend behind an interface without XDP: refused, or relayed with a Warning"""
+    t.gateway.stop()
+    t.gateway.write_settings(INTERFACES.replace(", { name: gg1, mode: generic }", ""))
+    t.gateway.start()
+    s = wait_until("the Warning", lambda: t.status()["state"] == "Warning" and t.status())
+    check("is over gg1, where no XDP program brings its answers back" in s["reason"], s)
+    check("relayed in user space" in s["reason"], s)
+    equal(t.names(), {b"a", b"b"})
+    status, text = t.gateway.api("PUT", "/v1/gateways/gloo-system/more", {
+        "bindAddress": "10.98.0.1", "bindPort": PORT + 3, "tcpGateway": {"tcpHosts": [{
+            "name": "x", "destination": {"single": {"upstream": {"name": "echo"}}}}]}})
+    equal(status, 422, text)
+    check("is over gg1" in text, text)
+    t.gateway.write_settings(INTERFACES)
+    t.gateway.process.send_signal(1)
+    wait_until("XDP to take over", lambda: t.service()["servedBy"] == "xdp")
+    t.reachable()
+    equal(t.names(), {b"a", b"b"})
+
+
 def test_relay_and_back(t):
     """mode relay and back: new connections follow, older ones stay where they are"""
     steered = t.client()
