@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 import threading
+import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
@@ -11,7 +12,8 @@ from e2e import check, equal, run, wait_until
 from tcp import Client, Echo
 
 PORT = 7000
-INTERFACES = "  interfaces: [ { name: gg0, mode: generic }, { name: gg1, mode: generic } ]\n"
+INTERFACES = ("  interfaces: [ { name: gg0, mode: generic }, { name: gg1, mode: generic } ]\n"
+              "logLevel: debug\n")
 CHECKS = [{"interval": "1s", "timeout": "1s", "unhealthyThreshold": 1,
            "healthyThreshold": 1, "unhealthyInterval": "1s", "tcpHealthCheck": {}}]
 
@@ -48,11 +50,12 @@ class Steered:
         equal(status, 200, text)
         return json.loads(text)
 
-    def upstream(self, *echoes, **more):
+    def upstream(self, *echoes, weights=(1, 1), **more):
         self.api("PUT", "/v1/upstreams/gloo-system/echo", {
             "metadata": {"name": "echo"}, "healthChecks": CHECKS, **more,
             "upstreamSpec": {"static": {"hosts": [
-                {"addr": e.address, "port": e.port} for e in echoes]}}})
+                {"addr": e.address, "port": e.port, "loadBalancingWeight": w}
+                for e, w in zip(echoes, weights)]}}})
 
     def put(self, name="echo", port=PORT, address="10.98.0.1", **host):
         return self.api("PUT", f"/v1/gateways/gloo-system/{name}", {
@@ -173,6 +176,30 @@ def test_backend_removed(t):
     wait_until("both again", lambda: t.names(40) == {b"a", b"b"})
 
 
+def test_weights(t):
+    """endpoints that change all the time: one commit per 50 ms, the last one counts"""
+    def asked():
+        return t.gateway.log_text().count("XDP is asked to steer")
+    def change(n):
+        for i in range(15):
+            t.upstream(t.a, t.b, weights=(1 + n, 1 + i))
+    before, begin = asked(), time.monotonic()
+    threads = [threading.Thread(target=change, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - begin
+    count = asked() - before
+    check(1 <= count <= took / 0.05 + 2, count, took)
+    t.upstream(t.a, t.b, weights=(3, 1))
+    def slots():
+        return [b["ringSlots"] for b in t.service()["backends"]]
+    wait_until("three to one", lambda: abs(slots()[0] - 3 * slots()[1]) < 300)
+    t.upstream(t.a, t.b)
+    return f"{count} commits of 60 changes in {took:.1f} s"
+
+
 def test_control_dies(t):
     """kill -9 of both processes: steered connections go on"""
     c, slot = t.client(), t.service()["slot"]
@@ -233,6 +260,29 @@ def test_route(t):
     equal(t.service("routed")["relayed"]["accepted"], 0)
     c.close()
     t.gateway.glooctl("delete", "gateway", "routed")
+
+
+def test_dsr(t):
+    """mode dsr-l2: the backend has the address, and answers the client itself"""
+    run("ip", "addr", "add", t.lab.address + "/32", "dev", "lo", ns=t.be)
+    direct = Echo(t.be, b"direct", t.lab.address, PORT + 1)
+    t.upstream(t.a)
+    t.put("direct", PORT + 1, mode="dsr-l2")
+    before = t.gateway.metric("gloo_gateway_kernel_packets", listener="gloo-system.direct",
+                              reason="forward_reverse")
+    c = t.client(PORT + 1)
+    c.says(b"directly")
+    equal(c.name, b"direct")
+    c.close()
+    service = t.service("direct")
+    equal((service["servedBy"], service["relayed"]["accepted"]), ("xdp", 0))
+    check("steered by XDP (dsr-l2)" in t.status("direct")["reason"], t.status("direct"))
+    equal(t.gateway.metric("gloo_gateway_kernel_packets", listener="gloo-system.direct",
+                           reason="forward_reverse"), before)
+    direct.close()
+    run("ip", "addr", "del", t.lab.address + "/32", "dev", "lo", ns=t.be)
+    t.gateway.glooctl("delete", "gateway", "direct")
+    t.upstream(t.a, t.b)
 
 
 def test_unreachable(t):

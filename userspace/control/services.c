@@ -311,6 +311,7 @@ steer(struct control *c, struct error *err)
 		count++;
 	}
 	handovers_end(c->services, set, count);
+	log_debug("services: XDP is asked to steer count=%zu", count);
 	if (kernel_runs(c) &&
 		fastpath_services_set(c->fastpath, set, count, err) != 0 &&
 		err->code == ERROR_NONE)
