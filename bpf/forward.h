@@ -121,7 +121,7 @@ route_back(struct xdp_md *ctx, struct packet *p)
 	const struct gg_reverse *reverse;
 	struct rewrite_ends ends;
 
-	reverse = bpf_map_lookup_elem(&gg_reverse, &p->at.from);
+	reverse = reverse_find(&p->at.from);
 	if (reverse == NULL || reverse->slot >= GG_SLOTS_MAX ||
 		p->at.bound || address_is4(reverse->ip) != packet_is4(p) ||
 		addresses_equal(reverse->own_ip, p->at.to.ip))

@@ -24,7 +24,7 @@ fragment_matters(const struct packet *p)
 	if (p->cfg_flags & GG_CFG_NAT && nat_has_port(p->at.to.port_be))
 		return true;
 	if (p->cfg_flags & GG_CFG_ROUTE &&
-		bpf_map_lookup_elem(&gg_reverse, &p->at.from) != NULL)
+		reverse_find(&p->at.from) != NULL)
 		return true;
 	return packet_is_to_service_address(p);
 }

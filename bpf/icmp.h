@@ -302,7 +302,7 @@ icmp_route_back(struct xdp_md *ctx, struct packet *p,
 	struct rewrite_ends *inner = &room->inner, *outer = &room->outer;
 	const struct gg_reverse *reverse;
 
-	reverse = bpf_map_lookup_elem(&gg_reverse, &q->to);
+	reverse = reverse_find(&q->to);
 	if (reverse == NULL || reverse->slot >= GG_SLOTS_MAX ||
 		address_is4(reverse->ip) != packet_is4(p) ||
 		addresses_equal(reverse->own_ip, p->at.to.ip))

@@ -147,6 +147,16 @@ packet_send(struct xdp_md *ctx, struct packet *p, __u32 ifindex,
 					   GG_REASON_drop_no_neighbour;
 }
 
+/* What a backend in mode route answers as. Linux 6.1 takes no key that a global
+ * function was given. */
+static __always_inline const struct gg_reverse *
+reverse_find(const struct gg_vip_key *backend)
+{
+	struct gg_vip_key key = *backend;
+
+	return bpf_map_lookup_elem(&gg_reverse, &key);
+}
+
 /* The address itself, not a port of it, belongs to services. */
 static __always_inline bool
 packet_is_to_service_address(const struct packet *p)
