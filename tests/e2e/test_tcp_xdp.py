@@ -320,7 +320,7 @@ def test_interface_without_xdp(t):
     t.gateway.start()
     s = wait_until("the Warning", lambda: t.status()["state"] == "Warning" and t.status())
     check("is over gg1, where no XDP program brings its answers back" in s["reason"], s)
-    check("relayed in user space" in s["reason"], s)
+    check("relayed in user space: XDP refuses it" in s["reason"], s)
     equal(t.names(), {b"a", b"b"})
     status, text = t.gateway.api("PUT", "/v1/gateways/gloo-system/more", {
         "bindAddress": "10.98.0.1", "bindPort": PORT + 3, "tcpGateway": {"tcpHosts": [{

@@ -508,6 +508,7 @@ service_view(const struct control *c, const struct object *g,
 	} else {
 		out->server = SERVICE_RELAY;
 		snprintf(out->text, sizeof(out->text),
-			"relayed in user space: %s", why);
+			"relayed in user space: %s",
+			out->problem[0] != '\0' ? "XDP refuses it" : why);
 	}
 }
