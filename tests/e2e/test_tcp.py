@@ -192,6 +192,8 @@ def test_access_log(t):
     c = t.client()
     c.says(b"logged")
     name = c.name.decode()
+    c.s.shutdown(socket.SHUT_WR)
+    equal((c.line(), c.s.recv(1)), (b"goodbye", b""))
     c.close()
     def line():
         lines = [l for l in t.gateway.access_lines() if l.get("bytes_received") == 7]
