@@ -229,17 +229,22 @@ def test_other_address_and_slot(t):
 
 
 def test_http_and_tcp(t):
-    """a gateway that turns from HTTP to TCP and back loses nobody"""
+    """a gateway turns from HTTP to TCP and back; who is connected stays"""
+    def alone():
+        """The sockets of what it was before are closed: one per worker."""
+        found = e2e.run("ss", "-tlnH", "sport", "=", f":{PORT + 3}", ns=t.lab.gw).stdout
+        return len(found.splitlines()) == t.gateway.workers
     t.gateway.glooctl("create", "gateway", "turns", "--bind-port", str(PORT + 3))
     t.gateway.glooctl("create", "virtualservice", "all", "--domains", "*")
     equal(e2e.request(t.lab.out, t.lab.address, PORT + 3)[0], 404)
     t.put("turns", PORT + 3)
+    wait_until("TCP alone", alone)
     c = t.client(PORT + 3)
     c.says(b"TCP")
     t.api("PUT", "/v1/gateways/gloo-system/turns",
           {"metadata": {"name": "turns"}, "bindPort": PORT + 3})
-    wait_until("HTTP again", lambda: e2e.request(
-        t.lab.out, t.lab.address, PORT + 3)[0] == 404)
+    wait_until("HTTP alone", alone)
+    equal(e2e.request(t.lab.out, t.lab.address, PORT + 3)[0], 404)
     c.says(b"goes on")
     c.close()
     t.gateway.glooctl("delete", "gateway", "turns")
