@@ -76,27 +76,43 @@ steer_rest(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
 	return back == PARSE_ON ? reason : back;
 }
 
+/* The rest of p, for the steps that not every packet takes. */
 static __always_inline void
-cfg_read(struct packet *p, const struct gg_cfg *cfg)
+packet_fill(struct packet *p, const struct gg_cfg *cfg, __u32 bytes)
 {
-	p->cfg_flags = cfg->flags;
+	p->slot = 0;
+	p->hash = 0;
+	p->action = XDP_PASS;
+	p->bytes = bytes;
 	p->seed = cfg->seed;
 	p->flood_guard = cfg->flood_guard;
+	p->cfg_flags = cfg->flags;
+	p->mtu = 0;
+	p->mode = GG_MODE_PASS;
+	p->vip_flags = 0;
 }
 
 static __always_inline enum gg_reason
-vip_read(struct packet *p, const struct gg_vip *vip, enum gg_reason reason)
+listener_reason(bool tcp_request)
 {
-	if (vip->slot >= GG_SLOTS_MAX || vip->mode >= GG_MODE_COUNT)
-		return reason;
-	p->mode = vip->mode;
-	p->vip_flags = vip->flags;
-	/* The stack puts fragments together; only then it has a listener. */
-	if (p->mode == GG_MODE_PASS && p->at.fragment != PARSE_WHOLE)
-		return reason;
-	p->slot = vip->slot;
-	return p->at.tcp_request ? GG_REASON_pass_listener_syn :
-				   GG_REASON_pass_listener;
+	return tcp_request ? GG_REASON_pass_listener_syn :
+			     GG_REASON_pass_listener;
+}
+
+/* The end of what is steered, or might be. */
+static __always_inline int
+steer(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
+{
+	if (p->mode == GG_MODE_PASS)
+		reason = steer_rest(ctx, p, reason);
+	else if (stack_keeps(ctx, p))
+		reason = listener_reason(p->at.tcp_request);
+	else
+		reason = steer_service(ctx, p);
+	if (reason == GG_REASON_answer_too_big)
+		reason = too_big_answer(ctx, p);
+	count_packet(p->slot, reason, p->bytes);
+	return reason >= GG_REASON_drop_denied ? XDP_DROP : (int)p->action;
 }
 
 SEC(GG_SECTION)
@@ -105,37 +121,47 @@ gg_gateway(struct xdp_md *ctx)
 {
 	const void *data = (const void *)(long)ctx->data;
 	const void *end = (const void *)(long)ctx->data_end;
-	struct packet p = { .action = XDP_PASS };
+	__u32 zero = 0, slot = 0, bytes = ctx->data_end - ctx->data;
+	const struct gg_vip *vip = NULL;
 	const struct gg_cfg *cfg;
-	const struct gg_vip *vip;
-	__u32 zero = 0;
-	int reason;
+	enum gg_reason reason;
+	struct packet p;
 
-	p.bytes = (__u32)((const __u8 *)end - (const __u8 *)data);
 	cfg = bpf_map_lookup_elem(&gg_cfg, &zero);
-	if (cfg != NULL) {
-		if (cfg->flags & GG_CFG_BYPASS) {
-			count_packet(0, GG_REASON_pass_bypass, p.bytes);
-			return XDP_PASS;
-		}
-		cfg_read(&p, cfg);
+	if (cfg == NULL) /* cannot be */
+		return XDP_PASS;
+	if (cfg->flags & GG_CFG_BYPASS) {
+		count_packet(0, GG_REASON_pass_bypass, bytes);
+		return XDP_PASS;
 	}
+	p.at = (struct parsed){};
 	reason = parse_packet(data, end, &p.at);
-	if (reason == GG_REASON_pass_fragment && p.cfg_flags & CFG_STEERS)
+	if (reason == GG_REASON_pass_fragment && cfg->flags & CFG_STEERS) {
+		packet_fill(&p, cfg, bytes);
 		reason = fragment_ports(&p);
-	if (p.at.has_ports) {
-		vip = bpf_map_lookup_elem(&gg_vip, &p.at.to);
-		if (vip != NULL)
-			reason = vip_read(&p, vip, reason);
 	}
-	if (p.mode != GG_MODE_PASS && !stack_keeps(ctx, &p))
-		reason = steer_service(ctx, &p);
-	else if (p.slot == 0 && p.cfg_flags & CFG_STEERS)
-		reason = steer_rest(ctx, &p, reason);
-	if (reason == GG_REASON_answer_too_big)
-		reason = too_big_answer(ctx, &p);
-	count_packet(p.slot, reason, p.bytes);
-	return reason >= GG_REASON_drop_denied ? XDP_DROP : p.action;
+	if (p.at.has_ports)
+		vip = bpf_map_lookup_elem(&gg_vip, &p.at.to);
+	if (vip != NULL && vip->slot < GG_SLOTS_MAX &&
+		vip->mode < GG_MODE_COUNT)
+		slot = vip->slot;
+	if (slot == 0 ? cfg->flags & CFG_STEERS :
+			vip->mode != GG_MODE_PASS) {
+		packet_fill(&p, cfg, bytes);
+		if (slot != 0) {
+			p.slot = slot;
+			p.mode = vip->mode;
+			p.vip_flags = vip->flags;
+		}
+		return steer(ctx, &p, reason);
+	}
+	/* The stack puts fragments together; only then it has a listener. */
+	if (slot != 0 && p.at.fragment == PARSE_WHOLE)
+		reason = listener_reason(p.at.tcp_request);
+	else
+		slot = 0;
+	count_packet(slot, reason, bytes);
+	return reason >= GG_REASON_drop_denied ? XDP_DROP : XDP_PASS;
 }
 
 char gg_license[] SEC("license") = "Dual BSD/GPL";

@@ -17,6 +17,7 @@ struct quoted {
 	struct gg_vip_key from, to;
 	__u16 l3, l4; /* where in the frame */
 	bool has_sum; /* the checksum of its TCP header is there */
+	__u8 pad[3];
 };
 
 static __always_inline bool
@@ -214,9 +215,11 @@ icmp_change(struct xdp_md *ctx, const struct packet *p,
 
 /* ---- errors */
 
-/* What an error and its quote become: too large for the stack. */
+/* What an error quotes, and what both become: too large for the stack. */
 struct icmp_room {
+	struct quoted quoted;
 	struct rewrite_ends inner, outer;
+	union flow flow;
 };
 
 MAP(gg_icmp_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct icmp_room, 0);
@@ -270,10 +273,9 @@ icmp_through_nat(struct xdp_md *ctx, struct packet *p,
 	const struct gg_backend *b;
 	enum gg_reason reason;
 	struct gg_nat *way;
-	union flow f;
 
-	flow_set(is4, &f, &q->to, &q->from);
-	way = nat_find(is4, &f);
+	flow_set(is4, &room->flow, &q->to, &q->from);
+	way = nat_find(is4, &room->flow);
 	if (way == NULL || way->slot >= GG_SLOTS_MAX)
 		return miss;
 	p->slot = way->slot;
@@ -328,16 +330,18 @@ icmp_error(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
 {
 	struct icmp_room *room;
 	const struct gg_vip *vip;
-	struct quoted q = {};
+	struct quoted *q;
 	__u32 zero = 0;
 
-	if (!quoted_read(ctx, p, &q))
-		return packet_is_to_service_address(p) ? GG_REASON_drop_icmp :
-							 reason;
 	room = bpf_map_lookup_elem(&gg_icmp_room, &zero);
 	if (room == NULL)
 		return reason;
-	vip = bpf_map_lookup_elem(&gg_vip, &q.from);
+	q = &room->quoted;
+	__builtin_memset(q, 0, sizeof(*q));
+	if (!quoted_read(ctx, p, q))
+		return packet_is_to_service_address(p) ? GG_REASON_drop_icmp :
+							 reason;
+	vip = bpf_map_lookup_elem(&gg_vip, &q->from);
 	if (vip != NULL && vip->mode != GG_MODE_PASS &&
 		vip->mode < GG_MODE_COUNT && vip->slot < GG_SLOTS_MAX) {
 		p->slot = vip->slot;
@@ -345,13 +349,13 @@ icmp_error(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
 		if (p->at.ttl <= 1)
 			return GG_REASON_drop_ttl;
 		if (p->mode != GG_MODE_NAT)
-			return icmp_to_backend(ctx, p, &q, room);
-		return icmp_through_nat(ctx, p, &q, room, GG_REASON_drop_icmp);
+			return icmp_to_backend(ctx, p, q, room);
+		return icmp_through_nat(ctx, p, q, room, GG_REASON_drop_icmp);
 	}
-	if (p->cfg_flags & GG_CFG_NAT && nat_has_port(q.from.port_be))
-		reason = icmp_through_nat(ctx, p, &q, room, reason);
+	if (p->cfg_flags & GG_CFG_NAT && nat_has_port(q->from.port_be))
+		reason = icmp_through_nat(ctx, p, q, room, reason);
 	else if (p->cfg_flags & GG_CFG_ROUTE)
-		reason = icmp_route_back(ctx, p, &q, room, reason);
+		reason = icmp_route_back(ctx, p, q, room, reason);
 	return reason;
 }
 

@@ -92,6 +92,7 @@ struct this_cpu {
 struct nat_room {
 	struct gg_flow6 flow;
 	struct gg_nat6 entry;
+	struct gg_vip_key backend, source; /* ends of the way to the backend */
 };
 
 MAP(gg_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct this_cpu, 0);

@@ -66,13 +66,29 @@ nat_ends(bool is4, const struct gg_nat *way, struct rewrite_ends *ends)
 	}
 }
 
+/* The entry of the other direction; its key is in room->flow then. */
+static __always_inline struct gg_nat *
+nat_find_other(bool is4, const struct gg_nat *way, struct nat_room *room)
+{
+	nat_other(is4, way, (union flow *)&room->flow);
+	return nat_find(is4, (union flow *)&room->flow);
+}
+
+static __always_inline struct nat_room *
+nat_room(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&gg_room, &zero);
+}
+
 /* What a packet says about how long its connection is still there. */
 static __always_inline void
 nat_note(const struct packet *p, bool is4, struct gg_nat *way)
 {
 	__u32 now_s = clock_s();
+	struct nat_room *room;
 	struct gg_nat *other;
-	union flow f;
 	__u8 closing;
 
 	/* A line that many read is written once a second at most. */
@@ -87,8 +103,10 @@ nat_note(const struct packet *p, bool is4, struct gg_nat *way)
 		closing = GG_NAT_CLOSING_BACKEND | GG_NAT_CLOSING_CLIENT;
 	closing |= way->closing;
 	way->closing = closing;
-	nat_other(is4, way, &f);
-	other = nat_find(is4, &f);
+	room = nat_room();
+	if (room == NULL)
+		return;
+	other = nat_find_other(is4, way, room);
 	if (other != NULL)
 		other->closing = closing;
 }
@@ -141,9 +159,9 @@ nat_port_is_taken(const struct gg_vip_key *source)
 
 /* Makes the reverse entry under the first of some ports that is free. */
 static __always_inline enum gg_reason
-nat_add_reverse(bool is4, const struct packet *p, struct nat_room *room,
-	const struct gg_vip_key *backend, struct gg_vip_key *source)
+nat_add_reverse(bool is4, const struct packet *p, struct nat_room *room)
 {
+	struct gg_vip_key *source = &room->source;
 	__u32 place = (__u32)p->hash % GG_NAT_PORTS;
 	long rc;
 
@@ -153,7 +171,8 @@ nat_add_reverse(bool is4, const struct packet *p, struct nat_room *room,
 		place = (place + 3967) % GG_NAT_PORTS;
 		if (nat_port_is_taken(source))
 			continue;
-		flow_set(is4, (union flow *)&room->flow, backend, source);
+		flow_set(is4, (union flow *)&room->flow, &room->backend,
+			source);
 		rc = nat_add(is4, room);
 		if (rc == 0)
 			return PARSE_ON;
@@ -187,29 +206,25 @@ nat_way_back(struct xdp_md *ctx, const struct packet *p, struct gg_nat *way)
 /* Both entries of the connection that p begins; f is its own flow. */
 static __always_inline enum gg_reason
 nat_begin(struct xdp_md *ctx, bool is4, const struct packet *p,
-	const union flow *f, __u32 index, const struct gg_backend *b)
+	const union flow *f, __u32 index, const struct gg_backend *b,
+	struct nat_room *room)
 {
-	struct gg_vip_key backend = { .port_be = b->port_be,
-		.l4_proto = p->at.to.l4_proto };
-	struct gg_vip_key source = { .l4_proto = p->at.to.l4_proto };
-	struct nat_room *room;
 	enum gg_reason reason;
-	union flow reverse;
-	__u32 zero = 0;
 
-	room = bpf_map_lookup_elem(&gg_room, &zero);
-	if (room == NULL || !nat_way_back(ctx, p, &room->entry.way))
+	if (!nat_way_back(ctx, p, &room->entry.way))
 		return GG_REASON_drop_malformed;
-	address_copy(backend.ip, b->ip);
-	address_copy(source.ip, b->source_ip);
+	address_copy(room->backend.ip, b->ip);
+	room->backend.port_be = b->port_be;
+	room->backend.l4_proto = p->at.to.l4_proto;
+	address_copy(room->source.ip, b->source_ip);
+	room->source.l4_proto = p->at.to.l4_proto;
 	room->entry.way.backend = (__u16)index;
 	flow_set(is4, nat_room_to(is4, room), &p->at.to, &p->at.from);
-	reason = nat_add_reverse(is4, p, room, &backend, &source);
+	reason = nat_add_reverse(is4, p, room);
 	if (reason != PARSE_ON)
 		return reason;
-	flow_set(is4, &reverse, &backend, &source);
 	room->entry.way.reverse = 0;
-	flow_set(is4, nat_room_to(is4, room), &source, &backend);
+	flow_set(is4, nat_room_to(is4, room), &room->source, &room->backend);
 	if (is4)
 		*(struct gg_flow4 *)&room->flow = f->v4;
 	else
@@ -217,7 +232,8 @@ nat_begin(struct xdp_md *ctx, bool is4, const struct packet *p,
 	if (nat_add(is4, room) == 0)
 		return PARSE_ON;
 	/* Another CPU was first, or the table takes nothing. */
-	nat_forget(is4, &reverse);
+	flow_set(is4, (union flow *)&room->flow, &room->backend, &room->source);
+	nat_forget(is4, (union flow *)&room->flow);
 	return PARSE_ON;
 }
 
@@ -264,8 +280,8 @@ static __always_inline struct gg_nat *
 nat_create(struct xdp_md *ctx, bool is4, const struct packet *p,
 	const union flow *f, struct gg_nat *old, enum gg_reason *reason)
 {
+	struct nat_room *room = nat_room();
 	const struct gg_backend *b;
-	union flow reverse;
 	struct gg_nat *way;
 	__u32 index;
 
@@ -279,21 +295,21 @@ nat_create(struct xdp_md *ctx, bool is4, const struct packet *p,
 	if (b == NULL)
 		return NULL;
 	*reason = GG_REASON_drop_malformed;
-	if (address_is4(b->ip) != is4 || address_is4(b->source_ip) != is4)
+	if (address_is4(b->ip) != is4 || address_is4(b->source_ip) != is4 ||
+		room == NULL)
 		return NULL;
 	if (old != NULL) {
-		nat_other(is4, old, &reverse);
-		way = nat_find(is4, &reverse);
+		way = nat_find_other(is4, old, room);
 		/* TIME_WAIT is the backend's business: it has the same tuple. */
 		if (way != NULL && nat_is_forward(p, old) &&
 			old->backend == index) {
 			way->closing = old->closing = 0;
 			return old;
 		}
-		nat_forget(is4, &reverse);
+		nat_forget(is4, (union flow *)&room->flow);
 		nat_forget(is4, f);
 	}
-	*reason = nat_begin(ctx, is4, p, f, index, b);
+	*reason = nat_begin(ctx, is4, p, f, index, b, room);
 	if (*reason != PARSE_ON)
 		return NULL;
 	way = nat_find(is4, f);

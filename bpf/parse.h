@@ -282,7 +282,7 @@ parse_ip4(struct cursor *c, struct parsed *p)
 	p->to.l4_proto = ip->protocol;
 	p->family = 4;
 	p->ttl = ip->ttl;
-	p->length = (__u16)total;
+	p->length = total;
 	c->pos = (const __u8 *)ip + header;
 	c->left = total - header;
 	if (ip->frag_off & bpf_htons(PARSE_IP4_FRAGMENT)) {
@@ -395,7 +395,7 @@ parse_ip6(struct cursor *c, struct parsed *p)
 	address_copy(p->to.ip, &ip->daddr);
 	p->family = 6;
 	p->ttl = ip->hop_limit;
-	p->length = (__u16)(sizeof(*ip) + c->left);
+	p->length = (__u32)sizeof(*ip) + c->left;
 	next = ip->nexthdr;
 	reason = parse_ext_headers(c, p, &next);
 	if (reason != PARSE_ON)

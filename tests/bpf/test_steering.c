@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -39,7 +42,8 @@
 #define EXIT_SKIPPED 77
 #define SLOT         70
 #define WAIT_MS      5000
-#define BACKENDS_MOST 100
+#define BACKENDS_MOST 4096 /* of a service here */
+#define RING_OF       100
 
 static char folder[] = "/tmp/test_steering.XXXXXX";
 static char bpffs[64], pin_path[96], object_path[96];
@@ -639,6 +643,41 @@ test_all_sets_of_maps_get_the_same(void **state)
 	command("ip link del w0");
 }
 
+static void
+test_services_wait_for_an_interface(void **state)
+{
+	const struct fastpath_interface_option interfaces[] = {
+		{ "w0", FASTPATH_AUTO },
+	};
+	const struct fastpath_options options = {
+		.pin_path = pin_path,
+		.interfaces = interfaces,
+		.interface_count = 1,
+	};
+	struct fastpath *f = fastpath_open(&options);
+	struct asked *a = service_of(GG_MODE_NAT, 2);
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(fastpath_services_set(f, &a->service, 1, &err), 0);
+	assert_false(fastpath_service_state(f, SLOT)->enforced);
+	assert_string_equal(fastpath_service_state(f, SLOT)->problem,
+		"no XDP program runs");
+	assert_int_equal(fastpath_service_slot(f, &a->service.addr,
+				 IPPROTO_TCP),
+		0);
+	fastpath_steering_tick(f, clock_monotonic_ms());
+	must("ip link add w0 type veth peer name w1 && ip link set w0 up &&"
+	     " ip link set w1 up");
+	assert_true(fastpath_repair(f));
+	assert_true(fastpath_service_state(f, SLOT)->enforced);
+	assert_true(vip_exists("10.9.0.200", 80, IPPROTO_TCP));
+	assert_int_equal(shares(SLOT).stable, GG_RING_SLOTS);
+	free(a);
+	fastpath_close(f, true);
+	command("ip link del w0");
+}
+
 /* ---- refusing */
 
 static void
@@ -678,6 +717,12 @@ test_what_is_wrong_is_refused(void **state)
 	refused(f, &a->service, 1, SLOT,
 		"192.0.2.1 is behind a gateway: mode dsr-l2 needs it on a link"
 		" of this box");
+	must("ip tuntap add t0 mode tun &&"
+	     " ip link set t0 up && ip route replace 192.0.2.0/24 dev t0");
+	refused(f, &a->service, 1, SLOT,
+		"the way to 192.0.2.1 leads over t0, which has no Ethernet"
+		" address");
+	must("ip link del t0 && ip route add 192.0.2.0/24 via 10.9.0.10");
 	a->service.backend_count--;
 	backend(a, "10.9.0.1", 80);
 	refused(f, &a->service, 1, SLOT,
@@ -1109,6 +1154,65 @@ test_a_restart_finds_what_was_there(void **state)
 	fastpath_close(f, true);
 }
 
+static int
+sys_admin_lower(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return -1;
+	data[0].effective &= ~(uint32_t)CAP_TO_MASK(CAP_SYS_ADMIN);
+	return (int)syscall(SYS_capset, &header, data);
+}
+
+/* As control runs; 0: it went on with the moved slots that were there. */
+static int
+frugal(const struct asked *a, uint32_t moved)
+{
+	struct error err = ERROR_INIT;
+	struct fastpath *f;
+	bool fine;
+
+	if (sys_admin_lower() != 0 || bpf_map_get_fd_by_id(1) != -EPERM)
+		return 2;
+	f = open_v0();
+	fine = fastpath_services_set(f, &a->service, 1, &err) == 0 &&
+		fastpath_service_state(f, SLOT)->moved_slots == moved &&
+		bpf_map_get_fd_by_id(1) == -EPERM;
+	fastpath_close(f, false);
+	return fine ? 0 : 1;
+}
+
+static void
+test_a_restart_without_sys_admin(void **state)
+{
+	struct fastpath *f = open_v0();
+	struct asked *a = service_of(GG_MODE_DSR_L2, 5);
+	uint32_t moved;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	set_ok(f, a);
+	a->backends[1].state = FASTPATH_BACKEND_DRAINING;
+	set_ok(f, a);
+	moved = fastpath_service_state(f, SLOT)->moved_slots;
+	assert_true(moved > 0);
+	fastpath_close(f, false);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(frugal(a, moved));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	free(a);
+	fastpath_close(open_v0(), true);
+}
+
 /* ---- connections of mode nat */
 
 static void
@@ -1277,7 +1381,7 @@ test_next_hops_are_followed(void **state)
 	shown = fastpath_service_state(f, SLOT);
 	assert_int_equal(shown->unreachable, 1);
 	assert_string_equal(shown->problem,
-		"the next hop to 10.9.0.10 and 0 other backends is not known");
+		"the next hop to 10.9.0.10 is not known");
 	assert_true(shown->enforced);
 	/* It appears, and is found without traffic. */
 	must("ip -n far addr add 10.9.0.10/24 dev v1");
@@ -1378,7 +1482,7 @@ static void
 test_a_ring_of_100_backends_is_rebuilt_fast(void **state)
 {
 	struct fastpath *f = open_v0();
-	struct asked *a = service_of(GG_MODE_DSR_L2, BACKENDS_MOST);
+	struct asked *a = service_of(GG_MODE_DSR_L2, RING_OF);
 	uint64_t begin, took, least = UINT64_MAX, most = 0;
 	struct error err = ERROR_INIT;
 
@@ -1394,11 +1498,109 @@ test_a_ring_of_100_backends_is_rebuilt_fast(void **state)
 		most = took > most ? took : most;
 	}
 	print_message("a change of one of %d backends: %llu to %llu us\n",
-		BACKENDS_MOST, (unsigned long long)least,
+		RING_OF, (unsigned long long)least,
 		(unsigned long long)most);
 	assert_true(shares(SLOT).moved > GG_RING_SLOTS / 20);
 	assert_true(least < 10000);
 	free(a);
+	fastpath_close(f, true);
+}
+
+/* Of which no call may take long, for control waits for it. */
+#define STEP_US 50000
+
+static void
+test_full_tables_are_walked_in_steps(void **state)
+{
+	struct fastpath *f = open_v0();
+	struct asked *a = service_of(GG_MODE_DSR_L2, 1);
+	uint32_t now_s = (uint32_t)(clock_monotonic_ms() / 1000);
+	uint64_t begin, most = 0;
+	uint16_t backend_index;
+	int fd, steps = 0;
+
+	(void)state;
+	a->service.flags = GG_SERVICE_ALWAYS;
+	set_ok(f, a);
+	backend_index = (uint16_t)index_of("10.9.0.10");
+	fd = map("gg_ct4");
+	for (uint32_t n = 0; n < 60000; n++) {
+		const struct gg_flow4 key = {
+			.from = { 10, 8, (uint8_t)(n >> 8), (uint8_t)n },
+			.to = { 10, 9, 0, 200 },
+			.l4_proto = IPPROTO_TCP,
+		};
+		const struct gg_connection value = {
+			.backend = backend_index,
+			.seen_s = n % 2 ? now_s : now_s - 3 * 3600,
+		};
+
+		assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY),
+			0);
+	}
+	close(fd);
+	while (fastpath_service_state(f, SLOT)->kept == 0) {
+		begin = cpu_us();
+		tick(f, 100);
+		begin = cpu_us() - begin;
+		most = begin > most ? begin : most;
+		assert_true(++steps < 1000);
+	}
+	print_message("60000 connections: %d calls, at most %llu us each\n",
+		steps, (unsigned long long)most);
+	assert_int_equal(fastpath_service_state(f, SLOT)->kept, 30000);
+	assert_int_equal(entries("gg_ct4"), 30000);
+	assert_true(steps > 3 && most < STEP_US);
+	free(a);
+	fastpath_close(f, true);
+}
+
+static void
+test_as_many_backends_as_there_are_indices(void **state)
+{
+	struct fastpath *f = open_v0();
+	struct asked *a = service(SLOT, "10.9.0.200", 80, IPPROTO_TCP,
+		GG_MODE_NAT);
+	struct asked *b = service(SLOT + 1, "10.9.0.201", 80, IPPROTO_TCP,
+		GG_MODE_NAT);
+	struct fastpath_service both[2];
+	uint64_t begin, first, second;
+	struct error err = ERROR_INIT;
+	char ip[32];
+
+	(void)state;
+	must("ip neigh add 10.9.0.20 dev v0 lladdr 02:00:00:00:00:20 nud"
+	     " permanent && ip route add 10.20.0.0/16 via 10.9.0.20");
+	for (int i = 0; i < 4090; i++) {
+		snprintf(ip, sizeof(ip), "10.20.%d.%d", i / 200, 1 + i % 200);
+		backend(a, ip, 80);
+	}
+	begin = cpu_us();
+	set_ok(f, a);
+	first = cpu_us() - begin;
+	a->backends[7].state = FASTPATH_BACKEND_DOWN;
+	begin = cpu_us();
+	set_ok(f, a);
+	second = cpu_us() - begin;
+	print_message("4090 backends: %llu ms, a change of one %llu ms\n",
+		(unsigned long long)first / 1000,
+		(unsigned long long)second / 1000);
+	assert_int_equal(fastpath_service_state(f, SLOT)->unreachable, 0);
+	for (int i = 0; i < 5; i++) {
+		snprintf(ip, sizeof(ip), "10.20.100.%d", 1 + i);
+		backend(b, ip, 80);
+	}
+	both[0] = a->service;
+	both[1] = b->service;
+	if (fastpath_services_set(f, both, 2, &err) != 0)
+		fail_msg("%s", err.text);
+	backend(b, "10.20.100.6", 80);
+	both[1] = b->service;
+	refused(f, both, 2, SLOT + 1,
+		"more than 4095 backends of all services, those that are"
+		" drained included");
+	free(a);
+	free(b);
 	fastpath_close(f, true);
 }
 
@@ -1449,6 +1651,7 @@ main(void)
 		LAB(test_route_has_its_way_back),
 		LAB(test_a_dump_of_a_ring_has_names),
 		LAB(test_all_sets_of_maps_get_the_same),
+		LAB(test_services_wait_for_an_interface),
 		LAB(test_what_is_wrong_is_refused),
 		LAB(test_slots_move_are_pinned_and_settle),
 		LAB(test_nothing_is_left_in_stable_slots),
@@ -1459,10 +1662,13 @@ main(void)
 		LAB(test_udp_asks_nobody_that_it_does_not_know),
 		LAB(test_another_address_or_mode_begins_anew),
 		LAB(test_a_restart_finds_what_was_there),
+		LAB(test_a_restart_without_sys_admin),
 		LAB(test_connections_that_are_over_leave_nat),
 		LAB(test_next_hops_are_followed),
 		LAB(test_routes_are_followed),
 		LAB(test_a_ring_of_100_backends_is_rebuilt_fast),
+		LAB(test_full_tables_are_walked_in_steps),
+		LAB(test_as_many_backends_as_there_are_indices),
 	};
 	int rc = world_open(), fd;
 

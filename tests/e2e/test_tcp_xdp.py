@@ -217,6 +217,26 @@ def test_control_dies(t):
     d.close()
 
 
+def test_gone_meanwhile(t):
+    """a service whose file went while no daemon ran is steered no more"""
+    t.gateway.process.kill()
+    t.gateway.process.wait()
+    t.client().close()
+    for path in (t.gateway.dir / "config/gateways").rglob("*.yaml"):
+        path.unlink()
+    t.gateway.start()
+    equal(t.gateway.get("/v1/services")["items"], [])
+    def refused():
+        try:
+            t.client().close()
+        except ConnectionRefusedError:
+            return True
+    wait_until("nobody to listen", refused)
+    t.put()
+    t.reachable()
+    equal(t.names(), {b"a", b"b"})
+
+
 def test_udp(t):
     """a UDP service: what is sent comes back"""
     with e2e.Namespace(t.be):

@@ -47,6 +47,9 @@ services_new(struct control *c)
 	struct services *s = xcalloc(1, sizeof(*s));
 
 	s->timer = loop_timer_new(c->loop, on_timer, c);
+	/* What an earlier run left in the kernel stays until it is said what
+	 * is to be, be it nothing. */
+	s->due = true;
 	return s;
 }
 

@@ -304,7 +304,11 @@ problem_show(const struct fastpath *f, const struct service *service,
 	else if (f->steering.published.code != ERROR_NONE)
 		snprintf(shown->problem, sizeof(shown->problem), "%.200s",
 			f->steering.published.text);
-	else if (shown->unreachable > 0)
+	else if (shown->unreachable == 1)
+		snprintf(shown->problem, sizeof(shown->problem),
+			"the next hop to %s is not known",
+			first_unreachable(shown, text));
+	else if (shown->unreachable > 1)
 		snprintf(shown->problem, sizeof(shown->problem),
 			"the next hop to %s and %zu other backends is not"
 			" known",

@@ -54,7 +54,8 @@ struct fastpath_service {
 
 /*
  * Brings the maps to exactly this set, by difference, adding before removing.
- * A backend that is no longer named drains. Everything is copied.
+ * A backend that is no longer named drains. Everything is copied. Until the
+ * first call, which may be of none, what a former daemon left stays as it is.
  *
  * A service that is wrong (no route to a backend, its address taken by another,
  * ...) is refused by itself: the kernel keeps what it had of it, but for the

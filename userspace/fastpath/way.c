@@ -104,7 +104,8 @@ route_find(int netlink, struct way *way, const struct addr *to, uint32_t *mtu,
 /* ---- interface */
 
 static int
-link_find(int netlink, struct way *way, uint32_t mtu, struct error *err)
+link_find(int netlink, struct way *way, const struct addr *to, uint32_t mtu,
+	struct error *err)
 {
 	const struct rtattr *a[IFLA_EXT_MASK + 1];
 	const uint32_t terse = RTEXT_FILTER_SKIP_STATS;
@@ -113,6 +114,7 @@ link_find(int netlink, struct way *way, uint32_t mtu, struct error *err)
 	const struct ifinfomsg *link = NLMSG_DATA(&answer.header);
 	struct ifinfomsg *wanted = netlink_begin(&request, RTM_GETLINK, 0,
 		sizeof(*wanted));
+	char text[ADDR_TEXT_MAX];
 	const char *name;
 	int rc;
 
@@ -126,9 +128,9 @@ link_find(int netlink, struct way *way, uint32_t mtu, struct error *err)
 	if (link->ifi_type != ARPHRD_ETHER || a[IFLA_ADDRESS] == NULL ||
 		RTA_PAYLOAD(a[IFLA_ADDRESS]) != 6)
 		return error_set(err, ERROR_CONFIG,
-			"the way there leads over %s, which has no Ethernet"
+			"the way to %s leads over %s, which has no Ethernet"
 			" address",
-			name);
+			addr_format_ip(to, text), name);
 	memcpy(way->from_mac, RTA_DATA(a[IFLA_ADDRESS]), 6);
 	if (mtu == 0 || mtu > netlink_u32(a[IFLA_MTU]))
 		mtu = netlink_u32(a[IFLA_MTU]);
@@ -140,15 +142,18 @@ int
 way_find(int netlink, struct way *way, const struct addr *to,
 	struct error *err)
 {
+	struct error why = ERROR_INIT;
 	struct way found = *way;
-	char text[ADDR_TEXT_MAX];
 	uint32_t mtu;
 
-	if (route_find(netlink, &found, to, &mtu, err) != 0)
-		goto none;
-	if (link_find(netlink, &found, mtu, err) != 0) {
-		error_prefix(err, "%s", addr_format_ip(to, text));
-		goto none;
+	if (route_find(netlink, &found, to, &mtu, &why) != 0 ||
+		link_find(netlink, &found, to, mtu, &why) != 0) {
+		/* A question that failed says nothing about the way. */
+		if (why.code == ERROR_SYSTEM)
+			way->stale = true;
+		else
+			*way = (struct way){ .provoked_ms = way->provoked_ms };
+		return error_set(err, why.code, "%s", why.text);
 	}
 	/* Until it was met: of another hop nothing is known. */
 	if (found.ifindex != way->ifindex ||
@@ -157,11 +162,6 @@ way_find(int netlink, struct way *way, const struct addr *to,
 	found.stale = false;
 	*way = found;
 	return 0;
-none:
-	way->ifindex = 0;
-	way->reachable = false;
-	way->stale = false;
-	return -1;
 }
 
 /* ---- next hop */
