@@ -175,6 +175,8 @@ enum gg_mode {
  */
 #define GG_VIP_LIMITED (1u << 0) /* gg_limit has rules for the slot */
 #define GG_VIP_ADDRESS (1u << 1) /* the entry of an address */
+#define GG_VIP_RELAYED (1u << 2) /* steered; the stack has connections too */
+#define GG_VIP_LEAVING (1u << 3) /* as well: new ones go to the stack */
 
 struct gg_vip {
 	__u32 slot; /* 1..GG_SLOTS_MAX-1; GG_VIP_ADDRESS: 0 */

@@ -20,6 +20,7 @@
 #include "bpf/maps.h"
 #include "bpf/nat.h"
 #include "bpf/parse.h"
+#include "bpf/stack.h"
 #include "bpf/too_big.h"
 
 #define CFG_STEERS (GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE)
@@ -105,7 +106,14 @@ packet_fill(struct packet *p, const struct gg_cfg *cfg, __u32 bytes)
 	p->cfg_flags = cfg->flags;
 	p->mtu = 0;
 	p->mode = GG_MODE_PASS;
-	p->pad = 0;
+	p->vip_flags = 0;
+}
+
+static __always_inline enum gg_reason
+listener_reason(bool tcp_request)
+{
+	return tcp_request ? GG_REASON_pass_listener_syn :
+			     GG_REASON_pass_listener;
 }
 
 /* The end of what is steered, or might be. */
@@ -113,10 +121,12 @@ static __always_inline int
 steer(struct xdp_md *ctx, const struct gg_cfg *cfg, struct packet *p,
 	enum gg_reason reason)
 {
-	if (p->mode != GG_MODE_PASS)
-		reason = steer_service(ctx, p);
-	else
+	if (p->mode == GG_MODE_PASS)
 		reason = steer_rest(ctx, p, reason);
+	else if (stack_keeps(ctx, p))
+		reason = listener_reason(p->at.tcp_request);
+	else
+		reason = steer_service(ctx, p);
 	if (reason == GG_REASON_answer_too_big)
 		reason = too_big_answer(ctx, p);
 	if (reason >= GG_REASON_drop_denied)
@@ -172,13 +182,13 @@ gg_gateway(struct xdp_md *ctx)
 		if (slot != 0) {
 			p.slot = slot;
 			p.mode = vip->mode;
+			p.vip_flags = vip->flags;
 		}
 		return steer(ctx, cfg, &p, reason);
 	}
 	/* The stack puts fragments together; only then it has a listener. */
 	if (slot != 0 && p.at.fragment == PARSE_WHOLE)
-		reason = p.at.tcp_request ? GG_REASON_pass_listener_syn :
-					    GG_REASON_pass_listener;
+		reason = listener_reason(p.at.tcp_request);
 	else
 		slot = 0;
 	count_packet(slot, reason, bytes);

@@ -24,7 +24,7 @@ struct packet {
 	__u32 seed, flood_guard, cfg_flags; /* of gg_cfg */
 	__u16 mtu; /* that it is too big for; set with answer_too_big */
 	__u8 mode; /* enum gg_mode */
-	__u8 pad;
+	__u8 vip_flags; /* GG_VIP_* */
 };
 
 _Static_assert(sizeof(struct packet) == 96, "no hole: BPF functions share it");

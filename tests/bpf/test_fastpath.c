@@ -816,7 +816,7 @@ test_more_listeners_than_the_map_holds(void **state)
 
 /* Other news may come first. */
 static void
-wait_for_vip(struct fastpath *f, const char *address, uint32_t slot)
+wait_for_vip(struct fastpath *f, const char *address, int slot)
 {
 	struct pollfd watch = { .fd = fastpath_watch_fd(f), .events = POLLIN };
 

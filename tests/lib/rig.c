@@ -548,7 +548,9 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 		.listeners = &listener,
 		.listener_count = 1,
 		.upstreams = upstreams,
-		.upstream_count = upstream_count };
+		.upstream_count = upstream_count,
+		.services = r->services,
+		.service_count = r->service_count };
 	struct error err = ERROR_INIT;
 	void *image;
 	int fd;

@@ -40,6 +40,9 @@ struct rig {
 	/* Those of the test, in every image from now on; ids from 10. */
 	const struct image_build_upstream *upstreams;
 	size_t upstream_count;
+	/* Likewise; slots from LISTENERS_MAX. */
+	const struct image_build_service *services;
+	size_t service_count;
 };
 
 struct rig_endpoint {

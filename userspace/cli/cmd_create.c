@@ -16,7 +16,7 @@
 #include "config/config.h"
 
 static cli_run_f create_file, create_upstream, create_upstream_kind;
-static cli_run_f create_virtual_service;
+static cli_run_f create_virtual_service, create_gateway;
 
 static const struct cli_flag upstream_flags[] = {
 	{ .name = "name",
@@ -64,9 +64,60 @@ static const struct cli_command virtual_service = {
 	.arguments_max = 1,
 };
 
+static const struct cli_flag gateway_flags[] = {
+	{ .name = "name",
+		.argument = "string",
+		.help = "name of the gateway" },
+	{ .name = "bind-address",
+		.argument = "string",
+		.fallback = "::",
+		.help = "address to listen on" },
+	{ .name = "bind-port",
+		.argument = "number",
+		.help = "port to listen on" },
+	{ .name = "dest-name",
+		.letter = 'u',
+		.argument = "string",
+		.help = "upstream of a TCP or UDP service; without it the "
+			"gateway serves HTTP",
+		.complete = "upstreams" },
+	{ .name = "dest-namespace",
+		.letter = 's',
+		.argument = "string",
+		.fallback = MODEL_NAMESPACE_DEFAULT,
+		.help = "namespace of that upstream" },
+	{ .name = "protocol",
+		.argument = "word",
+		.help = "of the service: TCP (default) or UDP",
+		.complete = "TCP|UDP" },
+	{ .name = "mode",
+		.argument = "word",
+		.help = "of the service: nat (default), dsr-l2, route or relay",
+		.complete = "nat|dsr-l2|route|relay" },
+	CLI_FLAG_END,
+};
+
+static const struct cli_command gateway = {
+	.name = "gateway",
+	.aliases = "gateways gw",
+	.arguments = "[NAME]",
+	.summary = "create a gateway: an address of HTTP, or a TCP or UDP "
+		   "service",
+	.examples = "  glooctl create gateway internal --bind-address 10.0.0.1 "
+		    "--bind-port 8081\n"
+		    "  glooctl create gateway mysql --bind-port 3306 "
+		    "--dest-name mysql\n"
+		    "  glooctl create gateway dns --bind-port 53 --dest-name "
+		    "dns --protocol UDP\n",
+	.flags = gateway_flags,
+	.run = create_gateway,
+	.arguments_max = 1,
+};
+
 static const struct cli_command *const children[] = {
 	&upstream,
 	&virtual_service,
+	&gateway,
 	NULL,
 };
 
@@ -358,6 +409,62 @@ out:
 	return rc;
 }
 
+/* ---- gateway */
+
+static struct doc *
+tcp_gateway_new(const struct cli *cli, const char *name)
+{
+	struct doc *tcp = doc_new_map();
+	struct doc *hosts = doc_set(tcp, "tcpHosts", doc_new_list());
+	struct doc *host = doc_add(hosts, doc_new_map());
+	struct doc *destination = doc_set(host, "destination", doc_new_map());
+	struct doc *single = doc_set(destination, "single", doc_new_map());
+	struct doc *upstream_ref = doc_set(single, "upstream", doc_new_map());
+
+	doc_set_string(host, "name", name);
+	doc_set_string(upstream_ref, "name", cli_text(cli, "dest-name"));
+	doc_set_string(
+		upstream_ref, "namespace", cli_text(cli, "dest-namespace"));
+	if (cli_given(cli, "protocol"))
+		doc_set_string(host, "protocol", cli_text(cli, "protocol"));
+	if (cli_given(cli, "mode"))
+		doc_set_string(host, "mode", cli_text(cli, "mode"));
+	return tcp;
+}
+
+static int
+create_gateway(struct cli *cli)
+{
+	struct error err = ERROR_INIT;
+	struct doc *object;
+	char *ns = NULL, *name = NULL;
+	size_t port;
+	int rc;
+
+	if (!cli_given(cli, "dest-name") &&
+		(cli_given(cli, "protocol") || cli_given(cli, "mode")))
+		return cli_usage(cli, "--protocol and --mode are of services: "
+				      "name the upstream with --dest-name");
+	if (names_ask(cli, &ns, &name, &err) != 0 ||
+		(cli_given(cli, "bind-port") &&
+			cli_number(cli, "bind-port", UINT16_MAX, &port, &err) !=
+				0)) {
+		rc = cli_usage(cli, "%s", err.text);
+		goto out;
+	}
+	object = object_new(ns, name);
+	doc_set_string(object, "bindAddress", cli_text(cli, "bind-address"));
+	if (cli_given(cli, "bind-port"))
+		doc_set(object, "bindPort", doc_new_integer((int64_t)port));
+	if (cli_given(cli, "dest-name"))
+		doc_set(object, "tcpGateway", tcp_gateway_new(cli, name));
+	rc = object_create(cli, MODEL_GATEWAY, object);
+out:
+	free(ns);
+	free(name);
+	return rc;
+}
+
 /* ---- files */
 
 static int
@@ -498,8 +605,9 @@ create_file(struct cli *cli)
 	int rc;
 
 	if (file == NULL)
-		return cli_usage(cli, "what? Say upstream, virtualservice, or "
-				      "-f FILE");
+		return cli_usage(cli,
+			"what? Say upstream, virtualservice, gateway or "
+			"-f FILE");
 	str_init(&text);
 	if (strcmp(file, "-") == 0) {
 		file = "standard input";

@@ -93,7 +93,8 @@ const struct cli_command cli_command_get = {
 		 "name only their names.\nwide adds namespace, version, what "
 		 "proxy and kernel enforce, and the reason;\nof upstreams also "
 		 "their endpoints, how well each is, and what of the circuit\n"
-		 "breakers' limits is in use.\n",
+		 "breakers' limits is in use; of gateways of TCP and UDP "
+		 "who serves each, and its\nbackends.\n",
 	.flags = flags,
 	.children = children,
 };

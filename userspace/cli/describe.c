@@ -317,11 +317,24 @@ address_put(struct str *s, const struct doc *d)
 		(long long)doc_integer(doc_get(d, "bindPort")));
 }
 
+/* "TCP -> mysql": of no virtual service. */
+static void
+tcp_host_put(struct str *s, const struct doc *host)
+{
+	str_printf(s, "%s -> %s",
+		text_or(doc_get_string(host, "protocol"), "TCP"),
+		text_or(doc_string(doc_find(host, "destination", "single",
+				"upstream", "name", NULL)),
+			""));
+}
+
 static void
 gateway_row(struct row *r, const struct doc *object,
 	const struct upstream_kind *const *kinds)
 {
 	const struct doc *refs = doc_get(object, "virtualServices");
+	const struct doc *tcp =
+		doc_find(object, "tcpGateway", "tcpHosts", NULL);
 	struct str *s;
 
 	(void)kinds;
@@ -331,6 +344,10 @@ gateway_row(struct row *r, const struct doc *object,
 	address_put(cell(r), object);
 	cell_put(r, state_of(object));
 	s = cell(r);
+	if (tcp != NULL) {
+		tcp_host_put(s, doc_at(tcp, 0));
+		return;
+	}
 	for (size_t i = 0; i < doc_count(refs); i++)
 		item_add(s, "\n", doc_get_string(doc_at(refs, i), "name"));
 	if (doc_count(refs) == 0)
@@ -548,6 +565,95 @@ describe_endpoints(
 	}
 	text_table_free(t);
 	text_table_free(use);
+}
+
+/* ---- services */
+
+static void
+service_row_add(struct text_table *t, const struct doc *item)
+{
+	const struct doc *relayed = doc_get(item, "relayed");
+	struct row r = { .count = 0 };
+	struct str *s;
+
+	label_put(&r, item);
+	str_printf(cell(&r), "%s/%s",
+		text_or(doc_get_string(item, "address"), ""),
+		text_or(doc_get_string(item, "protocol"), ""));
+	cell_put(&r, doc_get_string(item, "mode"));
+	number_put(cell(&r), item, "slot");
+	s = cell(&r);
+	str_puts(s, text_or(doc_get_string(item, "service"), ""));
+	if (doc_get_string(item, "problem") != NULL)
+		item_add(s, "; ", doc_get_string(item, "problem"));
+	number_put(cell(&r), relayed, "open");
+	number_put(cell(&r), item, "connections");
+	s = cell(&r);
+	number_put(s, doc_get(item, "ring"), "moved");
+	str_puts(s, " / ");
+	number_put(s, doc_get(item, "ring"), "pinned");
+	row_end(&r, t);
+}
+
+static void
+backend_rows_add(struct text_table *t, const struct doc *item)
+{
+	const struct doc *list = doc_get(item, "backends");
+	struct row r = { .count = 0 };
+
+	for (size_t i = 0; i < doc_count(list); i++) {
+		const struct doc *b = doc_at(list, i);
+
+		if (i == 0)
+			label_put(&r, item);
+		else
+			cell_put(&r, "");
+		cell_put(&r, doc_get_string(b, "address"));
+		cell_put(&r, !doc_bool(doc_get(b, "reachable"))
+				     ? "unreachable"
+				     : doc_get_string(b, "state"));
+		number_put(cell(&r), b, "ringSlots");
+		number_put(cell(&r), b, "connections");
+		number_put(cell(&r), b, "kept");
+		number_put(cell(&r), b, "packets");
+		number_put(cell(&r), b, "bytes");
+		row_end(&r, t);
+	}
+}
+
+void
+describe_services(
+	const struct doc *items, const struct doc *objects, struct str *out)
+{
+	static const char *const titles[] = { "service", "address", "mode",
+		"slot", "served", "relayed", "kept", "moved / pinned" };
+	static const char *const backend_titles[] = { "service", "backend",
+		"state", "slots", "connections", "kept", "packets", "bytes" };
+	struct text_table *t = text_table_new(ARRAY_SIZE(titles), titles);
+	struct text_table *backends =
+		text_table_new(ARRAY_SIZE(backend_titles), backend_titles);
+	bool any = false, any_backend = false;
+
+	for (size_t i = 0; i < doc_count(items); i++) {
+		const struct doc *item = doc_at(items, i);
+
+		if (!is_among(item, objects))
+			continue;
+		service_row_add(t, item);
+		backend_rows_add(backends, item);
+		any = true;
+		any_backend |= doc_count(doc_get(item, "backends")) > 0;
+	}
+	if (any) {
+		str_puts(out, "Services\n");
+		text_table_print(t, out);
+	}
+	if (any_backend) {
+		str_puts(out, "Backends\n");
+		text_table_print(backends, out);
+	}
+	text_table_free(t);
+	text_table_free(backends);
 }
 
 void

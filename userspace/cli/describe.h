@@ -22,6 +22,10 @@ void describe_objects(enum model_type type, const struct doc *items,
  * and one of what is in use of the limits. */
 void describe_endpoints(
 	const struct doc *items, const struct doc *objects, struct str *out);
+/* The services among items (of /v1/services) that are among objects: who
+ * serves each, and its backends. */
+void describe_services(
+	const struct doc *items, const struct doc *objects, struct str *out);
 void describe_proxies(const struct doc *items, struct str *out);
 /* The routes of a virtual service: a table for each kind of action. */
 void describe_routes(const struct doc *routes, bool wide, struct str *out);

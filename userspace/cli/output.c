@@ -125,6 +125,26 @@ endpoints_add(const struct cli *cli, const struct doc *items, struct str *text,
 	return 0;
 }
 
+/* Who serves the TCP and UDP services among the gateways. */
+static int
+services_add(const struct cli *cli, const struct doc *items, struct str *text,
+	struct error *err)
+{
+	struct doc *d;
+
+	for (size_t i = 0; i < doc_count(items); i++) {
+		if (doc_get(doc_at(items, i), "tcpGateway") == NULL)
+			continue;
+		d = api_get(cli, "/v1/services", NULL, NULL, err);
+		if (d == NULL)
+			return -1;
+		describe_services(doc_get(d, "items"), items, text);
+		doc_free(d);
+		return 0;
+	}
+	return 0;
+}
+
 int
 output_objects(const struct cli *cli, enum model_type type,
 	const struct doc *items, bool one, struct error *err)
@@ -159,6 +179,8 @@ output_objects(const struct cli *cli, enum model_type type,
 	describe_objects(type, items, cli->kinds, status, &text);
 	if (status != NULL && type == MODEL_UPSTREAM)
 		rc = endpoints_add(cli, items, &text, err);
+	if (status != NULL && type == MODEL_GATEWAY)
+		rc = services_add(cli, items, &text, err);
 	put(&text);
 	doc_free(status);
 	return rc;

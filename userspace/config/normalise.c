@@ -281,6 +281,21 @@ virtual_host_form(struct doc *host, struct error *err)
 	return 0;
 }
 
+static int
+gateway_form(struct doc *d, struct error *err)
+{
+	const struct doc *tcp = doc_get(d, "tcpGateway");
+
+	if (doc_type(tcp) != DOC_NULL &&
+		doc_type(doc_get(d, "httpGateway")) != DOC_NULL) {
+		error_set(err, ERROR_CONFIG,
+			".tcpGateway: a gateway is either of HTTP or of TCP, "
+			"and this one has an httpGateway too");
+		return fail(tcp, err);
+	}
+	return keys_lift(d, "httpGateway", err);
+}
+
 struct doc *
 normalise(const struct doc *d, enum model_type type,
 	const struct upstream_kind *const *kinds, struct error *err)
@@ -294,7 +309,7 @@ normalise(const struct doc *d, enum model_type type,
 	if (rc == 0 && type == MODEL_VIRTUAL_SERVICE)
 		rc = virtual_host_form(doc_get(copy, "virtualHost"), err);
 	if (rc == 0 && type == MODEL_GATEWAY)
-		rc = keys_lift(copy, "httpGateway", err);
+		rc = gateway_form(copy, err);
 	if (rc == 0)
 		return copy;
 	doc_free(copy);

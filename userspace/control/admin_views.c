@@ -20,6 +20,8 @@
 #include "control/log_ring.h"
 #include "control/metrics.h"
 #include "control/relation.h"
+#include "control/service_view.h"
+#include "control/services.h"
 #include "control/status.h"
 #include "control/spread.h"
 #include "control/supervise.h"
@@ -126,6 +128,12 @@ get_endpoints(struct control *c, struct http_server_request *r)
 				      : strtoul(limit, NULL, 10)));
 }
 
+static void
+get_services(struct control *c, struct http_server_request *r)
+{
+	admin_reply_doc(r, 200, services_print(c));
+}
+
 /* ---- proxies */
 
 static struct doc *
@@ -144,18 +152,29 @@ virtual_host_print(const struct object *o)
 	return d;
 }
 
-static struct doc *
-listener_print(const struct control *c, const struct object *gateway)
+static void
+tcp_listener_print(const struct model_tcp_host *h, struct doc *d)
 {
-	const struct model_gateway *g = gateway->model->gateway;
+	struct doc *tcp = doc_set(d, "tcpListener", doc_new_map());
+	struct doc *hosts = doc_set(tcp, "tcpHosts", doc_new_list());
+	struct doc *one = doc_add(hosts, doc_new_map());
+	struct doc *upstream = doc_set(one, "upstream", doc_new_map());
+
+	doc_set_string(one, "name", h->name);
+	doc_set_string(
+		one, "protocol", model_l4_name((enum model_l4)h->protocol));
+	doc_set_string(upstream, "name", h->upstream.name);
+	doc_set_string(upstream, "namespace", h->upstream.ns);
+}
+
+static void
+http_listener_print(
+	const struct control *c, const struct model_gateway *g, struct doc *d)
+{
 	size_t count = objects_count(c->objects, MODEL_VIRTUAL_SERVICE);
-	struct doc *d = doc_new_map();
 	struct doc *http = doc_set(d, "httpListener", doc_new_map());
 	struct doc *hosts = doc_set(http, "virtualHosts", doc_new_list());
 
-	doc_set_string(d, "name", gateway->label);
-	doc_set_string(d, "bindAddress", g->bind_address);
-	doc_set(d, "bindPort", doc_new_integer(g->bind_port));
 	for (size_t i = 0; i < count; i++) {
 		const struct object *o =
 			objects_at(c->objects, MODEL_VIRTUAL_SERVICE, i);
@@ -163,6 +182,21 @@ listener_print(const struct control *c, const struct object *gateway)
 		if (o->model != NULL && gateway_serves(g, o->ns, o->name))
 			doc_add(hosts, virtual_host_print(o));
 	}
+}
+
+static struct doc *
+listener_print(const struct control *c, const struct object *gateway)
+{
+	const struct model_gateway *g = gateway->model->gateway;
+	struct doc *d = doc_new_map();
+
+	if (g->tcp == NULL)
+		http_listener_print(c, g, d);
+	doc_set_string(d, "name", gateway->label);
+	doc_set_string(d, "bindAddress", g->bind_address);
+	doc_set(d, "bindPort", doc_new_integer(g->bind_port));
+	if (g->tcp != NULL)
+		tcp_listener_print(&g->tcp->hosts[0], d);
 	return d;
 }
 
@@ -385,11 +419,22 @@ url_gateway(const struct control *c, struct http_server_request *r)
 			objects_at(c->objects, MODEL_GATEWAY, i);
 
 		if (o->model != NULL &&
-			(name == NULL || strcmp(name, o->name) == 0) &&
+			(name == NULL ? !service_is(o)
+				      : strcmp(name, o->name) == 0) &&
 			(ns == NULL || strcmp(ns, o->ns) == 0))
 			return o;
 	}
 	return NULL;
+}
+
+static const char *
+scheme_of(const struct object *gateway)
+{
+	const struct model_tcp_gateway *t = gateway->model->gateway->tcp;
+
+	if (t == NULL)
+		return "http";
+	return t->hosts[0].protocol == MODEL_UDP ? "udp" : "tcp";
 }
 
 static void
@@ -406,7 +451,8 @@ get_url(struct control *c, struct http_server_request *r)
 	}
 	gateway_addr(o->model->gateway, &addr);
 	url_host(c, &addr);
-	snprintf(url, sizeof(url), "http://%s", addr_format(&addr, text));
+	snprintf(url, sizeof(url), "%s://%s", scheme_of(o),
+		addr_format(&addr, text));
 	d = doc_new_map();
 	doc_set_string(d, "url", url);
 	admin_reply_doc(r, 200, d);
@@ -427,6 +473,7 @@ static const struct view {
 	{ "/v1/status", get_status, false },
 	{ "/v1/check", get_check, false },
 	{ "/v1/endpoints", get_endpoints, false },
+	{ "/v1/services", get_services, false },
 	{ "/v1/url", get_url, false },
 	{ "/v1/logs", get_logs, false },
 	{ "/v1/stats", get_stats, false },

@@ -9,6 +9,8 @@
 #include "config/config.h"
 #include "control/discovery.h"
 #include "control/relation.h"
+#include "control/services.h"
+#include "control/slots.h"
 #include "control/supervise.h"
 
 /* ---- reading */
@@ -78,44 +80,20 @@ upstream_prepare(struct control *c, struct change *out, struct error *err)
 	return 0;
 }
 
-/* No generation from the next on uses the slot. */
-static void
-slot_retire(struct control *c, const struct model_gateway *g, uint32_t slot)
-{
-	struct listener *l = listeners_get(c->listeners, slot);
-	char *key = gateway_slot_key(g);
-	uint64_t next = generation_number(c) + 1;
-
-	numbers_retire(c->slots, key, next);
-	if (l != NULL && l->told)
-		l->closing = next;
-	else
-		listeners_close(c->listeners, slot);
-	c->listeners_stale = true;
-	free(key);
-}
-
 static int
-slot_open(struct control *c, const struct model_gateway *g, uint32_t *slot,
-	struct error *err)
+gateway_prepare(struct control *c, struct change *out, struct error *err)
 {
-	char *key = gateway_slot_key(g);
-	struct addr addr;
-	int rc = 0;
+	const struct object *o = object_of(c, out->model);
+	const struct model_gateway *g = out->model->gateway;
 
-	*slot = numbers_take(c->slots, key);
-	free(key);
-	if (*slot == 0)
-		return error_set(err, ERROR_LIMIT,
-			"there are %d listeners already, which is the most",
-			LISTENERS_MAX - 1);
-	gateway_addr(g, &addr);
-	if (listeners_open(c->listeners, *slot, &addr, err) != 0) {
-		slot_retire(c, g, *slot);
-		*slot = 0;
-		rc = -1;
-	}
-	return rc;
+	if (slot_open(c, g, &out->slot, err) != 0)
+		return -1;
+	if (services_check(c, g, out->slot, err) == 0)
+		return 0;
+	if (o == NULL || o->slot != out->slot)
+		slot_retire(c, g, out->slot);
+	out->slot = 0;
+	return -1;
 }
 
 int
@@ -135,7 +113,7 @@ change_prepare(struct control *c, struct model_object *model,
 		break;
 	case MODEL_GATEWAY:
 		if (rc == 0 && c->listening)
-			rc = slot_open(c, model->gateway, &out->slot, err);
+			rc = gateway_prepare(c, out, err);
 		break;
 	default:
 		if (rc != 0)
@@ -189,6 +167,7 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 		c->upstream_epoch++;
 	if (c->loop == NULL)
 		return;
+	services_touch_upstream(c, o->id);
 	if (o->discovery == NULL)
 		o->discovery = discovery_new(c, o);
 	else
@@ -205,6 +184,7 @@ gateway_apply(struct control *c, struct object *o, const struct change *change,
 	}
 	o->slot = change->slot;
 	c->listeners_stale = true;
+	services_touch(c);
 }
 
 static void
@@ -262,6 +242,7 @@ change_remove(struct control *c, struct object *o)
 	uint64_t number = generation_touch(c);
 
 	if (o->type == MODEL_UPSTREAM) {
+		services_touch_upstream(c, o->id);
 		discovery_free(o->discovery);
 		state_endpoints_remove(c->state, o->ns, o->name);
 		numbers_retire(c->upstream_ids, o->key, number);
@@ -269,6 +250,8 @@ change_remove(struct control *c, struct object *o)
 	}
 	if (o->type == MODEL_GATEWAY && o->slot != 0)
 		slot_retire(c, o->model->gateway, o->slot);
+	if (o->type == MODEL_GATEWAY)
+		services_touch(c);
 	state_good_remove(c->state, o->type, o->ns, o->name);
 	objects_remove(c->objects, o);
 	return number;
@@ -307,6 +290,7 @@ gateway_listen(struct control *c, struct object *o)
 	if (o->wanted == NULL)
 		object_clear(o);
 	c->listeners_stale = true;
+	services_touch(c);
 	o->generation = generation_touch(c);
 }
 
@@ -369,15 +353,6 @@ on_upstream_released(uint32_t id, void *arg)
 	supervisor_send_forget(c->supervisor, id);
 }
 
-static void
-on_slot_released(uint32_t slot, void *arg)
-{
-	const struct control *c = arg;
-
-	supervisor_send_close(c->supervisor, slot);
-	listeners_close(c->listeners, slot);
-}
-
 void
 change_enforced(struct control *c, uint64_t generation)
 {
@@ -393,5 +368,5 @@ change_enforced(struct control *c, uint64_t generation)
 				good_write(c, o);
 		}
 	numbers_release(c->upstream_ids, generation, on_upstream_released, c);
-	numbers_release(c->slots, generation, on_slot_released, c);
+	slots_release(c, generation);
 }

@@ -240,6 +240,7 @@ control_check(const struct control_options *options)
 	c.objects = objects_new();
 	c.upstream_ids = numbers_new(UPSTREAMS_MAX);
 	c.slots = numbers_new(LISTENERS_MAX);
+	c.service_slots = numbers_new(SLOTS_MAX - LISTENERS_MAX + 1);
 	c.listeners = listeners_new(1);
 	c.state = state_open_existing(c.settings->state_directory);
 	if (files_look(&c, c.settings->config_directory, &err) == 0)
@@ -249,6 +250,7 @@ control_check(const struct control_options *options)
 	objects_free(c.objects);
 	numbers_free(c.upstream_ids);
 	numbers_free(c.slots);
+	numbers_free(c.service_slots);
 	listeners_free(c.listeners);
 	state_close(c.state);
 	settings_free(c.settings);

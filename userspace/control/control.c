@@ -29,6 +29,8 @@
 #include "control/log_ring.h"
 #include "control/notify.h"
 #include "control/reload.h"
+#include "control/services.h"
+#include "control/slots.h"
 #include "control/status.h"
 #include "control/spread.h"
 #include "control/supervise.h"
@@ -199,6 +201,7 @@ on_tick(void *arg)
 	if (!c->running || c->stopping)
 		return;
 	kernel_look(c);
+	services_tick(c);
 	change_retry(c);
 	memory_look(life);
 	if (c->ready_due && status_not_ready(c, text, sizeof(text)) == NULL)
@@ -292,9 +295,10 @@ stores_open(struct control *c, struct error *err)
 		return -1;
 	c->upstream_ids = numbers_new(UPSTREAMS_MAX);
 	c->slots = numbers_new(LISTENERS_MAX);
-	c->ids_known = state_ids_read(c->state, c->upstream_ids, c->slots);
-	c->ids_written =
-		numbers_version(c->upstream_ids) + numbers_version(c->slots);
+	c->service_slots = numbers_new(SLOTS_MAX - LISTENERS_MAX + 1);
+	c->ids_known = state_ids_read(
+		c->state, c->upstream_ids, c->slots, c->service_slots);
+	c->ids_written = generation_ids_version(c);
 	return 0;
 }
 
@@ -310,6 +314,7 @@ parts_make(struct control *c, struct error *err)
 	c->generation = generations_new(c);
 	c->supervisor = supervisor_new(c);
 	c->healths = healths_new(c);
+	c->services = services_new(c);
 	c->stop_timer = loop_timer_new(c->loop, on_stop_delay, c);
 	return 0;
 }
@@ -369,22 +374,7 @@ numbers_settle(struct control *c)
 		if (!used)
 			numbers_retire(c->upstream_ids, name, next);
 	}
-	number = 0;
-	while (numbers_next(c->slots, &number, &name)) {
-		struct listener *l = listeners_get(c->listeners, number);
-		bool used = false;
-
-		for (size_t i = 0;
-			!used && i < objects_count(c->objects, MODEL_GATEWAY);
-			i++)
-			used = objects_at(c->objects, MODEL_GATEWAY, i)->slot ==
-			       number;
-		if (used)
-			continue;
-		numbers_retire(c->slots, name, next);
-		if (l != NULL)
-			l->closing = next;
-	}
+	slots_settle(c, next);
 }
 
 void
@@ -431,6 +421,8 @@ life_end(struct life *life)
 	admin_free(c->admin, c->stopping);
 	discoveries_end(c);
 	healths_free(c->healths);
+	services_free(c->services);
+	c->services = NULL;
 	supervisor_free(c->supervisor);
 	if (c->fastpath != NULL)
 		kernel_close(c, c->stopping && !c->settings->xdp_keep);
@@ -441,6 +433,7 @@ life_end(struct life *life)
 	objects_free(c->objects);
 	numbers_free(c->upstream_ids);
 	numbers_free(c->slots);
+	numbers_free(c->service_slots);
 	state_close(c->state);
 	store_close(c->store);
 	if (c->resolver != NULL)

@@ -32,6 +32,7 @@ struct loop;
 struct loop_fd;
 struct loop_timer;
 struct resolver;
+struct services;
 struct sockets;
 struct store;
 struct supervisor;
@@ -54,7 +55,9 @@ struct control {
 	struct objects *objects;
 	uint64_t version;        /* the newest resourceVersion */
 	uint64_t upstream_epoch; /* grows when upstreams come and go */
-	struct numbers *upstream_ids, *slots;
+	struct numbers *upstream_ids;
+	/* Of listeners, and of services: those from LISTENERS_MAX - 1 on. */
+	struct numbers *slots, *service_slots;
 	uint64_t ids_written; /* sum of numbers_version when last written */
 	bool ids_known;       /* the numbers of an earlier run were read */
 
@@ -72,6 +75,7 @@ struct control {
 	struct generations *generation;
 	struct supervisor *supervisor;
 	struct healths *healths;
+	struct services *services;
 	struct admin *admin;
 
 	bool replace;     /* a proxy that runs is of an older binary */

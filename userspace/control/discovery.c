@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/health.h"
+#include "control/services.h"
 #include "control/supervise.h"
 #include "net/loop.h"
 
@@ -62,6 +63,7 @@ endpoints_send(struct discovery *d)
 	d->version++;
 	supervisor_send_endpoints(
 		d->control->supervisor, d->id, d->version, set, count);
+	services_touch_upstream(d->control, d->id);
 }
 
 static void

@@ -189,6 +189,24 @@ listener_print(const struct control *c, const struct image *image,
 	}
 }
 
+static void
+service_print(const struct control *c, const struct image *image,
+	const struct image_service *s, struct doc *to)
+{
+	const struct listener *sockets = listeners_get(c->listeners, s->slot);
+	struct doc *d = doc_add(to, doc_new_map());
+	char addr[ADDR_TEXT_MAX];
+
+	set_number(d, "slot", s->slot);
+	set_text(d, "name", image, s->name);
+	if (sockets != NULL)
+		doc_set_string(d, "address", addr_format(&sockets->addr, addr));
+	set_number(d, "upstream", s->upstream);
+	set_text(d, "unavailable", image, s->unavailable);
+	set_number(d, "idleTimeoutMs", s->idle_timeout_ms);
+	set_number(d, "connectAttempts", s->connect_attempts);
+}
+
 /* ---- upstreams */
 
 static const struct object *
@@ -251,6 +269,7 @@ dump_print(const struct control *c)
 	struct doc *d = doc_new_map();
 	struct doc *listeners = doc_set(d, "listeners", doc_new_list());
 	struct doc *vhosts = doc_set(d, "virtualHosts", doc_new_list());
+	struct doc *services = doc_set(d, "services", doc_new_list());
 	struct doc *upstreams = doc_set(d, "upstreams", doc_new_list());
 	struct supervisor_view view;
 
@@ -262,11 +281,15 @@ dump_print(const struct control *c)
 			image_at(image, image->listeners.offset);
 		const struct image_upstream *u =
 			image_at(image, image->upstreams.offset);
+		const struct image_service *s =
+			image_at(image, image->services.offset);
 
 		set_number(d, "imageBytes", image->length);
 		for (uint32_t i = 0; i < image->listeners.count; i++)
 			listener_print(
 				c, image, &l[i], listeners, vhosts, seen);
+		for (uint32_t i = 0; i < image->services.count; i++)
+			service_print(c, image, &s[i], services);
 		for (uint32_t i = 0; i < image->upstreams.count; i++)
 			upstream_print(c, image, &u[i], upstreams);
 	}

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
-#include "control/kernel.h"
 #include "control/relation.h"
+#include "control/services.h"
 #include "control/supervise.h"
 #include "net/loop.h"
 #include "net/shm.h"
@@ -165,9 +165,8 @@ struct lookup {
 	char reason[700];
 };
 
-/* Its id; 0 and why it cannot be served. */
-static uint32_t
-upstream_lookup(const struct control *c, const struct model_ref *ref,
+uint32_t
+generation_upstream(const struct control *c, const struct model_ref *ref,
 	char *reason, size_t size)
 {
 	const struct object *o =
@@ -192,7 +191,7 @@ static uint32_t
 on_upstream(const struct model_destination *d, const char **reason, void *arg)
 {
 	struct lookup *l = arg;
-	uint32_t id = upstream_lookup(
+	uint32_t id = generation_upstream(
 		l->control, &d->upstream, l->reason, sizeof(l->reason));
 
 	if (id == 0)
@@ -224,9 +223,9 @@ destinations_digest(
 		const struct model_route *r = &vs->routes[i];
 
 		for (size_t k = 0; k < r->destination_count; k++) {
-			uint32_t id =
-				upstream_lookup(c, &r->destinations[k].upstream,
-					reason, sizeof(reason));
+			uint32_t id = generation_upstream(c,
+				&r->destinations[k].upstream, reason,
+				sizeof(reason));
 
 			digest = hash_bytes(&id, sizeof(id), digest);
 			if (id == 0)
@@ -305,6 +304,8 @@ struct input {
 	struct object **owners; /* of vhosts[i] */
 	struct image_build_listener *listeners;
 	struct image_build_upstream *upstreams;
+	struct image_build_service *services;
+	char **reasons; /* why services are unavailable */
 	size_t **lists; /* of vhosts, for each listener */
 };
 
@@ -371,13 +372,14 @@ listeners_collect(struct control *c, struct input *in)
 	for (size_t i = 0; i < count; i++) {
 		struct object *o = objects_at(c->objects, MODEL_GATEWAY, i);
 
-		if (o->model != NULL && o->slot != 0)
+		if (o->model != NULL && o->slot != 0 && !service_is(o))
 			listener_add(in, o, o->slot);
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct object *o = objects_at(c->objects, MODEL_GATEWAY, i);
 
 		if (o->model != NULL && o->slot != 0 && o->slot_before != 0 &&
+			!service_is(o) &&
 			!slot_is_collected(in, o->slot_before))
 			listener_add(in, o, o->slot_before);
 	}
@@ -418,11 +420,49 @@ upstreams_collect(struct control *c, struct input *in)
 	}
 }
 
+/* Those of TCP: what does not come through XDP is relayed. */
+static void
+services_collect(struct control *c, struct input *in)
+{
+	size_t count = objects_count(c->objects, MODEL_GATEWAY);
+
+	in->services = xcalloc(count + 1, sizeof(*in->services));
+	in->reasons = xcalloc(count + 1, sizeof(*in->reasons));
+	for (size_t i = 0; i < count; i++) {
+		struct object *o = objects_at(c->objects, MODEL_GATEWAY, i);
+		const struct model_tcp_gateway *t;
+		struct image_build_service *s;
+		char reason[700] = "";
+
+		if (o->slot == 0 || !service_is(o))
+			continue;
+		t = o->model->gateway->tcp;
+		if (t->hosts[0].protocol != MODEL_TCP)
+			continue;
+		s = &in->services[in->in.service_count];
+		s->slot = o->slot;
+		s->name = o->label;
+		s->upstream = generation_upstream(
+			c, &t->hosts[0].upstream, reason, sizeof(reason));
+		if (s->upstream == 0)
+			s->unavailable =
+				in->reasons[in->in.service_count] =
+					xstrdup(reason);
+		s->idle_timeout_ms = (uint32_t)model_tcp_idle_ms(t);
+		s->connect_attempts = model_tcp_attempts(t);
+		in->in.service_count++;
+	}
+}
+
 static void
 input_fini(struct input *in)
 {
 	for (size_t i = 0; i < in->in.listener_count; i++)
 		free(in->lists[i]);
+	for (size_t i = 0; i < in->in.service_count; i++)
+		free(in->reasons[i]);
+	free(in->reasons);
+	free(in->services);
 	free(in->lists);
 	free(in->vhosts);
 	free(in->owners);
@@ -441,6 +481,8 @@ image_make(
 	vhosts_collect(c, &in, number);
 	listeners_collect(c, &in);
 	upstreams_collect(c, &in);
+	services_collect(c, &in);
+	in.in.services = in.services;
 	in.in.vhosts = in.vhosts;
 	in.in.listeners = in.listeners;
 	in.in.upstreams = in.upstreams;
@@ -475,16 +517,23 @@ image_publish(struct generations *g, const void *bytes, size_t length,
 
 /* ---- committing */
 
+uint64_t
+generation_ids_version(const struct control *c)
+{
+	return numbers_version(c->upstream_ids) + numbers_version(c->slots) +
+	       numbers_version(c->service_slots);
+}
+
 static void
 ids_save(struct control *c)
 {
 	struct error err = ERROR_INIT;
-	uint64_t now =
-		numbers_version(c->upstream_ids) + numbers_version(c->slots);
+	uint64_t now = generation_ids_version(c);
 
 	if (now == c->ids_written)
 		return;
-	if (state_ids_write(c->state, c->upstream_ids, c->slots, &err) != 0)
+	if (state_ids_write(c->state, c->upstream_ids, c->slots,
+		    c->service_slots, &err) != 0)
 		log_warn("state: %s", err.text);
 	else
 		c->ids_written = now;
@@ -523,5 +572,5 @@ generation_commit(struct control *c)
 	};
 	g->blocks_us = 0;
 	supervisor_send_generation(c->supervisor);
-	kernel_tell(c);
+	services_commit(c);
 }

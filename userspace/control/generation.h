@@ -28,6 +28,8 @@ uint64_t generation_age_ms(const struct control *c); /* since it was made */
 /* The newest image, mapped; NULL: none yet. */
 const struct image *generation_image(const struct control *c);
 int generation_fd(const struct control *c);
+/* Changes whenever an id or a slot is given or freed. */
+uint64_t generation_ids_version(const struct control *c);
 /* Why the newest changes could not be made an image, or "". */
 const char *generation_problem(const struct control *c);
 
@@ -53,6 +55,10 @@ struct vhost_block {
 	uint64_t digest;
 	uint64_t spent_us; /* building it */
 };
+
+/* The id of the upstream that ref names; 0 and why it cannot be served. */
+uint32_t generation_upstream(const struct control *c,
+	const struct model_ref *ref, char *reason, size_t size);
 
 int vhost_block_build(const struct control *c,
 	const struct model_virtual_service *vs, struct vhost_block *out,

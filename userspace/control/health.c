@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "control/outlier.h"
 #include "control/probe.h"
+#include "control/services.h"
 #include "control/supervise.h"
 #include "model/counters.h"
 #include "model/tables.h"
@@ -91,6 +92,7 @@ change_tell(const struct health *h, const struct endpoint *e)
 {
 	supervisor_send_health(h->control->supervisor, h->id, &e->addr,
 		(enum endpoint_health)e->health);
+	services_touch_upstream(h->control, h->id);
 }
 
 /* ---- the health that counts */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/relation.h"
+#include "control/services.h"
 #include "control/spread.h"
 #include "fastpath/fastpath.h"
 #include "net/loop.h"
@@ -100,14 +101,17 @@ kernel_reopen(struct control *c, bool detach)
 {
 	kernel_close(c, detach);
 	kernel_open(c);
-	kernel_tell(c);
+	services_reopened(c);
+	services_commit(c);
 }
 
 void
 kernel_look(struct control *c)
 {
-	if (fastpath_repair(c->fastpath))
+	if (fastpath_repair(c->fastpath)) {
 		interfaces_log(c);
+		services_touch(c);
+	}
 	spread_look(c);
 	kernel_tell(c);
 }
@@ -153,17 +157,18 @@ plan_make(const struct control *c)
 {
 	struct plan plan = { 0 };
 
-	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
+	for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
 		const struct listener *l = listeners_get(c->listeners, slot);
 
-		if (l != NULL && l->closing == 0)
+		if (l != NULL && l->closing == 0 &&
+			(slot < LISTENERS_MAX || services_passes(c, slot)))
 			plan_add(&plan, slot, &l->addr);
 	}
 	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
 		const struct object *o =
 			objects_at(c->objects, MODEL_GATEWAY, i);
 
-		if (o->model != NULL && o->slot != 0)
+		if (o->model != NULL && o->slot != 0 && !service_is(o))
 			plan_add_binds(&plan, o);
 	}
 	return plan;

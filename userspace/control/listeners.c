@@ -13,7 +13,7 @@
 
 struct listeners {
 	uint32_t workers;
-	struct listener *slots[LISTENERS_MAX];
+	struct listener *slots[SLOTS_MAX];
 	int *spare;
 	size_t spare_count;
 };
@@ -48,7 +48,7 @@ listeners_free(struct listeners *l)
 {
 	if (l == NULL)
 		return;
-	for (size_t i = 0; i < LISTENERS_MAX; i++)
+	for (size_t i = 0; i < SLOTS_MAX; i++)
 		listener_free(l->slots[i]);
 	for (size_t i = 0; i < l->spare_count; i++)
 		close(l->spare[i]);
@@ -59,7 +59,7 @@ listeners_free(struct listeners *l)
 struct listener *
 listeners_get(const struct listeners *l, uint32_t slot)
 {
-	return slot < LISTENERS_MAX ? l->slots[slot] : NULL;
+	return slot < SLOTS_MAX ? l->slots[slot] : NULL;
 }
 
 void
@@ -131,7 +131,7 @@ spare_take(struct listeners *l, const struct addr *addr, int *fds, size_t room)
 static bool
 is_open(const struct listeners *l, int fd)
 {
-	for (size_t i = 0; i < LISTENERS_MAX; i++)
+	for (size_t i = 0; i < SLOTS_MAX; i++)
 		if (l->slots[i] != NULL && listens_on(fd, &l->slots[i]->addr))
 			return true;
 	return false;
@@ -195,7 +195,7 @@ listeners_adopt(struct listeners *l, uint32_t slot, const struct addr *addr,
 {
 	struct listener *one;
 	char name[64];
-	bool good = slot > 0 && slot < LISTENERS_MAX && count == l->workers &&
+	bool good = slot > 0 && slot < SLOTS_MAX && count == l->workers &&
 		    l->slots[slot] == NULL;
 
 	for (size_t i = 0; i < count; i++)
@@ -220,7 +220,7 @@ listeners_adopt(struct listeners *l, uint32_t slot, const struct addr *addr,
 void
 listeners_disown(struct listeners *l)
 {
-	for (size_t i = 0; i < LISTENERS_MAX; i++) {
+	for (size_t i = 0; i < SLOTS_MAX; i++) {
 		struct listener *one = l->slots[i];
 
 		if (one == NULL)
@@ -232,15 +232,29 @@ listeners_disown(struct listeners *l)
 	}
 }
 
-void
-listeners_close(struct listeners *l, uint32_t slot)
+/* A gateway that turned from HTTP to TCP has the address in another slot. */
+static void
+store_forget(const struct listeners *l, const struct listener *one)
 {
 	char name[64];
 
-	if (slot >= LISTENERS_MAX || l->slots[slot] == NULL)
-		return;
-	listener_store_name(&l->slots[slot]->addr, name);
+	listener_store_name(&one->addr, name);
 	notify_store_remove(name);
+	for (size_t i = 0; i < SLOTS_MAX; i++) {
+		const struct listener *other = l->slots[i];
+
+		if (other != NULL && other != one &&
+			addr_equal(&other->addr, &one->addr))
+			notify_store_add(name, other->fds, other->fd_count);
+	}
+}
+
+void
+listeners_close(struct listeners *l, uint32_t slot)
+{
+	if (slot >= SLOTS_MAX || l->slots[slot] == NULL)
+		return;
+	store_forget(l, l->slots[slot]);
 	listener_free(l->slots[slot]);
 	l->slots[slot] = NULL;
 }
@@ -248,7 +262,7 @@ listeners_close(struct listeners *l, uint32_t slot)
 void
 listeners_shut(struct listeners *l)
 {
-	for (size_t i = 0; i < LISTENERS_MAX; i++)
+	for (size_t i = 0; i < SLOTS_MAX; i++)
 		if (l->slots[i] != NULL)
 			listener_shut(l->slots[i]);
 }

@@ -12,6 +12,8 @@
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/relation.h"
+#include "control/service_view.h"
+#include "control/services.h"
 #include "control/status.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
@@ -82,7 +84,7 @@ listeners_collect(const struct control *c, size_t *count)
 		const struct listener *l = listeners_get(c->listeners, o->slot);
 		struct listener_row *row = &rows[*count];
 
-		if (o->slot == 0 || l == NULL)
+		if (o->slot == 0 || l == NULL || service_is(o))
 			continue;
 		row->gateway = o;
 		addr_format(&l->addr, row->addr);
@@ -416,6 +418,7 @@ metrics_prometheus(const struct control *c, struct str *out)
 	objects_print(c, out);
 	listeners_print(c, out);
 	binds_print(c, out);
+	services_metrics(c, out);
 	upstreams_print(c, out);
 	kernel_print(c, out);
 }
@@ -475,6 +478,7 @@ metrics_plain(const struct control *c, struct str *out)
 				listeners[i].gateway->label, n->name,
 				field(&listeners[i].sums, n));
 	free(listeners);
+	services_plain(c, out);
 	upstreams = upstreams_collect(c, &count);
 	for (size_t i = 0; i < count; i++)
 		for (const struct counter_name *n = counters_upstream_names;

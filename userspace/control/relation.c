@@ -16,6 +16,8 @@
 bool
 gateway_serves(const struct model_gateway *g, const char *ns, const char *name)
 {
+	if (g->tcp != NULL)
+		return false;
 	if (g->virtual_service_count == 0)
 		return true;
 	for (size_t i = 0; i < g->virtual_service_count; i++)
@@ -41,6 +43,12 @@ gateway_bind(const struct model_gateway *g, size_t i, struct sockets_bind *out)
 	out->last_port = b->end_port != 0 ? b->end_port : out->first_port;
 }
 
+static bool
+is_udp(const struct model_gateway *g)
+{
+	return g->tcp != NULL && g->tcp->hosts[0].protocol == MODEL_UDP;
+}
+
 char *
 gateway_slot_key(const struct model_gateway *g)
 {
@@ -48,8 +56,8 @@ gateway_slot_key(const struct model_gateway *g)
 	char text[ADDR_TEXT_MAX];
 
 	gateway_addr(g, &addr);
-	return xasprintf(
-		"%s/%s@%s", g->meta.ns, g->meta.name, addr_format(&addr, text));
+	return xasprintf("%s/%s@%s%s", g->meta.ns, g->meta.name,
+		addr_format(&addr, text), is_udp(g) ? " UDP" : "");
 }
 
 /* What object i of that type will be: m in the place of its older version. */
@@ -234,15 +242,18 @@ gateway_addr_check(const struct objects *objects, const struct model_object *m,
 		const struct model_object *other =
 			model_at(objects, MODEL_GATEWAY, i, m);
 
-		if (other == NULL)
+		if (other == NULL ||
+			is_udp(other->gateway) != is_udp(m->gateway))
 			continue;
 		gateway_addr(other->gateway, &others);
 		if (addresses_meet(&mine, &others))
 			return error_set(err, ERROR_CONFIG,
 				"cannot listen on %s: the gateway %s.%s "
-				"listens on port %u already",
+				"listens on %sport %u already",
 				addr_format(&mine, text), other->meta->ns,
-				other->meta->name, addr_port(&others));
+				other->meta->name,
+				is_udp(m->gateway) ? "UDP " : "",
+				addr_port(&others));
 	}
 	return 0;
 }
@@ -335,8 +346,22 @@ route_uses(const struct model_route *r, const struct model_meta *upstream)
 }
 
 static bool
+service_uses(const struct model_gateway *g, const struct model_meta *upstream)
+{
+	const struct model_ref *r;
+
+	if (g->tcp == NULL)
+		return false;
+	r = &g->tcp->hosts[0].upstream;
+	return strcmp(r->name, upstream->name) == 0 &&
+	       strcmp(r->ns, upstream->ns) == 0;
+}
+
+static bool
 uses(const struct model_object *user, const struct model_object *m)
 {
+	if (m->type == MODEL_UPSTREAM && user->type == MODEL_GATEWAY)
+		return service_uses(user->gateway, m->meta);
 	if (m->type == MODEL_UPSTREAM) {
 		for (size_t i = 0; i < user->virtual_service->route_count; i++)
 			if (route_uses(
@@ -348,18 +373,10 @@ uses(const struct model_object *user, const struct model_object *m)
 	       gateway_serves(user->gateway, m->meta->ns, m->meta->name);
 }
 
-char *
-relation_users(const struct objects *objects, const struct model_object *m)
+static size_t
+users_collect(const struct objects *objects, const struct model_object *m,
+	enum model_type type, size_t found, struct str *text)
 {
-	enum model_type type = m->type == MODEL_UPSTREAM ? MODEL_VIRTUAL_SERVICE
-							 : MODEL_GATEWAY;
-	size_t found = 0;
-	struct str text;
-	char *users;
-
-	if (m->type == MODEL_GATEWAY)
-		return NULL;
-	str_init(&text);
 	for (size_t i = 0; i < objects_count(objects, type); i++) {
 		const struct object *o = objects_at(objects, type, i);
 
@@ -367,8 +384,25 @@ relation_users(const struct objects *objects, const struct model_object *m)
 			continue;
 		if (found++ < USERS_NAMED)
 			str_printf(
-				&text, "%s%s", found > 1 ? ", " : "", o->label);
+				text, "%s%s", found > 1 ? ", " : "", o->label);
 	}
+	return found;
+}
+
+char *
+relation_users(const struct objects *objects, const struct model_object *m)
+{
+	size_t found = 0;
+	struct str text;
+	char *users;
+
+	if (m->type == MODEL_GATEWAY)
+		return NULL;
+	str_init(&text);
+	if (m->type == MODEL_UPSTREAM)
+		found = users_collect(
+			objects, m, MODEL_VIRTUAL_SERVICE, found, &text);
+	found = users_collect(objects, m, MODEL_GATEWAY, found, &text);
 	if (found == 0) {
 		str_fini(&text);
 		return NULL;
@@ -376,7 +410,7 @@ relation_users(const struct objects *objects, const struct model_object *m)
 	if (found > USERS_NAMED)
 		str_printf(&text, " and %zu more", found - USERS_NAMED);
 	users = xasprintf("it is still %s by %s",
-		type == MODEL_GATEWAY ? "named" : "routed to", text.data);
+		m->type == MODEL_UPSTREAM ? "routed to" : "named", text.data);
 	str_fini(&text);
 	return users;
 }

@@ -16,7 +16,7 @@ void gateway_addr(const struct model_gateway *g, struct addr *out);
 /* The i-th of its additionalAddresses. */
 void gateway_bind(
 	const struct model_gateway *g, size_t i, struct sockets_bind *out);
-/* The key of its slot: gateway and address. The caller frees. */
+/* The key of its slot: gateway and address, of UDP marked. The caller frees. */
 char *gateway_slot_key(const struct model_gateway *g);
 
 /* -1 and why: in the place of its older version m would take a domain, or an
@@ -27,8 +27,8 @@ int relation_check(const struct objects *objects, const struct model_object *m,
  * the caller. */
 char *relation_missing(
 	const struct objects *objects, const struct model_object *m);
-/* Virtual services whose routes lead to the upstream, or gateways that name
- * the virtual service, one sentence; NULL if there are none. */
+/* Virtual services and gateways that lead to the upstream, or gateways that
+ * name the virtual service, one sentence; NULL if there are none. */
 char *relation_users(
 	const struct objects *objects, const struct model_object *m);
 

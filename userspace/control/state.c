@@ -260,8 +260,8 @@ ids_restore(const struct doc *d, struct numbers *r)
 }
 
 bool
-state_ids_read(
-	const struct state *s, struct numbers *upstreams, struct numbers *slots)
+state_ids_read(const struct state *s, struct numbers *upstreams,
+	struct numbers *slots, struct numbers *services)
 {
 	char *path = xasprintf("%s/ids.json", s->root);
 	struct doc *d = document_read(path);
@@ -270,6 +270,7 @@ state_ids_read(
 	if (known) {
 		ids_restore(doc_get(d, "upstreams"), upstreams);
 		ids_restore(doc_get(d, "listeners"), slots);
+		ids_restore(doc_get(d, "services"), services);
 	}
 	doc_free(d);
 	free(path);
@@ -294,7 +295,8 @@ ids_print(const struct numbers *r)
 
 int
 state_ids_write(const struct state *s, const struct numbers *upstreams,
-	const struct numbers *slots, struct error *err)
+	const struct numbers *slots, const struct numbers *services,
+	struct error *err)
 {
 	char *path = xasprintf("%s/ids.json", s->root);
 	struct doc *d = doc_new_map();
@@ -302,6 +304,7 @@ state_ids_write(const struct state *s, const struct numbers *upstreams,
 
 	doc_set(d, "upstreams", ids_print(upstreams));
 	doc_set(d, "listeners", ids_print(slots));
+	doc_set(d, "services", ids_print(services));
 	rc = document_write(path, d, err);
 	doc_free(d);
 	free(path);

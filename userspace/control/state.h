@@ -44,8 +44,9 @@ void state_endpoints_remove(
 
 /* False: there are no numbers yet, or they cannot be read. */
 bool state_ids_read(const struct state *s, struct numbers *upstreams,
-	struct numbers *slots);
+	struct numbers *slots, struct numbers *services);
 int state_ids_write(const struct state *s, const struct numbers *upstreams,
-	const struct numbers *slots, struct error *err);
+	const struct numbers *slots, const struct numbers *services,
+	struct error *err);
 
 #endif

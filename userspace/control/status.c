@@ -14,8 +14,10 @@
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/relation.h"
+#include "control/services.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
+#include "fastpath/steering.h"
 
 const char *
 status_state_name(enum status_state state)
@@ -174,6 +176,37 @@ gateway_warn(
 		reason_add(to, c->kernel.text);
 }
 
+/* Who serves it goes before what else is said. */
+static void
+service_say(struct str *to, const struct control *c, const struct object *o)
+{
+	struct service_view view;
+
+	if (c->loop == NULL)
+		return;
+	service_view(c, o, &view);
+	reason_add(to, view.text);
+}
+
+static void
+service_warn(struct str *to, const struct control *c, const struct object *o)
+{
+	const struct model_tcp_gateway *t = o->model->gateway->tcp;
+	struct service_view view;
+	char reason[700], text[800];
+
+	if (generation_upstream(c, &t->hosts[0].upstream, reason,
+		    sizeof(reason)) == 0) {
+		snprintf(text, sizeof(text),
+			"tcpGateway.tcpHosts[0].destination: %s", reason);
+		reason_add(to, text);
+	}
+	if (c->loop == NULL)
+		return;
+	service_view(c, o, &view);
+	reason_add(to, view.problem);
+}
+
 static void
 warnings_collect(
 	struct str *to, const struct control *c, const struct object *o)
@@ -187,12 +220,26 @@ warnings_collect(
 		upstream_warn(to, o);
 		break;
 	case MODEL_GATEWAY:
+		if (service_is(o))
+			service_warn(to, c, o);
 		gateway_warn(to, c, o);
 		break;
 	default:
 		reason_add(to, o->warning);
 		break;
 	}
+}
+
+static const char *
+service_kernel(const struct control *c, const struct object *o)
+{
+	struct service_view view;
+
+	service_view(c, o, &view);
+	if (view.pending)
+		return "pending";
+	return view.state != NULL && !view.state->enforced ? "failed"
+							   : "enforced";
 }
 
 static void
@@ -232,6 +279,9 @@ status_init(struct status *s, const struct control *c, const struct object *o,
 	/* Only a gateway needs anything of the kernel. */
 	if (o->type != MODEL_GATEWAY && strcmp(s->kernel, "off") != 0)
 		s->kernel = "enforced";
+	else if (o->type == MODEL_GATEWAY && service_is(o) &&
+		 strcmp(s->kernel, "enforced") == 0)
+		s->kernel = service_kernel(c, o);
 	s->line = o->line;
 	if (o->rejected) {
 		s->state = STATUS_REJECTED;
@@ -242,6 +292,8 @@ status_init(struct status *s, const struct control *c, const struct object *o,
 	} else {
 		warnings_collect(&reason, c, o);
 		s->state = reason.length > 0 ? STATUS_WARNING : STATUS_ACCEPTED;
+		if (o->type == MODEL_GATEWAY && service_is(o))
+			service_say(&reason, c, o);
 		if (o->type == MODEL_GATEWAY && s->state == STATUS_ACCEPTED) {
 			char *interfaces = status_interfaces(c);
 

@@ -178,7 +178,7 @@ counters_keep(struct supervisor *s, struct counters *of)
 		s->past->workers = 1;
 	}
 	past = &s->past->worker[0];
-	for (uint32_t slot = 0; slot < LISTENERS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
 		struct counters_listener sum;
 
 		counters_sum_listener(of, slot, &sum);
@@ -386,7 +386,7 @@ supervisor_send_close(struct supervisor *s, uint32_t slot)
 static void
 listeners_send(struct supervisor *s, struct proxy *p)
 {
-	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
+	for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
 		struct listener *l = listeners_get(s->control->listeners, slot);
 		struct wire_message m = { .type = WIRE_LISTENER };
 
@@ -456,7 +456,7 @@ proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
 	p->phase = PHASE_RUNNING;
 	supervisor_send_settings(s);
 	if (fresh) {
-		for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
+		for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
 			struct listener *l =
 				listeners_get(s->control->listeners, slot);
 

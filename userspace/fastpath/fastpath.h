@@ -74,7 +74,7 @@ const struct fastpath_interface *fastpath_interface_get(
 bool fastpath_repair(struct fastpath *f);
 
 struct fastpath_listener {
-	uint32_t slot; /* 1..LISTENERS_MAX-1 */
+	uint32_t slot; /* 1..SLOTS_MAX-1 */
 	struct addr addr; /* a wildcard is expanded by fastpath into the local
 			     addresses; address changes are followed */
 	uint8_t l4_proto; /* IPPROTO_TCP, IPPROTO_UDP */

@@ -192,7 +192,9 @@ service_conf_clash_listener(const struct service_conf *c,
 {
 	char text[SERVICE_TEXT_MAX];
 
-	if (!key_equal(c, &listener->addr, listener->l4_proto))
+	/* Its own: it was relayed until now. */
+	if (listener->slot == c->asked.slot ||
+		!key_equal(c, &listener->addr, listener->l4_proto))
 		return 0;
 	return error_set(err, ERROR_CONFIG, "%s is a listener's already",
 		service_conf_format(c, text));

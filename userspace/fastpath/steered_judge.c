@@ -1,15 +1,26 @@
 /* Which of the services that were asked for are right. */
+#include <net/if.h>
 #include <stdio.h>
 
 #include "fastpath/steered.h"
 #include "fastpath/sync.h"
+
+static bool
+runs_program(const struct steered *s, uint32_t ifindex)
+{
+	for (size_t i = 0; i < s->attached.count; i++) {
+		if (s->attached.list[i] == ifindex)
+			return true;
+	}
+	return false;
+}
 
 static int
 backend_judge(struct steered *s, const struct service_conf *conf,
 	const struct addr *addr, struct error *err)
 {
 	struct way way = { 0 };
-	char text[ADDR_TEXT_MAX];
+	char text[ADDR_TEXT_MAX], name[IF_NAMESIZE];
 
 	if (way_find(s->netlink, &way, addr, err) != 0)
 		return -1;
@@ -18,6 +29,13 @@ backend_judge(struct steered *s, const struct service_conf *conf,
 			"%s is behind a gateway: mode dsr-l2 needs it on a link"
 			" of this box",
 			addr_format_ip(addr, text));
+	if (conf->asked.mode != GG_MODE_DSR_L2 &&
+		!runs_program(s, way.ifindex))
+		return error_set(err, ERROR_CONFIG,
+			"the way to %s is over %s, where no XDP program brings"
+			" its answers back; name it in xdp.interfaces",
+			addr_format_ip(addr, text),
+			if_indextoname(way.ifindex, name) != NULL ? name : "?");
 	return 0;
 }
 

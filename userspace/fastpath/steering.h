@@ -45,6 +45,9 @@ struct fastpath_service {
 	uint32_t flags;   /* GG_SERVICE_* */
 	uint32_t idle_s;  /* of a UDP flow; 0: the default */
 	uint64_t drain_ms; /* 0: the default */
+	bool relayed; /* TCP: the stack may have connections to it, which stay
+			 there */
+	bool leaving; /* and it gets the new ones; the older ones are steered */
 	const struct fastpath_backend *backends;
 	size_t backend_count;
 };

@@ -104,6 +104,10 @@ plan_add_service(struct plan *plan, const struct service_conf *c,
 		uint8_t ip[16];
 
 		plan->entries[i].value.mode = c->asked.mode;
+		if (c->asked.relayed)
+			plan->entries[i].value.flags = GG_VIP_RELAYED;
+		if (c->asked.relayed && c->asked.leaving)
+			plan->entries[i].value.flags |= GG_VIP_LEAVING;
 		memcpy(ip, plan->entries[i].key.ip, 16);
 		plan_add(plan, &none, ip, RANK_ADDRESS);
 		plan->entries[plan->count - 1].value.flags = GG_VIP_ADDRESS;

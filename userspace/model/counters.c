@@ -52,7 +52,7 @@ counters_sum_listener(
 	const struct counters *c, uint32_t slot, struct counters_listener *out)
 {
 	memset(out, 0, sizeof(*out));
-	if (slot >= LISTENERS_MAX)
+	if (slot >= SLOTS_MAX)
 		return;
 	for (uint32_t i = 0; i < worker_count(c); i++)
 		row_add((uint64_t *)out,
@@ -92,7 +92,7 @@ counters_settle(struct counters *c)
 	for (uint32_t i = 0; i < worker_count(c); i++) {
 		struct counters_worker *w = &c->worker[i];
 
-		for (size_t s = 0; s < LISTENERS_MAX; s++) {
+		for (size_t s = 0; s < SLOTS_MAX; s++) {
 			struct counters_listener *l = &w->listener[s];
 
 			l->responses_aborted += l->requests_active;

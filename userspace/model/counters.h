@@ -12,9 +12,12 @@
 
 #include "base/error.h"
 
-#define COUNTERS_MAGIC 0x3230726574636767ull
+#define COUNTERS_MAGIC 0x3330726574636767ull
 #define COUNTERS_WORKERS_MAX 64
-#define LISTENERS_MAX 64   /* slots; slot 0 is the box, 1.. are listeners */
+/* Slots: 0 is the box, 1..63 are listeners of HTTP, 64..255 services of TCP
+ * and UDP. */
+#define LISTENERS_MAX 64
+#define SLOTS_MAX     256
 #define UPSTREAMS_MAX 4096 /* ids 1..4095 */
 
 /*
@@ -80,6 +83,8 @@
 	X(pending_active, "requests that wait for a connection now")           \
 	X(pending_overflow, "requests refused: maxPendingRequests wait")       \
 	X(requests_overflow, "requests refused: maxRequests are in work")      \
+	X(connections_overflow,                                                \
+		"relayed connections refused: maxConnections are open")        \
 	X(no_endpoint, "requests without any endpoint")                        \
 	X(bytes_sent, "bytes sent")                                            \
 	X(bytes_received, "bytes received")
@@ -99,7 +104,7 @@ struct counters_upstream {
 struct counters_worker {
 	uint64_t generation; /* the newest that this worker runs */
 	uint64_t pad[7];
-	struct counters_listener listener[LISTENERS_MAX];
+	struct counters_listener listener[SLOTS_MAX];
 	struct counters_upstream upstream[UPSTREAMS_MAX];
 };
 

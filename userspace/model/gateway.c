@@ -56,33 +56,6 @@ static const struct schema bind_schema = {
 };
 
 /* A socket of one family takes no connections of the other; "::" takes both. */
-static int
-gateway_check(void *base, struct error *err)
-{
-	const struct model_gateway *g = base;
-	struct addr_prefix prefix;
-	struct addr own, first;
-
-	if (addr_parse_ip(g->bind_address, 0, &own) != 0)
-		return 0;
-	for (size_t i = 0; i < g->bind_count; i++) {
-		if (addr_prefix_parse(g->binds[i].address, &prefix, NULL) != 0)
-			continue;
-		first = (struct addr){ 0 };
-		for (size_t k = 0; k < sizeof(first.ip); k++)
-			first.ip[k] = prefix.ip[k];
-		if (addr_is_v4(&first) == addr_is_v4(&own) ||
-			(addr_is_any(&own) && !addr_is_v4(&own)))
-			continue;
-		return error_set(err, ERROR_CONFIG,
-			".additionalAddresses[%zu].address: a listener on %s "
-			"cannot serve %s; its bindAddress would have to be "
-			"\"::\"",
-			i, g->bind_address, g->binds[i].address);
-	}
-	return 0;
-}
-
 static const struct schema_field gateway_fields[] = {
 	{ .name = "additionalAddresses",
 		.type = SCHEMA_LIST,
@@ -115,19 +88,75 @@ static const struct schema_field gateway_fields[] = {
 		SCHEMA_ARRAY_AT(
 			model_gateway, virtual_services, virtual_service_count),
 		.sub = &model_ref_schema },
+	{ .name = "tcpGateway",
+		.type = SCHEMA_POINTER,
+		SCHEMA_AT(model_gateway, tcp),
+		.sub = &model_tcp_gateway_schema },
 	SCHEMA_NOT_YET("hybridGateway"),
 	{ .name = "namespacedStatuses", .type = SCHEMA_SKIPPED },
 	SCHEMA_NOT_YET("options"),
 	SCHEMA_NOT_YET("plugins"),
 	SCHEMA_NOT_YET("routeOptions"),
 	SCHEMA_NOT_YET("ssl"),
-	SCHEMA_NOT_YET("tcpGateway"),
 	SCHEMA_NOT_YET("useProxyProto"),
 	SCHEMA_NOT_YET("virtualServiceExpressions"),
 	SCHEMA_NOT_YET("virtualServiceNamespaces"),
 	SCHEMA_NOT_YET("virtualServiceSelector"),
 	{ .name = NULL },
 };
+
+static int
+binds_check(const struct model_gateway *g, struct error *err)
+{
+	struct addr_prefix prefix;
+	struct addr own, first;
+
+	if (addr_parse_ip(g->bind_address, 0, &own) != 0)
+		return 0;
+	for (size_t i = 0; i < g->bind_count; i++) {
+		if (addr_prefix_parse(g->binds[i].address, &prefix, NULL) != 0)
+			continue;
+		first = (struct addr){ 0 };
+		for (size_t k = 0; k < sizeof(first.ip); k++)
+			first.ip[k] = prefix.ip[k];
+		if (addr_is_v4(&first) == addr_is_v4(&own) ||
+			(addr_is_any(&own) && !addr_is_v4(&own)))
+			continue;
+		return error_set(err, ERROR_CONFIG,
+			".additionalAddresses[%zu].address: a listener on %s "
+			"cannot serve %s; its bindAddress would have to be "
+			"\"::\"",
+			i, g->bind_address, g->binds[i].address);
+	}
+	return 0;
+}
+
+static int
+gateway_check(void *base, struct error *err)
+{
+	const struct model_gateway *g = base;
+	struct addr addr;
+
+	if (g->tcp != NULL && g->virtual_service_count > 0)
+		return error_set(err, ERROR_CONFIG,
+			".virtualServices: a gateway is either of HTTP or of "
+			"TCP, and this one has a tcpGateway");
+	if (g->tcp != NULL && g->bind_count > 0)
+		return error_set(err, ERROR_CONFIG,
+			".additionalAddresses: of HTTP only, and this gateway "
+			"has a tcpGateway; make a gateway for each address");
+	if (binds_check(g, err) != 0)
+		return -1;
+	if (g->tcp == NULL || g->tcp->hosts[0].mode != MODEL_STEER_ROUTE)
+		return 0;
+	addr_parse_ip(g->bind_address, g->bind_port, &addr);
+	if (addr_is_any(&addr))
+		return error_set(err, ERROR_CONFIG,
+			".bindAddress: mode route needs an address of its own, "
+			"which answers get as their source; %s stands for all",
+			g->bind_address);
+	return 0;
+}
 
 const struct schema model_gateway_schema = {
 	.fields = gateway_fields,

@@ -465,6 +465,28 @@ check_upstreams(struct checker *c, const struct image *image)
 }
 
 static int
+check_services(struct checker *c, const struct image *image)
+{
+	const struct image_service *s = image_at(image, image->services.offset);
+
+	if (CHECK_ARRAY(c, image->services, struct image_service) < 0)
+		return -1;
+	for (uint32_t i = 0; i < image->services.count; i++) {
+		if (s[i].slot < LISTENERS_MAX || s[i].slot >= SLOTS_MAX ||
+			(i > 0 && s[i].slot <= s[i - 1].slot))
+			return fault(c, "slot of a service");
+		if (s[i].upstream >= UPSTREAMS_MAX)
+			return fault(c, "upstream of a service");
+		if (s[i].connect_attempts == 0)
+			return fault(c, "attempts of a service");
+		if (check_string(c, "service name", s[i].name) < 0 ||
+			check_string(c, "why", s[i].unavailable) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
 check_trusted(struct checker *c, const struct image *image)
 {
 	const struct addr_prefix *p = image_at(image, image->trusted.offset);
@@ -496,6 +518,7 @@ image_check(const void *bytes, size_t length, struct error *err)
 		return fault(&c, "length %zu, not %u", length, image->length);
 	c.length = image->length;
 	if (check_upstreams(&c, image) < 0 || check_trusted(&c, image) < 0 ||
+		check_services(&c, image) < 0 ||
 		check_listeners(&c, &vs, image) < 0)
 		goto out;
 	rc = check_vhosts(&c, &vs);

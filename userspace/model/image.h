@@ -30,7 +30,7 @@
 #include "model/policy.h"
 
 #define IMAGE_MAGIC 0x32656772616d6967ull /* changes when the layout does */
-#define IMAGE_CONTRACT 2
+#define IMAGE_CONTRACT 3
 #define IMAGE_ALIGN 8
 #define IMAGE_LINE 64 /* where vhosts and their nodes begin, for speed alone */
 
@@ -50,6 +50,7 @@ struct image {
 	struct image_array listeners; /* struct image_listener */
 	struct image_array upstreams; /* struct image_upstream, by id */
 	struct image_array trusted;   /* struct addr_prefix */
+	struct image_array services;  /* struct image_service, by slot */
 };
 
 struct image_listener {
@@ -87,6 +88,15 @@ struct image_upstream {
 	struct policy_breakers breakers;
 	/* Failures in a row that control is told of at once; 0: never. */
 	uint32_t outlier_errors, outlier_gateway_errors;
+};
+
+struct image_service { /* of TCP: what the proxy relays */
+	uint32_t slot; /* stable, as a listener's */
+	struct image_str name; /* "namespace.name" of the gateway */
+	uint32_t upstream;     /* id; 0: see unavailable */
+	struct image_str unavailable; /* why nothing can be relayed, or empty */
+	uint32_t idle_timeout_ms;
+	uint32_t connect_attempts; /* 1.. */
 };
 
 /* ---- inside a vhost; offsets from the vhost's start ---- */

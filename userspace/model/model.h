@@ -193,6 +193,56 @@ struct model_bind { /* additionalAddresses[] */
 	uint16_t port, end_port; /* 0: not given: bindPort; port alone */
 };
 
+enum model_l4 {
+	MODEL_TCP,
+	MODEL_UDP,
+};
+
+/* How a service's packets come to its endpoints. */
+enum model_steer {
+	MODEL_STEER_NAT,    /* XDP: both addresses rewritten */
+	MODEL_STEER_DSR_L2, /* XDP: MAC rewritten */
+	MODEL_STEER_ROUTE,  /* XDP: destination rewritten */
+	MODEL_STEER_RELAY,  /* TCP: by the proxy, in user space */
+};
+
+enum model_udp {
+	MODEL_UDP_UNSAID,    /* sticky in mode nat, else stateless */
+	MODEL_UDP_STATELESS, /* each packet goes by its hash */
+	MODEL_UDP_STICKY,    /* every flow is kept */
+};
+
+#define MODEL_TCP_IDLE_MS_DEFAULT      3600000
+#define MODEL_UDP_IDLE_MS_DEFAULT      30000
+#define MODEL_DRAIN_MS_DEFAULT         900000
+#define MODEL_CONNECT_ATTEMPTS_DEFAULT 3
+#define MODEL_CONNECT_ATTEMPTS_MAX     16
+
+struct model_tcp_host { /* tcpHosts[]; all beside name and destination ours */
+	char *name;
+	struct model_ref upstream; /* destination.single */
+	uint8_t protocol;          /* enum model_l4 */
+	uint8_t mode;              /* enum model_steer */
+	uint8_t udp;               /* enum model_udp */
+	bool always;               /* connectionTable: always */
+	struct model_duration drain_timeout, idle_timeout;
+};
+
+struct model_tcp_gateway {
+	struct model_tcp_host *hosts;
+	size_t host_count; /* 1 */
+	/* options.tcpProxySettings */
+	struct model_duration idle_timeout;
+	struct model_u32 connect_attempts;
+};
+
+/* What holds: as given, or the default. */
+uint64_t model_tcp_idle_ms(const struct model_tcp_gateway *t);
+uint64_t model_tcp_drain_ms(const struct model_tcp_gateway *t);
+uint32_t model_tcp_attempts(const struct model_tcp_gateway *t);
+const char *model_steer_name(enum model_steer mode); /* "nat", ... */
+const char *model_l4_name(enum model_l4 protocol);   /* "TCP", "UDP" */
+
 struct model_gateway {
 	struct model_meta meta;
 	char *bind_address; /* "::" by default */
@@ -203,6 +253,7 @@ struct model_gateway {
 	size_t virtual_service_count;
 	char **proxy_names;
 	size_t proxy_name_count;
+	struct model_tcp_gateway *tcp; /* NULL: of HTTP */
 };
 
 enum model_health_type {

@@ -191,26 +191,42 @@ duration_read(const struct schema_field *f, const struct doc *d, uint64_t *out,
 	return -1;
 }
 
+static const struct schema_word *
+word_find(const struct schema_word *words, const char *name)
+{
+	for (; words->name != NULL; words++)
+		if (strcmp(words->name, name) == 0)
+			return words;
+	return NULL;
+}
+
 static int
 word_read(const struct schema_field *f, const struct doc *d, uint64_t *out,
 	struct error *err)
 {
+	const struct schema_word *found;
 	struct str known;
 
 	if (expect(d, DOC_STRING, err) != 0)
 		return -1;
-	str_init(&known);
-	for (const struct schema_word *w = f->words; w->name != NULL; w++) {
-		if (strcmp(w->name, doc_string(d)) == 0) {
-			*out = w->value;
-			str_fini(&known);
-			return 0;
-		}
-		str_printf(
-			&known, "%s%s", known.length == 0 ? "" : ", ", w->name);
+	found = word_find(f->words, doc_string(d));
+	if (found != NULL && found->value != SCHEMA_NOT_BUILT) {
+		*out = found->value;
+		return 0;
 	}
-	error_set(err, ERROR_CONFIG, "expected one of %s, found \"%.64s\"",
-		known.data, doc_string(d));
+	str_init(&known);
+	for (const struct schema_word *w = f->words; w->name != NULL; w++)
+		if (w->value != SCHEMA_NOT_BUILT)
+			str_printf(&known, "%s%s",
+				known.length == 0 ? "" : ", ", w->name);
+	if (found != NULL)
+		error_set(err, ERROR_CONFIG,
+			"%s is not built yet; there are %s", found->name,
+			known.data);
+	else
+		error_set(err, ERROR_CONFIG,
+			"expected one of %s, found \"%.64s\"", known.data,
+			doc_string(d));
 	str_fini(&known);
 	return -1;
 }

@@ -11,7 +11,7 @@
 #include "base/addr.h"
 
 /* Both processes must agree on image.h, counters.h, endpoint.h and this. */
-#define WIRE_CONTRACT 2
+#define WIRE_CONTRACT 3
 #define WIRE_FDS_MAX 64 /* descriptors with one message */
 #define WIRE_TEXT_MAX 256
 

@@ -282,13 +282,21 @@ conn_reset(struct conn *c)
 }
 
 int
-conn_connected(struct conn *c)
+conn_problem(const struct conn *c)
 {
 	int problem = 0;
 	socklen_t length = sizeof(problem);
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &problem, &length) < 0)
 		return errno;
+	return problem;
+}
+
+int
+conn_connected(struct conn *c)
+{
+	int problem = conn_problem(c);
+
 	if (problem == 0)
 		watch_set(c, false);
 	return problem;

@@ -64,6 +64,8 @@ void conn_fini(struct conn *c); /* closes */
 void conn_reset(struct conn *c);
 /* The outcome of connecting: 0 or an errno. */
 int conn_connected(struct conn *c);
+/* What cut it, which reading would say as well: an errno, once; or 0. */
+int conn_problem(const struct conn *c);
 
 enum conn_got {
 	CONN_GOT_DATA,

@@ -200,6 +200,23 @@ put_time(struct access *a)
 	str_printf(&a->lines, "%03dZ\"", (int)(ms % 1000));
 }
 
+static struct slice
+endpoint_text(const struct addr *endpoint, char text[ADDR_TEXT_MAX])
+{
+	return slice_of(endpoint != NULL ? addr_format(endpoint, text) : "");
+}
+
+static void
+line_end(struct access *a)
+{
+	str_append(&a->lines, "}\n", 2);
+	if (a->lines.length >= LINES_FULL)
+		lines_write(a);
+	else if (!wheel_timer_is_set(&a->timer))
+		wheel_timer_set(
+			a->wheel, &a->timer, loop_now_ms(a->loop) + LINES_MS);
+}
+
 void
 access_write(struct access *a, const struct access_line *line)
 {
@@ -218,20 +235,34 @@ access_write(struct access *a, const struct access_line *line)
 	put_number(s, ",\"bytes_received\":", line->bytes_received);
 	put_number(s, ",\"duration_ms\":", line->duration_ms);
 	put_text(s, ",\"upstream\":", line->upstream);
-	put_text(s, ",\"endpoint\":",
-		slice_of(line->endpoint != NULL
-				 ? addr_format(line->endpoint, text)
-				 : ""));
+	put_text(s, ",\"endpoint\":", endpoint_text(line->endpoint, text));
 	put_text(s, ",\"route\":", line->route);
 	put_text(s, ",\"virtual_service\":", line->virtual_service);
 	put_text(s, ",\"request_id\":", line->request_id);
 	put_text(s, ",\"user_agent\":", line->user_agent);
 	put_text(s, ",\"reason\":",
 		slice_of(line->reason != NULL ? line->reason : "-"));
-	str_append(s, "}\n", 2);
-	if (s->length >= LINES_FULL)
-		lines_write(a);
-	else if (!wheel_timer_is_set(&a->timer))
-		wheel_timer_set(
-			a->wheel, &a->timer, loop_now_ms(a->loop) + LINES_MS);
+	line_end(a);
+}
+
+void
+access_write_connection(struct access *a, const struct access_connection *line)
+{
+	struct str *s = &a->lines;
+	char text[ADDR_TEXT_MAX];
+
+	if (a->file == NULL)
+		return;
+	put_time(a);
+	put_text(s, ",\"client\":", slice_of(addr_format(line->client, text)));
+	put_text(s, ",\"protocol\":", slice_of("TCP"));
+	put_text(s, ",\"service\":", line->service);
+	put_number(s, ",\"bytes_sent\":", line->bytes_sent);
+	put_number(s, ",\"bytes_received\":", line->bytes_received);
+	put_number(s, ",\"duration_ms\":", line->duration_ms);
+	put_text(s, ",\"upstream\":", line->upstream);
+	put_text(s, ",\"endpoint\":", endpoint_text(line->endpoint, text));
+	put_text(s, ",\"reason\":",
+		slice_of(line->reason != NULL ? line->reason : "-"));
+	line_end(a);
 }

@@ -42,4 +42,15 @@ struct access_line {
 
 void access_write(struct access *a, const struct access_line *line);
 
+struct access_connection { /* a relayed one, at its end */
+	const struct addr *client;
+	struct slice service, upstream;
+	uint64_t bytes_sent, bytes_received, duration_ms;
+	const struct addr *endpoint; /* or NULL */
+	const char *reason;          /* NULL: both sides ended it */
+};
+
+void access_write_connection(
+	struct access *a, const struct access_connection *line);
+
 #endif

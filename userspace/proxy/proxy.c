@@ -62,7 +62,7 @@ struct proxy {
 	struct counters *counters; /* shared, or our own when fd is -1 */
 	size_t counters_length;
 	struct access_file *access_file;
-	struct listening listening[LISTENERS_MAX];
+	struct listening listening[SLOTS_MAX];
 	struct mail *early; /* for workers that do not run yet */
 	size_t early_count;
 
@@ -118,7 +118,7 @@ holdings_send(struct proxy *p)
 {
 	struct wire_message m = message(WIRE_LISTENER);
 
-	for (uint32_t slot = 0; slot < LISTENERS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
 		const struct listening *l = &p->listening[slot];
 
 		if (l->count == 0)
@@ -204,7 +204,7 @@ listening_mail(struct proxy *p, uint32_t slot)
 static void
 listening_begin(struct proxy *p)
 {
-	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
+	for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
 		if (!p->listening[slot].waits)
 			continue;
 		p->listening[slot].waits = false;
@@ -235,7 +235,7 @@ proxy_drain(struct proxy *p, uint32_t deadline_ms)
 
 	log_info("draining deadline_ms=%u", deadline_ms);
 	p->draining = true;
-	for (uint32_t slot = 0; slot < LISTENERS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
 		struct listening *l = &p->listening[slot];
 
 		while (l->count > 0)
@@ -435,7 +435,7 @@ listener_take(struct proxy *p, const struct wire_message *m, const int *fds,
 	uint32_t slot = m->listener.slot;
 	struct listening *l;
 
-	if (slot == 0 || slot >= LISTENERS_MAX || count == 0 || p->draining) {
+	if (slot == 0 || slot >= SLOTS_MAX || count == 0 || p->draining) {
 		log_error("listener: refused slot=%u sockets=%zu", slot, count);
 		return;
 	}
@@ -567,7 +567,7 @@ message_take(struct proxy *p, const struct wire_message *m, const int *fds,
 		listener_take(p, m, fds, count);
 		break;
 	case WIRE_LISTENER_CLOSE:
-		if (m->listener.slot > 0 && m->listener.slot < LISTENERS_MAX)
+		if (m->listener.slot > 0 && m->listener.slot < SLOTS_MAX)
 			listening_drop(p, m->listener.slot);
 		break;
 	case WIRE_IMAGE:
@@ -770,7 +770,7 @@ proxy_fini(struct proxy *p)
 		tell(p, &m, NULL, 0);
 	channel_free(p->channel);
 	access_file_unref(p->access_file);
-	for (uint32_t slot = 0; slot < LISTENERS_MAX; slot++)
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++)
 		listening_drop(p, slot);
 	loop_fd_free(p->takeover);
 	if (p->takeover_fd >= 0)

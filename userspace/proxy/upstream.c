@@ -115,22 +115,34 @@ candidate_of(const struct backend *b)
 }
 
 void
-backend_begin(struct backend *b)
+backend_use(struct backend *b)
 {
 	b->active++;
-	gauge_up(&b->counts->requests_active);
 	if (b->upstream != NULL)
 		candidate_of(b)->active = b->active;
 }
 
 void
-backend_end(struct backend *b)
+backend_release(struct backend *b)
 {
 	b->active--;
-	gauge_down(&b->counts->requests_active);
 	if (b->upstream != NULL)
 		candidate_of(b)->active = b->active;
 	backend_free_if_done(b);
+}
+
+void
+backend_begin(struct backend *b)
+{
+	gauge_up(&b->counts->requests_active);
+	backend_use(b);
+}
+
+void
+backend_end(struct backend *b)
+{
+	gauge_down(&b->counts->requests_active);
+	backend_release(b);
 }
 
 void
@@ -446,17 +458,25 @@ number_of(const struct upstream *u, const struct addr *addr)
 }
 
 struct backend *
-upstream_pick(
-	struct upstream *u, const struct exchange *x, const struct addr *avoid)
+upstream_choose(struct upstream *u, const struct policy_balance *policy,
+	const uint64_t *hash, const struct addr *avoid)
 {
 	const struct balance_request r = {
 		.now_ms = worker_now(u->worker),
 		.random = &u->worker->random,
-		.hash = x->hash,
-		.hashed = x->hashed,
+		.hash = hash != NULL ? *hash : 0,
+		.hashed = hash != NULL,
 		.avoid = number_of(u, avoid),
 	};
-	size_t at = balance_pick(u->balance, &x->upstream->balance, &r);
+	size_t at = balance_pick(u->balance, policy, &r);
 
 	return at == BALANCE_NONE ? NULL : u->backends[at];
+}
+
+struct backend *
+upstream_pick(
+	struct upstream *u, const struct exchange *x, const struct addr *avoid)
+{
+	return upstream_choose(u, &x->upstream->balance,
+		x->hashed ? &x->hash : NULL, avoid);
 }

@@ -83,6 +83,10 @@ void registry_close_idle(struct registry *r);
  * NULL). NULL: there is none. */
 struct backend *upstream_pick(
 	struct upstream *u, const struct exchange *x, const struct addr *avoid);
+/* The same for what is no exchange: hash (or NULL) decides on a ring. */
+struct backend *upstream_choose(struct upstream *u,
+	const struct policy_balance *policy, const uint64_t *hash,
+	const struct addr *avoid);
 /* A connection became free, or may be opened: those who wait are served when
  * this callback is over. NULL is fine. */
 void upstream_wake(struct upstream *u);
@@ -94,6 +98,9 @@ bool upstream_close_one_idle(struct upstream *u);
 /* A request more or less in work there. */
 void backend_begin(struct backend *b);
 void backend_end(struct backend *b);
+/* Something more or less in work there that is no request. */
+void backend_use(struct backend *b);
+void backend_release(struct backend *b);
 /* A connection more or less; the last one out frees what left the set. */
 void backend_link(struct backend *b);
 void backend_unlink(struct backend *b);

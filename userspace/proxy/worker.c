@@ -21,10 +21,12 @@
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
+#include "proxy/relay.h"
 #include "proxy/streak.h"
 #include "proxy/session.h"
 #include "proxy/upstream.h"
 #include "routing/balance.h"
+#include "routing/router.h"
 
 #define ACCEPTS_ONCE    16
 #define ACCEPTS_CALM    32 /* wakes for which one that asked in vain asks less */
@@ -94,6 +96,7 @@ worker_leave(struct worker *w)
 	RELEASE_ALL(w, session, free)
 	RELEASE_ALL(w, link, free)
 	RELEASE_ALL(w, exchange, exchange_free)
+	RELEASE_ALL(w, relay, free)
 	if (w->draining && w->session_count == 0 && !w->drained) {
 		w->drained = true;
 		loop_stop(w->loop);
@@ -182,6 +185,25 @@ worker_generation_put(struct worker *w, struct generation *g)
 
 /* ---- accepting */
 
+/* A service is served once a generation says what it is; who comes before
+ * that waits in the queue. */
+static bool
+acceptor_is_known(const struct acceptor *a)
+{
+	const struct generation *g = a->worker->generation;
+
+	return a->slot < LISTENERS_MAX ||
+	       (g != NULL && image_service_get(g->image, a->slot) != NULL);
+}
+
+static void
+acceptor_listen(struct acceptor *a)
+{
+	if (!loop_timer_pending(a->pause))
+		loop_fd_change(
+			a->watch, acceptor_is_known(a) ? LOOP_READ : 0);
+}
+
 static void
 acceptor_pause(struct acceptor *a)
 {
@@ -192,9 +214,7 @@ acceptor_pause(struct acceptor *a)
 static void
 on_pause_over(void *arg)
 {
-	struct acceptor *a = arg;
-
-	loop_fd_change(a->watch, LOOP_READ);
+	acceptor_listen(arg);
 }
 
 /* Behind such an address there are many clients. */
@@ -242,7 +262,10 @@ accepted(struct acceptor *a, int fd, const struct sockaddr_storage *ss)
 	addr_from_sockaddr(&peer, (const struct sockaddr *)ss);
 	switch (peer_enter(w, &peer, &place)) {
 	case CENSUS_IN:
-		session_open(w, fd, &peer, a->slot, place);
+		if (a->slot < LISTENERS_MAX)
+			session_open(w, fd, &peer, a->slot, place);
+		else
+			relay_open(w, fd, &peer, a->slot, place);
 		break;
 	case CENSUS_FULL:
 		c->limit_connections++;
@@ -324,8 +347,9 @@ listen_on(struct worker *w, uint32_t slot, int fd)
 	a->slot = slot;
 	a->fd = fd;
 	a->batch = 1;
-	a->watch = loop_fd_new(w->loop, fd, LOOP_READ, on_accept, a);
+	a->watch = loop_fd_new(w->loop, fd, 0, on_accept, a);
 	a->pause = loop_timer_new(w->loop, on_pause_over, a);
+	acceptor_listen(a);
 	a->next = w->acceptors;
 	w->acceptors = a;
 }
@@ -366,6 +390,8 @@ generation_set(struct worker *w, struct generation *g)
 	struct generation *old = w->generation;
 
 	w->generation = g;
+	for (struct acceptor *a = w->acceptors; a != NULL; a = a->next)
+		acceptor_listen(a);
 	__atomic_store_n(&w->counters->generation, g->number, __ATOMIC_RELEASE);
 	if (old != NULL && old->use[w->index].count == 0 &&
 		atomic_fetch_sub(&old->holders, 1) == 1)
@@ -401,6 +427,8 @@ sessions_end(struct worker *w)
 {
 	while (w->sessions != NULL)
 		session_kill(w->sessions);
+	while (w->relays != NULL)
+		relay_kill(w->relays);
 }
 
 static void
@@ -554,6 +582,12 @@ spares_free(struct worker *w)
 
 		w->spare_exchanges = x->next;
 		exchange_free(x);
+	}
+	while (w->spare_relays != NULL) {
+		struct relay *r = w->spare_relays;
+
+		w->spare_relays = r->next;
+		free(r);
 	}
 }
 

@@ -4,7 +4,7 @@
  * is said to them comes by mail. Private to proxy/.
  *
  * Objects that a callback further up the stack may still hold (sessions,
- * links, exchanges) are not freed where they end but put on a list, which is
+ * links, exchanges, relays) are not freed where they end but put on a list, which is
  * emptied when the callback that the loop made is over: worker_leave.
  */
 #ifndef PROXY_WORKER_H
@@ -43,6 +43,7 @@ struct loop;
 struct loop_timer;
 struct streaks;
 struct registry;
+struct relay;
 struct session;
 struct wheel;
 
@@ -73,7 +74,8 @@ struct worker {
 
 	struct acceptor *acceptors;
 	struct session *sessions;
-	uint32_t session_count;
+	struct relay *relays;
+	uint32_t session_count; /* sessions and relays */
 	bool draining, drained;
 	/* By slot: nobody listens there any more, its connections end with
 	 * their next answer. */
@@ -87,7 +89,9 @@ struct worker {
 	struct session *spare_sessions, *ended_sessions;
 	struct link *spare_links, *ended_links;
 	struct exchange *spare_exchanges, *ended_exchanges;
+	struct relay *spare_relays, *ended_relays;
 	uint32_t spare_session_count, spare_link_count, spare_exchange_count;
+	uint32_t spare_relay_count;
 
 	/* scratch: what is in it is used up before the callback ends */
 	struct router_scratch *router_scratch;
@@ -113,7 +117,7 @@ size_t worker_receive_size(const struct http_body *body);
 void worker_leave(struct worker *w);
 void worker_later_add(struct worker *w, struct worker_later *later);
 void worker_later_remove(struct worker *w, struct worker_later *later);
-/* The worker has a session less. */
+/* The worker has a session or a relay less. */
 void worker_session_gone(struct worker *w);
 /* An exchange lets go of its generation. */
 void worker_generation_put(struct worker *w, struct generation *g);

@@ -252,6 +252,48 @@ upstreams_put(struct image_builder *b, struct error *err)
 	return 0;
 }
 
+static int
+service_compare(const void *a, const void *b)
+{
+	const struct image_service *x = a, *y = b;
+
+	return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+static int
+services_put(struct image_builder *b, struct error *err)
+{
+	size_t count = b->in->service_count;
+	uint32_t first =
+		block_room(&b->block, count, sizeof(struct image_service));
+	struct image *image = block_at(&b->block, 0);
+	struct image_service *to;
+
+	image->services = (struct image_array){ first, (uint32_t)count };
+	for (size_t i = 0; i < count; i++) {
+		const struct image_build_service *s = &b->in->services[i];
+		struct image_service made = {
+			.slot = s->slot,
+			.name = block_text(&b->block, s->name),
+			.upstream = s->upstream,
+			.unavailable = block_text(&b->block, s->unavailable),
+			.idle_timeout_ms = s->idle_timeout_ms,
+			.connect_attempts = s->connect_attempts,
+		};
+
+		if (s->slot < LISTENERS_MAX || s->slot >= SLOTS_MAX)
+			return error_set(err, ERROR_LIMIT,
+				"%s: service slot %u is out of range", s->name,
+				s->slot);
+		to = block_at(&b->block, first);
+		to[i] = made;
+	}
+	if (count > 0)
+		qsort(block_at(&b->block, first), count, sizeof(*to),
+			service_compare);
+	return 0;
+}
+
 static void
 trusted_put(struct image_builder *b)
 {
@@ -281,7 +323,8 @@ image_build(
 		length_all += in->vhosts[i].length + IMAGE_LINE;
 	block_reserve(&b.block, length_all);
 	block_room(&b.block, 1, sizeof(*image));
-	if (upstreams_put(&b, err) < 0 || listeners_put(&b, err) < 0)
+	if (upstreams_put(&b, err) < 0 || listeners_put(&b, err) < 0 ||
+		services_put(&b, err) < 0)
 		goto out;
 	trusted_put(&b);
 	image = block_steal(&b.block, &size, err);

@@ -53,6 +53,14 @@ struct image_build_upstream {
 	const struct policy_outlier *outlier;   /* or NULL */
 };
 
+struct image_build_service {
+	uint32_t slot; /* LISTENERS_MAX.. */
+	const char *name;
+	uint32_t upstream;       /* id; 0: none */
+	const char *unavailable; /* or NULL */
+	uint32_t idle_timeout_ms, connect_attempts;
+};
+
 struct image_build_input {
 	uint64_t generation;
 	const struct image_build_vhost *vhosts;
@@ -63,6 +71,8 @@ struct image_build_input {
 	size_t upstream_count;
 	const struct addr_prefix *trusted;
 	size_t trusted_count;
+	const struct image_build_service *services; /* any order */
+	size_t service_count;
 };
 
 /* malloc'ed image and its length. The same domain twice on one listener is an

@@ -225,6 +225,17 @@ image_upstream_get(const struct image *image, uint32_t id)
 	return NULL;
 }
 
+const struct image_service *
+image_service_get(const struct image *image, uint32_t slot)
+{
+	const struct image_service *s = image_at(image, image->services.offset);
+
+	for (uint32_t i = 0; i < image->services.count; i++)
+		if (s[i].slot == slot)
+			return &s[i];
+	return NULL;
+}
+
 /* ---- host */
 
 static struct router_vhost *

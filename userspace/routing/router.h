@@ -58,6 +58,9 @@ void router_find(const struct router *r, struct router_scratch *scratch,
 const struct image_upstream *image_upstream_get(const struct image *image,
 	uint32_t id);
 
+const struct image_service *image_service_get(const struct image *image,
+	uint32_t slot);
+
 /* A full match of pattern against text with PCRE2 limits: for checks. */
 int matcher_check(const char *pattern, struct error *err);
 

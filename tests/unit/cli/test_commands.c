@@ -34,6 +34,65 @@
 	"{\"state\":\"" state "\",\"reason\":\"" reason                        \
 	"\",\"line\":0,\"generation\":5,\"proxy\":\"enforced\",\"kernel\":"    \
 	"\"off\",\"resource\":" resource "}"
+#define GATEWAYS "GET /v1/gateways"
+#define MYSQL    "/v1/gateways/gloo-system/mysql"
+#define TCP_GATEWAY                                                            \
+	"{\"metadata\":{\"name\":\"mysql\",\"namespace\":\"gloo-system\"},"  \
+	"\"bindAddress\":\"::\",\"bindPort\":3306,\"status\":{\"state\":"    \
+	"\"Accepted\"},\"tcpGateway\":{\"tcpHosts\":[{\"name\":\"mysql\","    \
+	"\"destination\":{\"single\":{\"upstream\":{\"name\":\"db\","         \
+	"\"namespace\":\"gloo-system\"}}}}]}}"
+#define TCP_SERVICES                                                           \
+	"{\"items\":[{\"namespace\":\"gloo-system\",\"name\":\"mysql\","      \
+	"\"address\":\"[::]:3306\",\"protocol\":\"TCP\",\"mode\":\"nat\","   \
+	"\"slot\":64,\"servedBy\":\"xdp\",\"service\":\"steered by XDP (nat"  \
+	")\",\"relayed\":{\"open\":2},\"connections\":7,\"ring\":{\"moved\":" \
+	"40,\"pinned\":1},\"backends\":[{\"address\":\"10.0.0.2:3306\","      \
+	"\"state\":\"up\",\"reachable\":true,\"ringSlots\":65537,"            \
+	"\"connections\":9,\"kept\":0,\"packets\":50,\"bytes\":4000},{"       \
+	"\"address\":\"10.0.0.3:3306\",\"state\":\"up\",\"reachable\":"      \
+	"false}]},{\"namespace\":\"gloo-system\",\"name\":\"other\"}]}"
+#define TCP_TABLE                                                              \
+	"+---------+-----------+----------+------------------+\n"              \
+	"| GATEWAY |  ADDRESS  |  STATUS  | VIRTUAL SERVICES |\n"              \
+	"+---------+-----------+----------+------------------+\n"              \
+	"| mysql   | [::]:3306 | Accepted | TCP -> db        |\n"              \
+	"+---------+-----------+----------+------------------+\n"
+#define TCP_WIDE                                                               \
+	"+---------+-----------+----------+------------------+-------"         \
+	"------+---------+------------+-------+--------+--------+\n"           \
+	"| GATEWAY |  ADDRESS  |  STATUS  | VIRTUAL SERVICES |  NAMES"         \
+	"PACE  | VERSION | GENERATION | PROXY | KERNEL | REASON |\n"           \
+	"+---------+-----------+----------+------------------+-------"         \
+	"------+---------+------------+-------+--------+--------+\n"           \
+	"| mysql   | [::]:3306 | Accepted | TCP -> db        | gloo-s"         \
+	"ystem |         |            |       |        |        |\n"           \
+	"+---------+-----------+----------+------------------+-------"         \
+	"------+---------+------------+-------+--------+--------+\n"           \
+	"Services\n"                                                           \
+	"+-------------------+---------------+------+------+---------"         \
+	"-------------+---------+------+----------------+\n"                   \
+	"|      SERVICE      |    ADDRESS    | MODE | SLOT |        S"         \
+	"ERVED        | RELAYED | KEPT | MOVED / PINNED |\n"                   \
+	"+-------------------+---------------+------+------+---------"         \
+	"-------------+---------+------+----------------+\n"                   \
+	"| gloo-system.mysql | [::]:3306/TCP | nat  | 64   | steered "         \
+	"by XDP (nat) | 2       | 7    | 40 / 1         |\n"                   \
+	"+-------------------+---------------+------+------+---------"         \
+	"-------------+---------+------+----------------+\n"                   \
+	"Backends\n"                                                           \
+	"+-------------------+---------------+-------------+-------+-"         \
+	"------------+------+---------+-------+\n"                             \
+	"|      SERVICE      |    BACKEND    |    STATE    | SLOTS | "         \
+	"CONNECTIONS | KEPT | PACKETS | BYTES |\n"                             \
+	"+-------------------+---------------+-------------+-------+-"         \
+	"------------+------+---------+-------+\n"                             \
+	"| gloo-system.mysql | 10.0.0.2:3306 | up          | 65537 | "         \
+	"9           | 0    | 50      | 4000  |\n"                             \
+	"|                   | 10.0.0.3:3306 | unreachable | 0     | "         \
+	"0           | 0    | 0       | 0     |\n"                             \
+	"+-------------------+---------------+-------------+-------+-"         \
+	"------------+------+---------+-------+\n"
 #define ITEMS(items) "{\"items\":[" items "]}"
 #define END                                                                    \
 	{                                                                      \
@@ -256,6 +315,16 @@ static const struct {
 				false },
 			END },
 		CLI_OK, KUBE_WIDE, "", NULL },
+	{ "get gateways: what a TCP one leads to", "get gw", NULL,
+		{ { GATEWAYS, 200, ITEMS(TCP_GATEWAY), false }, END }, CLI_OK,
+		TCP_TABLE, "", NULL },
+	{ "get gateways -o wide: who serves a TCP one",
+		"get gateways -o wide", NULL,
+		{ { GATEWAYS, 200, ITEMS(TCP_GATEWAY), false },
+			{ "GET /v1/status", 200, "{}", false },
+			{ "GET /v1/services", 200, TCP_SERVICES, false },
+			END },
+		CLI_OK, TCP_WIDE, "", NULL },
 	{ "get virtualservice route: a table for each kind of action",
 		"get virtualservice route --name default", NULL,
 		{ { "GET " DEFAULT, 200,
@@ -362,6 +431,35 @@ static const struct {
 			END },
 		CLI_OK, VS_EMPTY_TABLE, "? name: default\n",
 		"\"domains\":[\"a.example\"]" },
+	{ "create gateway: an address of HTTP",
+		"create gateway mysql --bind-address 10.0.0.1 --bind-port 81",
+		NULL,
+		{ { "PUT " MYSQL, 200, VERDICT("Accepted", "", TCP_GATEWAY),
+			  false },
+			END },
+		CLI_OK, TCP_TABLE, "",
+		"PUT " MYSQL " {\"bindAddress\":\"10.0.0.1\",\"bindPort\":81,"
+		"\"metadata\":{\"name\":\"mysql\",\"namespace\":"
+		"\"gloo-system\"}}\n" },
+	{ "create gateway: a service",
+		"create gateway mysql --bind-port 3306 -u db --mode relay",
+		NULL,
+		{ { "PUT " MYSQL, 200, VERDICT("Accepted", "", TCP_GATEWAY),
+			  false },
+			END },
+		CLI_OK, TCP_TABLE, "",
+		"{\"bindAddress\":\"::\",\"bindPort\":3306,\"metadata\":{"
+		"\"name\":\"mysql\",\"namespace\":\"gloo-system\"},"
+		"\"tcpGateway\":{\"tcpHosts\":[{\"destination\":{\"single\":"
+		"{\"upstream\":{\"name\":\"db\",\"namespace\":"
+		"\"gloo-system\"}}},\"mode\":\"relay\",\"name\":\"mysql\"}"
+		"]}}\n" },
+	{ "create gateway: a mode without an upstream",
+		"create gateway mysql --mode nat", NULL, { END }, CLI_USAGE, "",
+		"name the upstream with --dest-name", NULL },
+	{ "create gateway: a port that is none",
+		"create gateway mysql --bind-port 70000", NULL, { END },
+		CLI_USAGE, "", "--bind-port", NULL },
 	{ "Rejected: exit status 3, the reason, nothing printed",
 		"create virtualservice other", NULL,
 		{ { "PUT /v1/virtualservices/gloo-system/other", 422,

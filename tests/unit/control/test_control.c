@@ -43,8 +43,8 @@
 struct fake {
 	int channel, takeover, counters;
 	struct counters *shown;
-	struct wire_message listeners[LISTENERS_MAX];
-	int sockets[LISTENERS_MAX][WIRE_FDS_MAX];
+	struct wire_message listeners[SLOTS_MAX];
+	int sockets[SLOTS_MAX][WIRE_FDS_MAX];
 	uint32_t workers;
 	uint64_t generation;
 	bool ready;
@@ -99,7 +99,7 @@ fake_takeover(struct fake *f)
 		close(f->channel);
 	f->channel = channel;
 	fake_hello(f);
-	for (size_t i = 0; i < LISTENERS_MAX; i++)
+	for (size_t i = 0; i < SLOTS_MAX; i++)
 		if (f->listeners[i].type != 0)
 			fake_send(channel, &f->listeners[i], f->sockets[i],
 				f->listeners[i].listener.workers);
@@ -665,6 +665,77 @@ test_gateways(void **state)
 	assert_true(connects(port));
 }
 
+/* The slot of the first service of /v1/services; 0: there is none. */
+static int64_t
+service_slot(void)
+{
+	struct doc *body;
+	int64_t slot;
+
+	ask("GET", "/v1/services", "text/plain", "", &body);
+	slot = doc_integer(
+		doc_get(doc_at(doc_get(body, "items"), 0), "slot"));
+	doc_free(body);
+	return slot;
+}
+
+#define TCP_HOST(more)                                                         \
+	"tcpGateway: { tcpHosts: [ { name: x, " more                           \
+	"destination: { single: { upstream: { name: u } } } } ] }\n"
+
+/* A TCP service listens, has a slot for as long as it has its address, also
+ * over a restart; UDP without XDP is a Warning. */
+static void
+test_services(void **state)
+{
+	uint16_t at = port_free();
+	char text[256], again[256];
+	int64_t slot;
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		"bindAddress: 127.0.0.1\nbindPort: %u\n" TCP_HOST(""), at);
+	expect("PUT", GW("tcp"), text, 200, "reason",
+		"tcpGateway.tcpHosts[0].destination: no upstream is named "
+		"\"gloo-system.u\"");
+	expect("PUT", UP("u"), UPSTREAM("u"), 200, NULL, NULL);
+	until_text(GW("tcp"), "status", "state", "Accepted");
+	until_text(GW("tcp"), "status", "reason",
+		"relayed in user space: no interface is configured");
+	assert_true(connects(at));
+	slot = service_slot();
+	assert_in_range(slot, LISTENERS_MAX, SLOTS_MAX - 1);
+	expect("DELETE", UP("u"), "", 200, "reason",
+		"it is still routed to by gloo-system.tcp");
+	until_text(GW("tcp"), "status", "state", "Warning");
+	expect("PUT", UP("u"), UPSTREAM("u"), 200, NULL, NULL);
+	snprintf(again, sizeof(again),
+		"bindAddress: 127.0.0.1\nbindPort: %u\n" TCP_HOST(
+			"mode: relay, "),
+		at);
+	expect("PUT", GW("tcp"), again, 200, "reason", "mode relay");
+	assert_int_equal(service_slot(), slot);
+	kill(control, SIGTERM);
+	waitpid(control, NULL, 0);
+	control_start();
+	until_status("/readyz", 200);
+	assert_int_equal(service_slot(), slot);
+	assert_true(connects(at));
+	snprintf(again, sizeof(again),
+		"bindAddress: 127.0.0.1\nbindPort: %u\n" TCP_HOST(
+			"protocol: UDP, "),
+		at);
+	expect("PUT", GW("udp"), again, 200, "state", "Warning");
+	expect("PUT", GW("udp"), again, 200, "reason",
+		"UDP is not relayed, and XDP does not steer it");
+	snprintf(again, sizeof(again),
+		"bindAddress: 127.0.0.1\nbindPort: %u\n", at);
+	expect("PUT", GW("tcp"), again, 200, "state", "Accepted");
+	expect("DELETE", GW("udp"), "", 200, NULL, NULL);
+	assert_int_equal(service_slot(), 0);
+	assert_true(connects(at));
+}
+
 /* A file that is wrong is Rejected, its last good version goes on, also after
  * a restart; removed, the object is gone. */
 static void
@@ -931,6 +1002,7 @@ main(int argc, char **argv)
 		CASE(test_references),
 		CASE(test_versions),
 		CASE(test_gateways),
+		CASE(test_services),
 		CASE(test_files),
 		CASE(test_proxy_dies),
 		CASE(test_control_dies),

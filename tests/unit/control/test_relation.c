@@ -49,6 +49,11 @@ put(struct objects *all, const char *text)
 	"kind: Gateway\nmetadata: { name: " name " }\nbindAddress: \"" address \
 	"\"\nbindPort: " port "\n" more
 
+#define TCP(name, port, more)                                                  \
+	GW(name, "::", port,                                                   \
+		"tcpGateway: { tcpHosts: [ { name: x, " more                   \
+		"destination: { single: { upstream: { name: t } } } } ] }\n")
+
 static void
 test_check(void **state)
 {
@@ -117,6 +122,16 @@ test_check(void **state)
 				"additionalAddresses: [ { address: 10.5.0.0/16, "
 				"port: 1, endPort: 5000 } ]"),
 			"that would be 5003; at most 4032 are possible" },
+		{ "a TCP service on a port that HTTP has",
+			TCP("new", "8080", ""),
+			"gloo-system.main listens on port 8080" },
+		{ "UDP has ports of its own",
+			TCP("new", "8080", "protocol: UDP, "), NULL },
+		{ "UDP on a port that UDP has",
+			TCP("new", "53", "protocol: UDP, "),
+			"gloo-system.dns listens on UDP port 53" },
+		{ "a TCP service serves no domain", TCP("new", "53", ""),
+			NULL },
 		{ "the gateway itself may stay where it is",
 			GW("main", "::", "8080",
 				"virtualServices: [ { name: a } ]"),
@@ -140,6 +155,7 @@ test_check(void **state)
 			 "]"));
 	put(all, GW("exact", "10.3.0.1", "8082",
 			 "virtualServices: [ { name: lonely } ]"));
+	put(all, TCP("dns", "53", "protocol: UDP, "));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct model_object *m = read_model(rows[i].text);
 		struct error err = ERROR_INIT;
@@ -174,6 +190,15 @@ test_users(void **state)
 	assert_string_equal(text, "it is still routed to by gloo-system.v");
 	assert_null(relation_users(all, unused));
 	free(text);
+	put(all, TCP("service", "53", ""));
+	model_object_unref(used);
+	used = read_model("kind: Upstream\nmetadata: { name: t }\n"
+			  "upstreamSpec: { static: { hosts: [ { addr: a, port: "
+			  "80 } ] } }\n");
+	text = relation_users(all, used);
+	assert_string_equal(
+		text, "it is still routed to by gloo-system.service");
+	free(text);
 	model_object_unref(used);
 	model_object_unref(unused);
 	objects_free(all);
@@ -198,6 +223,10 @@ test_missing(void **state)
 	put(all, GW("g", "::", "80", "virtualServices: [ { name: a } ]"));
 	assert_null(relation_missing(all, vs));
 	assert_null(relation_missing(all, gw));
+	put(all, TCP("g", "80", ""));
+	text = relation_missing(all, vs);
+	assert_string_equal(text, "no gateway serves it");
+	free(text);
 	model_object_unref(vs);
 	model_object_unref(gw);
 	objects_free(all);

@@ -74,7 +74,7 @@ test_sums(void **state)
 	assert_int_equal(l.connections_accepted, 0);
 	counters_sum_upstream(c, 4095, &u);
 	assert_int_equal(u.bytes_received, 300);
-	counters_sum_listener(c, LISTENERS_MAX, &l);
+	counters_sum_listener(c, SLOTS_MAX, &l);
 	assert_int_equal(l.requests, 0);
 	counters_sum_upstream(c, UPSTREAMS_MAX, &u);
 	assert_int_equal(u.bytes_received, 0);

@@ -1,6 +1,7 @@
 /* image_check: good images pass; cut or changed ones never lead astray. */
 #include "model/image.h"
 
+#include "model/counters.h"
 #include "model/image_radix.h"
 #include "routing/balance.h"
 #include "tests/unit/routing/virtual_host.h"
@@ -76,6 +77,22 @@ serve_everything(struct fixture *f)
 	fixture_route(f, &vhost, 1);
 }
 
+/* Every slot, and the texts of those that there are. */
+static void
+services_walk(const struct image *image)
+{
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
+		const struct image_service *s =
+			image_service_get(image, slot);
+
+		if (s == NULL)
+			continue;
+		assert_true(s->upstream < UPSTREAMS_MAX);
+		assert_int_equal(
+			image_text(image, s->name).data[s->name.length], 0);
+	}
+}
+
 static void
 request_all(struct fixture *f)
 {
@@ -103,6 +120,7 @@ good_images_pass(void **state)
 
 	serve_everything(f);
 	assert_int_equal(image_check(f->image, f->image_length, &err), 0);
+	services_walk(f->image);
 	request_all(f);
 	fixture_image(f, NULL, 0);
 	assert_int_equal(image_check(f->image, f->image_length, &err), 0);
@@ -142,6 +160,7 @@ walk_if_it_passes(struct fixture *f, struct image *image)
 	f->router = router_new(image, f->cache, NULL);
 	if (f->router != NULL)
 		request_all(f);
+	services_walk(image);
 	router_free(f->router);
 	f->router = router;
 	matcher_cache_trim(f->cache);
@@ -192,6 +211,7 @@ faults_are_named(void **state)
 	struct error err = ERROR_INIT;
 	struct image *image;
 	struct image_listener *l;
+	struct image_service *s;
 	struct image_vhost *v;
 	struct image_node *n;
 
@@ -202,6 +222,20 @@ faults_are_named(void **state)
 	v = (struct image_vhost *)(uintptr_t)image_at(image, l->default_vhost);
 	n = (struct image_node *)(uintptr_t)image_at(v, v->nodes.offset);
 
+	s = (struct image_service *)(uintptr_t)image_at(
+		image, image->services.offset);
+	s[1].slot = LISTENERS_MAX - 1;
+	assert_int_equal(image_check(image, f->image_length, &err), -1);
+	assert_string_equal(
+		err.text, "the image is damaged: slot of a service");
+	err = (struct error)ERROR_INIT;
+	s[1].slot = 200;
+	s[1].connect_attempts = 0;
+	assert_int_equal(image_check(image, f->image_length, &err), -1);
+	assert_string_equal(
+		err.text, "the image is damaged: attempts of a service");
+	err = (struct error)ERROR_INIT;
+	s[1].connect_attempts = 3;
 	n[n[0].first_child].label_length = 0;
 	assert_int_equal(image_check(image, f->image_length, &err), -1);
 	assert_string_equal(err.text, "the image is damaged: keys of a node");
@@ -213,7 +247,7 @@ faults_are_named(void **state)
 	err = (struct error)ERROR_INIT;
 	image->contract++;
 	assert_int_equal(image_check(image, f->image_length, &err), -1);
-	assert_non_null(strstr(err.text, "contract 3, not 2"));
+	assert_non_null(strstr(err.text, "contract 4, not 3"));
 	err = (struct error)ERROR_INIT;
 	assert_int_equal(
 		image_check((char *)image + 4, f->image_length - 4, &err), -1);

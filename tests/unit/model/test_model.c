@@ -120,6 +120,30 @@ test_refs(void **state)
 	model_gateway_free(NULL);
 }
 
+static void
+test_tcp_defaults(void **state)
+{
+	struct model_tcp_host host = { .protocol = MODEL_TCP };
+	struct model_tcp_gateway tcp = { .hosts = &host, .host_count = 1 };
+
+	(void)state;
+	assert_int_equal(model_tcp_idle_ms(&tcp), 3600000);
+	assert_int_equal(model_tcp_drain_ms(&tcp), 900000);
+	assert_int_equal(model_tcp_attempts(&tcp), 3);
+	host.protocol = MODEL_UDP;
+	assert_int_equal(model_tcp_idle_ms(&tcp), 30000);
+	tcp.idle_timeout = (struct model_duration){ true, 5000 };
+	assert_int_equal(model_tcp_idle_ms(&tcp), 5000);
+	host.idle_timeout = (struct model_duration){ true, 7000 };
+	assert_int_equal(model_tcp_idle_ms(&tcp), 7000);
+	host.drain_timeout = (struct model_duration){ true, 5000 };
+	assert_int_equal(model_tcp_drain_ms(&tcp), 5000);
+	tcp.connect_attempts = (struct model_u32){ true, 1 };
+	assert_int_equal(model_tcp_attempts(&tcp), 1);
+	assert_string_equal(model_steer_name(MODEL_STEER_DSR_L2), "dsr-l2");
+	assert_string_equal(model_l4_name(MODEL_UDP), "UDP");
+}
+
 int
 main(void)
 {
@@ -128,6 +152,7 @@ main(void)
 		cmocka_unit_test(test_type_names),
 		cmocka_unit_test(test_name_valid),
 		cmocka_unit_test(test_refs),
+		cmocka_unit_test(test_tcp_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -443,6 +443,33 @@ domains_are_unique_and_sound(void **state)
 	}
 }
 
+static void
+services_are_found_by_slot(void **state)
+{
+	struct fixture *f = *state;
+	const struct image_service *s;
+	struct image_build_service wrong = { .slot = 63, .name = "a.b" };
+	struct image_build_input in = { .services = &wrong,
+		.service_count = 1 };
+	struct error err = ERROR_INIT;
+	size_t length;
+
+	fixture_route(f, NULL, 0);
+	s = image_service_get(f->image, 200);
+	assert_string_equal(
+		image_text(f->image, s->name).data, "gloo-system.mysql");
+	assert_int_equal(s->upstream, 2);
+	assert_int_equal(s->idle_timeout_ms, 60000);
+	assert_int_equal(s->connect_attempts, 3);
+	s = image_service_get(f->image, 64);
+	assert_string_equal(
+		image_text(f->image, s->unavailable).data, "no upstream");
+	assert_null(image_service_get(f->image, 65));
+	assert_null(image_service_get(f->image, 1));
+	assert_null(image_build(&in, &length, &err));
+	assert_string_equal(err.text, "a.b: service slot 63 is out of range");
+}
+
 static int
 setup(void **state)
 {
@@ -473,6 +500,7 @@ main(void)
 		TEST(rewrites_of_regexes_are_warned_about),
 		TEST(unreachable_routes_are_found),
 		TEST(equal_conditions_leave_nothing),
+		TEST(services_are_found_by_slot),
 		TEST(many_regexes_without_beginning_are_warned_about),
 		TEST(one_reachable_matcher_is_enough),
 		TEST(blocks_may_lie_anywhere),

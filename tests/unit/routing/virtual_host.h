@@ -99,6 +99,10 @@ fixture_image(
 	struct fixture *f, const struct image_build_vhost *vhosts, size_t count)
 {
 	static const struct addr_prefix trusted = { { 127 }, 8 };
+	static const struct image_build_service services[] = {
+		{ 200, "gloo-system.mysql", 2, NULL, 60000, 3 },
+		{ 64, "gloo-system.off", 0, "no upstream", 1000, 1 },
+	};
 	static char names[26][2];
 	struct image_build_upstream upstreams[26];
 	struct image_build_listener listener = { .slot = 1,
@@ -113,6 +117,8 @@ fixture_image(
 		.upstream_count = 26,
 		.trusted = &trusted,
 		.trusted_count = 1,
+		.services = services,
+		.service_count = 2,
 	};
 	size_t *indices = xcalloc(count + 1, sizeof(*indices));
 
