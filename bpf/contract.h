@@ -145,13 +145,16 @@ _Static_assert(__builtin_offsetof(struct gg_counters, drop_malformed_bytes) ==
 		GG_REASON_drop_malformed * sizeof(struct gg_count) + 8,
 	"fields stand in the order of the enum");
 
+/* Keys begin at a word, or clang copies them byte by byte. */
+#define GG_WORDS __attribute__((aligned(4)))
+
 /* Key of gg_vip; an IPv4 address stands in its IPv4-mapped form. */
 struct gg_vip_key {
 	__u8 ip[16];
 	__be16 port_be;
 	__u8 l4_proto;
 	__u8 pad;
-};
+} GG_WORDS;
 
 _Static_assert(sizeof(struct gg_vip_key) == 20, "layout is ABI");
 
@@ -192,7 +195,9 @@ struct gg_cfg {
 	/* New connections a second and CPU beyond which none is kept in
 	 * gg_ct4, gg_ct6; 0: always kept. */
 	__u32 flood_guard;
-	__u32 sample; /* one of so many drops goes to gg_events; 0: none */
+	/* One of so many drops of a slot, reason and CPU goes to gg_events, the
+	 * first one too; a power of two. 0: none. */
+	__u32 sample;
 	__u32 pad;
 };
 
@@ -210,11 +215,25 @@ struct gg_rate {
 	__u32 refill; /* tokens a tick */
 	__u32 cost;   /* tokens a packet, a byte or a connection */
 	__u32 burst;  /* tokens at most; 0: this is not limited */
+	__u32 flags;  /* GG_RATE_* */
+	/* For the sketch, in ticks << GG_SKETCH_SHIFT, rounded up: how long
+	 * the refill takes to pay one cost, and the burst. */
+	__u64 cost_time, burst_time;
 };
+
+#define GG_RATE_FINE (1u << 0) /* ticks of GG_FINE_TICK_NS, not jiffies */
+
+#define GG_FINE_TICK_SHIFT 10 /* of the nanoseconds since boot */
+#define GG_FINE_TICK_NS    (1u << GG_FINE_TICK_SHIFT)
+
+/* Tokens that a bucket holds at most: adding two such bursts still fits. */
+#define GG_BURST_MAX 0x7fffffffu
+
+_Static_assert(sizeof(struct gg_rate) == 32, "layout is ABI");
 
 #define GG_RULES_MAX   2
 #define GG_RULE_SHADOW (1u << 0) /* count what would be dropped */
-#define GG_RULE_FINE   (1u << 1) /* ticks are microseconds, not jiffies */
+#define GG_RULE_FINE   (1u << 1) /* a rate of it is GG_RATE_FINE */
 
 /* One bucket of each kind per source, a source being a prefix of that many
  * bits. */
@@ -223,33 +242,34 @@ struct gg_rule {
 	__u8 plen4, plen6; /* 1..32, 1..128 */
 	__u8 flags;        /* GG_RULE_* */
 	__u8 pad;
+	__u32 pad2;
 };
 
-_Static_assert(sizeof(struct gg_rule) == 40, "layout is ABI");
+_Static_assert(sizeof(struct gg_rule) == 104, "layout is ABI");
 
 /* Value of gg_limit, by slot. */
 struct gg_limit {
 	__u32 count; /* rules in use */
-	__u32 pad;
+	__u32 epoch; /* another one for other rules: the sketch begins anew */
 	struct gg_rule rules[GG_RULES_MAX];
 };
 
-_Static_assert(sizeof(struct gg_limit) == 88, "layout is ABI");
+_Static_assert(sizeof(struct gg_limit) == 216, "layout is ABI");
 
 /* Keys of gg_rl4 and gg_rl6; bits of the address beyond plen are 0. */
 struct gg_rl4_key {
 	__u16 slot;
-	__u8 family; /* 4 or 6, for the reader of a dump */
+	__u8 rule; /* index in gg_limit.rules */
 	__u8 plen;
 	__u8 ip[4];
-};
+} GG_WORDS;
 
 struct gg_rl6_key {
 	__u16 slot;
-	__u8 family;
+	__u8 rule;
 	__u8 plen;
 	__u8 ip[16];
-};
+} GG_WORDS;
 
 _Static_assert(sizeof(struct gg_rl4_key) == 8, "layout is ABI");
 _Static_assert(sizeof(struct gg_rl6_key) == 20, "layout is ABI");
@@ -262,8 +282,11 @@ union gg_bucket {
 	};
 };
 
-/* What a source has left. dropped is exact up to 64, then moves in steps of
- * 64, so that a refused packet writes nothing. */
+/* What a source has left. dropped counts what was refused, in shadow what
+ * would have been: exact up to GG_DROPPED_EXACT, then by sampling in steps of
+ * as many, so that a refused packet writes nothing here. */
+#define GG_DROPPED_EXACT 64
+
 struct gg_source {
 	union gg_bucket packets, bytes, connections;
 	__u64 dropped;
@@ -276,7 +299,7 @@ _Static_assert(sizeof(struct gg_source) == 32, "layout is ABI");
  * (one of 0..3 for row 0, one of 4..7 for row 1) for each of its buckets. A
  * cell is a time up to which its sources have spent, in ticks << 24: sources
  * of different rates can share one, and sharing only makes it stricter.
- * Lines from GG_SKETCH_LINES on are those of rules with GG_RULE_FINE.
+ * Lines from GG_SKETCH_LINES on are those of rates with GG_RATE_FINE.
  */
 #define GG_SKETCH_LINES 32768
 #define GG_SKETCH_CELLS 8

@@ -29,9 +29,11 @@
 #define PARSE_ON GG_REASON_COUNT
 
 struct parsed {
-	struct gg_vip_key to; /* ip and l4_proto from L3, port_be from L4 */
-	bool has_ports;       /* TCP or UDP, its header whole and consistent */
-	bool tcp_request;     /* SYN without ACK */
+	/* ip and l4_proto from L3, port_be from L4 */
+	struct gg_vip_key from, to;
+	__u8 family; /* 4, 6; 0: neither, or its header is wrong */
+	bool has_ports;   /* TCP or UDP, its header whole and consistent */
+	bool tcp_request; /* SYN without ACK */
 };
 
 struct cursor {
@@ -119,6 +121,7 @@ parse_tcp(struct cursor *c, struct parsed *p)
 
 	if (tcp == NULL || tcp->doff < 5 || tcp->doff * 4u > length)
 		return GG_REASON_pass_malformed_l4;
+	p->from.port_be = tcp->source;
 	p->to.port_be = tcp->dest;
 	p->has_ports = true;
 	p->tcp_request = tcp->syn && !tcp->ack;
@@ -134,6 +137,7 @@ parse_udp(struct cursor *c, struct parsed *p)
 	if (udp == NULL || bpf_ntohs(udp->len) < sizeof(*udp) ||
 		bpf_ntohs(udp->len) > length)
 		return GG_REASON_pass_malformed_l4;
+	p->from.port_be = udp->source;
 	p->to.port_be = udp->dest;
 	p->has_ports = true;
 	return GG_REASON_pass_no_vip_udp;
@@ -161,6 +165,9 @@ parse_ip4(struct cursor *c, struct parsed *p)
 	if (total < header ||
 		total > (__u64)(c->end - (const __u8 *)ip))
 		return GG_REASON_pass_malformed_ip4;
+	p->family = 4;
+	p->from.ip[10] = p->from.ip[11] = 0xff;
+	__builtin_memcpy(p->from.ip + 12, &ip->saddr, 4);
 	if (ip->frag_off & bpf_htons(PARSE_IP4_FRAGMENT))
 		return GG_REASON_pass_fragment;
 	p->to.ip[10] = p->to.ip[11] = 0xff;
@@ -256,6 +263,8 @@ parse_ip6(struct cursor *c, struct parsed *p)
 	c->left = bpf_ntohs(ip->payload_len);
 	if (c->left > (__u64)(c->end - c->pos))
 		return GG_REASON_pass_malformed_ip6;
+	p->family = 6;
+	__builtin_memcpy(p->from.ip, &ip->saddr, 16);
 	__builtin_memcpy(p->to.ip, &ip->daddr, 16);
 	next = ip->nexthdr;
 	reason = parse_ext_headers(c, &next);

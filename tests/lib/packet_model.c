@@ -2,8 +2,11 @@
 #include "tests/lib/packet_model.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
+#include "base/mem.h"
 #include "bpf/parse.h"
 
 const struct packet_listener packet_listeners[] = {
@@ -238,20 +241,159 @@ slot_find(const struct gg_vip_key *wanted)
 	return 0;
 }
 
+static struct packet_verdict
+model(const void *data, size_t length, struct parsed *parsed)
+{
+	struct packet_verdict verdict = { 0 };
+
+	verdict.reason = parse_packet(data, (const uint8_t *)data + length,
+		parsed);
+	if (parsed->has_ports)
+		verdict.slot = slot_find(&parsed->to);
+	if (verdict.slot != 0)
+		verdict.reason = parsed->tcp_request ?
+			GG_REASON_pass_listener_syn :
+			GG_REASON_pass_listener;
+	return verdict;
+}
+
 struct packet_verdict
 packet_model(const void *data, size_t length)
 {
-	struct packet_verdict verdict = { 0 };
 	struct parsed parsed = { 0 };
 
-	verdict.reason = parse_packet(data, (const uint8_t *)data + length,
-		&parsed);
-	if (parsed.has_ports)
-		verdict.slot = slot_find(&parsed.to);
-	if (verdict.slot != 0)
-		verdict.reason = parsed.tcp_request ?
-			GG_REASON_pass_listener_syn :
-			GG_REASON_pass_listener;
+	return model(data, length, &parsed);
+}
+
+/* ---- under a policy */
+
+/* What one source has spent of one rule. */
+struct packet_spent {
+	struct addr_prefix source;
+	uint32_t slot, rule;
+	uint64_t spent[3];
+};
+
+void
+packet_policy_free(struct packet_policy *policy)
+{
+	free(policy->spent);
+	policy->spent = NULL;
+	policy->spent_count = 0;
+}
+
+static const struct packet_prefix *
+prefix_of(const struct packet_policy *policy, const uint8_t ip[16])
+{
+	const struct packet_prefix *best = NULL;
+	struct addr_prefix p;
+	int bits = -1;
+
+	for (const struct packet_prefix *x = policy->prefixes;
+		x != NULL && x->prefix != NULL; x++) {
+		if (addr_prefix_parse(x->prefix, &p, NULL) == 0 &&
+			addr_prefix_contains(&p, ip) && p.bits > bits) {
+			best = x;
+			bits = p.bits;
+		}
+	}
+	return best;
+}
+
+static int
+is_blocked(const struct packet_policy *policy, const uint8_t ip[16],
+	uint32_t slot)
+{
+	struct addr a;
+
+	for (const struct packet_block *x = policy->blocks;
+		x != NULL && x->ip != NULL; x++) {
+		if (x->slot == slot && addr_parse_ip(x->ip, 0, &a) == 0 &&
+			memcmp(a.ip, ip, 16) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static struct packet_spent *
+spent_of(struct packet_policy *policy, const struct parsed *parsed,
+	uint32_t slot, uint32_t rule)
+{
+	const struct packet_rule *r = &policy->rules[slot][rule];
+	struct packet_spent wanted = { .slot = slot, .rule = rule }, *s;
+
+	memcpy(wanted.source.ip, parsed->from.ip, 16);
+	wanted.source.bits = parsed->family == 4 ? (uint8_t)(96 + r->plen4) :
+						   r->plen6;
+	addr_prefix_mask(&wanted.source);
+	for (size_t i = 0; i < policy->spent_count; i++) {
+		s = &policy->spent[i];
+		if (s->slot == slot && s->rule == rule &&
+			s->source.bits == wanted.source.bits &&
+			memcmp(s->source.ip, wanted.source.ip, 16) == 0)
+			return s;
+	}
+	policy->spent = xreallocarray(policy->spent, policy->spent_count + 1,
+		sizeof(*policy->spent));
+	s = &policy->spent[policy->spent_count++];
+	*s = wanted;
+	return s;
+}
+
+/* The first kind that a rule refuses; 3: none. Spends when told to. */
+static int
+rule_refuses(struct packet_policy *policy, const struct parsed *parsed,
+	uint32_t slot, uint32_t rule, size_t length, int spend)
+{
+	const struct packet_rule *r = &policy->rules[slot][rule];
+	const uint64_t needs[3] = { 1, length, parsed->tcp_request };
+	static const int order[3] = { 1, 2, 0 }; /* as bpf/limit.h looks */
+	struct packet_spent *s;
+
+	if (r->plen4 == 0)
+		return 3;
+	s = spent_of(policy, parsed, slot, rule);
+	for (int i = 0; i < 3; i++) {
+		int kind = order[i];
+
+		if (r->bursts[kind] != 0 && needs[kind] != 0 &&
+			s->spent[kind] + needs[kind] > r->bursts[kind])
+			return kind;
+	}
+	for (int kind = 0; spend && kind < 3; kind++)
+		s->spent[kind] += needs[kind];
+	return 3;
+}
+
+struct packet_verdict
+packet_model_policed(const void *data, size_t length,
+	struct packet_policy *policy)
+{
+	struct parsed parsed = { 0 };
+	struct packet_verdict verdict = model(data, length, &parsed);
+	const struct packet_prefix *prefix = NULL;
+	int kind;
+
+	if (parsed.family != 0)
+		prefix = prefix_of(policy, parsed.from.ip);
+	if (prefix != NULL && prefix->deny)
+		return (struct packet_verdict){ 0, GG_REASON_drop_denied };
+	if (verdict.slot == 0 || prefix != NULL)
+		return verdict;
+	if (parsed.tcp_request &&
+		is_blocked(policy, parsed.from.ip, verdict.slot)) {
+		verdict.reason = GG_REASON_drop_blocked;
+		return verdict;
+	}
+	for (uint32_t step = 0; step < 2 * GG_RULES_MAX; step++) {
+		kind = rule_refuses(policy, &parsed, verdict.slot,
+			step % GG_RULES_MAX, length, step >= GG_RULES_MAX);
+		if (kind == 3)
+			continue;
+		verdict.reason = (enum gg_reason)(
+			GG_REASON_drop_limit_packets + kind);
+		return verdict;
+	}
 	return verdict;
 }
 
