@@ -16,6 +16,7 @@
 #include "fastpath/addresses.h"
 #include "fastpath/attached.h"
 #include "fastpath/dispatcher.h"
+#include "fastpath/inner.h"
 #include "fastpath/library_log.h"
 #include "fastpath/maps.h"
 #include "fastpath/pins.h"
@@ -25,26 +26,6 @@
 #include "fastpath/sync.h"
 
 #define REPAIR_PATIENCE 30 /* calls between attempts that nothing provoked */
-
-struct interface {
-	struct fastpath_interface shown;
-	enum fastpath_mode wanted;
-	unsigned ifindex;
-	uint32_t root_id; /* when last looked at */
-	uint32_t own_id;  /* what this process attached */
-	unsigned patience;
-};
-
-struct fastpath {
-	char *pin_path, *object;
-	struct interface *interfaces;
-	size_t interface_count;
-	struct sets sets;
-	bool dispatcher; /* the kernel can */
-	int watch_fd;
-	struct fastpath_listener *listeners;
-	size_t listener_count;
-};
 
 /* ---- which program we attached ourselves */
 
@@ -364,6 +345,8 @@ fastpath_close(struct fastpath *f, bool detach)
 		close(f->watch_fd);
 	free(f->interfaces);
 	free(f->listeners);
+	free(f->limits);
+	free(f->prefixes);
 	free(f->pin_path);
 	free(f->object);
 	free(f);
@@ -397,7 +380,7 @@ fastpath_interface_get(const struct fastpath *f, size_t i)
 
 /* ---- listeners */
 
-static int
+int
 listeners_sync(struct fastpath *f, struct error *err)
 {
 	struct addr *local = NULL;
@@ -410,7 +393,7 @@ listeners_sync(struct fastpath *f, struct error *err)
 	if (addresses_read(&local, &local_count, err) != 0)
 		goto out;
 	if (sync_plan(f->listeners, f->listener_count, local, local_count,
-		    &plan, &count, err) != 0)
+		    f->limits, &plan, &count, err) != 0)
 		goto out;
 	for (size_t i = 0; i < f->sets.count; i++) {
 		if (sync_apply(&f->sets.list[i].maps, plan, count, err) != 0)
@@ -451,6 +434,16 @@ fastpath_addresses_changed(struct fastpath *f)
 		log_warn("fastpath: addresses changed: %s", err.text);
 }
 
+/* A set of maps came along. */
+static int
+everything_sync(struct fastpath *f, struct error *err)
+{
+	if (prefixes_sync(f, err) != 0)
+		return -1;
+	blocks_spread(f);
+	return limits_sync(f, err);
+}
+
 bool
 fastpath_repair(struct fastpath *f)
 {
@@ -474,7 +467,7 @@ fastpath_repair(struct fastpath *f)
 	}
 	sets_pin(&f->sets);
 	privilege_lower(raised);
-	if (f->sets.count != set_count && listeners_sync(f, &err) != 0)
+	if (f->sets.count != set_count && everything_sync(f, &err) != 0)
 		log_warn("fastpath: %s", err.text);
 	return changed;
 }

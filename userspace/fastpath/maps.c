@@ -20,6 +20,8 @@ _Static_assert(GG_LISTENERS_MAX == LISTENERS_MAX,
 	"kernel and proxy count the same slots");
 
 #define PROGRAM_MAPS_MAX 64
+#define ADMIT_SHIFT      1    /* a source is kept from half its burst on */
+#define SAMPLE           1024 /* drops for one in gg_events */
 
 struct shape {
 	uint32_t type, key_size, value_size;
@@ -229,8 +231,8 @@ maps_pin(const struct maps *m, const char *pin_path, struct error *err)
 }
 
 /* The coarse clock moves once a tick: its resolution is the tick. */
-static uint32_t
-kernel_hz(void)
+uint32_t
+maps_kernel_hz(void)
 {
 	struct timespec tick;
 
@@ -249,10 +251,28 @@ maps_configure(const struct maps *m, struct error *err)
 	if (bpf_map_lookup_elem(m->fd[MAP_CFG], &key, &cfg) != 0)
 		return error_errno(err, errno, "cannot read " GG_MAP_CFG);
 	cfg.contract = GG_CONTRACT_VERSION;
-	cfg.hz = kernel_hz();
+	cfg.hz = maps_kernel_hz();
+	cfg.admit_shift = ADMIT_SHIFT;
+	cfg.sample = SAMPLE;
 	if (cfg.seed == 0 &&
 		getrandom(&cfg.seed, sizeof(cfg.seed), 0) != sizeof(cfg.seed))
 		return error_errno(err, errno, "no random seed");
+	if (bpf_map_update_elem(m->fd[MAP_CFG], &key, &cfg, BPF_ANY) != 0)
+		return error_errno(err, errno, "cannot write " GG_MAP_CFG);
+	return 0;
+}
+
+int
+maps_flag(const struct maps *m, uint32_t flag, bool on, struct error *err)
+{
+	const uint32_t key = 0;
+	struct gg_cfg cfg;
+
+	if (bpf_map_lookup_elem(m->fd[MAP_CFG], &key, &cfg) != 0)
+		return error_errno(err, errno, "cannot read " GG_MAP_CFG);
+	if (((cfg.flags & flag) != 0) == on)
+		return 0;
+	cfg.flags ^= flag;
 	if (bpf_map_update_elem(m->fd[MAP_CFG], &key, &cfg, BPF_ANY) != 0)
 		return error_errno(err, errno, "cannot write " GG_MAP_CFG);
 	return 0;

@@ -59,6 +59,10 @@ int maps_pin(const struct maps *m, const char *pin_path, struct error *err);
 /* Fills in gg_cfg what the daemon knows, leaving flags and seed that stand
  * there as they are. */
 int maps_configure(const struct maps *m, struct error *err);
+/* Sets or clears one GG_CFG_*. */
+int maps_flag(const struct maps *m, uint32_t flag, bool on, struct error *err);
+/* Ticks a second; 0: unknown. */
+uint32_t maps_kernel_hz(void);
 /* Adds the counters of the slot, over all CPUs, to *sum. */
 int maps_count(const struct maps *m, uint32_t slot, struct gg_counters *sum);
 /* Bytes of kernel memory. */

@@ -1,7 +1,8 @@
 /*
  * Prefixes of sources that are denied or allowed, brought into gg_list by
  * difference. Of those that hold an address the longest decides: denied, all
- * its packets are dropped; allowed, no limit and no block applies to it.
+ * its packets are dropped; allowed, no limit and no block applies to it. As
+ * everywhere, IPv4 stands below ::ffff:0:0/96, so ::/0 holds it too.
  */
 #ifndef FASTPATH_PREFIXES_H
 #define FASTPATH_PREFIXES_H

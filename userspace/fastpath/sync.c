@@ -14,6 +14,7 @@ enum { RANK_ANY6, RANK_ANY4, RANK_ADDRESS };
 struct plan {
 	struct sync_entry *entries;
 	size_t count, room;
+	const struct gg_limit *limits; /* by slot, or NULL */
 };
 
 static void
@@ -33,6 +34,8 @@ plan_add(struct plan *plan, const struct fastpath_listener *l,
 	entry->key.port_be = l->addr.port_be;
 	entry->key.l4_proto = l->l4_proto;
 	entry->value.slot = l->slot;
+	if (plan->limits != NULL && plan->limits[l->slot].count > 0)
+		entry->value.flags |= GG_VIP_LIMITED;
 	entry->rank = rank;
 }
 
@@ -94,9 +97,10 @@ plan_finish(struct plan *plan)
 int
 sync_plan(const struct fastpath_listener *set, size_t count,
 	const struct addr *local, size_t local_count,
-	struct sync_entry **entries, size_t *entry_count, struct error *err)
+	const struct gg_limit *limits, struct sync_entry **entries,
+	size_t *entry_count, struct error *err)
 {
-	struct plan plan = { 0 };
+	struct plan plan = { .limits = limits };
 
 	*entries = NULL;
 	*entry_count = 0;
