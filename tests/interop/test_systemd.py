@@ -75,10 +75,16 @@ class Machine:
         self.origin = e2e.echo_origin(self.lab)
 
     def find_leader(self):
+        """Its pid 1. nspawn has another child before, which makes this one and
+        ends: that one is in no PID namespace of its own."""
         if self.nspawn.poll() is not None:
             raise AssertionError("nspawn ended: " + (self.dir / "console").read_text()[-2000:])
-        p = run("pgrep", "-P", self.nspawn.pid, "-o", ok=None)
-        return int(p.stdout) if p.stdout.strip() else None
+        for pid in run("pgrep", "-P", self.nspawn.pid, ok=None).stdout.split():
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            inside = [l.split()[1:] for l in status.splitlines() if l.startswith("NSpid:")]
+            if inside and len(inside[0]) > 1 and inside[0][-1] == "1":
+                return int(pid)
+        return None
 
     def booted(self):
         return self.systemctl("is-system-running", ok=None).stdout.strip() in (
