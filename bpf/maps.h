@@ -79,4 +79,23 @@ MAP(gg_fragment, BPF_MAP_TYPE_LRU_HASH, 4096, struct gg_fragment_key,
 	struct gg_fragment, 0);
 MAP(gg_tx, BPF_MAP_TYPE_DEVMAP_HASH, 64, __u32, struct bpf_devmap_val, 0);
 
+/* ---- the program's own: made anew with each load, nobody else's business */
+struct this_cpu {
+	__u64 jiffies;  /* when now_s was asked for */
+	__u32 now_s;    /* CLOCK_MONOTONIC */
+	__u32 guard_s;  /* the second that new_ones counts in */
+	__u32 new_ones; /* connections */
+	__u32 pad;
+};
+
+/* A NAT entry while it is made: too large for the stack beside the rest. */
+struct nat_room {
+	struct gg_flow6 flow;
+	struct gg_nat6 entry;
+	struct gg_vip_key backend, source; /* ends of the way to the backend */
+};
+
+MAP(gg_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct this_cpu, 0);
+MAP(gg_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct nat_room, 0);
+
 #endif
