@@ -77,8 +77,8 @@ static __always_inline struct gg_connection *
 connection_find(bool is4, const union flow *f)
 {
 	if (is4)
-		return MAP_LOOKUP(&gg_ct4, f->v4);
-	return MAP_LOOKUP(&gg_ct6, f->v6);
+		return bpf_map_lookup_elem(&gg_ct4, &f->v4);
+	return bpf_map_lookup_elem(&gg_ct6, &f->v6);
 }
 
 static __always_inline void
@@ -91,8 +91,8 @@ connection_add(const struct packet *p, const union flow *f,
 		count_note(p->slot, GG_NOTE_flood_guard);
 		return;
 	}
-	rc = packet_is4(p) ? MAP_UPDATE(&gg_ct4, f->v4, c, BPF_ANY) :
-			     MAP_UPDATE(&gg_ct6, f->v6, c, BPF_ANY);
+	rc = packet_is4(p) ? bpf_map_update_elem(&gg_ct4, &f->v4, c, BPF_ANY) :
+			     bpf_map_update_elem(&gg_ct6, &f->v6, c, BPF_ANY);
 	if (rc != 0)
 		count_note(p->slot, GG_NOTE_connection_not_kept);
 }

@@ -94,7 +94,7 @@
 	X(drop_icmp, "ICMP errors about no connection of ours")                \
 	X(drop_nat_ports, "no port was free for another connection")           \
 	X(drop_nat_unknown, "to a service in mode nat: of no connection")      \
-	X(drop_flood_guard, "to one in mode nat: new, and the flood guard acts") \
+	X(drop_flood_guard, "new to a service in nat: the flood guard acts")    \
 	X(drop_malformed, "to a service, but not to be forwarded as it is")
 
 /*
@@ -381,7 +381,7 @@ _Static_assert(sizeof(struct gg_event) == 56, "layout is ABI");
  */
 #define GG_RING_SLOTS 65537
 
-#define GG_RING_MOVED  (1u << 0) /* new connections are kept, others go to base */
+#define GG_RING_MOVED  (1u << 0) /* new ones are kept, others go to base */
 #define GG_RING_PINNED (1u << 1) /* only what was kept goes elsewhere */
 
 struct gg_ring_slot {
@@ -392,7 +392,7 @@ struct gg_ring_slot {
 
 _Static_assert(sizeof(struct gg_ring_slot) == 8, "layout is ABI");
 
-#define GG_SERVICE_ALWAYS  (1u << 0) /* every connection is kept and looked up */
+#define GG_SERVICE_ALWAYS  (1u << 0) /* all are kept and looked up */
 #define GG_SERVICE_STICKY  (1u << 1) /* UDP: every flow is kept */
 
 /* Value of gg_service, by slot. */
@@ -484,8 +484,10 @@ _Static_assert(sizeof(struct gg_connection) == 8, "layout is ABI");
 
 struct gg_nat {
 	__u32 seen_s;  /* CLOCK_MONOTONIC */
-	__u32 ifindex; /* reverse: whence the client's packets come, with */
-	__u8 to_mac[6], from_mac[6]; /* these; else gg_backend has them */
+	/* To the client, the same in both: whence its last packet came. To the
+	 * backend: gg_backend has it. */
+	__u32 ifindex;
+	__u8 to_mac[6], from_mac[6];
 	__u16 backend;
 	__u16 slot;
 	__u8 reverse; /* 1: from the backend to the client */

@@ -31,20 +31,6 @@ struct {
 	__uint(XDP_PASS, 1);
 } XDP_RUN_CONFIG(gg_gateway);
 
-/* Why a source may not have what it asks of a listener or service; else
- * LIMIT_ADMITTED. */
-static __always_inline __u32
-source_judge(const struct gg_cfg *cfg, const struct gg_vip *vip,
-	const struct parsed *packet, __u32 bytes)
-{
-	if (packet->tcp_request && cfg->flags & GG_CFG_BLOCK &&
-		list_is_blocked(packet, vip->slot))
-		return GG_REASON_drop_blocked;
-	if (vip->flags & GG_VIP_LIMITED)
-		return limit_packet(cfg, vip->slot, packet, bytes);
-	return LIMIT_ADMITTED;
-}
-
 /* To a service: the packet goes on to a backend or is dropped. */
 static __always_inline enum gg_reason
 steer_service(struct xdp_md *ctx, struct packet *p)
@@ -116,10 +102,8 @@ listener_reason(bool tcp_request)
 			     GG_REASON_pass_listener;
 }
 
-/* The end of what is steered, or might be. */
-static __always_inline int
-steer(struct xdp_md *ctx, const struct gg_cfg *cfg, struct packet *p,
-	enum gg_reason reason)
+static __always_inline enum gg_reason
+steer(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
 {
 	if (p->mode == GG_MODE_PASS)
 		reason = steer_rest(ctx, p, reason);
@@ -129,10 +113,21 @@ steer(struct xdp_md *ctx, const struct gg_cfg *cfg, struct packet *p,
 		reason = steer_service(ctx, p);
 	if (reason == GG_REASON_answer_too_big)
 		reason = too_big_answer(ctx, p);
-	if (reason >= GG_REASON_drop_denied)
-		event_sample(ctx, cfg, p->slot, reason, &p->at);
-	count_packet(p->slot, reason, p->bytes);
-	return reason >= GG_REASON_drop_denied ? XDP_DROP : (int)p->action;
+	return reason;
+}
+
+/* Why a source may not have what it asks of a listener or service; else
+ * LIMIT_ADMITTED. */
+static __always_inline __u32
+source_judge(const struct gg_cfg *cfg, const struct gg_vip *vip,
+	const struct parsed *packet, __u32 bytes)
+{
+	if (packet->tcp_request && cfg->flags & GG_CFG_BLOCK &&
+		list_is_blocked(packet, vip->slot))
+		return GG_REASON_drop_blocked;
+	if (vip->flags & GG_VIP_LIMITED)
+		return limit_packet(cfg, vip->slot, packet, bytes);
+	return LIMIT_ADMITTED;
 }
 
 SEC(GG_SECTION)
@@ -141,10 +136,11 @@ gg_gateway(struct xdp_md *ctx)
 {
 	const void *data = (const void *)(long)ctx->data;
 	const void *end = (const void *)(long)ctx->data_end;
-	__u32 zero = 0, slot = 0, bytes = ctx->data_end - ctx->data;
+	__u32 zero = 0, slot = 0, listed = 0, refused;
+	__u32 bytes = ctx->data_end - ctx->data;
 	const struct gg_vip *vip = NULL;
 	const struct gg_cfg *cfg;
-	__u32 listed = 0, reason, refused = LIMIT_ADMITTED;
+	__u32 reason, action = XDP_PASS;
 	struct packet p;
 
 	cfg = bpf_map_lookup_elem(&gg_cfg, &zero);
@@ -156,25 +152,34 @@ gg_gateway(struct xdp_md *ctx)
 	}
 	p.at = (struct parsed){};
 	reason = parse_packet(data, end, &p.at);
+	if (cfg->flags & GG_CFG_LIST && p.at.family != 0)
+		listed = list_action(&p.at);
+	if (listed == GG_LIST_DENY) {
+		reason = GG_REASON_drop_denied;
+		goto out;
+	}
 	if (reason == GG_REASON_pass_fragment && cfg->flags & CFG_STEERS) {
 		packet_fill(&p, cfg, bytes);
 		reason = fragment_ports(&p);
 	}
-	if (cfg->flags & GG_CFG_LIST && p.at.family != 0)
-		listed = list_action(&p.at);
-	if (p.at.has_ports && listed != GG_LIST_DENY)
+	if (p.at.has_ports)
 		vip = bpf_map_lookup_elem(&gg_vip, &p.at.to);
 	if (vip != NULL && vip->slot < GG_SLOTS_MAX &&
 		vip->mode < GG_MODE_COUNT)
 		slot = vip->slot;
-	if (listed == GG_LIST_DENY)
-		refused = GG_REASON_drop_denied;
-	else if (slot != 0 && listed != GG_LIST_ALLOW)
+	if (slot != 0 && vip->mode == GG_MODE_PASS) {
+		if (p.at.fragment != PARSE_WHOLE) {
+			slot = 0;
+			goto out;
+		}
+		reason = listener_reason(p.at.tcp_request);
+	}
+	if (slot != 0 && listed != GG_LIST_ALLOW) {
 		refused = source_judge(cfg, vip, &p.at, bytes);
-	if (refused != LIMIT_ADMITTED) {
-		event_sample(ctx, cfg, slot, refused, &p.at);
-		count_packet(slot, refused, bytes);
-		return XDP_DROP;
+		if (refused != LIMIT_ADMITTED) {
+			reason = refused;
+			goto out;
+		}
 	}
 	if (slot == 0 ? cfg->flags & CFG_STEERS :
 			vip->mode != GG_MODE_PASS) {
@@ -184,15 +189,17 @@ gg_gateway(struct xdp_md *ctx)
 			p.mode = vip->mode;
 			p.vip_flags = vip->flags;
 		}
-		return steer(ctx, cfg, &p, reason);
+		reason = steer(ctx, &p, reason);
+		slot = p.slot;
+		action = p.action;
 	}
-	/* The stack puts fragments together; only then it has a listener. */
-	if (slot != 0 && p.at.fragment == PARSE_WHOLE)
-		reason = listener_reason(p.at.tcp_request);
-	else
-		slot = 0;
+out:
+	if (reason >= GG_REASON_drop_denied) {
+		event_sample(ctx, cfg, slot, reason, &p.at);
+		action = XDP_DROP;
+	}
 	count_packet(slot, reason, bytes);
-	return XDP_PASS;
+	return action;
 }
 
 char gg_license[] SEC("license") = "Dual BSD/GPL";

@@ -50,13 +50,18 @@ _Static_assert(GG_NOTE_shadow_packets + LIMIT_BYTES == GG_NOTE_shadow_bytes &&
 			GG_NOTE_shadow_connections,
 	"a note for each kind, in this order");
 
+/* One of both is in use. */
+struct limit_keys {
+	struct gg_rl4_key v4;
+	struct gg_rl6_key v6;
+};
+
 /* One packet before one rule. */
 struct limit_call {
 	__u64 ticks, fine; /* the clocks; fine is 0 until a rule asks for it */
 	__u64 hash;        /* of the source, for the sketch */
 	__u64 from[2];     /* as the bytes of the address stand in memory */
-	struct gg_rl4_key key4; /* one of both is in use */
-	struct gg_rl6_key key6;
+	struct limit_keys keys;
 	__u32 slot, rule;
 	__u32 length;
 	__u32 seed, admit_shift;
@@ -65,7 +70,7 @@ struct limit_call {
 	__u8 request; /* for a TCP connection */
 	__u8 spend;   /* 0: look, and change nothing */
 	__u8 spent;   /* something, of this or another rule */
-	__u32 alone;  /* no entry could be made: the sketch decides */
+	__u32 alone;  /* if there is no entry, none can be made */
 };
 
 _Static_assert(sizeof(struct limit_call) == 104, "no padding: all is set");
@@ -117,7 +122,8 @@ limit_now(const struct limit_call *c, const struct gg_rate *rate)
 static __always_inline const struct gg_rule *
 limit_rule_get(const struct limit_call *c)
 {
-	const struct gg_limit *limit = MAP_LOOKUP(&gg_limit, c->slot);
+	__u32 slot = c->slot;
+	const struct gg_limit *limit = bpf_map_lookup_elem(&gg_limit, &slot);
 
 	if (limit == NULL)
 		return NULL;
@@ -151,10 +157,10 @@ limit_key_make(struct limit_call *c, const struct gg_rule *rule)
 	__u64 high = c->from[0], low = c->from[1];
 
 	if (!c->is6) {
-		c->key4.slot = (__u16)c->slot;
-		c->key4.rule = (__u8)c->rule;
-		c->key4.plen = rule->plen4;
-		limit_words(c->key4.ip)[0] = (__u32)(low >> 32) &
+		c->keys.v4.slot = (__u16)c->slot;
+		c->keys.v4.rule = (__u8)c->rule;
+		c->keys.v4.plen = rule->plen4;
+		limit_words(c->keys.v4.ip)[0] = (__u32)(low >> 32) &
 			bpf_htonl(~0u << ((32u - rule->plen4) & 31));
 		return;
 	}
@@ -164,30 +170,33 @@ limit_key_make(struct limit_call *c, const struct gg_rule *rule)
 	} else {
 		low &= bpf_cpu_to_be64(~0ull << ((128u - rule->plen6) & 63));
 	}
-	c->key6.slot = (__u16)c->slot;
-	c->key6.rule = (__u8)c->rule;
-	c->key6.plen = rule->plen6;
-	limit_words(c->key6.ip)[0] = (__u32)high;
-	limit_words(c->key6.ip)[1] = (__u32)(high >> 32);
-	limit_words(c->key6.ip)[2] = (__u32)low;
-	limit_words(c->key6.ip)[3] = (__u32)(low >> 32);
+	c->keys.v6.slot = (__u16)c->slot;
+	c->keys.v6.rule = (__u8)c->rule;
+	c->keys.v6.plen = rule->plen6;
+	limit_words(c->keys.v6.ip)[0] = (__u32)high;
+	limit_words(c->keys.v6.ip)[1] = (__u32)(high >> 32);
+	limit_words(c->keys.v6.ip)[2] = (__u32)low;
+	limit_words(c->keys.v6.ip)[3] = (__u32)(low >> 32);
 }
 
+/* Linux 6.1 wants keys on the stack of the function that looks them up: *keys
+ * is a copy there. */
 static __always_inline struct gg_source *
-limit_find(const struct limit_call *c)
+limit_find(const struct limit_call *c, const struct limit_keys *keys)
 {
 	if (c->is6)
-		return MAP_LOOKUP(&gg_rl6, c->key6);
-	return MAP_LOOKUP(&gg_rl4, c->key4);
+		return bpf_map_lookup_elem(&gg_rl6, &keys->v6);
+	return bpf_map_lookup_elem(&gg_rl4, &keys->v4);
 }
 
 static __always_inline bool
-limit_insert(const struct limit_call *c, const struct gg_source *fresh)
+limit_insert(const struct limit_call *c, const struct limit_keys *keys,
+	const struct gg_source *fresh)
 {
 	if (c->is6)
-		return MAP_UPDATE(&gg_rl6, c->key6, fresh,
+		return bpf_map_update_elem(&gg_rl6, &keys->v6, fresh,
 			       BPF_NOEXIST) == 0;
-	return MAP_UPDATE(&gg_rl4, c->key4, fresh, BPF_NOEXIST) == 0;
+	return bpf_map_update_elem(&gg_rl4, &keys->v4, fresh, BPF_NOEXIST) == 0;
 }
 
 /* ---- refusing */
@@ -315,15 +324,15 @@ limit_hash(struct limit_call *c)
 	const limit_word *ip;
 
 	if (!c->is6) {
-		ip = limit_words(c->key4.ip);
-		who |= (__u64)c->key4.plen << 24 | (__u64)ip[0] << 32;
+		ip = limit_words(c->keys.v4.ip);
+		who |= (__u64)c->keys.v4.plen << 24 | (__u64)ip[0] << 32;
 		c->hash = limit_mix(who ^ salt);
 		return;
 	}
-	ip = limit_words(c->key6.ip);
+	ip = limit_words(c->keys.v6.ip);
 	high = ip[0] | (__u64)ip[1] << 32;
 	low = ip[2] | (__u64)ip[3] << 32;
-	who |= (__u64)c->key6.plen << 24;
+	who |= (__u64)c->keys.v6.plen << 24;
 	c->hash = limit_mix(limit_mix(high ^ salt) ^ low ^ who << 32);
 }
 
@@ -447,6 +456,7 @@ limit_keep(struct limit_call *c)
 	const struct gg_rule *rule;
 	struct limit_lines lines;
 	struct gg_source fresh = {}, *kept;
+	struct limit_keys keys;
 	__u64 fine = 0, ticks;
 
 	if (c == NULL)
@@ -457,9 +467,10 @@ limit_keep(struct limit_call *c)
 	fresh.packets.stamp = (__u32)limit_now(c, &rule->packets);
 	fresh.bytes.stamp = (__u32)limit_now(c, &rule->bytes);
 	fresh.connections.stamp = (__u32)limit_now(c, &rule->connections);
-	if (!limit_insert(c, &fresh))
+	keys = c->keys;
+	if (!limit_insert(c, &keys, &fresh))
 		return 0;
-	kept = limit_find(c);
+	kept = limit_find(c, &keys);
 	if (kept == NULL)
 		return 0;
 	ticks = bpf_jiffies64();
@@ -489,6 +500,8 @@ limit_without_entry(struct limit_call *c)
 	kind = limit_sketch_look(c, rule, &lines);
 	if (!c->alone && (kind != LIMIT_KINDS || c->admit_shift == 0))
 		return LIMIT_TRY_ENTRY;
+	if (c->alone)
+		count_note(c->slot, GG_NOTE_source_not_kept);
 	if (kind != LIMIT_KINDS)
 		return limit_refuse(c, rule, NULL, kind);
 	if (!c->spend)
@@ -506,13 +519,13 @@ limit_without_entry(struct limit_call *c)
 
 /* ---- a rule, and all rules of a slot */
 
-/* The reason to drop the packet, or LIMIT_ADMITTED. */
+/* The reason to drop the packet, LIMIT_ADMITTED or LIMIT_TRY_ENTRY. */
 __attribute__((noinline)) int
 limit_rule(struct limit_call *c)
 {
 	const struct gg_rule *rule;
+	struct limit_keys keys;
 	struct gg_source *kept;
-	int rc;
 
 	if (c == NULL)
 		return LIMIT_ADMITTED;
@@ -522,21 +535,26 @@ limit_rule(struct limit_call *c)
 	if (rule->flags & GG_RULE_FINE && c->fine == 0)
 		c->fine = limit_fine_clock();
 	limit_key_make(c, rule);
-	kept = limit_find(c);
-	if (kept == NULL) {
-		c->alone = 0;
-		rc = limit_without_entry(c);
-		if (rc != LIMIT_TRY_ENTRY)
-			return rc;
-		limit_keep(c);
-		kept = limit_find(c);
-	}
-	if (kept == NULL) {
-		count_note(c->slot, GG_NOTE_source_not_kept);
-		c->alone = 1;
+	keys = c->keys;
+	kept = limit_find(c, &keys);
+	if (kept == NULL)
 		return limit_without_entry(c);
-	}
 	return limit_entry(c, rule, kept);
+}
+
+/* From here, for the sake of the stack: limit_keep() needs much of it. */
+static __always_inline __u32
+limit_ask(struct limit_call *c)
+{
+	__u32 reason = limit_rule(c);
+
+	if (reason != LIMIT_TRY_ENTRY)
+		return reason;
+	limit_keep(c);
+	c->alone = 1;
+	reason = limit_rule(c);
+	c->alone = 0;
+	return reason;
 }
 
 static __always_inline __u32
@@ -561,18 +579,18 @@ limit_packet(const struct gg_cfg *cfg, __u32 slot, const struct parsed *packet,
 	/* Before any entry is looked up: see limit_fill(). */
 	c.ticks = bpf_jiffies64();
 	if (limit->count > 1) {
-		reason = limit_rule(&c);
+		reason = limit_ask(&c);
 		if (reason != LIMIT_ADMITTED)
 			return reason;
 		c.spend = 1;
 		c.rule = 1;
-		reason = limit_rule(&c);
+		reason = limit_ask(&c);
 		if (reason != LIMIT_ADMITTED)
 			return reason;
 		c.rule = 0;
 	}
 	c.spend = 1;
-	return limit_rule(&c);
+	return limit_ask(&c);
 }
 
 #endif

@@ -21,26 +21,6 @@
 		__type(value, value_type);                                     \
 	} map_name SEC(".maps")
 
-/*
- * A lookup whose key stands in what a global function was given a pointer to:
- * up to Linux 6.1 the verifier takes keys from stack, packet and maps only.
- */
-#define MAP_LOOKUP(map, key)                                                   \
-	({                                                                     \
-		__typeof__(key) key_ = (key);                                  \
-		bpf_map_lookup_elem(map, &key_);                               \
-	})
-#define MAP_UPDATE(map, key, value, flags)                                     \
-	({                                                                     \
-		__typeof__(key) key_ = (key);                                  \
-		bpf_map_update_elem(map, &key_, value, flags);                 \
-	})
-#define MAP_DELETE(map, key)                                                   \
-	({                                                                     \
-		__typeof__(key) key_ = (key);                                  \
-		bpf_map_delete_elem(map, &key_);                               \
-	})
-
 MAP(gg_cfg, BPF_MAP_TYPE_ARRAY, 1, __u32, struct gg_cfg, 0);
 MAP(gg_vip, BPF_MAP_TYPE_HASH, GG_VIPS_MAX, struct gg_vip_key, struct gg_vip,
 	0);

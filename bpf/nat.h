@@ -19,8 +19,8 @@ nat_find(bool is4, const union flow *f)
 {
 	/* The two values begin alike. */
 	if (is4)
-		return MAP_LOOKUP(&gg_nat4, f->v4);
-	return MAP_LOOKUP(&gg_nat6, f->v6);
+		return bpf_map_lookup_elem(&gg_nat4, &f->v4);
+	return bpf_map_lookup_elem(&gg_nat6, &f->v6);
 }
 
 /* The key of the other direction: what an entry makes of a packet, answered. */
@@ -111,24 +111,55 @@ nat_note(const struct packet *p, bool is4, struct gg_nat *way)
 		other->closing = closing;
 }
 
+static __always_inline void
+nat_set_client(struct xdp_md *ctx, const struct ethhdr *eth,
+	struct gg_nat *way)
+{
+	way->ifindex = ctx->ingress_ifindex;
+	rewrite_mac(way->to_mac, eth->h_source);
+	rewrite_mac(way->from_mac, eth->h_dest);
+}
+
+/* A client's next hop may change, as when its router fails over: what comes
+ * back follows. */
+static __always_inline void
+nat_follow(struct xdp_md *ctx, bool is4, struct gg_nat *way)
+{
+	const struct ethhdr *eth = packet_bytes(ctx, 0, sizeof(*eth));
+	struct nat_room *room;
+	struct gg_nat *other;
+
+	if (eth == NULL ||
+		(macs_equal(way->to_mac, eth->h_source) &&
+			way->ifindex == ctx->ingress_ifindex))
+		return;
+	nat_set_client(ctx, eth, way);
+	room = nat_room();
+	if (room == NULL)
+		return;
+	other = nat_find_other(is4, way, room);
+	if (other != NULL)
+		nat_set_client(ctx, eth, other);
+}
+
 /* ---- a new connection */
 
 static __always_inline void
 nat_forget(bool is4, const union flow *f)
 {
 	if (is4)
-		MAP_DELETE(&gg_nat4, f->v4);
+		bpf_map_delete_elem(&gg_nat4, &f->v4);
 	else
-		MAP_DELETE(&gg_nat6, f->v6);
+		bpf_map_delete_elem(&gg_nat6, &f->v6);
 }
 
 static __always_inline long
 nat_add(bool is4, const struct nat_room *room)
 {
 	if (is4)
-		return MAP_UPDATE(&gg_nat4, room->flow, &room->entry,
+		return bpf_map_update_elem(&gg_nat4, &room->flow, &room->entry,
 			BPF_NOEXIST);
-	return MAP_UPDATE(&gg_nat6, room->flow, &room->entry,
+	return bpf_map_update_elem(&gg_nat6, &room->flow, &room->entry,
 		BPF_NOEXIST);
 }
 
@@ -184,18 +215,15 @@ nat_add_reverse(bool is4, const struct packet *p, struct nat_room *room)
 	return GG_REASON_drop_nat_ports;
 }
 
-/* The reverse entry remembers the way back: the one that the packet came. */
 static __always_inline bool
-nat_way_back(struct xdp_md *ctx, const struct packet *p, struct gg_nat *way)
+nat_fill(struct xdp_md *ctx, const struct packet *p, struct gg_nat *way)
 {
 	const struct ethhdr *eth = packet_bytes(ctx, 0, sizeof(*eth));
 
 	if (eth == NULL)
 		return false;
 	way->seen_s = clock_s();
-	way->ifindex = ctx->ingress_ifindex;
-	rewrite_mac(way->to_mac, eth->h_source);
-	rewrite_mac(way->from_mac, eth->h_dest);
+	nat_set_client(ctx, eth, way);
 	way->slot = (__u16)p->slot;
 	way->reverse = 1;
 	way->closing = 0;
@@ -211,7 +239,7 @@ nat_begin(struct xdp_md *ctx, bool is4, const struct packet *p,
 {
 	enum gg_reason reason;
 
-	if (!nat_way_back(ctx, p, &room->entry.way))
+	if (!nat_fill(ctx, p, &room->entry.way))
 		return GG_REASON_drop_malformed;
 	address_copy(room->backend.ip, b->ip);
 	room->backend.port_be = b->port_be;
@@ -300,7 +328,7 @@ nat_create(struct xdp_md *ctx, bool is4, const struct packet *p,
 		return NULL;
 	if (old != NULL) {
 		way = nat_find_other(is4, old, room);
-		/* TIME_WAIT is the backend's business: it has the same tuple. */
+		/* It has the same tuple: TIME_WAIT is its business. */
 		if (way != NULL && nat_is_forward(p, old) &&
 			old->backend == index) {
 			way->closing = old->closing = 0;
@@ -353,6 +381,7 @@ nat_forward(struct xdp_md *ctx, struct packet *p, bool is4)
 	if (backend_is_too_small(p, b))
 		return GG_REASON_answer_too_big;
 	nat_note(p, is4, way);
+	nat_follow(ctx, is4, way);
 	nat_ends(is4, way, &ends);
 	return backend_send(ctx, p, index, b, &ends);
 }

@@ -148,6 +148,15 @@ rewrite_mac(__u8 *mac, const __u8 *new)
 		((rewrite_half *)mac)[i] = ((const rewrite_half *)new)[i];
 }
 
+static __always_inline bool
+macs_equal(const __u8 *a, const __u8 *b)
+{
+	const rewrite_half *x = (const rewrite_half *)a;
+	const rewrite_half *y = (const rewrite_half *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
 static __always_inline void
 rewrite_macs(struct ethhdr *eth, const __u8 *to, const __u8 *from)
 {

@@ -55,7 +55,8 @@ steer_hash(const struct gg_vip_key *from, const struct gg_vip_key *to,
 	__u32 ports = (__u32)from->port_be << 16 | to->port_be;
 	__u64 h = steer_pair(ports, to->l4_proto, seed, STEER_KEY_1);
 
-	h += steer_pair(address_get(a, 3), address_get(b, 3), seed, STEER_KEY_2);
+	h += steer_pair(address_get(a, 3), address_get(b, 3), seed,
+		STEER_KEY_2);
 	if (!is4) {
 		h += steer_pair(address_get(a, 0), address_get(a, 1), seed,
 			STEER_KEY_3);

@@ -96,7 +96,8 @@ const struct steer_row steer_rows[] = {
 	{ "RST without ACK", "eth " A4 "tcp to=80 flags=R", XDP_TX, R(forward),
 		64, B(64) A4 "ttl=63 tcp to=80 flags=R" },
 	{ "SYN with data (TFO)", "eth " A4 "tcp to=80 flags=S data=7", XDP_TX,
-		R(forward_syn), 64, B(64) A4 "ttl=63 tcp to=80 flags=S data=7" },
+		R(forward_syn), 64,
+		B(64) A4 "ttl=63 tcp to=80 flags=S data=7" },
 	{ "flags that nobody sends, to a listener",
 		"eth " A4 "tcp to=443 flags=SF", XDP_PASS,
 		R(pass_listener_syn), 1, NULL },
@@ -171,6 +172,16 @@ const struct steer_row steer_rows[] = {
 		"eth " A4 "tcp to=82 data=21", XDP_TX, R(forward), 72,
 		B(72) "ip4 from=10.0.0.1 to=10.0.0.72 ttl=63 tcp from=@ "
 		      "to=8080 data=21" },
+	{ "+by another router, as when the first one failed",
+		"eth from=2:0:0:0:0:9 " A4 "tcp to=82 data=1", XDP_TX,
+		R(forward), 72,
+		B(72) "ip4 from=10.0.0.1 to=10.0.0.72 ttl=63 tcp from=@ "
+		      "to=8080 data=1" },
+	{ "+what comes back follows",
+		"eth ip4 from=10.0.0.72 to=10.0.0.1 tcp from=8080 to=@", XDP_TX,
+		R(forward_reverse), 72,
+		"eth to=2:0:0:0:0:9 from=2:0:0:0:0:2 ip4 from=198.51.100.10 "
+		"to=192.0.2.1 ttl=63 tcp from=82 to=40000" },
 	{ "+SYN again is the same connection",
 		"eth " A4 "tcp to=82 flags=S", XDP_TX, R(forward_syn), 72,
 		B(72) "ip4 from=10.0.0.1 to=10.0.0.72 ttl=63 tcp from=@ "
@@ -360,7 +371,8 @@ const struct steer_row steer_rows[] = {
 	/* ---- ICMP */
 	{ "ping to a service's address is answered",
 		"eth " A4 "ttl=7 icmp id=77 seq=3 data=56", XDP_TX,
-		R(answer_echo), 0, BACK ICMP4 "icmp type=0 id=77 seq=3 data=56" },
+		R(answer_echo), 0,
+		BACK ICMP4 "icmp type=0 id=77 seq=3 data=56" },
 	{ "ping: the checksum carries (0xfff7 and more)",
 		"eth " A4 "icmp id=63488 seq=0", XDP_TX, R(answer_echo), 0,
 		BACK ICMP4 "icmp type=0 id=63488 seq=0" },

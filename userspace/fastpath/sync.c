@@ -105,7 +105,7 @@ plan_add_service(struct plan *plan, const struct service_conf *c,
 
 		plan->entries[i].value.mode = c->asked.mode;
 		if (c->asked.relayed)
-			plan->entries[i].value.flags = GG_VIP_RELAYED;
+			plan->entries[i].value.flags |= GG_VIP_RELAYED;
 		if (c->asked.relayed && c->asked.leaving)
 			plan->entries[i].value.flags |= GG_VIP_LEAVING;
 		memcpy(ip, plan->entries[i].key.ip, 16);
