@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,13 +196,20 @@ static int
 word_read(const struct schema_field *f, const struct doc *d, uint64_t *out,
 	struct error *err)
 {
+	char digits[24];
+	const char *text = doc_string(d);
 	struct str known;
 
-	if (expect(d, DOC_STRING, err) != 0)
+	/* YAML takes a word of digits for a number. */
+	if (doc_type(d) == DOC_INTEGER) {
+		snprintf(digits, sizeof(digits), "%" PRId64, doc_integer(d));
+		text = digits;
+	} else if (expect(d, DOC_STRING, err) != 0) {
 		return -1;
+	}
 	str_init(&known);
 	for (const struct schema_word *w = f->words; w->name != NULL; w++) {
-		if (strcmp(w->name, doc_string(d)) == 0) {
+		if (strcmp(w->name, text) == 0) {
 			*out = w->value;
 			str_fini(&known);
 			return 0;
@@ -210,7 +218,7 @@ word_read(const struct schema_field *f, const struct doc *d, uint64_t *out,
 			&known, "%s%s", known.length == 0 ? "" : ", ", w->name);
 	}
 	error_set(err, ERROR_CONFIG, "expected one of %s, found \"%.64s\"",
-		known.data, doc_string(d));
+		known.data, text);
 	str_fini(&known);
 	return -1;
 }
