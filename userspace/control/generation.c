@@ -356,6 +356,7 @@ listeners_collect(struct control *c, struct input *in)
 		l->slot = o->slot;
 		l->name = o->label;
 		l->vhosts = list;
+		l->gateway = o->model->gateway;
 		for (size_t k = 0; k < in->in.vhost_count; k++)
 			if (gateway_serves(o->model->gateway, in->owners[k]->ns,
 				    in->owners[k]->name))

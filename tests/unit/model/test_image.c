@@ -37,6 +37,14 @@ serve_everything(struct fixture *f)
 							 1, NULL },
 		{ { CHARS("b"), CHARS("n") }, 3, NULL },
 		{ { CHARS("none"), CHARS("n") }, 3, NULL } };
+	static struct model_limit limits[] = {
+		{ .rate = 100, .unit_s = 60 },
+		{ .key = LIMIT_KEY_HEADER,
+			.header = CHARS("x-key"),
+			.rate = 7,
+			.unit_s = 1 },
+	};
+	static struct model_gateway gateway;
 	static char paths[64][16];
 	static struct model_matcher m[64];
 	static struct model_route routes[64];
@@ -44,6 +52,10 @@ serve_everything(struct fixture *f)
 	struct image_build_vhost vhost = { 0 };
 
 	vs.headers = &manipulation;
+	vs.limits = (struct model_limits){ limits, 2, NULL };
+	gateway.meta = vs.meta;
+	gateway.limits = (struct model_limits){ limits, 2, NULL };
+	f->gateway = &gateway;
 	for (uint32_t i = 0; i < 64; i++) {
 		struct model_route *r = &routes[i];
 
@@ -213,7 +225,7 @@ faults_are_named(void **state)
 	err = (struct error)ERROR_INIT;
 	image->contract++;
 	assert_int_equal(image_check(image, f->image_length, &err), -1);
-	assert_non_null(strstr(err.text, "contract 3, not 2"));
+	assert_non_null(strstr(err.text, "contract 4, not 3"));
 	err = (struct error)ERROR_INIT;
 	assert_int_equal(
 		image_check((char *)image + 4, f->image_length - 4, &err), -1);
