@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "control/blocks.h"
 #include "control/discovery.h"
+#include "control/kernel_limits.h"
 #include "control/relation.h"
 #include "control/supervise.h"
 
@@ -118,6 +120,20 @@ slot_open(struct control *c, const struct model_gateway *g, uint32_t *slot,
 	return rc;
 }
 
+static int
+gateway_prepare(
+	struct control *c, struct change *out, bool *beside, struct error *err)
+{
+	const struct model_gateway *g = out->model->gateway;
+
+	if (kernel_limits_check(&g->limits, err) != 0) {
+		if (beside != NULL)
+			*beside = false;
+		return -1;
+	}
+	return c->listening ? slot_open(c, g, &out->slot, err) : 0;
+}
+
 int
 change_prepare(struct control *c, struct model_object *model,
 	struct change *out, bool *beside, struct error *err)
@@ -134,8 +150,8 @@ change_prepare(struct control *c, struct model_object *model,
 		rc = upstream_prepare(c, out, err);
 		break;
 	case MODEL_GATEWAY:
-		if (rc == 0 && c->listening)
-			rc = slot_open(c, model->gateway, &out->slot, err);
+		if (rc == 0)
+			rc = gateway_prepare(c, out, beside, err);
 		break;
 	default:
 		if (rc != 0)
@@ -374,6 +390,7 @@ on_slot_released(uint32_t slot, void *arg)
 
 	supervisor_send_close(c->supervisor, slot);
 	listeners_close(c->listeners, slot);
+	blocks_slot_closed(c->blocks, slot);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/kernel_limits.h"
 #include "fastpath/fastpath.h"
 #include "net/loop.h"
 
@@ -97,6 +98,18 @@ kernel_look(struct control *c)
 	if (fastpath_repair(c->fastpath))
 		interfaces_log(c);
 	kernel_tell(c);
+	kernel_blocks_look(c);
+}
+
+bool
+kernel_is_active(const struct control *c)
+{
+	enum fastpath_state state;
+
+	if (c->fastpath == NULL)
+		return false;
+	state = fastpath_state(c->fastpath);
+	return state == FASTPATH_ATTACHED || state == FASTPATH_PARTIAL;
 }
 
 void
@@ -116,7 +129,8 @@ kernel_tell(struct control *c)
 				l->addr, IPPROTO_TCP };
 	}
 	c->kernel = (struct error)ERROR_INIT;
-	if (fastpath_listeners_set(c->fastpath, set, count, &c->kernel) == 0) {
+	if (fastpath_listeners_set(c->fastpath, set, count, &c->kernel) == 0 &&
+		kernel_limits_tell(c, &c->kernel) == 0) {
 		c->listeners_stale = false;
 		return;
 	}

@@ -8,9 +8,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "control/blocks.h"
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/health.h"
+#include "control/limits.h"
 #include "control/status.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
@@ -377,6 +379,8 @@ metrics_prometheus(const struct control *c, struct str *out)
 	objects_print(c, out);
 	listeners_print(c, out);
 	upstreams_print(c, out);
+	limits_metrics(c, out);
+	blocks_metrics(c->blocks, out);
 	kernel_print(c, out);
 }
 

@@ -13,6 +13,8 @@
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/health.h"
+#include "control/kernel.h"
+#include "control/kernel_limits.h"
 #include "control/relation.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
@@ -149,11 +151,20 @@ upstream_warn(struct str *to, const struct object *o)
 }
 
 static void
-gateway_warn(struct str *to, const struct control *c)
+gateway_warn(struct str *to, const struct control *c, const struct object *o)
 {
 	enum fastpath_state state;
 	char *interfaces;
 
+	if (kernel_limits_wanted(&o->model->gateway->limits) &&
+		(c->fastpath != NULL || c->settings->interface_count == 0) &&
+		!kernel_is_active(c))
+		reason_add(to,
+			c->settings->interface_count == 0
+				? "its rateLimits of stage kernel are not "
+				  "enforced: xdp.interfaces lists no interface"
+				: "its rateLimits of stage kernel are not "
+				  "enforced");
 	if (c->fastpath == NULL)
 		return;
 	state = fastpath_state(c->fastpath);
@@ -179,7 +190,7 @@ warnings_collect(
 		upstream_warn(to, o);
 		break;
 	case MODEL_GATEWAY:
-		gateway_warn(to, c);
+		gateway_warn(to, c, o);
 		break;
 	default:
 		reason_add(to, o->warning);
