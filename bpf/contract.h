@@ -94,6 +94,7 @@
 	X(drop_icmp, "ICMP errors about no connection of ours")                \
 	X(drop_nat_ports, "no port was free for another connection")           \
 	X(drop_nat_unknown, "to a service in mode nat: of no connection")      \
+	X(drop_flood_guard, "to one in mode nat: new, and the flood guard acts") \
 	X(drop_malformed, "to a service, but not to be forwarded as it is")
 
 /*
@@ -167,8 +168,13 @@ enum gg_mode {
 	GG_MODE_COUNT,
 };
 
+/*
+ * An address that services (mode other than GG_MODE_PASS) have gets an entry of
+ * its own: port 0, protocol 0, slot 0, GG_MODE_PASS, GG_VIP_ADDRESS. By it the
+ * program knows which ICMP and which fragments are its business.
+ */
 #define GG_VIP_LIMITED (1u << 0) /* gg_limit has rules for the slot */
-#define GG_VIP_ADDRESS (1u << 1) /* port 0: an address that services have */
+#define GG_VIP_ADDRESS (1u << 1) /* the entry of an address */
 
 struct gg_vip {
 	__u32 slot; /* 1..GG_SLOTS_MAX-1; GG_VIP_ADDRESS: 0 */
@@ -182,6 +188,10 @@ _Static_assert(sizeof(struct gg_vip) == 8, "layout is ABI");
 #define GG_CFG_BYPASS (1u << 0) /* pass all at once, as pass_bypass */
 #define GG_CFG_LIST   (1u << 1) /* gg_list has entries */
 #define GG_CFG_BLOCK  (1u << 2) /* gg_block has entries */
+/* What traffic to no listener and no service is looked up for. */
+#define GG_CFG_STEER (1u << 3) /* gg_vip has services and their addresses */
+#define GG_CFG_NAT   (1u << 4) /* one of them is in mode nat */
+#define GG_CFG_ROUTE (1u << 5) /* one in mode route: gg_reverse has entries */
 
 /* The one value of gg_cfg. All zero is safe: `ip link` loads it so. */
 struct gg_cfg {
@@ -193,7 +203,7 @@ struct gg_cfg {
 	 * burst >> admit_shift; 0: with its first packet. */
 	__u32 admit_shift;
 	/* New connections a second and CPU beyond which none is kept in
-	 * gg_ct4, gg_ct6; 0: always kept. */
+	 * gg_ct4, gg_ct6 and, in mode nat, none begins; 0: no bound. */
 	__u32 flood_guard;
 	/* One of so many drops of a slot, reason and CPU goes to gg_events, the
 	 * first one too; a power of two. 0: none. */
@@ -360,6 +370,12 @@ _Static_assert(sizeof(struct gg_event) == 56, "layout is ABI");
  * and base are the same and no flag is set: its packets need no lookup of their
  * connection. When the ring changes, current is the new owner and base the one
  * whose connections are still there.
+ *
+ * A slot is written by one 64-bit store. It becomes MOVED with its first
+ * change, PINNED (base = current) when its window is over, and stable when all
+ * that was kept of it is with current and has been deleted from gg_ct4 and
+ * gg_ct6: an entry left behind would be believed at the next change. A backend
+ * that is down is replaced in current and base at once.
  */
 #define GG_RING_SLOTS 65537
 
@@ -385,7 +401,11 @@ struct gg_service {
 
 #define GG_BACKENDS_MAX 4096 /* 1..4095 */
 
-/* A cache line each. */
+/* Its kept connections leave it: those of gg_ct4 and gg_ct6 for the owner of
+ * their slot, those of gg_nat4 and gg_nat6 when they begin anew. */
+#define GG_BACKEND_DOWN (1u << 0)
+
+/* A cache line each. An index whose slot is another service's is none. */
 struct gg_backend {
 	__u8 ip[16];        /* IPv4-mapped */
 	__u8 source_ip[16]; /* mode nat: the box's address on the way there */
@@ -393,9 +413,10 @@ struct gg_backend {
 	__u16 slot;    /* of its service */
 	__u32 ifindex; /* of the way there; 0: no next hop is known */
 	__u8 to_mac[6], from_mac[6];
-	__u16 mtu; /* of the way there, in bytes of IP */
-	__u16 pad;
-	__u32 pad2[2];
+	__u16 mtu; /* of the way there, in bytes of IP; 0: not looked at, as in
+		    * generic mode, where the stack has merged packets */
+	__u16 flags; /* GG_BACKEND_* */
+	__u32 pad[2];
 };
 
 _Static_assert(sizeof(struct gg_backend) == 64, "layout is ABI");
@@ -404,27 +425,38 @@ struct gg_backend_hits {
 	__u64 packets, bytes, connections;
 };
 
-/* Value of gg_reverse, whose key is a backend as struct gg_vip_key: mode
- * route, what its answers get as source. */
+/*
+ * Value of gg_reverse, whose key is a backend as struct gg_vip_key: mode route,
+ * what its answers get as source. Where all clients are behind one next hop, it
+ * stands here and the answers go there; ifindex 0: the box's stack forwards
+ * them, and takes them only with sysctl accept_local where the address is its
+ * own.
+ */
 struct gg_reverse {
 	__u8 ip[16];
+	__u8 own_ip[16]; /* the box's on the way there: its probes' answers */
 	__be16 port_be;
 	__u16 slot;
+	__u32 ifindex;
+	__u8 to_mac[6], from_mac[6];
+	__u32 pad;
 };
+
+_Static_assert(sizeof(struct gg_reverse) == 56, "layout is ABI");
 
 struct gg_flow4 {
 	__u8 from[4], to[4];
 	__be16 from_port_be, to_port_be;
 	__u8 l4_proto;
 	__u8 pad[3];
-};
+} GG_WORDS;
 
 struct gg_flow6 {
 	__u8 from[16], to[16];
 	__be16 from_port_be, to_port_be;
 	__u8 l4_proto;
 	__u8 pad[3];
-};
+} GG_WORDS;
 
 _Static_assert(sizeof(struct gg_flow4) == 16, "layout is ABI");
 _Static_assert(sizeof(struct gg_flow6) == 40, "layout is ABI");
@@ -434,36 +466,47 @@ _Static_assert(sizeof(struct gg_flow6) == 40, "layout is ABI");
 struct gg_connection {
 	__u16 backend;
 	__u16 ring_slot_low; /* low bits of the slot of the ring */
-	__u32 seen_s;        /* CLOCK_MONOTONIC, some ticks coarse */
+	__u32 seen_s : 31;   /* CLOCK_MONOTONIC, some ticks coarse */
+	__u32 closing : 1;   /* FIN or RST was seen: a SYN begins another one */
 };
 
-/* Value of gg_nat4 and gg_nat6: what the packet becomes. Each connection has
- * two entries, one for each direction. */
-struct gg_nat4 {
-	struct gg_flow4 to;
-	__u32 ifindex;
-	__u8 to_mac[6], from_mac[6];
+_Static_assert(sizeof(struct gg_connection) == 8, "layout is ABI");
+
+/*
+ * Value of gg_nat4 and gg_nat6: what the packet becomes. Each connection has
+ * two entries, one for each direction; the sweeper looks at both, since a flow
+ * may go one way only.
+ */
+#define GG_NAT_CLOSING_CLIENT  (1u << 0) /* FIN of the client */
+#define GG_NAT_CLOSING_BACKEND (1u << 1) /* FIN of the backend; RST: both */
+
+struct gg_nat {
+	__u32 seen_s;  /* CLOCK_MONOTONIC */
+	__u32 ifindex; /* reverse: whence the client's packets come, with */
+	__u8 to_mac[6], from_mac[6]; /* these; else gg_backend has them */
 	__u16 backend;
-	__u8 reverse; /* 1: from the backend to the client */
-	__u8 closing; /* FIN or RST was seen: 1 from here, 2 from there */
 	__u16 slot;
+	__u8 reverse; /* 1: from the backend to the client */
+	__u8 closing; /* GG_NAT_CLOSING_*, the same in both */
 	__u16 pad;
-	__u32 seen_s;
+};
+
+/* With its key it is two cache lines in an LRU_HASH. */
+struct gg_nat4 {
+	struct gg_nat way;
+	struct gg_flow4 to;
+	__u32 pad[5];
 };
 
 struct gg_nat6 {
+	struct gg_nat way;
 	struct gg_flow6 to;
-	__u32 ifindex;
-	__u8 to_mac[6], from_mac[6];
-	__u16 backend;
-	__u8 reverse, closing;
-	__u16 slot;
-	__u16 pad;
-	__u32 seen_s;
+	__u32 pad;
 };
 
-_Static_assert(sizeof(struct gg_nat4) == 44, "layout is ABI");
-_Static_assert(sizeof(struct gg_nat6) == 68, "layout is ABI");
+_Static_assert(sizeof(struct gg_nat) == 28, "layout is ABI");
+_Static_assert(sizeof(struct gg_nat4) == 64, "layout is ABI");
+_Static_assert(sizeof(struct gg_nat6) == 72, "layout is ABI");
 
 /* Ports that mode nat gives away: below those that Linux takes by itself. */
 #define GG_NAT_PORT_FIRST 1024
@@ -476,10 +519,66 @@ struct gg_fragment_key {
 	__u8 pad[3];
 };
 
+/* A fragment without a first one within so long has none. */
+#define GG_FRAGMENT_S 30
+
 /* What its first fragment said. */
 struct gg_fragment {
 	__be16 from_port_be, to_port_be;
 	__u32 seen_s;
 };
+
+_Static_assert(sizeof(struct gg_fragment_key) == 40, "layout is ABI");
+_Static_assert(sizeof(struct gg_fragment) == 8, "layout is ABI");
+
+/*
+ * ---- sockets
+ *
+ * sockets.bpf.c, an object of its own beside the XDP program: which listening
+ * socket a new connection gets. gg_socket holds the sockets of each listener's
+ * workers.
+ */
+#define GG_PROGRAM_WORKER "gg_worker" /* of groups of SO_REUSEPORT */
+#define GG_PROGRAM_LOOKUP "gg_lookup" /* of the network namespace */
+
+#define GG_MAP_SOCKET   "gg_socket"
+#define GG_MAP_LISTENER "gg_listener"
+#define GG_MAP_BIND     "gg_bind"
+
+#define GG_WORKERS_MAX 64
+#define GG_SOCKETS_MAX (GG_LISTENERS_MAX * GG_WORKERS_MAX)
+#define GG_SOCKET_KEY(slot, worker) ((slot)*GG_WORKERS_MAX + (worker))
+
+/* Value of gg_listener, whose key is the address that its sockets are bound
+ * to, as struct gg_vip_key. */
+struct gg_listener {
+	__u32 slot;
+	__u32 workers; /* CPU n goes to worker n % workers; 0: by hash */
+};
+
+_Static_assert(sizeof(struct gg_listener) == 8, "layout is ABI");
+
+/* Key of gg_bind: further addresses of listeners; the longest counts. */
+struct gg_bind_key {
+	__u32 plen; /* GG_BIND_PLEN */
+	__u8 l4_proto;
+	__u8 pad;
+	__be16 port_be;
+	__u8 ip[16]; /* IPv4-mapped */
+};
+
+_Static_assert(sizeof(struct gg_bind_key) == 24, "layout is ABI");
+
+#define GG_BIND_PLEN(bits) (32 + (bits))
+#define GG_BINDS_MAX       4096
+
+struct gg_bind {
+	__u32 slot;
+	__u32 pad;
+	__u64 connections; /* requests that were brought to the listener */
+	__u64 no_socket;   /* it had none: as if the entry were not there */
+};
+
+_Static_assert(sizeof(struct gg_bind) == 24, "layout is ABI");
 
 #endif

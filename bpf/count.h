@@ -3,6 +3,8 @@
 #ifndef BPF_COUNT_H
 #define BPF_COUNT_H
 
+#include <stdbool.h>
+
 #include "bpf/maps.h"
 
 static __always_inline void
@@ -40,6 +42,19 @@ count_note(__u32 slot, __u32 note)
 	if (counts == NULL || note >= GG_NOTE_COUNT)
 		return 0;
 	return ((__u64 *)(counts + GG_REASON_COUNT))[note]++;
+}
+
+static __always_inline void
+count_hit(__u32 backend, __u64 bytes, bool connection)
+{
+	struct gg_backend_hits *hits =
+		bpf_map_lookup_elem(&gg_backend_hits, &backend);
+
+	if (hits == NULL)
+		return;
+	hits->packets += 1;
+	hits->bytes += bytes;
+	hits->connections += connection;
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The XDP program: parse, deny, classify, limit, count, pass. Loads with plain
+ * The XDP program: parse, deny, classify, limit, steer, count. Loads with plain
  * `ip link`, so it has no tail calls and takes its settings from gg_cfg.
  */
 #include <stddef.h>
@@ -13,10 +13,16 @@
 #include "bpf/contract.h"
 #include "bpf/count.h"
 #include "bpf/event.h"
+#include "bpf/fragment.h"
+#include "bpf/icmp.h"
 #include "bpf/limit.h"
 #include "bpf/list.h"
 #include "bpf/maps.h"
+#include "bpf/nat.h"
 #include "bpf/parse.h"
+#include "bpf/too_big.h"
+
+#define CFG_STEERS (GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE)
 
 /* Read by libxdp's dispatcher, where there is one; others ignore it. */
 struct {
@@ -38,47 +44,145 @@ source_judge(const struct gg_cfg *cfg, const struct gg_vip *vip,
 	return LIMIT_ADMITTED;
 }
 
+/* To a service: the packet goes on to a backend or is dropped. */
+static __always_inline enum gg_reason
+steer_service(struct xdp_md *ctx, struct packet *p)
+{
+	if (p->at.to.l4_proto == IPPROTO_TCP &&
+		p->at.fragment != PARSE_LATER &&
+		!steer_flags_are_sane(p->at.tcp_flags))
+		return GG_REASON_drop_tcp_flags;
+	/* A hop in every mode: two boxes that take each other for a backend
+	 * do not play ball for ever. */
+	if (p->at.ttl <= 1)
+		return GG_REASON_drop_ttl;
+	p->hash = steer_hash(&p->at.from, &p->at.to, packet_is4(p), p->seed);
+	if (p->mode != GG_MODE_NAT)
+		return forward(ctx, p);
+	return packet_is4(p) ? nat_forward4(ctx, p) : nat_forward6(ctx, p);
+}
+
+/* From a backend back to its client; else PARSE_ON. */
+__attribute__((noinline)) int
+steer_back(struct xdp_md *ctx, struct packet *p)
+{
+	enum gg_reason reason = PARSE_ON;
+
+	if (p == NULL)
+		return PARSE_ON;
+	if (p->cfg_flags & GG_CFG_NAT)
+		reason = packet_is4(p) ? nat_back(ctx, p, true) :
+					 nat_back(ctx, p, false);
+	if (reason == PARSE_ON && p->cfg_flags & GG_CFG_ROUTE)
+		reason = route_back(ctx, p);
+	return reason;
+}
+
+/* To no listener and no service: what comes back from backends, and ICMP. */
+static __always_inline enum gg_reason
+steer_rest(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
+{
+	enum gg_reason back;
+
+	if (reason == GG_REASON_pass_icmp || reason == GG_REASON_pass_icmpv6)
+		return icmp_handle(ctx, p, reason);
+	if (!p->at.has_ports)
+		return reason;
+	back = steer_back(ctx, p);
+	return back == PARSE_ON ? reason : back;
+}
+
+/* The rest of p, for the steps that not every packet takes. */
+static __always_inline void
+packet_fill(struct packet *p, const struct gg_cfg *cfg, __u32 bytes)
+{
+	p->slot = 0;
+	p->hash = 0;
+	p->action = XDP_PASS;
+	p->bytes = bytes;
+	p->seed = cfg->seed;
+	p->flood_guard = cfg->flood_guard;
+	p->cfg_flags = cfg->flags;
+	p->mtu = 0;
+	p->mode = GG_MODE_PASS;
+	p->pad = 0;
+}
+
+/* The end of what is steered, or might be. */
+static __always_inline int
+steer(struct xdp_md *ctx, const struct gg_cfg *cfg, struct packet *p,
+	enum gg_reason reason)
+{
+	if (p->mode != GG_MODE_PASS)
+		reason = steer_service(ctx, p);
+	else
+		reason = steer_rest(ctx, p, reason);
+	if (reason == GG_REASON_answer_too_big)
+		reason = too_big_answer(ctx, p);
+	if (reason >= GG_REASON_drop_denied)
+		event_sample(ctx, cfg, p->slot, reason, &p->at);
+	count_packet(p->slot, reason, p->bytes);
+	return reason >= GG_REASON_drop_denied ? XDP_DROP : (int)p->action;
+}
+
 SEC(GG_SECTION)
 int
 gg_gateway(struct xdp_md *ctx)
 {
 	const void *data = (const void *)(long)ctx->data;
 	const void *end = (const void *)(long)ctx->data_end;
-	struct parsed packet = {};
+	__u32 zero = 0, slot = 0, bytes = ctx->data_end - ctx->data;
+	const struct gg_vip *vip = NULL;
 	const struct gg_cfg *cfg;
-	const struct gg_vip *vip;
-	__u32 slot = 0, listed = 0, reason, refused;
-	__u32 bytes = (__u32)((const __u8 *)end - (const __u8 *)data);
+	__u32 listed = 0, reason, refused = LIMIT_ADMITTED;
+	struct packet p;
 
-	cfg = bpf_map_lookup_elem(&gg_cfg, &slot);
+	cfg = bpf_map_lookup_elem(&gg_cfg, &zero);
 	if (cfg == NULL) /* cannot be */
 		return XDP_PASS;
 	if (cfg->flags & GG_CFG_BYPASS) {
 		count_packet(0, GG_REASON_pass_bypass, bytes);
 		return XDP_PASS;
 	}
-	reason = parse_packet(data, end, &packet);
-	if (cfg->flags & GG_CFG_LIST && packet.family != 0)
-		listed = list_action(&packet);
-	if (listed == GG_LIST_DENY) {
-		reason = GG_REASON_drop_denied;
-	} else if (packet.has_ports) {
-		vip = bpf_map_lookup_elem(&gg_vip, &packet.to);
-		if (vip != NULL && vip->slot < GG_SLOTS_MAX) {
-			slot = vip->slot;
-			reason = packet.tcp_request ?
-				GG_REASON_pass_listener_syn :
-				GG_REASON_pass_listener;
-			refused = listed == GG_LIST_ALLOW ? LIMIT_ADMITTED :
-				source_judge(cfg, vip, &packet, bytes);
-			if (refused != LIMIT_ADMITTED)
-				reason = refused;
-		}
+	p.at = (struct parsed){};
+	reason = parse_packet(data, end, &p.at);
+	if (reason == GG_REASON_pass_fragment && cfg->flags & CFG_STEERS) {
+		packet_fill(&p, cfg, bytes);
+		reason = fragment_ports(&p);
 	}
-	if (reason >= GG_REASON_drop_denied)
-		event_sample(ctx, cfg, slot, reason, &packet);
+	if (cfg->flags & GG_CFG_LIST && p.at.family != 0)
+		listed = list_action(&p.at);
+	if (p.at.has_ports && listed != GG_LIST_DENY)
+		vip = bpf_map_lookup_elem(&gg_vip, &p.at.to);
+	if (vip != NULL && vip->slot < GG_SLOTS_MAX &&
+		vip->mode < GG_MODE_COUNT)
+		slot = vip->slot;
+	if (listed == GG_LIST_DENY)
+		refused = GG_REASON_drop_denied;
+	else if (slot != 0 && listed != GG_LIST_ALLOW)
+		refused = source_judge(cfg, vip, &p.at, bytes);
+	if (refused != LIMIT_ADMITTED) {
+		event_sample(ctx, cfg, slot, refused, &p.at);
+		count_packet(slot, refused, bytes);
+		return XDP_DROP;
+	}
+	if (slot == 0 ? cfg->flags & CFG_STEERS :
+			vip->mode != GG_MODE_PASS) {
+		packet_fill(&p, cfg, bytes);
+		if (slot != 0) {
+			p.slot = slot;
+			p.mode = vip->mode;
+		}
+		return steer(ctx, cfg, &p, reason);
+	}
+	/* The stack puts fragments together; only then it has a listener. */
+	if (slot != 0 && p.at.fragment == PARSE_WHOLE)
+		reason = p.at.tcp_request ? GG_REASON_pass_listener_syn :
+					    GG_REASON_pass_listener;
+	else
+		slot = 0;
 	count_packet(slot, reason, bytes);
-	return reason >= GG_REASON_drop_denied ? XDP_DROP : XDP_PASS;
+	return XDP_PASS;
 }
 
 char gg_license[] SEC("license") = "Dual BSD/GPL";

@@ -117,7 +117,7 @@ limit_now(const struct limit_call *c, const struct gg_rate *rate)
 static __always_inline const struct gg_rule *
 limit_rule_get(const struct limit_call *c)
 {
-	const struct gg_limit *limit = bpf_map_lookup_elem(&gg_limit, &c->slot);
+	const struct gg_limit *limit = MAP_LOOKUP(&gg_limit, c->slot);
 
 	if (limit == NULL)
 		return NULL;
@@ -177,17 +177,17 @@ static __always_inline struct gg_source *
 limit_find(const struct limit_call *c)
 {
 	if (c->is6)
-		return bpf_map_lookup_elem(&gg_rl6, &c->key6);
-	return bpf_map_lookup_elem(&gg_rl4, &c->key4);
+		return MAP_LOOKUP(&gg_rl6, c->key6);
+	return MAP_LOOKUP(&gg_rl4, c->key4);
 }
 
 static __always_inline bool
 limit_insert(const struct limit_call *c, const struct gg_source *fresh)
 {
 	if (c->is6)
-		return bpf_map_update_elem(&gg_rl6, &c->key6, fresh,
+		return MAP_UPDATE(&gg_rl6, c->key6, fresh,
 			       BPF_NOEXIST) == 0;
-	return bpf_map_update_elem(&gg_rl4, &c->key4, fresh, BPF_NOEXIST) == 0;
+	return MAP_UPDATE(&gg_rl4, c->key4, fresh, BPF_NOEXIST) == 0;
 }
 
 /* ---- refusing */

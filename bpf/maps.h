@@ -21,6 +21,26 @@
 		__type(value, value_type);                                     \
 	} map_name SEC(".maps")
 
+/*
+ * A lookup whose key stands in what a global function was given a pointer to:
+ * up to Linux 6.1 the verifier takes keys from stack, packet and maps only.
+ */
+#define MAP_LOOKUP(map, key)                                                   \
+	({                                                                     \
+		__typeof__(key) key_ = (key);                                  \
+		bpf_map_lookup_elem(map, &key_);                               \
+	})
+#define MAP_UPDATE(map, key, value, flags)                                     \
+	({                                                                     \
+		__typeof__(key) key_ = (key);                                  \
+		bpf_map_update_elem(map, &key_, value, flags);                 \
+	})
+#define MAP_DELETE(map, key)                                                   \
+	({                                                                     \
+		__typeof__(key) key_ = (key);                                  \
+		bpf_map_delete_elem(map, &key_);                               \
+	})
+
 MAP(gg_cfg, BPF_MAP_TYPE_ARRAY, 1, __u32, struct gg_cfg, 0);
 MAP(gg_vip, BPF_MAP_TYPE_HASH, GG_VIPS_MAX, struct gg_vip_key, struct gg_vip,
 	0);
@@ -78,5 +98,24 @@ MAP(gg_nat6, BPF_MAP_TYPE_LRU_HASH, 65536, struct gg_flow6, struct gg_nat6, 0);
 MAP(gg_fragment, BPF_MAP_TYPE_LRU_HASH, 4096, struct gg_fragment_key,
 	struct gg_fragment, 0);
 MAP(gg_tx, BPF_MAP_TYPE_DEVMAP_HASH, 64, __u32, struct bpf_devmap_val, 0);
+
+/* ---- the program's own: made anew with each load, nobody else's business */
+struct this_cpu {
+	__u64 jiffies;  /* when now_s was asked for */
+	__u32 now_s;    /* CLOCK_MONOTONIC */
+	__u32 guard_s;  /* the second that new_ones counts in */
+	__u32 new_ones; /* connections */
+	__u32 pad;
+};
+
+/* A NAT entry while it is made: too large for the stack beside the rest. */
+struct nat_room {
+	struct gg_flow6 flow;
+	struct gg_nat6 entry;
+	struct gg_vip_key backend, source; /* ends of the way to the backend */
+};
+
+MAP(gg_cpu, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct this_cpu, 0);
+MAP(gg_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct nat_room, 0);
 
 #endif

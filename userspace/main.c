@@ -65,6 +65,7 @@ xdp_command(int argc, char **argv)
 {
 	struct error err = ERROR_INIT;
 	struct settings *settings = NULL;
+	struct fastpath_options fastpath;
 	struct str out;
 	int rc;
 
@@ -80,8 +81,17 @@ xdp_command(int argc, char **argv)
 		return 1;
 	}
 	str_init(&out);
-	rc = fastpath_command(argv[2], argv[3], settings->xdp_pin_path, &out,
-		&err);
+	fastpath = (struct fastpath_options){
+		.pin_path = settings->xdp_pin_path,
+		.object = settings->xdp_object,
+		.sizes = {
+			.sources = settings->xdp_maps.sources,
+			.connections = settings->xdp_maps.connections,
+			.nat = settings->xdp_maps.nat,
+			.fragments = settings->xdp_maps.fragments,
+		},
+	};
+	rc = fastpath_command(argv[2], argv[3], &fastpath, &out, &err);
 	fputs(out.data, stdout);
 	if (rc != 0)
 		fprintf(stderr, "gloo-gateway: %s\n", err.text);

@@ -537,6 +537,58 @@ older_object_open(void)
 	return object;
 }
 
+/* Replaced while packets come: each is counted by the one or the other. */
+static void
+test_an_upgrade_counts_every_packet(void **state)
+{
+	struct bpf_object *object = older_object_open();
+	struct bpf_map *map;
+	struct fastpath *f = open_v0();
+	uint32_t program;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	listen_all(f);
+	bpf_object__for_each_map(map, object)
+	{
+		char path[160];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/maps/%s", pin_path,
+			bpf_map__name(map));
+		fd = bpf_obj_get(path);
+		assert_true(fd >= 0);
+		assert_int_equal(bpf_map__reuse_fd(map, fd), 0);
+		close(fd);
+	}
+	assert_int_equal(bpf_object__load(object), 0);
+	fastpath_close(f, false);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		send_into("v1", UDP_TO, 20 * PACKETS);
+		_exit(0);
+	}
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(bpf_xdp_attach((int)if_nametoindex("v0"),
+					 bpf_program__fd(
+						 bpf_object__find_program_by_name(
+							 object, GG_PROGRAM)),
+					 XDP_FLAGS_DRV_MODE, NULL),
+			0);
+		program = program_on("v0");
+		f = open_v0();
+		assert_int_not_equal(assert_attached(f)->program_id, program);
+		fastpath_close(f, false);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	bpf_object__close(object);
+	f = open_v0();
+	assert_counter(f, "pass_listener", 20 * PACKETS);
+	fastpath_close(f, true);
+}
+
 static void
 test_replaces_an_older_version_below_the_dispatcher(void **state)
 {
@@ -934,14 +986,140 @@ test_object_from_a_file(void **state)
 	fastpath_close(f, true);
 }
 
+static uint32_t
+pinned_entries(const char *name)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t length = sizeof(info);
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/maps/%s", pin_path, name);
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &length), 0);
+	close(fd);
+	return info.max_entries;
+}
+
+static struct fastpath *
+open_sized(const struct fastpath_sizes *sizes)
+{
+	const struct fastpath_interface_option interface = { "v0",
+		FASTPATH_AUTO };
+	const struct fastpath_options options = {
+		.pin_path = pin_path,
+		.sizes = *sizes,
+		.interfaces = &interface,
+		.interface_count = 1,
+	};
+
+	return fastpath_open(&options);
+}
+
+static char *
+sizes_text(const struct fastpath *f)
+{
+	struct str text;
+
+	str_init(&text);
+	fastpath_sizes_explain(f, &text);
+	return str_steal(&text);
+}
+
+static void
+test_sizes(void **state)
+{
+	struct fastpath_sizes sizes = { 2048, 4096, 1024, 8192 };
+	struct fastpath *f = open_sized(&sizes);
+	uint64_t small = fastpath_map_bytes(f);
+	char *text;
+
+	(void)state;
+	assert_attached(f);
+	assert_int_equal(pinned_entries("gg_rl4"), 2048);
+	assert_int_equal(pinned_entries("gg_rl6"), 2048);
+	assert_int_equal(pinned_entries("gg_ct4"), 4096);
+	assert_int_equal(pinned_entries("gg_ct6"), 4096);
+	assert_int_equal(pinned_entries("gg_nat4"), 1024);
+	assert_int_equal(pinned_entries("gg_nat6"), 1024);
+	assert_int_equal(pinned_entries("gg_fragment"), 8192);
+	text = sizes_text(f);
+	assert_string_equal(text, "");
+	free(text);
+	listen_all(f);
+	send_and_count(f, 0);
+	fastpath_close(f, false);
+
+	/* What is there is kept, with what it counted, and said to be. */
+	sizes.sources = 65536;
+	f = open_sized(&sizes);
+	assert_counter(f, "pass_listener", PACKETS);
+	assert_int_equal(pinned_entries("gg_rl4"), 2048);
+	text = sizes_text(f);
+	assert_non_null(strstr(text,
+		"gg_rl4 has 2048 entries (xdp.maps.sources: 65536), gg_rl6"));
+	assert_null(strstr(text, "gg_nat4"));
+	free(text);
+	fastpath_close(f, true);
+
+	f = open_sized(&sizes);
+	assert_int_equal(pinned_entries("gg_rl4"), 65536);
+	assert_true(fastpath_map_bytes(f) > small + (2 << 20));
+	fastpath_close(f, true);
+}
+
+/* More than the kernel makes: it says which map, and the program runs all the
+ * same. */
+static void
+test_sizes_that_the_kernel_refuses(void **state)
+{
+	const struct fastpath_sizes sizes = { .nat = UINT32_MAX };
+	struct fastpath *f = open_sized(&sizes);
+	char *text = sizes_text(f);
+
+	(void)state;
+	assert_attached(f);
+	assert_in_range(pinned_entries("gg_nat4"), 1, 1 << 20);
+	assert_non_null(strstr(text, "xdp.maps.nat: 4294967295"));
+	free(text);
+	listen_all(f);
+	send_and_count(f, 0);
+	fastpath_close(f, true);
+}
+
+/* `ip link` cannot set sizes: as built, whatever the settings say. */
+static void
+test_sizes_of_an_adopted_program(void **state)
+{
+	const struct fastpath_sizes sizes = { .nat = 1024 };
+	struct fastpath *f;
+	char *text;
+
+	(void)state;
+	ip_attach("v0");
+	f = open_sized(&sizes);
+	assert_true(assert_attached(f)->adopted);
+	/* A map that the program does not use went with `ip`. */
+	text = sizes_text(f);
+	if (pinned_entries("gg_nat4") == 1024)
+		assert_null(strstr(text, "gg_nat4"));
+	else
+		assert_non_null(strstr(text,
+			"gg_nat4 has 65536 entries (xdp.maps.nat: 1024)"));
+	free(text);
+	fastpath_close(f, true);
+}
+
 static void
 assert_says(const char *verb, int rc, const char *text)
 {
+	const struct fastpath_options options = { .pin_path = pin_path };
 	struct error err = ERROR_INIT;
 	struct str out;
 
 	str_init(&out);
-	assert_int_equal(fastpath_command(verb, "v0", pin_path, &out, &err),
+	assert_int_equal(fastpath_command(verb, "v0", &options, &out, &err),
 		rc);
 	if (strstr(rc == 0 ? out.data : err.text, text) == NULL)
 		fail_msg("xdp %s: \"%s\" \"%s\"", verb, out.data, err.text);
@@ -1018,6 +1196,7 @@ main(void)
 		LAB(test_follows_an_interface_made_anew),
 		LAB(test_leaves_a_stranger_alone),
 		LAB(test_replaces_an_older_version_and_keeps_its_maps),
+		LAB(test_an_upgrade_counts_every_packet),
 		LAB(test_replaces_an_older_version_below_the_dispatcher),
 		LAB(test_replaces_a_version_with_other_maps),
 		LAB(test_pins_of_another_shape_are_replaced),
@@ -1032,6 +1211,9 @@ main(void)
 		LAB(test_raises_sys_admin_only_where_it_must),
 		LAB(test_off),
 		LAB(test_object_from_a_file),
+		LAB(test_sizes),
+		LAB(test_sizes_of_an_adopted_program),
+		LAB(test_sizes_that_the_kernel_refuses),
 		LAB(test_commands),
 	};
 	int rc = world_open(), fd;

@@ -227,15 +227,27 @@ address_put(struct build *b, const struct layer *layer, int family,
 }
 
 static void
+mac_put(struct build *b, const struct layer *layer, const char *name,
+	const char *otherwise, size_t place)
+{
+	unsigned byte[6];
+	const char *text = text_of(layer, name, otherwise);
+
+	if (sscanf(text, "%x:%x:%x:%x:%x:%x", &byte[0], &byte[1], &byte[2],
+		    &byte[3], &byte[4], &byte[5]) != 6)
+		wrong(b, "a wrong link address");
+	for (size_t i = 0; i < 6; i++)
+		put8(b, place + i, byte[i]);
+}
+
+static void
 ethernet_put(struct build *b, const struct layer *layer,
 	const struct layer *next)
 {
-	static const uint8_t to[] = { 2, 0, 0, 0, 0, 2 };
-	static const uint8_t from[] = { 2, 0, 0, 0, 0, 1 };
 	size_t place = grow(b, 14);
 
-	memcpy(at(b, place), to, 6);
-	memcpy(at(b, place + 6), from, 6);
+	mac_put(b, layer, "to", "2:0:0:0:0:2", place);
+	mac_put(b, layer, "from", "2:0:0:0:0:1", place + 6);
 	put16(b, place + 12,
 		hex(layer, "type", next == NULL ? 0x88b5 : type_of(next)));
 }
@@ -303,6 +315,10 @@ extension_put(struct build *b, const struct layer *layer,
 		put8(b, place + 2, 1); /* PadN over the rest */
 		put8(b, place + 3, (unsigned)size - 4);
 	}
+	if (layer->kind == ROUTE && size >= 8) {
+		put8(b, place + 2, 253); /* for experiments */
+		put8(b, place + 3, number(layer, "left", 0));
+	}
 }
 
 static void
@@ -364,6 +380,8 @@ icmp_put(struct build *b, const struct layer *layer)
 
 	put8(b, place, number(layer, "type", layer->kind == ICMP ? 8 : 128));
 	put8(b, place + 1, number(layer, "code", 0));
+	put16(b, place + 4, number(layer, "id", 0));
+	put16(b, place + 6, number(layer, "seq", number(layer, "mtu", 0)));
 }
 
 static void
@@ -446,6 +464,10 @@ layer_finish(struct build *b, const struct layer *layer,
 {
 	size_t length = b->p->length - layer->start, header;
 
+	if (is_set(layer, "quote") && length > 8 + number(layer, "quote", 0)) {
+		length = 8 + number(layer, "quote", 0);
+		b->p->length = layer->start + length;
+	}
 	switch (layer->kind) {
 	case IP4:
 		put16(b, layer->start + 2,

@@ -7,17 +7,19 @@
  * fields. What is not set is filled in so that the frame is right: types,
  * lengths, checksums. What is set stays, right or wrong.
  *
- *   eth    type=HEX
+ *   eth    to=MAC from=MAC type=HEX
  *   vlan   id=N type=HEX tpid=HEX (88a8 for the outer of two)
  *   ip4    from= to= ttl= proto= version= ihl= len= options=BYTES
  *          offset=EIGHTS mf=1 df=1 id=
  *   ip6    from= to= hops= next= version= len=
- *   hop route dest  (extension headers)  len=EIGHTS next= size=BYTES
+ *   hop route dest  (extension headers)  len=EIGHTS next= size=BYTES;
+ *          route: left=SEGMENTS
  *   ah     len= next= size=BYTES
  *   frag   offset=EIGHTS mf=1 next= id=
- *   tcp    from= to= flags=SAFRPU doff= options=BYTES
+ *   tcp    from= to= flags=SAFRPU doff= options=BYTES sum=HEX
  *   udp    from= to= len= sum=HEX
- *   icmp icmp6  type= code=
+ *   icmp icmp6  type= code= id= seq= mtu= sum=HEX
+ *          quote=BYTES: what follows is finished, then cut to so many
  *   raw    proto=N data=BYTES (any other protocol)
  *   data=BYTES after any layer: payload; fill=HEX: its bytes
  *   pad=BYTES: bytes after the packet's end; cut=BYTES: the frame's length

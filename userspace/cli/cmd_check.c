@@ -70,6 +70,13 @@ kernel_print(const struct doc *status)
 		interface_print(doc_at(interfaces, i));
 	if (bytes > 0)
 		printf("  maps: %lld bytes\n", (long long)bytes);
+	if (text_of(kernel, "steering")[0] != '\0')
+		printf("  new connections go to %s\n",
+			text_of(kernel, "steering"));
+	if (text_of(kernel, "migration")[0] != '\0')
+		printf("  a listener that closes hands on what waits in it: "
+		       "%s\n",
+			text_of(kernel, "migration"));
 }
 
 /* ---- areas */

@@ -23,6 +23,8 @@
 #define PREFIXES_MAX       8192 /* half of what the kernel keeps */
 #define MINUTE             60000
 #define BODY_BYTES_MAX     (UINT64_C(1) << 50)
+#define MAP_MIN            1024 /* less evicts what is in use */
+#define MAP_MAX            (1u << 24)
 
 static int
 text_given(const char *text, struct error *err)
@@ -258,10 +260,21 @@ static const struct schema_field dns_fields[] = {
 };
 TABLE(dns);
 
+static const struct schema_word steering_words[] = {
+	{ "auto", SETTINGS_STEERING_AUTO },
+	{ "cpu", SETTINGS_STEERING_CPU },
+	{ "hash", SETTINGS_STEERING_HASH },
+	{ NULL, 0 },
+};
+
 static const struct schema_field proxy_fields[] = {
 	MS("drainTimeout", drain_timeout_ms, 0, 60 * MINUTE, 30000),
 	MS("orphanTimeout", orphan_timeout_ms, 0, 24 * 60 * MINUTE,
 		10 * MINUTE),
+	{ .name = "steering",
+		.type = SCHEMA_WORD,
+		SCHEMA_AT(settings, steering),
+		.words = steering_words },
 	MS("stopDelay", stop_delay_ms, 0, 10 * MINUTE, 0),
 	TEXT("user", proxy_user, user_check, "gloo-gateway-proxy"),
 	NUMBER("workers", workers, 0, WORKERS_MAX, 0),
@@ -313,6 +326,15 @@ static const struct schema interface_schema = {
 	.fields = interface_fields,
 	.size = sizeof(struct settings_interface),
 };
+
+static const struct schema_field maps_fields[] = {
+	NUMBER("connections", xdp_maps.connections, MAP_MIN, MAP_MAX, 65536),
+	NUMBER("fragments", xdp_maps.fragments, MAP_MIN, MAP_MAX, 4096),
+	NUMBER("nat", xdp_maps.nat, MAP_MIN, MAP_MAX, 65536),
+	NUMBER("sources", xdp_maps.sources, MAP_MIN, MAP_MAX, 65536),
+	{ .name = NULL },
+};
+TABLE(maps);
 
 static const struct schema_word stop_words[] = {
 	{ "detach", false },
@@ -405,13 +427,13 @@ static const struct schema_field xdp_fields[] = {
 		SCHEMA_ARRAY_AT(settings, interfaces, interface_count),
 		.max = INTERFACES_MAX,
 		.sub = &interface_schema },
+	GROUP("maps", maps_schema),
 	TEXT("object", xdp_object, text_given, NULL),
 	{ .name = "onStop",
 		.type = SCHEMA_WORD,
 		SCHEMA_AT(settings, xdp_keep),
 		.words = stop_words },
 	TEXT("pinPath", xdp_pin_path, text_given, "/sys/fs/bpf/gloo-gateway"),
-	SCHEMA_NOT_YET("maps"),
 	{ .name = NULL },
 };
 

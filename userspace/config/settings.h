@@ -19,9 +19,19 @@ enum settings_xdp_mode {
 	SETTINGS_XDP_GENERIC,
 };
 
+enum settings_steering { /* which worker gets a new connection */
+	SETTINGS_STEERING_AUTO, /* by CPU where there are queues enough */
+	SETTINGS_STEERING_CPU,
+	SETTINGS_STEERING_HASH,
+};
+
 struct settings_interface {
 	char *name;
 	enum settings_xdp_mode mode;
+};
+
+struct settings_maps { /* entries */
+	uint32_t sources, connections, nat, fragments;
 };
 
 struct settings {
@@ -38,6 +48,7 @@ struct settings {
 	/* proxy: */
 	char *proxy_user;       /* gloo-gateway-proxy */
 	uint32_t workers;       /* 0: one per CPU */
+	enum settings_steering steering;
 	uint64_t orphan_timeout_ms, stop_delay_ms, drain_timeout_ms;
 
 	/* limits: headBytes 61440, targetBytes 8192, fields 100, headTimeout
@@ -62,6 +73,7 @@ struct settings {
 	char *xdp_pin_path;
 	bool xdp_keep; /* onStop: keep */
 	char *xdp_object; /* xdp.object; NULL: the one built into the program */
+	struct settings_maps xdp_maps; /* 65536 each, fragments 4096 */
 	struct settings_interface *interfaces;
 	size_t interface_count;
 

@@ -23,6 +23,7 @@
 #include "control/metrics.h"
 #include "control/relation.h"
 #include "control/status.h"
+#include "control/steering.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
 #include "model/wire.h"
@@ -229,6 +230,19 @@ proxy_print(const struct control *c, struct doc *to)
 }
 
 static void
+steering_print(const struct control *c, struct doc *to)
+{
+	const char *by = steering_migration(c);
+	struct str text;
+
+	str_init(&text);
+	steering_explain(c, &text);
+	doc_set_string(to, "steering", text.data);
+	str_fini(&text);
+	doc_set_string(to, "migration", by == NULL ? "" : by);
+}
+
+static void
 kernel_print(const struct control *c, struct doc *to)
 {
 	struct doc *list = doc_set(to, "interfaces", doc_new_list());
@@ -239,6 +253,7 @@ kernel_print(const struct control *c, struct doc *to)
 		doc_set_string(to, "problem", c->kernel.text);
 	if (c->fastpath == NULL)
 		return;
+	steering_print(c, to);
 	doc_set(to, "mapBytes",
 		doc_new_integer((int64_t)fastpath_map_bytes(c->fastpath)));
 	for (size_t i = 0; i < fastpath_interface_count(c->fastpath); i++) {

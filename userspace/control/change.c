@@ -215,8 +215,10 @@ static void
 gateway_apply(struct control *c, struct object *o, const struct change *change,
 	const struct model_object *old)
 {
-	if (o->slot != 0 && o->slot != change->slot)
+	if (o->slot != 0 && o->slot != change->slot) {
 		slot_retire(c, old->gateway, o->slot);
+		o->slot_before = o->slot;
+	}
 	o->slot = change->slot;
 	c->listeners_stale = true;
 }

@@ -7,10 +7,12 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "control/control.h"
 #include "control/files.h"
 #include "control/generation.h"
 #include "control/status.h"
+#include "control/steering.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
 
@@ -114,12 +116,47 @@ secrets_check(const struct control *c, struct doc *areas)
 }
 
 static void
+maps_check(const struct control *c, const struct area *a)
+{
+	struct str differ;
+
+	say(a->notes, "the maps take %llu bytes",
+		(unsigned long long)fastpath_map_bytes(c->fastpath));
+	str_init(&differ);
+	fastpath_sizes_explain(c->fastpath, &differ);
+	if (differ.length > 0)
+		say(a->warnings, "%s", differ.data);
+	str_fini(&differ);
+}
+
+/* Who gets a new connection. */
+static void
+steering_check(const struct control *c, const struct area *a)
+{
+	struct str text;
+
+	if (c->steering.code != ERROR_NONE)
+		say(a->errors, "additional addresses are not served: %s",
+			c->steering.text);
+	str_init(&text);
+	steering_explain(c, &text);
+	say(a->notes, "new connections go to %s", text.data);
+	str_fini(&text);
+	if (steering_migration(c) == NULL)
+		say(a->warnings,
+			"net.ipv4.tcp_migrate_req is 0: a listener that closes "
+			"resets connections that wait in it: sysctl -w "
+			"net.ipv4.tcp_migrate_req=1");
+}
+
+static void
 kernel_check(const struct control *c, struct doc *areas)
 {
 	struct area a = area_add(areas, "kernel");
 
 	if (c->fastpath == NULL)
 		return;
+	steering_check(c, &a);
 	for (size_t i = 0; i < fastpath_interface_count(c->fastpath); i++) {
 		const struct fastpath_interface *f =
 			fastpath_interface_get(c->fastpath, i);
@@ -141,8 +178,7 @@ kernel_check(const struct control *c, struct doc *areas)
 	if (fastpath_state(c->fastpath) == FASTPATH_OFF)
 		say(a.notes, "off: no interface is configured");
 	else
-		say(a.notes, "the maps take %llu bytes",
-			(unsigned long long)fastpath_map_bytes(c->fastpath));
+		maps_check(c, &a);
 }
 
 struct doc *

@@ -32,6 +32,7 @@
 #include "control/notify.h"
 #include "control/reload.h"
 #include "control/status.h"
+#include "control/steering.h"
 #include "control/supervise.h"
 #include "model/counters.h"
 #include "net/loop.h"
@@ -279,6 +280,8 @@ on_stored(int fd, const char *name, void *arg)
 
 	if (strncmp(name, "listener-", 9) == 0)
 		listeners_give(c->listeners, fd);
+	else if (strcmp(name, STEERING_STORE_NAME) == 0 && c->stored_link < 0)
+		c->stored_link = fd;
 	else
 		close(fd);
 }
@@ -346,6 +349,7 @@ start(struct life *life, struct error *err)
 	c->admin = admin_new(c, err);
 	if (c->admin == NULL)
 		return -1;
+	steering_open(c);
 	kernel_open(c);
 	access_log_open(c);
 	watches_start(life);
@@ -439,6 +443,7 @@ life_end(struct life *life)
 	limits_free(c->limits);
 	if (c->fastpath != NULL)
 		kernel_close(c, c->stopping && !c->settings->xdp_keep);
+	steering_close(c, c->stopping && !c->settings->xdp_keep);
 	access_log_close(c);
 	generations_free(c->generation);
 	listeners_free(c->listeners);
@@ -475,6 +480,7 @@ control_main(const struct control_options *options)
 				    : LOG_LEVEL_INFO);
 	c->options = options;
 	c->access_log = -1;
+	c->stored_link = -1;
 	c->started_ms = clock_monotonic_ms();
 	c->logs = log_ring_new();
 	c->replace = getenv(CONTROL_REPLACE_ENV) != NULL;

@@ -34,6 +34,7 @@ struct loop;
 struct loop_fd;
 struct loop_timer;
 struct resolver;
+struct sockets;
 struct store;
 struct supervisor;
 
@@ -64,7 +65,11 @@ struct control {
 	bool listeners_stale; /* the kernel half has to be told */
 	struct error kernel;  /* why the kernel half does not hold them */
 	struct fastpath *fastpath;
-	struct loop_fd *kernel_watch; /* of local addresses */
+	struct loop_fd *kernel_watch; /* of addresses and interfaces */
+	struct sockets *sockets;      /* which socket gets a connection */
+	struct error steering; /* why additional addresses are not served */
+	int stored_link;       /* from systemd, not looked at yet; or -1 */
+	bool link_is_stored;
 
 	struct generations *generation;
 	struct supervisor *supervisor;

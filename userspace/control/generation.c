@@ -337,30 +337,50 @@ vhosts_collect(struct control *c, struct input *in, uint64_t number)
 }
 
 static void
+listener_add(struct input *in, const struct object *o, uint32_t slot)
+{
+	size_t *list = xcalloc(in->in.vhost_count + 1, sizeof(*list));
+	struct image_build_listener *l = &in->listeners[in->in.listener_count];
+
+	in->lists[in->in.listener_count++] = list;
+	l->slot = slot;
+	l->name = o->label;
+	l->vhosts = list;
+	l->gateway = o->model->gateway;
+	for (size_t k = 0; k < in->in.vhost_count; k++)
+		if (gateway_serves(o->model->gateway, in->owners[k]->ns,
+			    in->owners[k]->name))
+			list[l->vhost_count++] = k;
+}
+
+static bool
+slot_is_collected(const struct input *in, uint32_t slot)
+{
+	for (size_t i = 0; i < in->in.listener_count; i++)
+		if (in->listeners[i].slot == slot)
+			return true;
+	return false;
+}
+
+static void
 listeners_collect(struct control *c, struct input *in)
 {
 	size_t count = objects_count(c->objects, MODEL_GATEWAY);
 
-	in->listeners = xcalloc(count + 1, sizeof(*in->listeners));
-	in->lists = xcalloc(count + 1, sizeof(*in->lists));
+	in->listeners = xcalloc(2 * count + 1, sizeof(*in->listeners));
+	in->lists = xcalloc(2 * count + 1, sizeof(*in->lists));
 	for (size_t i = 0; i < count; i++) {
 		struct object *o = objects_at(c->objects, MODEL_GATEWAY, i);
-		struct image_build_listener *l;
-		size_t *list;
 
-		if (o->model == NULL || o->slot == 0)
-			continue;
-		list = xcalloc(in->in.vhost_count + 1, sizeof(*list));
-		l = &in->listeners[in->in.listener_count];
-		in->lists[in->in.listener_count++] = list;
-		l->slot = o->slot;
-		l->name = o->label;
-		l->vhosts = list;
-		l->gateway = o->model->gateway;
-		for (size_t k = 0; k < in->in.vhost_count; k++)
-			if (gateway_serves(o->model->gateway, in->owners[k]->ns,
-				    in->owners[k]->name))
-				list[l->vhost_count++] = k;
+		if (o->model != NULL && o->slot != 0)
+			listener_add(in, o, o->slot);
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct object *o = objects_at(c->objects, MODEL_GATEWAY, i);
+
+		if (o->model != NULL && o->slot != 0 && o->slot_before != 0 &&
+			!slot_is_collected(in, o->slot_before))
+			listener_add(in, o, o->slot_before);
 	}
 }
 

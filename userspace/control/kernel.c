@@ -1,12 +1,16 @@
 /* Control's dealings with the kernel half. */
 #include "control/kernel.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/kernel_limits.h"
+#include "control/relation.h"
+#include "control/steering.h"
 #include "fastpath/fastpath.h"
 #include "net/loop.h"
 
@@ -33,13 +37,15 @@ interfaces_log(const struct control *c)
 }
 
 static void
-on_addresses(int fd, unsigned what, void *arg)
+on_change(int fd, unsigned what, void *arg)
 {
 	struct control *c = arg;
 
 	(void)fd;
 	(void)what;
 	fastpath_addresses_changed(c->fastpath);
+	if (c->running && !c->stopping)
+		kernel_look(c);
 }
 
 void
@@ -56,6 +62,12 @@ kernel_open(struct control *c)
 	struct fastpath_options options = {
 		.pin_path = s->xdp_pin_path,
 		.object = s->xdp_object,
+		.sizes = {
+			.sources = s->xdp_maps.sources,
+			.connections = s->xdp_maps.connections,
+			.nat = s->xdp_maps.nat,
+			.fragments = s->xdp_maps.fragments,
+		},
 		.interfaces = interfaces,
 		.interface_count = s->interface_count,
 	};
@@ -70,7 +82,7 @@ kernel_open(struct control *c)
 	fd = fastpath_watch_fd(c->fastpath);
 	if (fd >= 0)
 		c->kernel_watch =
-			loop_fd_new(c->loop, fd, LOOP_READ, on_addresses, c);
+			loop_fd_new(c->loop, fd, LOOP_READ, on_change, c);
 	c->listeners_stale = true;
 	interfaces_log(c);
 }
@@ -97,6 +109,7 @@ kernel_look(struct control *c)
 {
 	if (fastpath_repair(c->fastpath))
 		interfaces_log(c);
+	steering_look(c);
 	kernel_tell(c);
 	kernel_blocks_look(c);
 }
@@ -112,25 +125,79 @@ kernel_is_active(const struct control *c)
 	return state == FASTPATH_ATTACHED || state == FASTPATH_PARTIAL;
 }
 
-void
-kernel_tell(struct control *c)
-{
-	struct fastpath_listener set[LISTENERS_MAX];
-	bool failed = c->kernel.code != ERROR_NONE;
-	size_t count = 0;
+struct plan {
+	struct fastpath_listener *list;
+	size_t count;
+};
 
-	if (!c->listeners_stale || c->fastpath == NULL || !c->listening)
-		return;
+static void
+plan_add(struct plan *plan, uint32_t slot, const struct addr *addr)
+{
+	plan->list = xreallocarray(plan->list, plan->count + 1,
+		sizeof(*plan->list));
+	plan->list[plan->count++] =
+		(struct fastpath_listener){ slot, *addr, IPPROTO_TCP };
+}
+
+/* Single addresses only: a prefix has too many for gg_vip. */
+static void
+plan_add_binds(struct plan *plan, const struct object *gateway)
+{
+	const struct model_gateway *g = gateway->model->gateway;
+	struct sockets_bind b;
+
+	for (size_t i = 0; i < g->bind_count; i++) {
+		struct addr addr = { 0 };
+
+		gateway_bind(g, i, &b);
+		memcpy(addr.ip, b.prefix.ip, sizeof(addr.ip));
+		if (b.prefix.bits != 128)
+			continue;
+		for (uint32_t port = b.first_port; port <= b.last_port;
+			port++) {
+			addr.port_be = htons((uint16_t)port);
+			plan_add(plan, gateway->slot, &addr);
+		}
+	}
+}
+
+static struct plan
+plan_make(const struct control *c)
+{
+	struct plan plan = { 0 };
+
 	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
 		const struct listener *l = listeners_get(c->listeners, slot);
 
 		if (l != NULL && l->closing == 0)
-			set[count++] = (struct fastpath_listener){ slot,
-				l->addr, IPPROTO_TCP };
+			plan_add(&plan, slot, &l->addr);
 	}
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+
+		if (o->model != NULL && o->slot != 0)
+			plan_add_binds(&plan, o);
+	}
+	return plan;
+}
+
+void
+kernel_tell(struct control *c)
+{
+	bool failed = c->kernel.code != ERROR_NONE;
+	struct plan plan;
+	int rc;
+
+	if (!c->listeners_stale || c->fastpath == NULL || !c->listening)
+		return;
+	steering_tell(c);
+	plan = plan_make(c);
 	c->kernel = (struct error)ERROR_INIT;
-	if (fastpath_listeners_set(c->fastpath, set, count, &c->kernel) == 0 &&
-		kernel_limits_tell(c, &c->kernel) == 0) {
+	rc = fastpath_listeners_set(
+		c->fastpath, plan.list, plan.count, &c->kernel);
+	free(plan.list);
+	if (rc == 0 && kernel_limits_tell(c, &c->kernel) == 0) {
 		c->listeners_stale = false;
 		return;
 	}

@@ -13,9 +13,11 @@
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/limits.h"
+#include "control/relation.h"
 #include "control/status.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
+#include "fastpath/sockets.h"
 #include "model/counters.h"
 #include "version.h"
 
@@ -156,6 +158,43 @@ listeners_print(const struct control *c, struct str *out)
 		}
 	}
 	free(rows);
+}
+
+/* What was brought to listeners from their additional addresses. */
+static void
+binds_print(const struct control *c, struct str *out)
+{
+	static const char *const results[] = { "steered", "no_socket" };
+	uint64_t counts[2];
+
+	head(out, "listener_additional_connections", "counter",
+		"connection requests to additionalAddresses");
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+		size_t binds = o->slot == 0 || o->model == NULL
+				       ? 0
+				       : o->model->gateway->bind_count;
+
+		for (size_t k = 0; k < 2 * binds; k++) {
+			const struct model_gateway *g = o->model->gateway;
+			struct sockets_bind b;
+
+			gateway_bind(g, k / 2, &b);
+			sockets_bind_count(
+				c->sockets, &b, &counts[0], &counts[1]);
+			str_puts(
+				out, PREFIX "listener_additional_connections{");
+			metrics_label(out, "listener", o->label);
+			str_putc(out, ',');
+			metrics_label(out, "address", g->binds[k / 2].address);
+			str_printf(out, ",port=\"%u", b.first_port);
+			if (b.last_port != b.first_port)
+				str_printf(out, "-%u", b.last_port);
+			str_printf(out, "\",result=\"%s\"} %" PRIu64 "\n",
+				results[k % 2], counts[k % 2]);
+		}
+	}
 }
 
 /* A number of struct health_counts. */
@@ -378,6 +417,7 @@ metrics_prometheus(const struct control *c, struct str *out)
 		box.regex_limited);
 	objects_print(c, out);
 	listeners_print(c, out);
+	binds_print(c, out);
 	upstreams_print(c, out);
 	limits_metrics(c, out);
 	blocks_metrics(c->blocks, out);

@@ -43,6 +43,9 @@ struct object {
 	struct discovery *discovery;
 
 	uint32_t slot; /* of a gateway; 0: not listening */
+	/* Before it moved: connections that came there are served on, as long
+	 * as no other gateway has that slot. */
+	uint32_t slot_before;
 };
 
 struct objects;

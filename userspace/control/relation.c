@@ -7,8 +7,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/table.h"
+#include "bpf/contract.h"
 
 #define USERS_NAMED 5
+/* Each listener may need one more for its own address. */
+#define BINDS_POSSIBLE (GG_BINDS_MAX - GG_LISTENERS_MAX)
 
 bool
 gateway_serves(const struct model_gateway *g, const char *ns, const char *name)
@@ -26,6 +29,16 @@ void
 gateway_addr(const struct model_gateway *g, struct addr *out)
 {
 	addr_parse_ip(g->bind_address, g->bind_port, out);
+}
+
+void
+gateway_bind(const struct model_gateway *g, size_t i, struct sockets_bind *out)
+{
+	const struct model_bind *b = &g->binds[i];
+
+	addr_prefix_parse(b->address, &out->prefix, NULL);
+	out->first_port = b->port != 0 ? b->port : g->bind_port;
+	out->last_port = b->end_port != 0 ? b->end_port : out->first_port;
 }
 
 char *
@@ -130,6 +143,85 @@ addresses_meet(const struct addr *a, const struct addr *b)
 	return addr_is_any(b) && (!addr_is_v4(b) || addr_is_v4(a));
 }
 
+/* Of one prefix both would be the only one. Another's own address, and longer
+ * prefixes, are more exact and win. */
+static const struct sockets_bind *
+binds_meet(const struct model_gateway *a, const struct model_gateway *b,
+	struct sockets_bind *out)
+{
+	struct sockets_bind other;
+	struct addr addr;
+
+	for (size_t i = 0; i < a->bind_count; i++) {
+		gateway_bind(a, i, out);
+		gateway_addr(b, &addr);
+		if (out->prefix.bits == 128 &&
+			memcmp(out->prefix.ip, addr.ip, sizeof(addr.ip)) == 0 &&
+			out->first_port <= addr_port(&addr) &&
+			out->last_port >= addr_port(&addr))
+			return out;
+		for (size_t k = 0; k < b->bind_count; k++) {
+			gateway_bind(b, k, &other);
+			if (out->prefix.bits == other.prefix.bits &&
+				memcmp(out->prefix.ip, other.prefix.ip,
+					sizeof(other.prefix.ip)) == 0 &&
+				out->first_port <= other.last_port &&
+				out->last_port >= other.first_port)
+				return out;
+		}
+	}
+	return NULL;
+}
+
+static size_t
+bind_ports(const struct model_gateway *g)
+{
+	struct sockets_bind b;
+	size_t sum = 0;
+
+	for (size_t i = 0; i < g->bind_count; i++) {
+		gateway_bind(g, i, &b);
+		sum += (size_t)(b.last_port - b.first_port) + 1;
+	}
+	return sum;
+}
+
+static int
+gateway_binds_check(const struct objects *objects,
+	const struct model_object *m, struct error *err)
+{
+	const struct model_gateway *g = m->gateway;
+	size_t sum = bind_ports(g);
+	struct sockets_bind met;
+
+	for (size_t i = 0; i < objects_count(objects, MODEL_GATEWAY); i++) {
+		const struct model_object *other =
+			model_at(objects, MODEL_GATEWAY, i, m);
+		char text[ADDR_TEXT_MAX];
+		struct addr at = { 0 };
+
+		if (other == NULL)
+			continue;
+		sum += bind_ports(other->gateway);
+		if (binds_meet(g, other->gateway, &met) == NULL &&
+			binds_meet(other->gateway, g, &met) == NULL)
+			continue;
+		memcpy(at.ip, met.prefix.ip, sizeof(at.ip));
+		return error_set(err, ERROR_CONFIG,
+			"additionalAddresses: %s, ports %u to %u: the gateway "
+			"%s.%s listens there already",
+			addr_format_ip(&at, text), met.first_port,
+			met.last_port, other->meta->ns, other->meta->name);
+	}
+	if (g->bind_count > 0 && sum > BINDS_POSSIBLE)
+		return error_set(err, ERROR_LIMIT,
+			"additionalAddresses: of all gateways, each address "
+			"with each of its ports, that would be %zu; at most %d "
+			"are possible",
+			sum, BINDS_POSSIBLE);
+	return 0;
+}
+
 static int
 gateway_addr_check(const struct objects *objects, const struct model_object *m,
 	struct error *err)
@@ -161,7 +253,8 @@ relation_check(const struct objects *objects, const struct model_object *m,
 {
 	switch (m->type) {
 	case MODEL_GATEWAY:
-		if (gateway_addr_check(objects, m, err) != 0)
+		if (gateway_addr_check(objects, m, err) != 0 ||
+			gateway_binds_check(objects, m, err) != 0)
 			return -1;
 		return gateway_domains_check(objects, m->gateway, m, err);
 	case MODEL_VIRTUAL_SERVICE:

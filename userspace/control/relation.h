@@ -8,10 +8,14 @@
 #include "base/addr.h"
 #include "base/error.h"
 #include "control/object.h"
+#include "fastpath/sockets.h"
 
 bool gateway_serves(
 	const struct model_gateway *g, const char *ns, const char *name);
 void gateway_addr(const struct model_gateway *g, struct addr *out);
+/* The i-th of its additionalAddresses. */
+void gateway_bind(
+	const struct model_gateway *g, size_t i, struct sockets_bind *out);
 /* The key of its slot: gateway and address. The caller frees. */
 char *gateway_slot_key(const struct model_gateway *g);
 

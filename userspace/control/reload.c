@@ -13,6 +13,7 @@
 #include "control/generation.h"
 #include "control/kernel.h"
 #include "control/notify.h"
+#include "control/steering.h"
 #include "control/supervise.h"
 
 /* ---- the binary */
@@ -90,6 +91,17 @@ lasting_keep(struct settings *now, struct settings *old)
 	}
 }
 
+/* Maps that exist keep their size. */
+static void
+maps_note(const struct settings *now, const struct settings *old)
+{
+	if (now->interface_count > 0 && old->interface_count > 0 &&
+		memcmp(&now->xdp_maps, &old->xdp_maps,
+			sizeof(now->xdp_maps)) != 0)
+		log_warn("settings: xdp.maps takes effect when the maps are "
+			 "made anew, after a stop with xdp.onStop: detach");
+}
+
 static bool
 has_interface(const struct settings *s, const struct settings_interface *i,
 	bool mode_too)
@@ -108,12 +120,15 @@ kernel_apply(struct control *c, const struct settings *old)
 		     text_differs(now->xdp_object, old->xdp_object);
 	bool gone = false, come = false;
 
+	maps_note(now, old);
 	for (size_t i = 0; i < old->interface_count; i++)
 		gone |= !has_interface(now, &old->interfaces[i], false);
 	for (size_t i = 0; i < now->interface_count; i++)
 		come |= !has_interface(old, &now->interfaces[i], true);
 	if (!moved && !gone && !come)
 		return;
+	if (text_differs(now->xdp_pin_path, old->xdp_pin_path))
+		steering_move(c);
 	kernel_reopen(c, moved || gone);
 	log_info("settings: the interfaces of XDP changed");
 }
@@ -136,6 +151,8 @@ settings_apply(struct control *c, struct settings *old)
 	supervisor_send_log_level(c->supervisor);
 	supervisor_send_settings(c->supervisor);
 	access_log_open(c);
+	if (now->steering != old->steering)
+		c->listeners_stale = true;
 	kernel_apply(c, old);
 	if (prefixes_differ(now->allow, now->allow_count, old->allow,
 		    old->allow_count) ||

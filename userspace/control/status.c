@@ -151,10 +151,11 @@ upstream_warn(struct str *to, const struct object *o)
 }
 
 static void
-gateway_warn(struct str *to, const struct control *c, const struct object *o)
+gateway_warn(
+	struct str *to, const struct control *c, const struct object *o)
 {
 	enum fastpath_state state;
-	char *interfaces;
+	char *interfaces, text[640];
 
 	if (kernel_limits_wanted(&o->model->gateway->limits) &&
 		(c->fastpath != NULL || c->settings->interface_count == 0) &&
@@ -165,6 +166,13 @@ gateway_warn(struct str *to, const struct control *c, const struct object *o)
 				  "enforced: xdp.interfaces lists no interface"
 				: "its rateLimits of stage kernel are not "
 				  "enforced");
+	if (o->model->gateway->bind_count > 0 &&
+		c->steering.code != ERROR_NONE) {
+		snprintf(text, sizeof(text),
+			"additionalAddresses are not served: %s",
+			c->steering.text);
+		reason_add(to, text);
+	}
 	if (c->fastpath == NULL)
 		return;
 	state = fastpath_state(c->fastpath);

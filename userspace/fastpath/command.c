@@ -29,13 +29,15 @@ attached_print(const char *device, const struct attached *a, struct str *out)
 }
 
 static int
-command_attach(const char *device, unsigned ifindex, const char *pin_path,
-	struct str *out, struct error *err)
+command_attach(const char *device, unsigned ifindex,
+	const struct fastpath_options *with, struct str *out, struct error *err)
 {
 	const struct fastpath_interface_option wanted = { device,
 		FASTPATH_AUTO };
 	const struct fastpath_options options = {
-		.pin_path = pin_path,
+		.pin_path = with->pin_path,
+		.object = with->object,
+		.sizes = with->sizes,
 		.interfaces = &wanted,
 		.interface_count = 1,
 	};
@@ -90,8 +92,8 @@ pins_tidy(const char *pin_path)
 }
 
 static int
-command_detach(const char *device, unsigned ifindex, const char *pin_path,
-	struct str *out, struct error *err)
+command_detach(const char *device, unsigned ifindex,
+	const struct fastpath_options *with, struct str *out, struct error *err)
 {
 	struct attached now;
 
@@ -107,14 +109,14 @@ command_detach(const char *device, unsigned ifindex, const char *pin_path,
 			device, now.name, now.id);
 	if (attached_detach(&now, ifindex, err) != 0)
 		return error_prefix(err, "%s", device);
-	pins_tidy(pin_path);
+	pins_tidy(with->pin_path);
 	str_printf(out, "%s: detached\n", device);
 	return 0;
 }
 
 static int
-command_status(const char *device, unsigned ifindex, const char *pin_path,
-	struct str *out, struct error *err)
+command_status(const char *device, unsigned ifindex,
+	const struct fastpath_options *with, struct str *out, struct error *err)
 {
 	struct maps pinned, used;
 	struct attached now;
@@ -137,10 +139,10 @@ command_status(const char *device, unsigned ifindex, const char *pin_path,
 		return error_prefix(err, "%s", device);
 	for (int i = 0; i < MAP_COUNT; i++)
 		str_printf(out, "  map %s, id %u\n", map_names[i], used.id[i]);
-	if (maps_open_pinned(&pinned, pin_path, NULL) == 0) {
+	if (maps_open_pinned(&pinned, with->pin_path, NULL) == 0) {
 		if (maps_equal(&pinned, &used))
 			str_printf(out, "  pinned in %s/" PINS_MAPS "\n",
-				pin_path);
+				with->pin_path);
 		maps_close(&pinned);
 	}
 	maps_close(&used);
@@ -148,14 +150,15 @@ command_status(const char *device, unsigned ifindex, const char *pin_path,
 }
 
 int
-fastpath_command(const char *verb, const char *device, const char *pin_path,
-	struct str *out, struct error *err)
+fastpath_command(const char *verb, const char *device,
+	const struct fastpath_options *options, struct str *out,
+	struct error *err)
 {
 	static const struct {
 		const char *verb;
 		int (*run)(const char *device, unsigned ifindex,
-			const char *pin_path, struct str *out,
-			struct error *err);
+			const struct fastpath_options *with,
+			struct str *out, struct error *err);
 	} commands[] = {
 		{ "attach", command_attach },
 		{ "detach", command_detach },
@@ -174,7 +177,7 @@ fastpath_command(const char *verb, const char *device, const char *pin_path,
 				"there is no interface %s", device);
 		library_log_open();
 		raised = privilege_raise();
-		rc = commands[i].run(device, ifindex, pin_path, out, err);
+		rc = commands[i].run(device, ifindex, options, out, err);
 		privilege_lower(raised);
 		return rc;
 	}

@@ -66,7 +66,8 @@ int
 dispatcher_attach(const char *object, const struct maps *maps,
 	unsigned ifindex, enum fastpath_mode mode, struct error *err)
 {
-	struct bpf_object *opened = program_object_open(object, maps, err);
+	struct bpf_object *opened =
+		program_object_open(object, maps, NULL, err);
 	struct xdp_program *program = NULL;
 	long rc = -1;
 

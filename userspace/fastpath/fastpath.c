@@ -45,7 +45,7 @@ own_remember(const struct fastpath *f, unsigned ifindex, uint32_t program_id)
 	if (fd < 0)
 		return;
 	own_pin_name(name, ifindex);
-	if (pins_prepare(f->pin_path, &err) != 0 ||
+	if (pins_prepare(f->pin_path, PINS_PROGRAMS, &err) != 0 ||
 		pins_set(f->pin_path, PINS_PROGRAMS, name, fd, &err) != 0)
 		log_debug("fastpath: the program is not pinned: %s", err.text);
 	close(fd);
@@ -297,7 +297,7 @@ fastpath_open(const struct fastpath_options *options)
 	library_log_open();
 	raised = privilege_raise();
 	f->dispatcher = dispatcher_is_possible();
-	sets_open(&f->sets, f->pin_path, f->object);
+	sets_open(&f->sets, f->pin_path, f->object, &options->sizes);
 	interfaces_adopt(f);
 	for (size_t n = 0; n < f->interface_count; n++)
 		interface_ensure(f, &f->interfaces[n]);
@@ -529,4 +529,21 @@ fastpath_map_bytes(const struct fastpath *f)
 	for (size_t i = 0; i < f->sets.count; i++)
 		sum += maps_bytes(&f->sets.list[i].maps);
 	return sum;
+}
+
+void
+fastpath_sizes_explain(const struct fastpath *f, struct str *out)
+{
+	struct str differ;
+
+	str_init(&differ);
+	for (size_t i = 0; i < f->sets.count; i++)
+		maps_sizes_explain(&f->sets.list[i].maps, &f->sets.sizes,
+			&differ);
+	if (differ.length > 0)
+		str_printf(out,
+			"%s: maps keep the size that they were made with; after "
+			"a stop with xdp.onStop: detach they are made anew",
+			differ.data);
+	str_fini(&differ);
 }

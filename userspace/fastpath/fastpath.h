@@ -40,9 +40,19 @@ struct fastpath_interface {
 	char problem[256]; /* why not attached, or empty */
 };
 
+/* Entries of the tables that grow with the clients; 0: as the object has it.
+ * Maps that are found keep the size that they have. */
+struct fastpath_sizes {
+	uint32_t sources;     /* gg_rl4 and gg_rl6 each */
+	uint32_t connections; /* gg_ct4 and gg_ct6 each */
+	uint32_t nat;         /* gg_nat4 and gg_nat6 each */
+	uint32_t fragments;   /* gg_fragment */
+};
+
 struct fastpath_options {
 	const char *pin_path;
 	const char *object; /* NULL: the object built into the program */
+	struct fastpath_sizes sizes;
 	const struct fastpath_interface_option {
 		const char *name;
 		enum fastpath_mode mode;
@@ -74,8 +84,9 @@ struct fastpath_listener {
  * the kernel holds it (or there is no kernel half); -1 and err else. */
 int fastpath_listeners_set(struct fastpath *f,
 	const struct fastpath_listener *set, size_t count, struct error *err);
-/* Readable when local addresses changed (rtnetlink), then call
- * fastpath_addresses_changed(); -1 when there is nothing to watch. */
+/* Readable when local addresses or an interface changed (rtnetlink), its XDP
+ * program among that: then call fastpath_addresses_changed() and
+ * fastpath_repair(). -1 when there is nothing to watch. */
 int fastpath_watch_fd(const struct fastpath *f);
 void fastpath_addresses_changed(struct fastpath *f);
 
@@ -90,10 +101,15 @@ int fastpath_notes(const struct fastpath *f, uint32_t slot, fastpath_note_f *cb,
 	void *arg);
 /* Bytes of memory the maps take (for `check`). */
 uint64_t fastpath_map_bytes(const struct fastpath *f);
+/* Adds a sentence about maps whose size is not the one asked for; nothing when
+ * there are none. */
+void fastpath_sizes_explain(const struct fastpath *f, struct str *out);
 
-/* One-shot commands of `gloo-gateway xdp attach|detach|status DEV`. Text for
- * the operator goes to out. */
+/* One-shot commands of `gloo-gateway xdp attach|detach|status DEV`; the
+ * interfaces of the options are not looked at. Text for the operator goes to
+ * out. */
 int fastpath_command(const char *verb, const char *device,
-	const char *pin_path, struct str *out, struct error *err);
+	const struct fastpath_options *options, struct str *out,
+	struct error *err);
 
 #endif

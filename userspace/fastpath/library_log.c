@@ -2,6 +2,7 @@
 #include "fastpath/library_log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,15 +13,32 @@
 
 static char kernel_message[160];
 
+/* The lines that say why, and where in them that begins. */
+static const struct {
+	const char *mark;
+	bool whole; /* what stands before the mark belongs to it */
+} reasons[] = {
+	{ "Kernel error message: ", false },
+	{ ": failed to create: ", true },
+};
+
 static void
 line_log(const char *line)
 {
-	static const char mark[] = "Kernel error message: ";
-	const char *message = strstr(line, mark);
+	static const char library[] = "libbpf: ";
+	const char *at;
 
-	if (message != NULL)
-		snprintf(kernel_message, sizeof(kernel_message), "%s",
-			message + sizeof(mark) - 1);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		at = strstr(line, reasons[i].mark);
+		if (at == NULL)
+			continue;
+		at += strlen(reasons[i].mark);
+		if (reasons[i].whole)
+			at = line;
+		if (strncmp(at, library, sizeof(library) - 1) == 0)
+			at += sizeof(library) - 1;
+		snprintf(kernel_message, sizeof(kernel_message), "%s", at);
+	}
 	log_debug("fastpath: %s", line);
 }
 

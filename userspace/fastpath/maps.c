@@ -2,6 +2,8 @@
 #include "fastpath/maps.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,4 +330,67 @@ maps_bytes(const struct maps *m)
 			sum += map_bytes(m->fd[i]);
 	}
 	return sum;
+}
+
+/* ---- sizes */
+
+/* Which of the sizes a map has; the others have the size of the contract. */
+static const struct {
+	enum map_kind kind;
+	const char *key; /* of the settings */
+	size_t offset;
+} sized[] = {
+#define SIZED(kind, member)                                                    \
+	{                                                                      \
+		kind, #member, offsetof(struct fastpath_sizes, member)         \
+	}
+	SIZED(MAP_RL4, sources),
+	SIZED(MAP_RL6, sources),
+	SIZED(MAP_CT4, connections),
+	SIZED(MAP_CT6, connections),
+	SIZED(MAP_NAT4, nat),
+	SIZED(MAP_NAT6, nat),
+	SIZED(MAP_FRAGMENT, fragments),
+#undef SIZED
+};
+
+#define SIZED_COUNT (sizeof(sized) / sizeof(sized[0]))
+
+static uint32_t
+size_at(const struct fastpath_sizes *sizes, size_t i)
+{
+	uint32_t size;
+
+	memcpy(&size, (const char *)sizes + sized[i].offset, sizeof(size));
+	return size;
+}
+
+uint32_t
+maps_size_wanted(const struct fastpath_sizes *sizes, enum map_kind kind)
+{
+	for (size_t i = 0; i < SIZED_COUNT; i++) {
+		if (sized[i].kind == kind)
+			return size_at(sizes, i);
+	}
+	return 0;
+}
+
+void
+maps_sizes_explain(const struct maps *m, const struct fastpath_sizes *sizes,
+	struct str *out)
+{
+	for (size_t i = 0; i < SIZED_COUNT; i++) {
+		struct bpf_map_info info = { 0 };
+		uint32_t length = sizeof(info), wanted = size_at(sizes, i);
+		int fd = m->fd[sized[i].kind];
+
+		if (wanted == 0 || fd < 0 ||
+			bpf_obj_get_info_by_fd(fd, &info, &length) != 0 ||
+			info.max_entries == wanted)
+			continue;
+		str_printf(out,
+			"%s%s has %u entries (xdp.maps.%s: %" PRIu32 ")",
+			out->length > 0 ? ", " : "", map_names[sized[i].kind],
+			info.max_entries, sized[i].key, wanted);
+	}
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "bpf/contract.h"
+#include "fastpath/fastpath.h"
 
 enum map_kind {
 	MAP_CFG,
@@ -67,5 +68,11 @@ uint32_t maps_kernel_hz(void);
 int maps_count(const struct maps *m, uint32_t slot, struct gg_counters *sum);
 /* Bytes of kernel memory. */
 uint64_t maps_bytes(const struct maps *m);
+/* Entries that the sizes ask for; 0: none in particular. */
+uint32_t maps_size_wanted(const struct fastpath_sizes *sizes,
+	enum map_kind kind);
+/* Adds to out, separated by commas, each map that has another size. */
+void maps_sizes_explain(const struct maps *m,
+	const struct fastpath_sizes *sizes, struct str *out);
 
 #endif

@@ -48,9 +48,8 @@ filesystem_of(const char *path, struct statfs *fs)
 }
 
 int
-pins_prepare(const char *pin_path, struct error *err)
+pins_prepare(const char *pin_path, const char *folder, struct error *err)
 {
-	static const char *const folders[] = { PINS_MAPS, PINS_PROGRAMS };
 	char path[PATH_MAX];
 	struct statfs fs;
 
@@ -63,14 +62,9 @@ pins_prepare(const char *pin_path, struct error *err)
 			"%s is not on a bpffs; mount bpffs: "
 			"mount -t bpf bpf /sys/fs/bpf",
 			pin_path);
-	for (size_t i = 0; i < 2; i++) {
-		if (pin_name(path, pin_path, folders[i], NULL) != 0)
-			return error_set(err, ERROR_CONFIG,
-				"the pin path is too long");
-		if (file_make_folders(path, 0700, err) != 0)
-			return -1;
-	}
-	return 0;
+	if (pin_name(path, pin_path, folder, NULL) != 0)
+		return error_set(err, ERROR_CONFIG, "the pin path is too long");
+	return file_make_folders(path, 0700, err);
 }
 
 int
@@ -112,14 +106,18 @@ pins_remove(const char *pin_path, const char *folder, const char *name)
 		unlink(path);
 }
 
-static void
-folder_remove(const char *pin_path, const char *folder)
+void
+pins_remove_folder(const char *pin_path, const char *folder)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
+	struct statfs fs;
 	DIR *dir;
 
-	if (pin_name(path, pin_path, folder, NULL) != 0)
+	/* A pin path set wrongly must not cost anybody's files. */
+	if (pin_path == NULL || statfs(pin_path, &fs) != 0 ||
+		(unsigned long)fs.f_type != BPF_FS_MAGIC ||
+		pin_name(path, pin_path, folder, NULL) != 0)
 		return;
 	dir = opendir(path);
 	if (dir == NULL)
@@ -133,12 +131,6 @@ folder_remove(const char *pin_path, const char *folder)
 void
 pins_remove_all(const char *pin_path)
 {
-	struct statfs fs;
-
-	/* A pin path set wrongly must not cost anybody's files. */
-	if (pin_path == NULL || statfs(pin_path, &fs) != 0 ||
-		(unsigned long)fs.f_type != BPF_FS_MAGIC)
-		return;
-	folder_remove(pin_path, PINS_MAPS);
-	folder_remove(pin_path, PINS_PROGRAMS);
+	pins_remove_folder(pin_path, PINS_MAPS);
+	pins_remove_folder(pin_path, PINS_PROGRAMS);
 }

@@ -10,6 +10,7 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "fastpath/attached.h"
 #include "fastpath/library_log.h"
@@ -43,13 +44,35 @@ refused(struct error *err, int errnum, const char *what)
 	return error_errno(err, errnum, "cannot %s the XDP program", what);
 }
 
+/* One that is open is used again, the others get their size. */
+static int
+map_prepare(struct bpf_object *object, enum map_kind kind,
+	const struct maps *maps, const struct fastpath_sizes *sizes,
+	const char *path, struct error *err)
+{
+	struct bpf_map *map =
+		bpf_object__find_map_by_name(object, map_names[kind]);
+	uint32_t size = sizes == NULL ? 0 : maps_size_wanted(sizes, kind);
+
+	if (map == NULL)
+		return error_set(err, ERROR_CONFIG, "%s has no map %s",
+			object_name(path), map_names[kind]);
+	if (maps->fd[kind] >= 0 && bpf_map__reuse_fd(map, maps->fd[kind]) != 0)
+		return error_errno(err, errno, "cannot use map %s again",
+			map_names[kind]);
+	if (maps->fd[kind] < 0 && size != 0 &&
+		bpf_map__set_max_entries(map, size) != 0)
+		return error_errno(err, errno, "cannot make map %s of %u",
+			map_names[kind], size);
+	return 0;
+}
+
 struct bpf_object *
 program_object_open(const char *path, const struct maps *maps,
-	struct error *err)
+	const struct fastpath_sizes *sizes, struct error *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "gateway");
 	struct bpf_object *object;
-	struct bpf_map *map;
 	const void *built_in;
 	size_t size;
 
@@ -66,23 +89,13 @@ program_object_open(const char *path, const struct maps *maps,
 		return NULL;
 	}
 	for (int i = 0; i < MAP_COUNT; i++) {
-		map = bpf_object__find_map_by_name(object, map_names[i]);
-		if (map == NULL) {
-			error_set(err, ERROR_CONFIG, "%s has no map %s",
-				object_name(path), map_names[i]);
-			goto fail;
-		}
-		if (maps->fd[i] >= 0 &&
-			bpf_map__reuse_fd(map, maps->fd[i]) != 0) {
-			error_errno(err, errno, "cannot use map %s again",
-				map_names[i]);
-			goto fail;
+		if (map_prepare(object, (enum map_kind)i, maps, sizes, path,
+			    err) != 0) {
+			bpf_object__close(object);
+			return NULL;
 		}
 	}
 	return object;
-fail:
-	bpf_object__close(object);
-	return NULL;
 }
 
 static int
@@ -105,14 +118,15 @@ maps_take_new(struct bpf_object *object, struct maps *maps, struct error *err)
 }
 
 struct program *
-program_load(const char *path, struct maps *maps, struct error *err)
+program_load(const char *path, struct maps *maps,
+	const struct fastpath_sizes *sizes, struct error *err)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t length = sizeof(info);
 	struct bpf_program *program;
 	struct program *p = xcalloc(1, sizeof(*p));
 
-	p->object = program_object_open(path, maps, err);
+	p->object = program_object_open(path, maps, sizes, err);
 	if (p->object == NULL)
 		goto fail;
 	program = bpf_object__find_program_by_name(p->object, GG_PROGRAM);
@@ -132,6 +146,8 @@ program_load(const char *path, struct maps *maps, struct error *err)
 		goto fail;
 	}
 	memcpy(p->tag, info.tag, sizeof(p->tag));
+	log_debug("fastpath: %s verified id=%u instructions=%u", info.name,
+		info.id, info.verified_insns);
 	if (maps_take_new(p->object, maps, err) != 0)
 		goto fail;
 	return p;

@@ -16,12 +16,14 @@ struct bpf_object;
 struct program;
 
 /* The object (path, or NULL: the one built in), not loaded yet, set to use
- * those of maps that are open. bpf_object__close() is due. */
+ * those of maps that are open and to make the others of these sizes (NULL: as
+ * built). bpf_object__close() is due. */
 struct bpf_object *program_object_open(const char *path,
-	const struct maps *maps, struct error *err);
+	const struct maps *maps, const struct fastpath_sizes *sizes,
+	struct error *err);
 /* Loads; maps that were not open are made and put into *maps. */
 struct program *program_load(const char *path, struct maps *maps,
-	struct error *err);
+	const struct fastpath_sizes *sizes, struct error *err);
 void program_free(struct program *p);
 const uint8_t *program_tag(const struct program *p);
 /* To an interface that has no program; mode is native or generic. */

@@ -28,11 +28,27 @@ set_configure(const struct map_set *set)
 		log_warn("fastpath: %s", err.text);
 }
 
+/* One that was there already. */
+static struct map_set *
+set_adopt(struct sets *s, const struct maps *maps)
+{
+	struct map_set *set = set_add(s, maps);
+	struct str differ;
+
+	set_configure(set);
+	str_init(&differ);
+	maps_sizes_explain(maps, &s->sizes, &differ);
+	if (differ.length > 0)
+		log_info("fastpath: maps that are in use keep their size: %s",
+			differ.data);
+	str_fini(&differ);
+	return set;
+}
+
 struct map_set *
 sets_of_program(struct sets *s, uint32_t program_id)
 {
 	struct error err = ERROR_INIT;
-	struct map_set *set;
 	struct maps maps;
 
 	if (maps_open_program(&maps, program_id, &err) != 0) {
@@ -47,14 +63,13 @@ sets_of_program(struct sets *s, uint32_t program_id)
 			return &s->list[i];
 		}
 	}
-	set = set_add(s, &maps);
-	set_configure(set);
-	return set;
+	return set_adopt(s, &maps);
 }
 
 struct map_set *
 sets_primary(struct sets *s, struct error *err)
 {
+	struct error why = ERROR_INIT;
 	struct program *program;
 	struct map_set *set;
 	struct maps maps;
@@ -62,10 +77,18 @@ sets_primary(struct sets *s, struct error *err)
 	if (s->count > 0)
 		return &s->list[0];
 	maps_init(&maps);
-	program = program_load(s->object, &maps, err);
+	program = program_load(s->object, &maps, &s->sizes, &why);
 	if (program == NULL) {
+		/* Rather small maps than none. */
 		maps_close(&maps);
-		return NULL;
+		program = program_load(s->object, &maps, NULL, err);
+		if (program == NULL) {
+			maps_close(&maps);
+			return NULL;
+		}
+		log_warn("fastpath: the maps are as built, not of the sizes of "
+			 "xdp.maps: %s",
+			why.text);
 	}
 	set = set_add(s, &maps);
 	set->program = program;
@@ -77,22 +100,28 @@ struct program *
 sets_program(const struct sets *s, struct map_set *set, struct error *err)
 {
 	if (set->program == NULL)
-		set->program = program_load(s->object, &set->maps, err);
+		set->program = program_load(s->object, &set->maps, &s->sizes,
+			err);
 	return set->program;
 }
 
 void
-sets_open(struct sets *s, const char *pin_path, const char *object)
+sets_open(struct sets *s, const char *pin_path, const char *object,
+	const struct fastpath_sizes *sizes)
 {
 	struct error err = ERROR_INIT;
 	struct maps maps;
 
-	*s = (struct sets){ .pin_path = pin_path, .object = object };
+	*s = (struct sets){
+		.pin_path = pin_path,
+		.object = object,
+		.sizes = *sizes,
+	};
 	if (maps_open_pinned(&maps, s->pin_path, &err) != 0) {
 		log_debug("fastpath: %s", err.text);
 		return;
 	}
-	set_configure(set_add(s, &maps));
+	set_adopt(s, &maps);
 	s->pinned = true;
 }
 
@@ -103,7 +132,7 @@ sets_pin(struct sets *s)
 
 	if (s->pinned || s->count == 0)
 		return;
-	if (pins_prepare(s->pin_path, &err) == 0 &&
+	if (pins_prepare(s->pin_path, PINS_MAPS, &err) == 0 &&
 		maps_pin(&s->list[0].maps, s->pin_path, &err) == 0) {
 		s->pinned = true;
 		return;

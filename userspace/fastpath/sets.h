@@ -22,13 +22,15 @@ struct map_set {
 
 struct sets {
 	const char *pin_path, *object; /* or NULL */
+	struct fastpath_sizes sizes;
 	struct map_set *list;
 	size_t count;
 	bool pinned, warned;
 };
 
 /* Finds the pinned set. */
-void sets_open(struct sets *s, const char *pin_path, const char *object);
+void sets_open(struct sets *s, const char *pin_path, const char *object,
+	const struct fastpath_sizes *sizes);
 /* The pins stay. */
 void sets_close(struct sets *s);
 /* The set that an attached program uses, known already or new; NULL when its

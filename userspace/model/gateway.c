@@ -1,6 +1,7 @@
 /* The table of a Gateway. */
 #include <stddef.h>
 
+#include "base/addr.h"
 #include "model/model.h"
 #include "model/tables.h"
 
@@ -56,7 +57,90 @@ static const struct schema options_schema = {
 	.check = options_check,
 };
 
+#define BINDS_MAX 256
+
+static int
+prefix_check(const char *text, struct error *err)
+{
+	struct addr_prefix prefix;
+
+	if (addr_prefix_parse(text, &prefix, NULL) == 0)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		"\"%.64s\" is not an address or prefix such as 10.0.0.0/8",
+		text);
+}
+
+static int
+bind_check(void *base, struct error *err)
+{
+	const struct model_bind *b = base;
+
+	if (b->end_port == 0 || (b->port != 0 && b->port <= b->end_port))
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		".endPort: %u is the end of ports that begin with \"port\", "
+		"which is %s",
+		b->end_port, b->port == 0 ? "missing" : "beyond it");
+}
+
+static const struct schema_field bind_fields[] = {
+	{ .name = "address",
+		.type = SCHEMA_STRING,
+		.flags = SCHEMA_REQUIRED,
+		SCHEMA_AT(model_bind, address),
+		.check = prefix_check },
+	{ .name = "endPort",
+		.type = SCHEMA_NUMBER,
+		SCHEMA_AT(model_bind, end_port),
+		.min = 1 },
+	{ .name = "port",
+		.type = SCHEMA_NUMBER,
+		SCHEMA_AT(model_bind, port),
+		.min = 1 },
+	{ .name = NULL },
+};
+
+static const struct schema bind_schema = {
+	.fields = bind_fields,
+	.size = sizeof(struct model_bind),
+	.check = bind_check,
+};
+
+/* A socket of one family takes no connections of the other; "::" takes both. */
+static int
+gateway_check(void *base, struct error *err)
+{
+	const struct model_gateway *g = base;
+	struct addr_prefix prefix;
+	struct addr own, first;
+
+	if (addr_parse_ip(g->bind_address, 0, &own) != 0)
+		return 0;
+	for (size_t i = 0; i < g->bind_count; i++) {
+		if (addr_prefix_parse(g->binds[i].address, &prefix, NULL) != 0)
+			continue;
+		first = (struct addr){ 0 };
+		for (size_t k = 0; k < sizeof(first.ip); k++)
+			first.ip[k] = prefix.ip[k];
+		if (addr_is_v4(&first) == addr_is_v4(&own) ||
+			(addr_is_any(&own) && !addr_is_v4(&own)))
+			continue;
+		return error_set(err, ERROR_CONFIG,
+			".additionalAddresses[%zu].address: a listener on %s "
+			"cannot serve %s; its bindAddress would have to be "
+			"\"::\"",
+			i, g->bind_address, g->binds[i].address);
+	}
+	return 0;
+}
+
 static const struct schema_field gateway_fields[] = {
+	{ .name = "additionalAddresses",
+		.type = SCHEMA_LIST,
+		SCHEMA_ARRAY_AT(model_gateway, binds, bind_count),
+		.max = BINDS_MAX,
+		.sub = &bind_schema },
 	{ .name = "bindAddress",
 		.type = SCHEMA_STRING,
 		SCHEMA_AT(model_gateway, bind_address),
@@ -100,4 +184,5 @@ static const struct schema_field gateway_fields[] = {
 const struct schema model_gateway_schema = {
 	.fields = gateway_fields,
 	.size = sizeof(struct model_gateway),
+	.check = gateway_check,
 };

@@ -190,10 +190,17 @@ struct model_virtual_service {
 	struct model_limits limits;                /* the same */
 };
 
+struct model_bind { /* additionalAddresses[] */
+	char *address; /* an address or a prefix */
+	uint16_t port, end_port; /* 0: not given: bindPort; port alone */
+};
+
 struct model_gateway {
 	struct model_meta meta;
 	char *bind_address; /* "::" by default */
 	uint16_t bind_port; /* 8080 by default */
+	struct model_bind *binds; /* steered to the same listener */
+	size_t bind_count;
 	struct model_ref *virtual_services; /* none: all */
 	size_t virtual_service_count;
 	char **proxy_names;

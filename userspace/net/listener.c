@@ -2,10 +2,13 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define MIGRATE "/proc/sys/net/ipv4/tcp_migrate_req"
 
 static int
 option_set(int fd, int level, int option, int value)
@@ -101,4 +104,31 @@ listener_addr(int fd, struct addr *out)
 	}
 	addr_from_sockaddr(out, (struct sockaddr *)&ss);
 	return 0;
+}
+
+bool
+listener_migrates(void)
+{
+	char value = '0';
+	int fd = open(MIGRATE, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &value, 1) != 1)
+		value = '0';
+	close(fd);
+	return value == '1';
+}
+
+bool
+listener_migrate(void)
+{
+	bool done = listener_migrates();
+	int fd = done ? -1 : open(MIGRATE, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		done = write(fd, "1", 1) == 1;
+		close(fd);
+	}
+	return done;
 }

@@ -5,6 +5,7 @@
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/addr.h"
@@ -16,6 +17,11 @@
  * takes IPv4. The error names the address and, for EADDRINUSE, says so. */
 int listener_open(const struct addr *addr, int *fds, size_t count,
 	struct error *err);
+/* Whether a listening socket that is closed hands what waits in it to others on
+ * its address (net.ipv4.tcp_migrate_req), instead of resetting it. The first
+ * switches that on if it may. */
+bool listener_migrate(void);
+bool listener_migrates(void);
 /* The address a socket listens on. */
 int listener_addr(int fd, struct addr *out);
 

@@ -62,7 +62,7 @@ answer_begin(struct exchange *x, const struct http_head *answer)
 	x->chunked = open_end && !x->version_10;
 	x->until_close = open_end && x->version_10;
 	x->keep = x->client_keeps && x->request_done && !x->until_close &&
-		  !x->worker->draining;
+		  session_stays(x->session);
 	x->upstream_keeps = answer->keep_alive;
 	http_body_init(&x->body, answer->framing, answer->content_length);
 	gather_reset(g);

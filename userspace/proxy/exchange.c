@@ -270,7 +270,7 @@ exchange_reply(struct exchange *x, int status, const char *word,
 	}
 	exchange_link_drop(x);
 	x->reason = word;
-	x->keep = x->client_keeps && !x->worker->draining &&
+	x->keep = x->client_keeps && session_stays(s) &&
 		  (x->request_done || rest_is_small(x));
 	if (reply_send(x, status, location, body) < 0) {
 		exchange_client_gone(x);

@@ -46,6 +46,7 @@ struct listening { /* of a slot; count 0: nothing */
 	struct addr addr;
 	int fds[WIRE_FDS_MAX];
 	size_t count;
+	bool waits; /* for the image that has its slot: nobody accepts yet */
 };
 
 struct proxy {
@@ -209,6 +210,18 @@ listening_mail(struct proxy *p, uint32_t slot)
 	}
 }
 
+/* After an image: what comes is known to it. */
+static void
+listening_begin(struct proxy *p)
+{
+	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++) {
+		if (!p->listening[slot].waits)
+			continue;
+		p->listening[slot].waits = false;
+		listening_mail(p, slot);
+	}
+}
+
 static void
 listening_drop(struct proxy *p, uint32_t slot)
 {
@@ -220,6 +233,7 @@ listening_drop(struct proxy *p, uint32_t slot)
 	for (size_t i = 0; i < l->count; i++)
 		close(l->fds[i]);
 	l->count = 0;
+	l->waits = false;
 	if (p->worker_count > 0)
 		mail_all(p, &mail);
 }
@@ -500,7 +514,7 @@ listener_take(struct proxy *p, const struct wire_message *m, const int *fds,
 		if (copy >= 0)
 			l->fds[l->count++] = copy;
 	}
-	listening_mail(p, slot);
+	l->waits = true;
 }
 
 static void
@@ -569,11 +583,9 @@ image_take(struct proxy *p, const struct wire_message *m, int fd)
 	p->current = g;
 	mail.object = g;
 	mail_all(p, &mail);
-	if (!first)
-		return;
-	for (uint32_t slot = 1; slot < LISTENERS_MAX; slot++)
-		listening_mail(p, slot);
-	threads_start(p);
+	listening_begin(p);
+	if (first)
+		threads_start(p);
 }
 
 static void on_takeover(int fd, unsigned what, void *arg);

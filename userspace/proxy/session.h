@@ -68,6 +68,13 @@ void session_answered(struct session *s, enum session_next next);
 void session_watch_output(struct session *s);
 /* Draining: one that waits for a request is closed soon. */
 void session_drain(struct session *s);
+/* Another request may come on it after this answer. */
+static inline bool
+session_stays(const struct session *s)
+{
+	return !s->worker->draining && !s->worker->left[s->slot];
+}
+
 /* Ends it as it is, an exchange in work included. */
 void session_kill(struct session *s);
 

@@ -493,9 +493,11 @@ on_mail(const struct mail *mail, void *arg)
 			close(mail->fd);
 		else
 			listen_on(w, mail->number, mail->fd);
+		w->left[mail->number] = false;
 		break;
 	case MAIL_DEAF:
 		listen_no_more(w, mail->number);
+		w->left[mail->number] = true;
 		break;
 	case MAIL_DRAIN:
 		drain(w, mail->number);

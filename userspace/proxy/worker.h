@@ -79,6 +79,9 @@ struct worker {
 	struct session *sessions;
 	uint32_t session_count;
 	bool draining, drained;
+	/* By slot: nobody listens there any more, its connections end with
+	 * their next answer. */
+	bool left[LISTENERS_MAX];
 	struct loop_timer *deadline; /* of draining */
 
 	struct worker_later *later, **later_last;

@@ -747,7 +747,9 @@ static const struct {
 				"\"interfaces\":[{\"name\":\"gg0\",\"attached\""
 				":true,\"mode\":\"native\",\"dispatcher\":true,"
 				"\"adopted\":false,\"problem\":\"\"}],"
-				"\"mapBytes\":1048576}}",
+				"\"mapBytes\":1048576,\"steering\":\"a worker "
+				"by hash\",\"migration\":"
+				"\"net.ipv4.tcp_migrate_req\"}}",
 				false },
 			END },
 		CLI_OK,
@@ -755,6 +757,9 @@ static const struct {
 		"Checking kernel... OK\n"
 		"  gg0: native mode, by libxdp's dispatcher\n"
 		"  maps: 1048576 bytes\n"
+		"  new connections go to a worker by hash\n"
+		"  a listener that closes hands on what waits in it: "
+		"net.ipv4.tcp_migrate_req\n"
 		"No problems detected.\n",
 		"", NULL },
 	{ "check: a numbered list of what is wrong", "check", NULL,

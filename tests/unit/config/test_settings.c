@@ -63,6 +63,7 @@ defaults_check(const struct settings *s)
 	assert_int_equal(s->log_level, LOG_LEVEL_INFO);
 	assert_string_equal(s->proxy_user, "gloo-gateway-proxy");
 	assert_int_equal(s->workers, 0);
+	assert_int_equal(s->steering, SETTINGS_STEERING_AUTO);
 	assert_int_equal(s->orphan_timeout_ms, 600000);
 	assert_int_equal(s->stop_delay_ms, 0);
 	assert_int_equal(s->drain_timeout_ms, 30000);
@@ -82,6 +83,10 @@ defaults_check(const struct settings *s)
 	assert_string_equal(s->xdp_pin_path, "/sys/fs/bpf/gloo-gateway");
 	assert_false(s->xdp_keep);
 	assert_null(s->xdp_object);
+	assert_int_equal(s->xdp_maps.sources, 65536);
+	assert_int_equal(s->xdp_maps.connections, 65536);
+	assert_int_equal(s->xdp_maps.nat, 65536);
+	assert_int_equal(s->xdp_maps.fragments, 4096);
 	assert_int_equal(s->interface_count, 0);
 	assert_null(s->access_log);
 }
@@ -165,6 +170,7 @@ test_all(void **state)
 		"admin: {socket: admin.sock, http: \"[::1]:9091\"}\n"
 		"dns: {servers: \"127.0.0.1:5353,10.0.0.1,[::1]:53\"}\n"
 		"proxy: {user: nobody, workers: 4, orphanTimeout: 1m,\n"
+		"  steering: cpu,\n"
 		"  stopDelay: 5s, drainTimeout: 1s}\n"
 		"limits: {headBytes: 4096, targetBytes: 1024, fields: 50,\n"
 		"  connections: 7, headTimeout: 1s, idleTimeout: 2s,\n"
@@ -176,7 +182,8 @@ test_all(void **state)
 		"xdp: {pinPath: /pins, onStop: keep, object: a.bpf.o,\n"
 		"  allowPrefixes: [192.0.2.1], denyPrefixes: [192.0.2.0/24,\n"
 		"  \"2001:db8::/32\"],\n"
-		"  interfaces: [{name: eth0}, {name: v1, mode: native}]}\n"
+		"  interfaces: [{name: eth0}, {name: v1, mode: native}],\n"
+		"  maps: {sources: 1048576, nat: 4096, fragments: 1024}}\n"
 		"accessLog: {path: /var/log/a}\n",
 		&err);
 
@@ -191,6 +198,7 @@ test_all(void **state)
 	assert_string_equal(s->resolvers, "127.0.0.1:5353,10.0.0.1,[::1]:53");
 	assert_string_equal(s->proxy_user, "nobody");
 	assert_int_equal(s->workers, 4);
+	assert_int_equal(s->steering, SETTINGS_STEERING_CPU);
 	assert_int_equal(s->orphan_timeout_ms, 60000);
 	assert_int_equal(s->connections, 7);
 	assert_int_equal(s->connections_per_source, 0);
@@ -207,6 +215,10 @@ test_all(void **state)
 	assert_int_equal(s->deny[0].bits, 120);
 	assert_int_equal(s->deny[1].bits, 32);
 	assert_true(s->xdp_keep);
+	assert_int_equal(s->xdp_maps.sources, 1048576);
+	assert_int_equal(s->xdp_maps.connections, 65536);
+	assert_int_equal(s->xdp_maps.nat, 4096);
+	assert_int_equal(s->xdp_maps.fragments, 1024);
 	assert_int_equal(s->interface_count, 2);
 	assert_string_equal(s->interfaces[0].name, "eth0");
 	assert_int_equal(s->interfaces[0].mode, SETTINGS_XDP_AUTO);
@@ -235,6 +247,9 @@ test_refused(void **state)
 			":2: consul: is not supported yet" },
 		{ "proxy: {workers: 65}\n",
 			":1: proxy.workers: expected 0 to 64, found 65" },
+		{ "proxy: {steering: queue}\n",
+			":1: proxy.steering: expected one of auto, cpu, hash, "
+			"found \"queue\"" },
 		{ "proxy: {workers: two}\n",
 			":1: proxy.workers: expected a number, found a "
 			"string" },
@@ -289,7 +304,19 @@ test_refused(void **state)
 			":1: xdp.onStop: expected one of detach, keep, found "
 			"\"stay\"" },
 		{ "xdp: {maps: {flows: 1}}\n",
-			":1: xdp.maps: is not supported yet" },
+			":1: xdp.maps: unknown key \"flows\"" },
+		{ "xdp: {maps: {sources: 1000}}\n",
+			":1: xdp.maps.sources: expected 1024 to 16777216, "
+			"found 1000" },
+		{ "xdp:\n  maps:\n    nat: 16777217\n",
+			":3: xdp.maps.nat: expected 1024 to 16777216, found "
+			"16777217" },
+		{ "xdp: {maps: {connections: many}}\n",
+			":1: xdp.maps.connections: expected a number, found a "
+			"string" },
+		{ "xdp: {maps: {fragments: -1}}\n",
+			":1: xdp.maps.fragments: expected 1024 to 16777216, "
+			"found -1" },
 		{ "discoveryNamespace: Gloo\n",
 			":1: discoveryNamespace: \"Gloo\" is not a valid name: "
 			"1 to 253 of a-z, 0-9, \"-\" and \".\", beginning and "

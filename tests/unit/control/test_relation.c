@@ -81,6 +81,42 @@ test_check(void **state)
 			GW("new", "::1", "8081",
 				"virtualServices: [ { name: x } ]"),
 			NULL },
+		{ "an additional address of its own",
+			GW("new", "::", "9000",
+				"virtualServices: [ { name: x } ]\n"
+				"additionalAddresses: [ { address: 10.1.0.0/16 "
+				"}, { address: 10.2.0.0/16, port: 86 } ]"),
+			NULL },
+		{ "an additional address that another has",
+			GW("new", "::", "9000",
+				"virtualServices: [ { name: x } ]\n"
+				"additionalAddresses: [ { address: 10.1.0.0/16, "
+				"port: 85, endPort: 90 } ]"),
+			"10.1.0.0, ports 85 to 90: the gateway "
+			"gloo-system.more listens there already" },
+		{ "an additional address on which another listens",
+			GW("new", "::", "9000",
+				"virtualServices: [ { name: x } ]\n"
+				"additionalAddresses: [ { address: 10.3.0.1, "
+				"port: 8082 } ]"),
+			"gloo-system.exact listens there already" },
+		{ "listening on another's additional address",
+			GW("new", "10.1.2.3", "87",
+				"virtualServices: [ { name: x } ]"),
+			"10.1.2.3, ports 87 to 87: the gateway "
+			"gloo-system.more" },
+		{ "a prefix around another's address",
+			GW("new", "::", "9000",
+				"virtualServices: [ { name: x } ]\n"
+				"additionalAddresses: [ { address: 10.3.0.0/24, "
+				"port: 8082 } ]"),
+			NULL },
+		{ "more than fit",
+			GW("new", "::", "9000",
+				"virtualServices: [ { name: x } ]\n"
+				"additionalAddresses: [ { address: 10.5.0.0/16, "
+				"port: 1, endPort: 5000 } ]"),
+			"that would be 5003; at most 4032 are possible" },
 		{ "the gateway itself may stay where it is",
 			GW("main", "::", "8080",
 				"virtualServices: [ { name: a } ]"),
@@ -96,6 +132,13 @@ test_check(void **state)
 			 "virtualServices: [ { name: a }, { name: b }, { name: "
 			 "new } ]"));
 	put(all, GW("other", "0.0.0.0", "8081",
+			 "virtualServices: [ { name: lonely } ]"));
+	put(all, GW("more", "::", "9001",
+			 "virtualServices: [ { name: lonely } ]\n"
+			 "additionalAddresses: [ { address: 10.1.0.0/16, port: "
+			 "85, endPort: 86 }, { address: 10.1.2.3, port: 87 } "
+			 "]"));
+	put(all, GW("exact", "10.3.0.1", "8082",
 			 "virtualServices: [ { name: lonely } ]"));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct model_object *m = read_model(rows[i].text);

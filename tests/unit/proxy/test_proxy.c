@@ -99,6 +99,16 @@ get_and_check(int fd, const char *generation)
 	str_fini(&want);
 }
 
+/* On a connection of its own: the workers have done what was asked before. */
+static void
+get_and_check_once(struct rig *r, const char *generation)
+{
+	int fd = rig_client(r);
+
+	get_and_check(fd, generation);
+	close(fd);
+}
+
 /* ---- images */
 
 static void
@@ -268,6 +278,7 @@ listeners_come_and_go(void **state)
 	struct rig r, other;
 	struct str got;
 	int fds[2], fd;
+	char byte;
 
 	(void)state;
 	str_init(&got);
@@ -280,12 +291,15 @@ listeners_come_and_go(void **state)
 	m.listener.workers = 2;
 	rig_send(&r, &m, fds, 2);
 	rig_send(&r, &m, fds, 2); /* known */
-	rig_image(&r, &route, 1);
 	other = r;
 	other.port = addr_port(&m.listener.addr);
 	fd = rig_client(&other);
-	/* The image has no such listener: no virtual host. */
 	rig_client_send(fd, GET, strlen(GET));
+	/* It waits for an image that may know the listener. */
+	get_and_check_once(&r, "1");
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	rig_image(&r, &route, 1);
+	/* This one does not: no virtual host. */
 	rig_client_read(fd, &got, 22, RIG_WAIT_MS);
 	assert_string_equal(got.data, "HTTP/1.1 404 Not Found");
 	close(fd);

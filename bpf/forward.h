@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * To a backend without a table of connections: modes dsr-l2 (link addresses
+ * alone change) and route (the destination changes, and the source of what
+ * comes back).
+ */
+#ifndef BPF_FORWARD_H
+#define BPF_FORWARD_H
+
+#include "bpf/connection.h"
+
+static __always_inline void
+ends_set_from(struct rewrite_ends *ends, const __u8 *ip, __be16 port_be)
+{
+	address_copy(ends->from, ip);
+	ends->from_port_be = port_be;
+}
+
+static __always_inline void
+ends_set_to(struct rewrite_ends *ends, const __u8 *ip, __be16 port_be)
+{
+	address_copy(ends->to, ip);
+	ends->to_port_be = port_be;
+}
+
+/* The backend, if this service may send a packet there now; else *reason. */
+static __always_inline const struct gg_backend *
+backend_find(const struct packet *p, __u32 index, enum gg_reason *reason)
+{
+	const struct gg_backend *b = bpf_map_lookup_elem(&gg_backend, &index);
+
+	*reason = GG_REASON_drop_no_backend;
+	if (index == 0 || b == NULL || b->slot != p->slot)
+		return NULL;
+	*reason = GG_REASON_drop_no_neighbour;
+	return b->ifindex == 0 ? NULL : b;
+}
+
+/* The answer to the sender is then for the program to make. */
+static __always_inline bool
+backend_is_too_small(struct packet *p, const struct gg_backend *b)
+{
+	p->mtu = b->mtu;
+	return b->mtu != 0 && p->at.length > b->mtu;
+}
+
+/* To b with both ends as said (NULL: as they are), counted as its packet. */
+static __always_inline enum gg_reason
+backend_send(struct xdp_md *ctx, struct packet *p, __u32 index,
+	const struct gg_backend *b, const struct rewrite_ends *ends)
+{
+	bool new = p->at.tcp_request;
+	enum gg_reason reason;
+
+	if (!packet_change(ctx, p, ends))
+		return GG_REASON_drop_malformed;
+	reason = packet_send(ctx, p, b->ifindex, b->to_mac, b->from_mac,
+		new ? GG_REASON_forward_syn : GG_REASON_forward);
+	if (reason == GG_REASON_forward && p->at.fragment == PARSE_LATER)
+		reason = GG_REASON_forward_fragment;
+	if (reason != GG_REASON_drop_no_neighbour)
+		count_hit(index, p->bytes, new);
+	return reason;
+}
+
+/* Returns an enum gg_reason, as do all such functions. */
+__attribute__((noinline)) int
+forward(struct xdp_md *ctx, struct packet *p)
+{
+	const struct gg_backend *b;
+	struct rewrite_ends ends;
+	enum gg_reason reason;
+	__u32 index;
+
+	if (p == NULL)
+		return GG_REASON_drop_malformed;
+	index = connection_backend(p, &p->at.from, &p->at.to,
+		steer_kind_of(&p->at), true);
+	b = backend_find(p, index, &reason);
+	if (b == NULL)
+		return reason;
+	if (backend_is_too_small(p, b))
+		return GG_REASON_answer_too_big;
+	if (p->mode == GG_MODE_DSR_L2)
+		return backend_send(ctx, p, index, b, NULL);
+	if (p->at.bound || address_is4(b->ip) != packet_is4(p))
+		return GG_REASON_drop_malformed;
+	ends_set_from(&ends, p->at.from.ip, p->at.from.port_be);
+	ends_set_to(&ends, b->ip, b->port_be);
+	return backend_send(ctx, p, index, b, &ends);
+}
+
+static __always_inline bool
+addresses_equal(const __u8 *a, const __u8 *b)
+{
+	return address_get(a, 0) == address_get(b, 0) &&
+		address_get(a, 1) == address_get(b, 1) &&
+		address_get(a, 2) == address_get(b, 2) &&
+		address_get(a, 3) == address_get(b, 3);
+}
+
+/* On from a backend to its client, whose next hop is known or is found by the
+ * box's stack. */
+static __always_inline enum gg_reason
+route_send_back(struct xdp_md *ctx, struct packet *p,
+	const struct gg_reverse *reverse, enum gg_reason reason)
+{
+	if (reverse->ifindex == 0)
+		return reason;
+	return packet_send(ctx, p, reverse->ifindex, reverse->to_mac,
+		reverse->from_mac, reason);
+}
+
+/*
+ * What a backend in mode route answers: it comes from the service. Returns
+ * PARSE_ON for what is none of that.
+ */
+static __always_inline enum gg_reason
+route_back(struct xdp_md *ctx, struct packet *p)
+{
+	const struct gg_reverse *reverse;
+	struct rewrite_ends ends;
+
+	reverse = reverse_find(&p->at.from);
+	if (reverse == NULL || reverse->slot >= GG_SLOTS_MAX ||
+		p->at.bound || address_is4(reverse->ip) != packet_is4(p) ||
+		addresses_equal(reverse->own_ip, p->at.to.ip))
+		return PARSE_ON;
+	p->slot = reverse->slot;
+	if (p->at.ttl <= 1)
+		return GG_REASON_drop_ttl;
+	ends_set_from(&ends, reverse->ip, reverse->port_be);
+	ends_set_to(&ends, p->at.to.ip, p->at.to.port_be);
+	if (!packet_change(ctx, p, &ends))
+		return GG_REASON_drop_malformed;
+	return route_send_back(ctx, p, reverse, GG_REASON_forward_reverse);
+}
+
+#endif
