@@ -540,8 +540,10 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	size_t index = 0, upstream_count, length;
 	struct image_build_upstream *upstreams =
 		upstreams_make(r, &upstream_count);
-	struct image_build_listener listener = { 1, "gloo-system.gateway",
-		&index, 1 };
+	struct image_build_listener listener = { .slot = 1,
+		.name = "gloo-system.gateway",
+		.vhosts = &index,
+		.vhost_count = 1 };
 	struct image_build_input in = { .generation = ++r->generation,
 		.vhosts = &vhost,
 		.vhost_count = 1,

@@ -13,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/describe.h"
 #include "cli/prompt.h"
+#include "cli/rate_limit.h"
 #include "config/config.h"
 
 static cli_run_f create_file, create_upstream, create_upstream_kind;
@@ -49,6 +50,7 @@ static const struct cli_flag virtual_service_flags[] = {
 	{ .name = "display-name",
 		.argument = "string",
 		.help = "a name for people" },
+	CLI_FLAGS_RATE_LIMIT,
 	CLI_FLAG_END,
 };
 
@@ -58,7 +60,11 @@ static const struct cli_command virtual_service = {
 	.arguments = "[NAME]",
 	.summary = "create a virtual service",
 	.examples = "  glooctl create virtualservice --name api "
-		    "--domains api.example.com\n",
+		    "--domains api.example.com\n"
+		    "  glooctl create virtualservice --name api "
+		    "--enable-rate-limiting \\\n"
+		    "      --rate-limit-requests 100 --rate-limit-time-unit "
+		    "MINUTE\n",
 	.flags = virtual_service_flags,
 	.run = create_virtual_service,
 	.arguments_max = 1,
@@ -402,6 +408,11 @@ create_virtual_service(struct cli *cli)
 			object, "displayName", cli_text(cli, "display-name"));
 	doc_set(doc_set(object, "virtualHost", doc_new_map()), "domains",
 		domains);
+	if (rate_limit_given(cli) && rate_limit_apply(cli, object, &err) < 0) {
+		doc_free(object);
+		rc = cli_usage(cli, "%s", err.text);
+		goto out;
+	}
 	rc = object_create(cli, MODEL_VIRTUAL_SERVICE, object);
 out:
 	free(ns);

@@ -13,10 +13,11 @@
 #include "cli/change.h"
 #include "cli/choose.h"
 #include "cli/command.h"
+#include "cli/rate_limit.h"
 
 #define ROUNDS 20 /* of an editor that always writes the same mistake */
 
-static cli_run_f object_edit;
+static cli_run_f object_edit, virtual_service_edit;
 
 static const struct cli_command upstream = {
 	CLI_UPSTREAM,
@@ -26,12 +27,26 @@ static const struct cli_command upstream = {
 	.run = object_edit,
 };
 
+static const struct cli_flag virtual_service_flags[] = {
+	CLI_FLAG_NAME("virtual service", "virtualservices"),
+	CLI_FLAGS_RATE_LIMIT,
+	CLI_FLAG_END,
+};
+
 static const struct cli_command virtual_service = {
 	CLI_VIRTUAL_SERVICE,
 	.arguments = "NAME",
 	.summary = "edit a virtual service",
-	.flags = choose_flags[MODEL_VIRTUAL_SERVICE],
-	.run = object_edit,
+	.about = "With a flag about rate limiting no editor opens.\n",
+	.examples = "  glooctl edit virtualservice default\n"
+		    "  glooctl edit virtualservice default "
+		    "--enable-rate-limiting \\\n"
+		    "      --rate-limit-requests 100 --rate-limit-time-unit "
+		    "MINUTE\n"
+		    "  glooctl edit virtualservice default "
+		    "--enable-rate-limiting=false\n",
+	.flags = virtual_service_flags,
+	.run = virtual_service_edit,
 };
 
 static const struct cli_command gateway = {
@@ -297,5 +312,45 @@ object_edit(struct cli *cli)
 	doc_free(e.object);
 	str_fini(&e.text);
 	free(name);
+	return rc;
+}
+
+/* ---- by flags */
+
+static struct doc *
+stored_read(const struct cli *cli, void *arg, struct error *err)
+{
+	struct doc *object = api_object(
+		cli, MODEL_VIRTUAL_SERVICE, cli->ns, arg, NULL, err);
+
+	if (object != NULL && version_check(cli, object, err) == 0)
+		return object;
+	doc_free(object);
+	return NULL;
+}
+
+static int
+limit_edit(const struct cli *cli, struct doc *object, void *arg,
+	struct error *err)
+{
+	(void)arg;
+	return rate_limit_apply(cli, object, err);
+}
+
+static int
+virtual_service_edit(struct cli *cli)
+{
+	struct error err = ERROR_INIT;
+	struct change_edit edit = { stored_read, limit_edit, NULL };
+	int rc;
+
+	if (!rate_limit_given(cli))
+		return object_edit(cli);
+	edit.arg = choose_name(cli, MODEL_VIRTUAL_SERVICE,
+		"Choose a virtual service to edit:", &err);
+	if (edit.arg == NULL)
+		return cli_usage(cli, "%s", err.text);
+	rc = change_edit(cli, MODEL_VIRTUAL_SERVICE, &edit);
+	free(edit.arg);
 	return rc;
 }

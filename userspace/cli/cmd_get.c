@@ -7,7 +7,7 @@
 #include "cli/describe.h"
 #include "cli/output.h"
 
-static cli_run_f objects_get, get_proxy, get_route;
+static cli_run_f objects_get, get_proxy, get_route, get_limits;
 
 static const struct cli_flag route_flags[] = {
 	CLI_FLAG_NAME("virtual service", "virtualservices"),
@@ -67,11 +67,26 @@ static const struct cli_command proxy = {
 	.run = get_proxy,
 };
 
+static const struct cli_command limits = {
+	.name = "limits",
+	.aliases = "limit",
+	.summary = "show every rate limit and what it refused",
+	.about = "WHERE is the object that the rule stands in; of the kernel's "
+		 "rules the dropped\npackets are counted, rules of a kind at "
+		 "one listener together. wide adds who\nenforces a rule, what "
+		 "it would have refused in shadow, and how often a source\nwas "
+		 "far beyond it.\n",
+	.examples = "  glooctl get limits\n"
+		    "  glooctl get limits -o json\n",
+	.run = get_limits,
+};
+
 static const struct cli_command *const children[] = {
 	&upstream,
 	&virtual_service,
 	&gateway,
 	&proxy,
+	&limits,
 	NULL,
 };
 
@@ -153,6 +168,38 @@ get_proxy(struct cli *cli)
 	} else if (!output_documents(cli, items)) {
 		describe_proxies(items, &text);
 	}
+	fputs(text.data, stdout);
+	str_fini(&text);
+	doc_free(answer);
+	return CLI_OK;
+}
+
+/* ---- limits */
+
+static int
+get_limits(struct cli *cli)
+{
+	const char *ns = cli_text(cli, "namespace");
+	struct error err = ERROR_INIT;
+	struct doc *answer, *items;
+	struct str text;
+
+	if (cli->output == CLI_OUTPUT_NAME)
+		return cli_usage(cli, "a rule has no name of its own");
+	answer = api_get(cli, "/v1/limits", NULL, NULL, &err);
+	if (answer == NULL)
+		return cli_error(&err);
+	items = doc_get(answer, "items");
+	for (size_t i = doc_count(items); ns != NULL && i-- > 0;) {
+		const char *its = doc_get_string(doc_at(items, i), "namespace");
+
+		if (its == NULL || strcmp(its, ns) != 0)
+			doc_free(doc_steal_at(items, i));
+	}
+	str_init(&text);
+	if (!output_documents(cli, items))
+		describe_limits(
+			items, cli->output == CLI_OUTPUT_WIDE, &text);
 	fputs(text.data, stdout);
 	str_fini(&text);
 	doc_free(answer);

@@ -275,6 +275,20 @@ upstream_row(struct row *r, const struct doc *object,
 	kind->free(read);
 }
 
+/* An option, and of Gloo's rate limit what it says. */
+static void
+plugin_add(struct str *s, const char *key, const struct doc *value)
+{
+	const struct doc *limits = doc_get(value, "anonymousLimits");
+
+	item_add(s, "\n", key);
+	if (limits != NULL)
+		str_printf(s, "\n%lld per %s",
+			(long long)doc_integer(
+				doc_get(limits, "requestsPerUnit")),
+			text_or(doc_get_string(limits, "unit"), ""));
+}
+
 static void
 virtual_service_row(struct row *r, const struct doc *object,
 	const struct upstream_kind *const *kinds)
@@ -296,7 +310,7 @@ virtual_service_row(struct row *r, const struct doc *object,
 	cell_put(r, state_of(object));
 	s = cell(r);
 	for (size_t i = 0; i < doc_count(options); i++)
-		item_add(s, "\n", doc_key_at(options, i));
+		plugin_add(s, doc_key_at(options, i), doc_value_at(options, i));
 	s = cell(r);
 	for (size_t i = 0; i < doc_count(routes); i++) {
 		if (i > 0)

@@ -26,6 +26,8 @@ void describe_endpoints(
  * serves each, and its backends. */
 void describe_services(
 	const struct doc *items, const struct doc *objects, struct str *out);
+/* Of /v1/limits; in describe_limits.c. */
+void describe_limits(const struct doc *items, bool wide, struct str *out);
 void describe_proxies(const struct doc *items, struct str *out);
 /* The routes of a virtual service: a table for each kind of action. */
 void describe_routes(const struct doc *routes, bool wide, struct str *out);

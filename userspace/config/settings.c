@@ -20,6 +20,7 @@
 #define WORKERS_MAX        64
 #define INTERFACES_MAX     64
 #define TRUSTED_MAX        1024
+#define PREFIXES_MAX       8192 /* half of what the kernel keeps */
 #define MINUTE             60000
 #define BODY_BYTES_MAX     (UINT64_C(1) << 50)
 #define MAP_MIN            1024 /* less evicts what is in use */
@@ -136,31 +137,31 @@ interface_check(const char *text, struct error *err)
 }
 
 static int
-trusted_read(const struct doc *d, void *base, struct error *err)
+prefixes_read(const struct doc *d, size_t most, struct addr_prefix **array,
+	size_t *count, struct error *err)
 {
-	struct settings *s = base;
-	size_t count = doc_count(d);
+	size_t total = doc_count(d);
 
 	if (doc_type(d) != DOC_LIST)
 		return error_set(err, ERROR_CONFIG, "expected %s, found %s",
 			doc_type_name(DOC_LIST), doc_type_name(doc_type(d)));
-	if (count > TRUSTED_MAX)
+	if (total > most)
 		return error_set(err, ERROR_CONFIG,
-			"%zu are too many, at most %d are allowed", count,
-			TRUSTED_MAX);
-	s->trusted = xcalloc(count + 1, sizeof(*s->trusted));
-	for (; s->trusted_count < count; s->trusted_count++) {
-		const struct doc *one = doc_at(d, s->trusted_count);
+			"%zu are too many, at most %zu are allowed", total,
+			most);
+	*array = xcalloc(total + 1, sizeof(**array));
+	for (*count = 0; *count < total; ++*count) {
+		const struct doc *one = doc_at(d, *count);
 		struct error why = ERROR_INIT;
 
 		if (doc_type(one) == DOC_STRING &&
-			addr_prefix_parse(doc_string(one),
-				&s->trusted[s->trusted_count], &why) == 0)
+			addr_prefix_parse(doc_string(one), &(*array)[*count],
+				&why) == 0)
 			continue;
 		error_set(err, ERROR_CONFIG,
 			"[%zu]: expected an address or prefix such as "
 			"10.0.0.0/8",
-			s->trusted_count);
+			*count);
 		if (err != NULL && err->line == 0)
 			err->line = doc_line(one);
 		return -1;
@@ -169,19 +170,38 @@ trusted_read(const struct doc *d, void *base, struct error *err)
 }
 
 static void
-trusted_fini(void *base)
+prefixes_fini(struct addr_prefix **array, size_t *count)
 {
-	struct settings *s = base;
-
-	free(s->trusted);
-	s->trusted = NULL;
-	s->trusted_count = 0;
+	free(*array);
+	*array = NULL;
+	*count = 0;
 }
 
-static const struct schema_custom trusted = {
-	.read = trusted_read,
-	.fini = trusted_fini,
-};
+/* The three lists of them. */
+#define PREFIXES(name, member, number, most)                                   \
+	static int name##_read(                                                \
+		const struct doc *d, void *base, struct error *err)            \
+	{                                                                      \
+		struct settings *s = base;                                     \
+                                                                               \
+		return prefixes_read(d, (most), &s->member, &s->number, err);  \
+	}                                                                      \
+                                                                               \
+	static void name##_fini(void *base)                                    \
+	{                                                                      \
+		struct settings *s = base;                                     \
+                                                                               \
+		prefixes_fini(&s->member, &s->number);                         \
+	}                                                                      \
+                                                                               \
+	static const struct schema_custom name##_list = {                      \
+		.read = name##_read,                                           \
+		.fini = name##_fini,                                           \
+	}
+
+PREFIXES(trusted, trusted, trusted_count, TRUSTED_MAX);
+PREFIXES(allow, allow, allow_count, PREFIXES_MAX);
+PREFIXES(deny, deny, deny_count, PREFIXES_MAX);
 
 /* A row of a duration in ms, a number, a path. */
 #define MS(key, member, low, high, value)                                      \
@@ -263,6 +283,7 @@ static const struct schema_field proxy_fields[] = {
 TABLE(proxy);
 
 static const struct schema_field limits_fields[] = {
+	NUMBER("blockedSources", blocked_sources, 0, 4096, 1024),
 	NUMBER("bodyBytes", body_bytes, 0, BODY_BYTES_MAX, 0),
 	MS("bodyIdleTimeout", body_idle_ms, 1, 60 * MINUTE, 30000),
 	NUMBER("bodyRate", body_rate, 0, 1000000000, 240),
@@ -274,6 +295,7 @@ static const struct schema_field limits_fields[] = {
 	NUMBER("headBytes", head_bytes, 1024, 61440, 61440),
 	MS("headTimeout", head_timeout_ms, 1, 60 * MINUTE, 10000),
 	MS("idleTimeout", idle_timeout_ms, 1, 60 * MINUTE, 60000),
+	NUMBER("rateLimitEntries", rate_limit_entries, 1024, 16777216, 65536),
 	NUMBER("targetBytes", target_bytes, 64, 61440, 8192),
 	MS("upstreamIdleTimeout", upstream_idle_ms, 1, 60 * MINUTE, 60000),
 	{ .name = NULL },
@@ -320,11 +342,68 @@ static const struct schema_word stop_words[] = {
 	{ NULL, 0 },
 };
 
+struct listed_prefix {
+	struct addr_prefix prefix; /* bits beyond its length are 0 */
+	bool deny;
+	size_t index;
+};
+
+static int
+listed_compare(const void *a, const void *b)
+{
+	const struct listed_prefix *x = a, *y = b;
+	int order = memcmp(x->prefix.ip, y->prefix.ip, sizeof(x->prefix.ip));
+
+	if (order == 0)
+		order = (int)x->prefix.bits - (int)y->prefix.bits;
+	return order;
+}
+
+static struct listed_prefix
+listed_make(const struct addr_prefix *p, bool deny, size_t index)
+{
+	struct listed_prefix l = { *p, deny, index };
+
+	addr_prefix_mask(&l.prefix);
+	return l;
+}
+
+/* Of two equal ones none would be the longer, which decides. */
+static int
+listed_check(const struct settings *s, struct error *err)
+{
+	size_t count = s->allow_count + s->deny_count;
+	struct listed_prefix *all = xcalloc(count + 1, sizeof(*all));
+	int rc = 0;
+
+	for (size_t i = 0; i < count; i++)
+		all[i] = i < s->allow_count
+				 ? listed_make(&s->allow[i], false, i)
+				 : listed_make(&s->deny[i - s->allow_count],
+					   true, i - s->allow_count);
+	if (count > 1)
+		qsort(all, count, sizeof(*all), listed_compare);
+	for (size_t i = 1; i < count && rc == 0; i++)
+		if (listed_compare(&all[i - 1], &all[i]) == 0)
+			rc = error_set(err, ERROR_CONFIG,
+				".%s[%zu]: the prefix stands in xdp.%s[%zu] "
+				"too",
+				all[i].deny ? "denyPrefixes" : "allowPrefixes",
+				all[i].index,
+				all[i - 1].deny ? "denyPrefixes"
+						: "allowPrefixes",
+				all[i - 1].index);
+	free(all);
+	return rc;
+}
+
 static int
 xdp_check(void *base, struct error *err)
 {
 	const struct settings *s = base;
 
+	if (listed_check(s, err) != 0)
+		return -1;
 	for (size_t i = 0; i < s->interface_count; i++)
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(s->interfaces[i].name,
@@ -337,6 +416,12 @@ xdp_check(void *base, struct error *err)
 }
 
 static const struct schema_field xdp_fields[] = {
+	{ .name = "allowPrefixes",
+		.type = SCHEMA_CUSTOM,
+		.custom = &allow_list },
+	{ .name = "denyPrefixes",
+		.type = SCHEMA_CUSTOM,
+		.custom = &deny_list },
 	{ .name = "interfaces",
 		.type = SCHEMA_LIST,
 		SCHEMA_ARRAY_AT(settings, interfaces, interface_count),
@@ -389,7 +474,9 @@ static const struct schema_field settings_fields[] = {
 	GROUP("proxy", proxy_schema),
 	TEXT("stateDirectory", state_directory, text_given,
 		"/var/lib/gloo-gateway/state"),
-	{ .name = "trustedProxies", .type = SCHEMA_CUSTOM, .custom = &trusted },
+	{ .name = "trustedProxies",
+		.type = SCHEMA_CUSTOM,
+		.custom = &trusted_list },
 	GROUP("xdp", xdp_schema),
 	SCHEMA_NOT_YET("consul"),
 	SCHEMA_NOT_YET("kubernetes"),

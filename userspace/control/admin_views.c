@@ -13,10 +13,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "control/admin.h"
+#include "control/blocks.h"
 #include "control/check.h"
 #include "control/dump.h"
 #include "control/endpoints.h"
 #include "control/generation.h"
+#include "control/limits.h"
 #include "control/log_ring.h"
 #include "control/metrics.h"
 #include "control/relation.h"
@@ -112,6 +114,20 @@ static void
 get_dump(struct control *c, struct http_server_request *r)
 {
 	admin_reply_doc(r, 200, dump_print(c));
+}
+
+/* ---- limits */
+
+static void
+get_limits(struct control *c, struct http_server_request *r)
+{
+	admin_reply_doc(r, 200, limits_print(c));
+}
+
+static void
+get_blocked(struct control *c, struct http_server_request *r)
+{
+	admin_reply_doc(r, 200, blocks_print(c->blocks));
 }
 
 /* ---- endpoints */
@@ -475,6 +491,8 @@ static const struct view {
 	{ "/v1/endpoints", get_endpoints, false },
 	{ "/v1/services", get_services, false },
 	{ "/v1/url", get_url, false },
+	{ "/v1/limits", get_limits, false },
+	{ "/v1/blocked", get_blocked, false },
 	{ "/v1/logs", get_logs, false },
 	{ "/v1/stats", get_stats, false },
 	{ "/v1/version", get_version, false },

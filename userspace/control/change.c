@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "control/blocks.h"
 #include "control/discovery.h"
+#include "control/kernel_limits.h"
 #include "control/relation.h"
 #include "control/services.h"
 #include "control/slots.h"
@@ -81,11 +83,19 @@ upstream_prepare(struct control *c, struct change *out, struct error *err)
 }
 
 static int
-gateway_prepare(struct control *c, struct change *out, struct error *err)
+gateway_prepare(
+	struct control *c, struct change *out, bool *beside, struct error *err)
 {
 	const struct object *o = object_of(c, out->model);
 	const struct model_gateway *g = out->model->gateway;
 
+	if (kernel_limits_check(&g->limits, err) != 0) {
+		if (beside != NULL)
+			*beside = false;
+		return -1;
+	}
+	if (!c->listening)
+		return 0;
 	if (slot_open(c, g, &out->slot, err) != 0)
 		return -1;
 	if (services_check(c, g, out->slot, err) == 0)
@@ -112,8 +122,8 @@ change_prepare(struct control *c, struct model_object *model,
 		rc = upstream_prepare(c, out, err);
 		break;
 	case MODEL_GATEWAY:
-		if (rc == 0 && c->listening)
-			rc = gateway_prepare(c, out, err);
+		if (rc == 0)
+			rc = gateway_prepare(c, out, beside, err);
 		break;
 	default:
 		if (rc != 0)

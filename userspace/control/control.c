@@ -19,6 +19,7 @@
 #include "config/store.h"
 #include "control/access_log.h"
 #include "control/admin.h"
+#include "control/blocks.h"
 #include "control/change.h"
 #include "control/core.h"
 #include "control/discovery.h"
@@ -26,6 +27,7 @@
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/kernel.h"
+#include "control/limits.h"
 #include "control/log_ring.h"
 #include "control/notify.h"
 #include "control/reload.h"
@@ -160,6 +162,8 @@ control_enforced(struct control *c, uint64_t generation)
 {
 	generation_enforced(c, generation);
 	change_enforced(c, generation);
+	if (generation >= generation_number(c))
+		limits_enforced(c);
 	admin_enforced(c->admin, generation);
 	if (c->ready_due && generation >= generation_number(c))
 		ready_tell(c);
@@ -202,6 +206,7 @@ on_tick(void *arg)
 		return;
 	kernel_look(c);
 	services_tick(c);
+	blocks_look(c->blocks);
 	change_retry(c);
 	memory_look(life);
 	if (c->ready_due && status_not_ready(c, text, sizeof(text)) == NULL)
@@ -315,6 +320,8 @@ parts_make(struct control *c, struct error *err)
 	c->supervisor = supervisor_new(c);
 	c->healths = healths_new(c);
 	c->services = services_new(c);
+	c->limits = limits_new();
+	c->blocks = blocks_new(c);
 	c->stop_timer = loop_timer_new(c->loop, on_stop_delay, c);
 	return 0;
 }
@@ -424,6 +431,8 @@ life_end(struct life *life)
 	services_free(c->services);
 	c->services = NULL;
 	supervisor_free(c->supervisor);
+	blocks_free(c->blocks);
+	limits_free(c->limits);
 	if (c->fastpath != NULL)
 		kernel_close(c, c->stopping && !c->settings->xdp_keep);
 	spread_close(c, c->stopping && !c->settings->xdp_keep);

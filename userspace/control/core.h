@@ -24,9 +24,11 @@
 #define CONTROL_REPLACE_ENV "GLOO_GATEWAY_REPLACE"
 
 struct admin;
+struct blocks;
 struct fastpath;
 struct generations;
 struct healths;
+struct limits;
 struct log_ring;
 struct loop;
 struct loop_fd;
@@ -76,6 +78,8 @@ struct control {
 	struct supervisor *supervisor;
 	struct healths *healths;
 	struct services *services;
+	struct limits *limits; /* of requests */
+	struct blocks *blocks; /* sources that were far beyond them */
 	struct admin *admin;
 
 	bool replace;     /* a proxy that runs is of an older binary */

@@ -100,6 +100,25 @@ route_print(const struct image_vhost *v, const struct image_route *r)
 	return d;
 }
 
+static void
+limits_print(struct doc *to, const void *base, struct image_array limits)
+{
+	const struct image_limit *l = image_at(base, limits.offset);
+	struct doc *list;
+
+	if (limits.count == 0)
+		return;
+	list = doc_set(to, "limits", doc_new_list());
+	for (uint32_t i = 0; i < limits.count; i++) {
+		struct doc *one = doc_add(list, doc_new_map());
+
+		set_text(one, "name", base, l[i].name);
+		set_number(one, "burst", l[i].burst);
+		set_number(one, "unitsPerMs", l[i].per_ms);
+		set_number(one, "unitsOfOne", l[i].cost);
+	}
+}
+
 static struct doc *
 vhost_print(const struct image_vhost *v)
 {
@@ -110,6 +129,7 @@ vhost_print(const struct image_vhost *v)
 	uint32_t next = 0;
 
 	set_text(d, "name", v, v->name);
+	limits_print(d, v, v->limits);
 	for (uint32_t i = 0; i < v->routes.count; i++) {
 		struct doc *one = doc_add(list, route_print(v, &routes[i]));
 
@@ -173,6 +193,7 @@ listener_print(const struct control *c, const struct image *image,
 	set_text(d, "name", image, l->name);
 	if (sockets != NULL)
 		doc_set_string(d, "address", addr_format(&sockets->addr, addr));
+	limits_print(d, image, l->limits);
 	for (uint32_t i = 0; i < l->hosts.count; i++) {
 		if (hosts[i].name.offset == 0)
 			continue;

@@ -347,6 +347,7 @@ listener_add(struct input *in, const struct object *o, uint32_t slot)
 	l->slot = slot;
 	l->name = o->label;
 	l->vhosts = list;
+	l->gateway = o->model->gateway;
 	for (size_t k = 0; k < in->in.vhost_count; k++)
 		if (gateway_serves(o->model->gateway, in->owners[k]->ns,
 			    in->owners[k]->name))

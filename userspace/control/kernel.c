@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/kernel_limits.h"
 #include "control/relation.h"
 #include "control/services.h"
 #include "control/spread.h"
@@ -114,6 +115,18 @@ kernel_look(struct control *c)
 	}
 	spread_look(c);
 	kernel_tell(c);
+	kernel_blocks_look(c);
+}
+
+bool
+kernel_is_active(const struct control *c)
+{
+	enum fastpath_state state;
+
+	if (c->fastpath == NULL)
+		return false;
+	state = fastpath_state(c->fastpath);
+	return state == FASTPATH_ATTACHED || state == FASTPATH_PARTIAL;
 }
 
 struct plan {
@@ -189,7 +202,7 @@ kernel_tell(struct control *c)
 	rc = fastpath_listeners_set(
 		c->fastpath, plan.list, plan.count, &c->kernel);
 	free(plan.list);
-	if (rc == 0) {
+	if (rc == 0 && kernel_limits_tell(c, &c->kernel) == 0) {
 		c->listeners_stale = false;
 		return;
 	}

@@ -11,6 +11,8 @@ void kernel_reopen(struct control *c, bool detach);
 void kernel_close(struct control *c, bool detach);
 /* Each second. */
 void kernel_look(struct control *c);
+/* Some interface runs the program. */
+bool kernel_is_active(const struct control *c);
 /* Brings the maps to the listeners, if that is due. */
 void kernel_tell(struct control *c);
 

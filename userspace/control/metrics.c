@@ -8,9 +8,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "control/blocks.h"
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/health.h"
+#include "control/limits.h"
 #include "control/relation.h"
 #include "control/service_view.h"
 #include "control/services.h"
@@ -420,6 +422,8 @@ metrics_prometheus(const struct control *c, struct str *out)
 	binds_print(c, out);
 	services_metrics(c, out);
 	upstreams_print(c, out);
+	limits_metrics(c, out);
+	blocks_metrics(c->blocks, out);
 	kernel_print(c, out);
 }
 

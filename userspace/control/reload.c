@@ -79,6 +79,11 @@ lasting_keep(struct settings *now, struct settings *old)
 	text_keep("admin.http", &now->admin_http, &old->admin_http);
 	text_keep("dns.servers", &now->resolvers, &old->resolvers);
 	text_keep("proxy.user", &now->proxy_user, &old->proxy_user);
+	if (now->rate_limit_entries != old->rate_limit_entries) {
+		log_warn("settings: limits.rateLimitEntries takes effect at "
+			 "the next restart");
+		now->rate_limit_entries = old->rate_limit_entries;
+	}
 	if (now->workers != old->workers) {
 		log_warn("settings: proxy.workers takes effect at the next "
 			 "restart");
@@ -129,12 +134,11 @@ kernel_apply(struct control *c, const struct settings *old)
 }
 
 static bool
-trusted_differ(const struct settings *a, const struct settings *b)
+prefixes_differ(const struct addr_prefix *a, size_t a_count,
+	const struct addr_prefix *b, size_t b_count)
 {
-	return a->trusted_count != b->trusted_count ||
-	       (a->trusted_count > 0 &&
-		       memcmp(a->trusted, b->trusted,
-			       a->trusted_count * sizeof(*a->trusted)) != 0);
+	return a_count != b_count ||
+	       (a_count > 0 && memcmp(a, b, a_count * sizeof(*a)) != 0);
 }
 
 static void
@@ -150,7 +154,15 @@ settings_apply(struct control *c, struct settings *old)
 	if (now->steering != old->steering)
 		c->listeners_stale = true;
 	kernel_apply(c, old);
-	if (trusted_differ(now, old))
+	if (prefixes_differ(now->allow, now->allow_count, old->allow,
+		    old->allow_count) ||
+		prefixes_differ(now->deny, now->deny_count, old->deny,
+			old->deny_count)) {
+		c->listeners_stale = true;
+		kernel_tell(c);
+	}
+	if (prefixes_differ(now->trusted, now->trusted_count, old->trusted,
+		    old->trusted_count))
 		generation_touch(c);
 }
 

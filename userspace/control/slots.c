@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "control/blocks.h"
 #include "control/generation.h"
 #include "control/relation.h"
 #include "control/supervise.h"
@@ -143,6 +144,7 @@ on_released(uint32_t slot, void *arg)
 
 	supervisor_send_close(c->supervisor, slot);
 	listeners_close(c->listeners, slot);
+	blocks_slot_closed(c->blocks, slot);
 }
 
 static void

@@ -13,6 +13,8 @@
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/health.h"
+#include "control/kernel.h"
+#include "control/kernel_limits.h"
 #include "control/relation.h"
 #include "control/services.h"
 #include "control/supervise.h"
@@ -157,6 +159,15 @@ gateway_warn(
 	enum fastpath_state state;
 	char *interfaces, text[640];
 
+	if (kernel_limits_wanted(&o->model->gateway->limits) &&
+		(c->fastpath != NULL || c->settings->interface_count == 0) &&
+		!kernel_is_active(c))
+		reason_add(to,
+			c->settings->interface_count == 0
+				? "its rateLimits of stage kernel are not "
+				  "enforced: xdp.interfaces lists no interface"
+				: "its rateLimits of stage kernel are not "
+				  "enforced");
 	if (o->model->gateway->bind_count > 0 &&
 		c->steering.code != ERROR_NONE) {
 		snprintf(text, sizeof(text),

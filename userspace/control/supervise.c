@@ -14,9 +14,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/blocks.h"
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/health.h"
+#include "control/limits.h"
 #include "control/spawn.h"
 #include "control/takeover.h"
 #include "model/wire.h"
@@ -383,6 +385,23 @@ supervisor_send_close(struct supervisor *s, uint32_t slot)
 		proxy_send(p, &m, NULL, 0);
 }
 
+void
+supervisor_send_block(struct supervisor *s, uint32_t slot,
+	const struct addr *addr, uint32_t left_ms)
+{
+	struct proxy *p = listener_of(s);
+	struct wire_message m = { .type = WIRE_BLOCK };
+
+	m.block.slot = slot;
+	m.block.ms = left_ms;
+	m.block.addr = *addr;
+	if (p != NULL)
+		proxy_send(p, &m, NULL, 0);
+	/* What it has open may be an older proxy's. */
+	for (p = s != NULL ? s->draining : NULL; p != NULL; p = p->next)
+		proxy_send(p, &m, NULL, 0);
+}
+
 static void
 listeners_send(struct supervisor *s, struct proxy *p)
 {
@@ -433,6 +452,20 @@ endpoints_send(struct supervisor *s)
 	}
 }
 
+static void
+limits_send(struct supervisor *s, struct proxy *p)
+{
+	const struct control *c = s->control;
+	struct wire_message m = { .type = WIRE_LIMITS };
+	struct error err = ERROR_INIT;
+	int fd = limits_fd(c->limits, c->settings->rate_limit_entries, &err);
+
+	if (fd < 0)
+		log_error("proxy: requests are not limited: %s", err.text);
+	else
+		proxy_send(p, &m, &fd, 1);
+}
+
 /* A new proxy gets its memory and its door as well. */
 static void
 proxy_outfit(struct supervisor *s, struct proxy *p)
@@ -442,6 +475,7 @@ proxy_outfit(struct supervisor *s, struct proxy *p)
 	struct error err = ERROR_INIT;
 
 	proxy_send(p, &counters, &s->counters_fd, 1);
+	limits_send(s, p);
 	if (s->takeover < 0)
 		s->takeover = channel_listen(s->path, &err);
 	if (s->takeover < 0)
@@ -471,6 +505,7 @@ proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
 	listeners_send(s, p);
 	endpoints_send(s);
 	supervisor_send_generation(s);
+	blocks_send(s->control->blocks);
 }
 
 /* ---- draining */
@@ -700,6 +735,9 @@ on_running_message(struct proxy *p, const struct wire_message *m)
 	case WIRE_OUTLIER:
 		if (s->proxy == p)
 			healths_outlier(s->control->healths, m);
+		break;
+	case WIRE_FAR_BEYOND:
+		blocks_far_beyond(s->control->blocks, m);
 		break;
 	case WIRE_DRAINED:
 		log_debug("proxy %d: drained", (int)p->pid);

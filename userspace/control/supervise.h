@@ -35,6 +35,9 @@ void supervisor_send_health(struct supervisor *s, uint32_t id,
 	const struct addr *addr, enum endpoint_health health);
 void supervisor_send_forget(struct supervisor *s, uint32_t id);
 void supervisor_send_close(struct supervisor *s, uint32_t slot);
+/* Connections of addr to the slot end, and no new ones are taken for ms. */
+void supervisor_send_block(struct supervisor *s, uint32_t slot,
+	const struct addr *addr, uint32_t ms);
 
 /* All proxies finish what they have; control_ended when the last is gone.
  * Called again: they are ended at once. */

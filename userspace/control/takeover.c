@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "control/generation.h"
+#include "control/limits.h"
 #include "net/channel.h"
 #include "net/loop.h"
 #include "version.h"
@@ -149,6 +150,24 @@ on_find_counters(struct proxy *p, const int *fds, size_t fd_count)
 		close(fds[i]);
 }
 
+/* Kept also where the proxy is replaced: keys go on from what they used. */
+static void
+on_find_limits(struct proxy *p, const int *fds, size_t fd_count)
+{
+	struct error err = ERROR_INIT;
+
+	if (fd_count == 1 && p->pid != 0 &&
+		limits_adopt(p->supervisor->control->limits, fds[0], &err) ==
+			0)
+		return;
+	if (fd_count != 1 || p->pid == 0)
+		for (size_t i = 0; i < fd_count; i++)
+			close(fds[i]);
+	proxy_misfit(p, "%s",
+		err.text[0] != '\0' ? err.text
+				    : "it sent no table of rate limits");
+}
+
 static void
 find_adopt(struct proxy *p)
 {
@@ -236,6 +255,9 @@ takeover_message(struct proxy *p, const struct wire_message *m, const int *fds,
 		return;
 	case WIRE_COUNTERS:
 		on_find_counters(p, fds, fd_count);
+		return;
+	case WIRE_LIMITS:
+		on_find_limits(p, fds, fd_count);
 		return;
 	default:
 		break;

@@ -488,6 +488,19 @@ fastpath_repair(struct fastpath *f)
 
 /* ---- counters */
 
+static int
+counters_sum(
+	const struct fastpath *f, uint32_t slot, struct gg_counters *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	if (slot >= GG_SLOTS_MAX)
+		return -1;
+	for (size_t i = 0; i < f->sets.count; i++)
+		if (maps_count(&f->sets.list[i].maps, slot, sum) != 0)
+			return -1;
+	return 0;
+}
+
 int
 fastpath_counters(const struct fastpath *f, uint32_t slot,
 	fastpath_counter_f *cb, void *arg)
@@ -497,18 +510,28 @@ fastpath_counters(const struct fastpath *f, uint32_t slot,
 		GG_REASONS(X)
 #undef X
 	};
-	struct gg_counters sum = { 0 };
 	struct gg_count counts[GG_REASON_COUNT];
+	struct gg_counters sum;
 
-	if (slot >= GG_SLOTS_MAX)
+	if (counters_sum(f, slot, &sum) != 0)
 		return -1;
-	for (size_t i = 0; i < f->sets.count; i++) {
-		if (maps_count(&f->sets.list[i].maps, slot, &sum) != 0)
-			return -1;
-	}
 	memcpy(counts, &sum, sizeof(counts));
 	for (size_t i = 0; i < GG_REASON_COUNT; i++)
 		cb(names[i], counts[i].packets, counts[i].bytes, arg);
+	return 0;
+}
+
+int
+fastpath_notes(const struct fastpath *f, uint32_t slot, fastpath_note_f *cb,
+	void *arg)
+{
+	struct gg_counters sum;
+
+	if (counters_sum(f, slot, &sum) != 0)
+		return -1;
+#define X(name, help) cb(#name, sum.note_##name, arg);
+	GG_NOTES(X)
+#undef X
 	return 0;
 }
 

@@ -96,6 +96,10 @@ typedef void fastpath_counter_f(const char *reason, uint64_t packets,
 	uint64_t bytes, void *arg);
 int fastpath_counters(const struct fastpath *f, uint32_t slot,
 	fastpath_counter_f *cb, void *arg);
+/* As above for what is counted beside the reasons: "shadow_packets". */
+typedef void fastpath_note_f(const char *note, uint64_t count, void *arg);
+int fastpath_notes(const struct fastpath *f, uint32_t slot, fastpath_note_f *cb,
+	void *arg);
 /* Bytes of memory the maps take (for `check`). */
 uint64_t fastpath_map_bytes(const struct fastpath *f);
 /* Adds a sentence about maps whose size is not the one asked for; nothing when

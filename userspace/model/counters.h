@@ -34,6 +34,8 @@
 	X(limit_connections, "connections reset at once: limits.connections")  \
 	X(limit_connections_source,                                            \
 		"connections reset at once: limits.connectionsPerSource")      \
+	X(blocked_source,                                                      \
+		"connections reset at once: their source is blocked")          \
 	X(requests, "requests read")                                           \
 	X(requests_active, "requests in work now")                             \
 	X(responses_2xx, "answers 200-299")                                    \
@@ -45,6 +47,7 @@
 	X(bytes_sent, "bytes sent to clients")                                 \
 	X(bad_requests, "requests refused as malformed or ambiguous")          \
 	X(no_route, "answers 404 for want of a route")                         \
+	X(rate_limited, "requests refused by a rate limit")                    \
 	X(limit_head, "requests refused: limits.headBytes (431)")              \
 	X(limit_fields, "requests refused: limits.fields (431)")               \
 	X(limit_target, "requests refused: limits.targetBytes (414)")          \

@@ -150,6 +150,26 @@ check_hash(struct checker *c, struct image_array hash)
 }
 
 static int
+check_limits(struct checker *c, struct image_array limits)
+{
+	const struct image_limit *l = image_at(c->base, limits.offset);
+
+	if (CHECK_ARRAY(c, limits, struct image_limit) < 0)
+		return -1;
+	for (uint32_t i = 0; i < limits.count; i++) {
+		if (l[i].identity == 0 || l[i].per_ms == 0 || l[i].cost == 0 ||
+			l[i].most / l[i].cost != l[i].burst ||
+			l[i].burst == 0 || l[i].key > LIMIT_KEY_NONE ||
+			l[i].plen4 > 32 || l[i].plen6 > 128)
+			return fault(c, "numbers of a limit");
+		if (check_string(c, "limit name", l[i].name) < 0 ||
+			check_string(c, "limit header", l[i].header) < 0)
+			return -1;
+	}
+	return limits.count > 2 * LIMIT_RULES_MAX ? fault(c, "many limits") : 0;
+}
+
+static int
 check_route(struct checker *c, const struct image_route *r)
 {
 	const struct image_destination *d =
@@ -337,7 +357,8 @@ check_vhost(const struct image_vhost *v, struct error *err)
 		if (i > 0 && m[i].route < m[i - 1].route)
 			return fault(&c, "order of routes");
 	}
-	if (check_headers(&c, v->headers) < 0)
+	if (check_headers(&c, v->headers) < 0 ||
+		check_limits(&c, v->limits) < 0)
 		return -1;
 	return check_radix(&c, v);
 }
@@ -429,6 +450,7 @@ check_listeners(struct checker *c, struct vhosts *vs, const struct image *image)
 			return fault(c, "slot of a listener");
 		seen[l[i].slot] = true;
 		if (check_string(c, "listener name", l[i].name) < 0 ||
+			check_limits(c, l[i].limits) < 0 ||
 			check_hosts(c, vs, l[i].hosts) < 0)
 			return -1;
 		if (l[i].default_vhost != 0 &&

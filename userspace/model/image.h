@@ -29,7 +29,7 @@
 #include "base/str.h"
 #include "model/policy.h"
 
-#define IMAGE_MAGIC 0x32656772616d6967ull /* changes when the layout does */
+#define IMAGE_MAGIC 0x33656772616d6967ull /* changes when the layout does */
 #define IMAGE_CONTRACT 3
 #define IMAGE_ALIGN 8
 #define IMAGE_LINE 64 /* where vhosts and their nodes begin, for speed alone */
@@ -62,6 +62,7 @@ struct image_listener {
 	struct image_array hosts;
 	uint32_t default_vhost; /* domain "*"; offset from the image's start */
 	uint8_t has_suffix, has_prefix, pad[2];
+	struct image_array limits; /* struct image_limit */
 };
 
 enum image_host_type {
@@ -111,6 +112,23 @@ struct image_vhost {
 	uint32_t root;               /* private to routing/ */
 	struct image_array residual; /* private to routing/ */
 	uint32_t headers;            /* struct image_headers of the vhost */
+	struct image_array limits;   /* struct image_limit */
+};
+
+/* A rate limit of stage http (model/limit.h); its texts count from the start
+ * of what it stands in, a vhost or the image. */
+struct image_limit {
+	uint64_t identity; /* limit_rule_identity */
+	uint64_t most;     /* burst * cost */
+	uint32_t per_ms, cost; /* limit_units */
+	uint32_t burst;
+	struct image_str name;
+	struct image_str header; /* lower case; LIMIT_KEY_HEADER */
+	uint32_t far_beyond; /* refused within promote_ms; 0: not promoted */
+	uint32_t promote_ms;
+	uint8_t key, action; /* enum limit_key, enum limit_action */
+	uint8_t plen4, plen6;
+	uint8_t count_rejected, field_id, pad[2];
 };
 
 enum image_matcher_flag {

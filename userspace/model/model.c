@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -46,6 +47,14 @@ type_is(size_t type, const char *word)
 			strcmp(word, types[type].words[i]) == 0)
 			return true;
 	return false;
+}
+
+void
+model_owner(enum model_type type, const char *ns, const char *name,
+	char out[MODEL_OWNER_MAX])
+{
+	snprintf(out, MODEL_OWNER_MAX, "%s/%.253s/%.253s",
+		model_type_plural(type), ns, name);
 }
 
 int

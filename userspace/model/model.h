@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/limit.h"
 #include "model/policy.h"
 
 struct doc;
@@ -186,6 +187,7 @@ struct model_virtual_service {
 	size_t route_count;
 	struct model_header_manipulation *headers; /* virtualHost.options */
 	struct model_retries *retries;             /* the same */
+	struct model_limits limits;                /* the same */
 };
 
 struct model_bind { /* additionalAddresses[] */
@@ -254,6 +256,7 @@ struct model_gateway {
 	char **proxy_names;
 	size_t proxy_name_count;
 	struct model_tcp_gateway *tcp; /* NULL: of HTTP */
+	struct model_limits limits; /* options; no basic */
 };
 
 enum model_health_type {
@@ -332,6 +335,11 @@ const char *model_type_plural(enum model_type type);
 const char *model_type_kind(enum model_type type);
 /* From the plural, the kind or one of Gloo's short names; -1: none. */
 int model_type_parse(const char *word, enum model_type *type);
+
+/* "virtualservices/gloo-system/api": what limit_rule_identity calls owner. */
+#define MODEL_OWNER_MAX 544
+void model_owner(enum model_type type, const char *ns, const char *name,
+	char out[MODEL_OWNER_MAX]);
 
 void model_upstream_free(struct model_upstream *u);
 void model_virtual_service_free(struct model_virtual_service *vs);

@@ -270,6 +270,8 @@ static const struct schema_field route_options_fields[] = {
 	SCHEMA_NOT_YET("hostRewriteHeader"),
 	SCHEMA_NOT_YET("hostRewritePathRegex"),
 	SCHEMA_NOT_YET("maxStreamDuration"),
+	SCHEMA_NOT_YET("rateLimits"),
+	SCHEMA_NOT_YET("ratelimitBasic"),
 	SCHEMA_NOT_YET("regexRewrite"),
 	SCHEMA_NOT_YET("shadowing"),
 	SCHEMA_NOT_YET("tracing"),

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,11 +206,18 @@ word_read(const struct schema_field *f, const struct doc *d, uint64_t *out,
 	struct error *err)
 {
 	const struct schema_word *found;
+	const char *text = doc_string(d);
+	char digits[24];
 	struct str known;
 
-	if (expect(d, DOC_STRING, err) != 0)
+	/* YAML takes a word of digits for a number. */
+	if (doc_type(d) == DOC_INTEGER) {
+		snprintf(digits, sizeof(digits), "%" PRId64, doc_integer(d));
+		text = digits;
+	} else if (expect(d, DOC_STRING, err) != 0) {
 		return -1;
-	found = word_find(f->words, doc_string(d));
+	}
+	found = word_find(f->words, text);
 	if (found != NULL && found->value != SCHEMA_NOT_BUILT) {
 		*out = found->value;
 		return 0;
@@ -225,8 +233,7 @@ word_read(const struct schema_field *f, const struct doc *d, uint64_t *out,
 			known.data);
 	else
 		error_set(err, ERROR_CONFIG,
-			"expected one of %s, found \"%.64s\"", known.data,
-			doc_string(d));
+			"expected one of %s, found \"%.64s\"", known.data, text);
 	str_fini(&known);
 	return -1;
 }

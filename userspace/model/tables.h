@@ -2,6 +2,7 @@
 #ifndef MODEL_TABLES_H
 #define MODEL_TABLES_H
 
+#include "model/limit.h"
 #include "model/schema.h"
 
 extern const struct schema model_meta_schema;
@@ -22,6 +23,17 @@ extern const struct schema model_outlier_schema;  /* outlierDetection */
 extern const struct schema model_retries_schema;  /* retries */
 extern const struct schema model_health_schema;   /* healthChecks[] */
 extern const struct schema model_header_value_schema; /* of ...HeadersToAdd[] */
+extern const struct schema model_limit_schema;        /* rateLimits[] */
+extern const struct schema model_limit_basic_schema;  /* ratelimitBasic */
+
+/* rateLimits of a structure whose member limits is a struct model_limits;
+ * where it stands calls limits_check. */
+#define MODEL_RATE_LIMITS(structure)                                           \
+	{                                                                      \
+		.name = "rateLimits", .type = SCHEMA_LIST,                     \
+		SCHEMA_ARRAY_AT(structure, limits.items, limits.count),        \
+		.max = LIMIT_RULES_MAX, .sub = &model_limit_schema             \
+	}
 
 /* Options that Gloo has both on routes and on virtual hosts. */
 #define MODEL_OPTIONS_NOT_YET                                                  \
@@ -34,8 +46,7 @@ extern const struct schema model_header_value_schema; /* of ...HeadersToAdd[] */
 		SCHEMA_NOT_YET("rateLimitConfigs"),                            \
 		SCHEMA_NOT_YET("rateLimitEarlyConfigs"),                       \
 		SCHEMA_NOT_YET("rateLimitRegularConfigs"),                     \
-		SCHEMA_NOT_YET("ratelimit"), SCHEMA_NOT_YET("ratelimitBasic"), \
-		SCHEMA_NOT_YET("ratelimitEarly"),                              \
+		SCHEMA_NOT_YET("ratelimit"), SCHEMA_NOT_YET("ratelimitEarly"), \
 		SCHEMA_NOT_YET("ratelimitRegular"), SCHEMA_NOT_YET("rbac"),    \
 		SCHEMA_NOT_YET("stagedTransformations"),                       \
 		SCHEMA_NOT_YET("transformations"), SCHEMA_NOT_YET("waf")

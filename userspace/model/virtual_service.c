@@ -16,6 +16,11 @@ static const struct schema_field host_options_fields[] = {
 		.type = SCHEMA_POINTER,
 		SCHEMA_AT(model_virtual_service, headers),
 		.sub = &model_headers_schema },
+	MODEL_RATE_LIMITS(model_virtual_service),
+	{ .name = "ratelimitBasic",
+		.type = SCHEMA_POINTER,
+		SCHEMA_AT(model_virtual_service, limits.basic),
+		.sub = &model_limit_basic_schema },
 	{ .name = "retries",
 		.type = SCHEMA_POINTER,
 		SCHEMA_AT(model_virtual_service, retries),
@@ -28,9 +33,18 @@ static const struct schema_field host_options_fields[] = {
 	{ .name = NULL },
 };
 
+static int
+host_options_check(void *base, struct error *err)
+{
+	const struct model_virtual_service *vs = base;
+
+	return limits_check(&vs->limits, LIMIT_AT_VIRTUAL_SERVICE, err);
+}
+
 static const struct schema host_options_schema = {
 	.fields = host_options_fields,
 	.size = sizeof(struct model_virtual_service),
+	.check = host_options_check,
 };
 
 /* The name between the asterisks, or an address; never a port, because hosts

@@ -10,7 +10,8 @@
 
 #include "base/addr.h"
 
-/* Both processes must agree on image.h, counters.h, endpoint.h and this. */
+/* Both processes must agree on image.h, counters.h, endpoint.h, the memory of
+ * filter/limit_table.h and this. */
 #define WIRE_CONTRACT 3
 #define WIRE_FDS_MAX 64 /* descriptors with one message */
 #define WIRE_TEXT_MAX 256
@@ -30,6 +31,9 @@ enum wire_type {
 	WIRE_HEALTH,          /* health: of one endpoint, since its set came */
 	WIRE_LOG_LEVEL,       /* number */
 	WIRE_DRAIN,           /* drain: stop accepting, finish, then exit */
+	WIRE_LIMITS,          /* fd: what the keys of rate limits have used */
+	WIRE_BLOCK,           /* block: connections of that source end, and no
+				 new ones are taken */
 
 	/* proxy to control */
 	WIRE_HELLO = 100, /* hello: the first thing a proxy says on a channel; on
@@ -41,6 +45,7 @@ enum wire_type {
 	WIRE_REFUSED,  /* generation, text: the image was not usable */
 	WIRE_DRAINED,  /* exiting now */
 	WIRE_OUTLIER,  /* outlier: how one worker sees one endpoint */
+	WIRE_FAR_BEYOND, /* far_beyond: a source goes on far beyond a limit */
 };
 
 /* Times in ms; 0: no limit. Defaults: config/settings.c. */
@@ -86,6 +91,15 @@ struct wire_message {
 			 * As struct policy_outlier has them. */
 			uint32_t errors, gateway_errors;
 		} outlier;
+		struct {
+			uint32_t slot, ms; /* from now */
+			struct addr addr;  /* without port */
+		} block;
+		struct {
+			uint32_t slot;
+			struct addr addr;
+			uint64_t rule; /* limit_rule_identity */
+		} far_beyond;
 		struct {
 			uint32_t deadline_ms;
 		} drain;

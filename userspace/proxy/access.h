@@ -38,6 +38,7 @@ struct access_line {
 	struct slice upstream, route, virtual_service;
 	const struct addr *endpoint; /* or NULL */
 	const char *reason;          /* NULL: the answer was the upstream's */
+	struct slice limit; /* the rate limit that it was beyond, or empty */
 };
 
 void access_write(struct access *a, const struct access_line *line);

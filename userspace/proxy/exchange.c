@@ -18,6 +18,7 @@
 #include "proxy/link.h"
 #include "proxy/reply.h"
 #include "proxy/session.h"
+#include "proxy/throttle.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
@@ -158,6 +159,7 @@ exchange_log(const struct exchange *x, bool aborted)
 		.duration_ms = worker_now(x->worker) - x->began_ms,
 		.endpoint = x->used.port_be != 0 ? &x->used : NULL,
 		.reason = x->reason != NULL || !aborted ? x->reason : "aborted",
+		.limit = x->limit.name,
 	};
 
 	if (vhost != NULL)
@@ -367,6 +369,8 @@ exchange_begin(struct exchange *x, const struct http_head *head,
 	request.host.length = http_authority_host(head->authority, w->host);
 	router_find(
 		x->generation->router, w->router_scratch, &request, &x->match);
+	if (filter_is_limited(&x->match) && !throttle_pass(x, head))
+		return;
 	if (x->match.route == NULL) {
 		s->counts->no_route++;
 		exchange_refuse(
@@ -581,13 +585,19 @@ on_timer(struct wheel_timer *t)
 /* ---- the client's side */
 
 void
-exchange_client_gone(struct exchange *x)
+exchange_drop(struct exchange *x, const char *word)
 {
 	struct session *s = x->session;
 
-	x->reason = "client_abort";
+	x->reason = word;
 	exchange_end(x, true);
 	session_answered(s, SESSION_NEXT_RESET);
+}
+
+void
+exchange_client_gone(struct exchange *x)
+{
+	exchange_drop(x, "client_abort");
 }
 
 void

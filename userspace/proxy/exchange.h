@@ -12,6 +12,7 @@
 
 #include "base/addr.h"
 #include "base/str.h"
+#include "filter/limit.h"
 #include "http/body.h"
 #include "http/head.h"
 #include "model/counters.h"
@@ -64,6 +65,7 @@ struct exchange {
 	uint64_t cookie;
 	const struct image_hash *cookie_of; /* a cookie is set; or NULL */
 	struct addr client; /* whose request it is */
+	struct filter_limit_verdict limit; /* rule NULL: none looked at it */
 	struct addr tried, used;            /* used: the last endpoint asked */
 
 	struct http_body body; /* of the answer */
@@ -123,6 +125,8 @@ void exchange_timer_arm(struct exchange *x);
 void exchange_moved(struct exchange *x);
 /* The whole answer has been passed on; next: how the client goes on. */
 void exchange_complete(struct exchange *x, enum session_next next);
+/* No answer is given, the connection is reset. */
+void exchange_drop(struct exchange *x, const char *word);
 /* As exchange_refuse; the sentence is about the upstream. */
 void exchange_fail(
 	struct exchange *x, int status, const char *word, const char *sentence);

@@ -9,6 +9,7 @@
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/session.h"
+#include "proxy/throttle.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
@@ -150,6 +151,7 @@ forward_answer(struct exchange *x, const struct http_head *answer)
 	http_write_init(&w, x->worker->head_down, WORKER_HEAD);
 	http_write_status_line(&w, answer->status);
 	fields_write(&w, answer, edit);
+	throttle_fields_write(x, answer, &w);
 	if (x->cookie_of != NULL)
 		cookie_write(x, &w);
 	framing_write(x, &w, answer);

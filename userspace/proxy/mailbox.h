@@ -21,6 +21,7 @@ enum mail_type {
 	MAIL_LISTEN,     /* number: slot, fd */
 	MAIL_DEAF,       /* number: slot: close what listens there */
 	MAIL_DRAIN,      /* number: deadline in ms */
+	MAIL_BLOCK,      /* number: slot, addr, ms: for so long */
 
 	/* to the main thread; number: the worker */
 	MAIL_ENFORCED, /* object: struct generation */
@@ -28,6 +29,7 @@ enum mail_type {
 	MAIL_DRAINED,
 	MAIL_CROWDED, /* number: the upstream that has no connection to spare */
 	MAIL_STREAK, /* object: struct streak_report, the reader's */
+	MAIL_FAR_BEYOND, /* object: struct throttle_report, the reader's */
 };
 
 struct mail {
@@ -37,6 +39,7 @@ struct mail {
 	int fd;
 	struct addr addr;
 	uint8_t health; /* enum endpoint_health */
+	uint32_t ms;
 	void *object;
 	struct wire_settings settings;
 };

@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "filter/limit_table.h"
 #include "model/counters.h"
 #include "model/wire.h"
 #include "net/channel.h"
@@ -32,6 +33,7 @@
 #include "proxy/mailbox.h"
 #include "proxy/streak.h"
 #include "proxy/sandbox.h"
+#include "proxy/throttle.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 #include "routing/router.h"
@@ -61,6 +63,10 @@ struct proxy {
 	int counters_fd;
 	struct counters *counters; /* shared, or our own when fd is -1 */
 	size_t counters_length;
+	int limits_fd; /* or -1: requests are not limited */
+	void *limits_memory;
+	size_t limits_length;
+	struct limit_table *limits;
 	struct access_file *access_file;
 	struct listening listening[SLOTS_MAX];
 	struct mail *early; /* for workers that do not run yet */
@@ -131,6 +137,10 @@ holdings_send(struct proxy *p)
 	if (p->counters_fd >= 0) {
 		m = message(WIRE_COUNTERS);
 		tell(p, &m, &p->counters_fd, 1);
+	}
+	if (p->limits_fd >= 0) {
+		m = message(WIRE_LIMITS);
+		tell(p, &m, &p->limits_fd, 1);
 	}
 	m = message(WIRE_HELLO_END);
 	tell(p, &m, NULL, 0);
@@ -282,9 +292,14 @@ workers_start(struct proxy *p, uint32_t count)
 		p->counters = xcalloc(1, counters_size(count));
 		log_warn("counters are for nobody: none were given");
 	}
-	for (uint32_t i = 0; i < count; i++)
+	if (p->limits == NULL)
+		log_warn("rate limits: requests are not limited: no table was "
+			 "given");
+	for (uint32_t i = 0; i < count; i++) {
 		p->workers[i] = worker_new(i, count, p->inbox, &p->settings,
 			p->counters->worker, p->census);
+		p->workers[i]->rates = p->limits;
+	}
 	p->worker_count = count;
 	log.object = access_file_ref(p->access_file);
 	mail_all(p, &log);
@@ -339,6 +354,18 @@ streak_tell(struct proxy *p, struct streak_report *r)
 }
 
 static void
+far_beyond_tell(struct proxy *p, struct throttle_report *r)
+{
+	struct wire_message m = message(WIRE_FAR_BEYOND);
+
+	m.far_beyond.slot = r->slot;
+	m.far_beyond.addr = r->addr;
+	m.far_beyond.rule = r->rule;
+	tell(p, &m, NULL, 0);
+	free(r);
+}
+
+static void
 on_mail(const struct mail *mail, void *arg)
 {
 	struct proxy *p = arg;
@@ -357,6 +384,9 @@ on_mail(const struct mail *mail, void *arg)
 		break;
 	case MAIL_STREAK:
 		streak_tell(p, mail->object);
+		break;
+	case MAIL_FAR_BEYOND:
+		far_beyond_tell(p, mail->object);
 		break;
 	case MAIL_DRAINED:
 		if (++p->drained == p->worker_count)
@@ -412,6 +442,40 @@ counters_take(struct proxy *p, int fd)
 	p->counters = c;
 	p->counters_length = length;
 	p->counters_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void
+limits_take(struct proxy *p, int fd)
+{
+	struct error err = ERROR_INIT;
+
+	/* As for the counters; and workers that run keep what they have. */
+	if (p->limits != NULL || p->worker_count > 0)
+		return;
+	p->limits_memory = shm_map_shared(fd, &p->limits_length, &err);
+	if (p->limits_memory != NULL)
+		p->limits = limit_table_new(
+			p->limits_memory, p->limits_length, &err);
+	if (p->limits == NULL) {
+		log_error("rate limits: %s", err.text);
+		shm_unmap(p->limits_memory, p->limits_length);
+		p->limits_memory = NULL;
+		return;
+	}
+	p->limits_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void
+block_take(struct proxy *p, const struct wire_message *m)
+{
+	const struct mail mail = {
+		.type = MAIL_BLOCK,
+		.number = m->block.slot,
+		.addr = m->block.addr,
+		.ms = m->block.ms,
+	};
+
+	mail_all(p, &mail);
 }
 
 static void
@@ -590,6 +654,12 @@ message_take(struct proxy *p, const struct wire_message *m, const int *fds,
 	case WIRE_DRAIN:
 		proxy_drain(p, m->drain.deadline_ms);
 		break;
+	case WIRE_LIMITS:
+		limits_take(p, fd);
+		break;
+	case WIRE_BLOCK:
+		block_take(p, m);
+		break;
 	default:
 		log_error("channel: unknown message type=%u", m->type);
 	}
@@ -726,7 +796,7 @@ proxy_init(struct proxy *p, int channel)
 	socklen_t length = sizeof(cred);
 
 	memset(p, 0, sizeof(*p));
-	p->takeover_fd = p->counters_fd = -1;
+	p->takeover_fd = p->counters_fd = p->limits_fd = -1;
 	p->clients_possible = clients_possible();
 	p->settings = (struct wire_settings){ .head_timeout_ms = 10000,
 		.idle_timeout_ms = 60000,
@@ -782,6 +852,10 @@ proxy_fini(struct proxy *p)
 	loop_timer_free(p->orphan);
 	loop_signal_free(p->terminate);
 	loop_free(p->loop);
+	limit_table_free(p->limits);
+	shm_unmap(p->limits_memory, p->limits_length);
+	if (p->limits_fd >= 0)
+		close(p->limits_fd);
 	if (p->counters_fd >= 0) {
 		shm_unmap(p->counters, p->counters_length);
 		close(p->counters_fd);

@@ -6,6 +6,7 @@
 #include "net/conn.h"
 #include "proxy/exchange.h"
 #include "proxy/session.h"
+#include "proxy/throttle.h"
 #include "proxy/worker.h"
 
 #define TEXT(t) ((struct slice){ (t), sizeof(t) - 1 })
@@ -25,6 +26,7 @@ head_write(struct exchange *x, struct http_write *w, int status,
 		http_write_field(w, TEXT("content-type"), TEXT("text/plain"));
 	for (uint32_t i = 0; i < edit->added_count; i++)
 		http_write_field(w, edit->added[i].name, edit->added[i].value);
+	throttle_fields_write(x, &nothing, w);
 	if (status != 204 && status != 304)
 		http_write_field_number(w, "content-length", length);
 	if (!x->keep)

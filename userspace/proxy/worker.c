@@ -17,6 +17,7 @@
 #include "net/loop.h"
 #include "net/wheel.h"
 #include "proxy/access.h"
+#include "proxy/blocked.h"
 #include "proxy/census.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
@@ -260,6 +261,11 @@ accepted(struct acceptor *a, int fd, const struct sockaddr_storage *ss)
 	uint32_t place;
 
 	addr_from_sockaddr(&peer, (const struct sockaddr *)ss);
+	if (blocked_has(w->blocked, a->slot, peer.ip, worker_now(w))) {
+		c->blocked_source++;
+		refuse(c, fd);
+		return;
+	}
 	switch (peer_enter(w, &peer, &place)) {
 	case CENSUS_IN:
 		if (a->slot < LISTENERS_MAX)
@@ -352,6 +358,7 @@ listen_on(struct worker *w, uint32_t slot, int fd)
 	acceptor_listen(a);
 	a->next = w->acceptors;
 	w->acceptors = a;
+	blocked_forget(w->blocked, slot);
 }
 
 static void
@@ -457,6 +464,26 @@ drain(struct worker *w, uint32_t deadline_ms)
 	loop_timer_start(w->deadline, deadline_ms);
 }
 
+/* What it has open ends as well. */
+static void
+block(struct worker *w, uint32_t slot, const struct addr *addr, uint32_t ms)
+{
+	struct session *s, *next;
+
+	blocked_add(w->blocked, slot, addr->ip, worker_now(w) + ms,
+		worker_now(w));
+	for (s = w->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (s->slot != slot ||
+			memcmp(s->peer.ip, addr->ip, sizeof(addr->ip)) != 0)
+			continue;
+		session_kill(s);
+		/* What it held may have gone to another, which ended by it. */
+		if (next != NULL && next->state == SESSION_CLOSED)
+			next = w->sessions;
+	}
+}
+
 static void
 on_mail(const struct mail *mail, void *arg)
 {
@@ -503,11 +530,15 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_DRAIN:
 		drain(w, mail->number);
 		break;
+	case MAIL_BLOCK:
+		block(w, mail->number, &mail->addr, mail->ms);
+		break;
 	case MAIL_ENFORCED:
 	case MAIL_RELEASED:
 	case MAIL_DRAINED:
 	case MAIL_CROWDED:
 	case MAIL_STREAK:
+	case MAIL_FAR_BEYOND:
 		break;
 	}
 	worker_leave(w);
@@ -545,6 +576,7 @@ worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
 		&w->counters->listener[0].access_log_dropped);
 	w->registry = registry_new(w);
 	w->streaks = streaks_new(w);
+	w->blocked = blocked_new();
 	w->deadline = loop_timer_new(w->loop, on_deadline, w);
 	w->later_timer = loop_timer_new(w->loop, on_later, w);
 	w->router_scratch =
@@ -606,6 +638,7 @@ worker_free(struct worker *w)
 	registry_free(w->registry);
 	worker_leave(w);
 	streaks_free(w->streaks);
+	blocked_free(w->blocked);
 	spares_free(w);
 	access_free(w->access);
 	mailbox_free(w->inbox);

@@ -34,10 +34,12 @@
 
 struct access;
 struct acceptor;
+struct blocked;
 struct census;
 struct conn_pool;
 struct exchange;
 struct generation;
+struct limit_table;
 struct link;
 struct loop;
 struct loop_timer;
@@ -64,6 +66,8 @@ struct worker {
 	const struct counters_worker *all_counters; /* of `workers` workers */
 	uint32_t workers;
 	struct census *census; /* of all workers */
+	struct limit_table *rates; /* the same; NULL: nothing is limited */
+	struct blocked *blocked;
 	struct access *access;
 	struct registry *registry;
 	struct streaks *streaks;
@@ -79,7 +83,7 @@ struct worker {
 	bool draining, drained;
 	/* By slot: nobody listens there any more, its connections end with
 	 * their next answer. */
-	bool left[LISTENERS_MAX];
+	bool left[SLOTS_MAX];
 	struct loop_timer *deadline; /* of draining */
 
 	struct worker_later *later, **later_last;

@@ -7,6 +7,7 @@
 #include "model/counters.h"
 #include "routing/block.h"
 #include "routing/hash.h"
+#include "routing/limit_build.h"
 
 struct image_builder {
 	const struct image_build_input *in;
@@ -148,16 +149,21 @@ listener_put(struct image_builder *b, uint32_t at,
 {
 	static const char *const everything[] = { "*" };
 	struct image_str name = block_text(&b->block, from->name);
-	struct image_array hosts = hosts_room(b, from);
-	struct image_listener *l = block_at(&b->block, at);
+	struct image_array hosts = hosts_room(b, from), limits = { 0, 0 };
+	struct image_listener *l;
 
 	if (from->slot >= LISTENERS_MAX)
 		return error_set(err, ERROR_LIMIT,
 			"%s: listener slot %u is out of range", from->name,
 			from->slot);
+	if (from->gateway != NULL)
+		limits = limits_put(&b->block, &from->gateway->limits,
+			MODEL_GATEWAY, &from->gateway->meta);
+	l = block_at(&b->block, at);
 	l->slot = from->slot;
 	l->name = name;
 	l->hosts = hosts;
+	l->limits = limits;
 	for (size_t i = 0; i < from->vhost_count; i++) {
 		const struct image_build_vhost *v =
 			&b->in->vhosts[from->vhosts[i]];

@@ -41,6 +41,7 @@ struct image_build_listener {
 	const char *name;
 	const size_t *vhosts; /* indices into image_build_input.vhosts */
 	size_t vhost_count;
+	const struct model_gateway *gateway; /* for its limits, or NULL */
 };
 
 struct image_build_upstream {

@@ -459,6 +459,8 @@ router_find(const struct router *r, struct router_scratch *scratch,
 	const struct router_vhost *v = vhost_find(r, request);
 
 	*match = (struct router_match){ 0 };
+	if (request->listener < LISTENERS_MAX)
+		match->listener = r->listeners[request->listener].listener;
 	if (v == NULL)
 		return;
 	match->vhost = v->vhost;

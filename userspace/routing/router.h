@@ -44,6 +44,7 @@ struct router_request {
 };
 
 struct router_match {
+	const struct image_listener *listener; /* NULL: not in the image */
 	const struct image_vhost *vhost; /* NULL: no virtual host */
 	const struct image_route *route; /* NULL: no route */
 	uint32_t prefix_length; /* how much of the path the matcher took: the

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "http/head.h"
 #include "routing/block.h"
+#include "routing/limit_build.h"
 #include "routing/vhost_matchers.h"
 
 #define ROUTE_BYTES  384 /* of a common route with all that belongs to it */
@@ -424,6 +425,7 @@ vhost_put(struct vhost_builder *b, const struct model_virtual_service *vs,
 {
 	struct image_str name;
 	struct str full;
+	struct image_array limits;
 	struct image_vhost *vhost;
 	uint32_t headers;
 
@@ -437,9 +439,12 @@ vhost_put(struct vhost_builder *b, const struct model_virtual_service *vs,
 	str_fini(&full);
 	headers = headers_put(b, "options", vs->headers);
 	b->retries = retries_put(b, vs->retries);
+	limits = limits_put(
+		&b->block, &vs->limits, MODEL_VIRTUAL_SERVICE, &vs->meta);
 	vhost = block_at(&b->block, 0);
 	vhost->name = name;
 	vhost->headers = headers;
+	vhost->limits = limits;
 	vhost->routes =
 		(struct image_array){ b->routes, (uint32_t)vs->route_count };
 	b->matchers = vhost_matchers_new(&b->block, matcher_count(vs));

@@ -143,6 +143,46 @@
 	"+-----------------+---------+------+----------+---------+--------+\n" \
 	"| default         | *       | none | Accepted |         |        |\n" \
 	"+-----------------+---------+------+----------+---------+--------+\n"
+#define VS_LIMITED                                                             \
+	"{\"metadata\":{\"name\":\"default\",\"namespace\":\"gloo-system\","   \
+	"\"resourceVersion\":\"7\"},\"status\":{\"reportedBy\":\"gloo\","      \
+	"\"state\":\"Accepted\"},\"virtualHost\":{\"domains\":[\"*\"],"        \
+	"\"options\":{\"ratelimitBasic\":{\"anonymousLimits\":{"               \
+	"\"requestsPerUnit\":5,\"unit\":\"HOUR\"}}}}}"
+#define VS_LIMITED_TABLE                                                       \
+	"+-----------------+---------+------+----------+-------------"         \
+	"---+--------+\n"                                                      \
+	"| VIRTUAL SERVICE | DOMAINS | SSL  |  STATUS  |    PLUGINS  "         \
+	"   | ROUTES |\n"                                                      \
+	"+-----------------+---------+------+----------+-------------"         \
+	"---+--------+\n"                                                      \
+	"| default         | *       | none | Accepted | ratelimitBas"         \
+	"ic |        |\n"                                                      \
+	"|                 |         |      |          | 5 per HOUR  "         \
+	"   |        |\n"                                                      \
+	"+-----------------+---------+------+----------+-------------"         \
+	"---+--------+\n"
+#define LIMIT                                                                  \
+	"{\"type\":\"virtualservices\",\"namespace\":\"gloo-system\","         \
+	"\"name\":\"default\",\"rule\":\"anonymousLimits\","                   \
+	"\"key\":\"sourceAddress\",\"prefixLengthV4\":32,"                     \
+	"\"prefixLengthV6\":64,\"counts\":\"requests\",\"rate\":5,"            \
+	"\"unit\":\"HOUR\",\"burst\":5,\"stage\":\"http\","                    \
+	"\"action\":\"429\",\"enforcedBy\":\"proxy\",\"passed\":3,"            \
+	"\"refused\":1,\"shadowed\":0,\"promoted\":0}"
+#define LIMITS_TABLE                                                           \
+	"+---------------------+-----------------+---------------+---"         \
+	"---------+-------+-------+--------+--------+---------+\n"             \
+	"|        WHERE        |      RULE       |      KEY      |   "         \
+	" RATE    | BURST | STAGE | ACTION | PASSED | REFUSED |\n"             \
+	"+---------------------+-----------------+---------------+---"         \
+	"---------+-------+-------+--------+--------+---------+\n"             \
+	"| VirtualService      | anonymousLimits | sourceAddress | 5 "         \
+	"requests | 5     | http  | 429    | 3      | 1       |\n"             \
+	"| gloo-system.default |                 | /32, /64      | pe"         \
+	"r HOUR   |       |       |        |        |         |\n"             \
+	"+---------------------+-----------------+---------------+---"         \
+	"---------+-------+-------+--------+--------+---------+\n"
 #define KUBE_YAML                                                              \
 	"discoveryMetadata: {}\n"                                              \
 	"metadata:\n"                                                          \
@@ -424,6 +464,60 @@ static const struct {
 		CLI_OK, VS_EMPTY_TABLE, "",
 		"\"virtualHost\":{\"domains\":[\"a.example\",\"b.example\","
 		"\"c.example\"]}" },
+	{ "create virtualservice: Gloo's flags of rate limiting",
+		"create virtualservice default --enable-rate-limiting "
+		"--rate-limit-requests 5 --rate-limit-time-unit HOUR",
+		NULL,
+		{ { "PUT " DEFAULT, 200, VERDICT("Accepted", "", VS("")),
+			  false },
+			END },
+		CLI_OK, VS_EMPTY_TABLE, "",
+		"\"options\":{\"ratelimitBasic\":{\"anonymousLimits\":{"
+		"\"requestsPerUnit\":5,\"unit\":\"HOUR\"}}}" },
+	{ "create virtualservice: what the flags leave out",
+		"create virtualservice default --enable-rate-limiting", NULL,
+		{ { "PUT " DEFAULT, 200, VERDICT("Accepted", "", VS("")),
+			  false },
+			END },
+		CLI_OK, VS_EMPTY_TABLE, "",
+		"{\"requestsPerUnit\":100,\"unit\":\"MINUTE\"}" },
+	{ "create virtualservice: a rate without the switch",
+		"create virtualservice default --rate-limit-requests 5", NULL,
+		{ END }, CLI_USAGE, "", "add --enable-rate-limiting", NULL },
+	{ "edit virtualservice: the limit changed, no editor",
+		"edit virtualservice default --rate-limit-requests 7", NULL,
+		{ { "GET " DEFAULT, 200, VS_LIMITED, false },
+			{ "PUT " DEFAULT, 200, VERDICT("Accepted", "", VS("")),
+				false },
+			END },
+		CLI_OK, VS_EMPTY_TABLE, "",
+		"{\"requestsPerUnit\":7,\"unit\":\"HOUR\"}" },
+	{ "edit virtualservice: the limit ended",
+		"edit virtualservice default --enable-rate-limiting=false",
+		NULL,
+		{ { "GET " DEFAULT, 200, VS_LIMITED, false },
+			{ "PUT " DEFAULT, 200, VERDICT("Accepted", "", VS("")),
+				false },
+			END },
+		CLI_OK, VS_EMPTY_TABLE, "",
+		"\"virtualHost\":{\"domains\":[\"*\"]}" },
+	{ "edit virtualservice: a limit that is not there",
+		"edit virtualservice default --rate-limit-time-unit DAY", NULL,
+		{ { "GET " DEFAULT, 200, VS(""), false }, END }, CLI_USAGE, "",
+		"has no rate limit: add --enable-rate-limiting", NULL },
+	{ "get virtualservices: a rate limit in its words",
+		"get virtualservice default", NULL,
+		{ { "GET " DEFAULT, 200, VS_LIMITED, false }, END }, CLI_OK,
+		VS_LIMITED_TABLE, "", NULL },
+	{ "get limits: a table", "get limits", NULL,
+		{ { "GET /v1/limits", 200, ITEMS(LIMIT), false }, END }, CLI_OK,
+		LIMITS_TABLE, "", NULL },
+	{ "get limits of a namespace that has none",
+		"get limits -n other -o json", NULL,
+		{ { "GET /v1/limits", 200, ITEMS(LIMIT), false }, END },
+		CLI_OK, "[]\n", "", NULL },
+	{ "get limits -o name: there is none", "get limits -o name", NULL,
+		{ END }, CLI_USAGE, "", "no name of its own", NULL },
 	{ "create virtualservice -i asks for domains until an empty one",
 		"create virtualservice -i", "a.example\n\n\ndefault\n",
 		{ { "PUT " DEFAULT, 200, VERDICT("Accepted", "", VS("")),

@@ -176,9 +176,12 @@ test_all(void **state)
 		"  connections: 7, headTimeout: 1s, idleTimeout: 2s,\n"
 		"  upstreamIdleTimeout: 3s, bodyIdleTimeout: 4s,\n"
 		"  bodyBytes: 5000000000, bodyRate: 6, bodyRateGrace: 5s,\n"
-		"  connectionsPerSource: 0}\n"
+		"  connectionsPerSource: 0, rateLimitEntries: 2048,\n"
+		"  blockedSources: 0}\n"
 		"trustedProxies: [10.0.0.0/8, \"::1\"]\n"
 		"xdp: {pinPath: /pins, onStop: keep, object: a.bpf.o,\n"
+		"  allowPrefixes: [192.0.2.1], denyPrefixes: [192.0.2.0/24,\n"
+		"  \"2001:db8::/32\"],\n"
 		"  interfaces: [{name: eth0}, {name: v1, mode: native}],\n"
 		"  maps: {sources: 1048576, nat: 4096, fragments: 1024}}\n"
 		"accessLog: {path: /var/log/a}\n",
@@ -203,7 +206,14 @@ test_all(void **state)
 	assert_true(s->body_bytes == UINT64_C(5000000000));
 	assert_int_equal(s->body_rate, 6);
 	assert_int_equal(s->body_rate_grace_ms, 5000);
+	assert_int_equal(s->rate_limit_entries, 2048);
+	assert_int_equal(s->blocked_sources, 0);
 	assert_int_equal(s->trusted_count, 2);
+	assert_int_equal(s->allow_count, 1);
+	assert_int_equal(s->allow[0].bits, 128);
+	assert_int_equal(s->deny_count, 2);
+	assert_int_equal(s->deny[0].bits, 120);
+	assert_int_equal(s->deny[1].bits, 32);
 	assert_true(s->xdp_keep);
 	assert_int_equal(s->xdp_maps.sources, 1048576);
 	assert_int_equal(s->xdp_maps.connections, 65536);
@@ -273,6 +283,16 @@ test_refused(void **state)
 		{ "trustedProxies:\n- 10.0.0.0/8\n- 10.0.0.0/33\n",
 			":3: trustedProxies[1]: expected an address or prefix "
 			"such as 10.0.0.0/8" },
+		{ "limits: {rateLimitEntries: 100}\n",
+			":1: limits.rateLimitEntries: expected 1024 to "
+			"16777216, found 100" },
+		{ "xdp:\n  denyPrefixes: [10.0.0.0/8, 10.0.0.0/33]\n",
+			":2: xdp.denyPrefixes[1]: expected an address or "
+			"prefix such as 10.0.0.0/8" },
+		{ "xdp:\n  allowPrefixes: [192.0.2.7/24]\n"
+		  "  denyPrefixes: [10.0.0.0/8, 192.0.2.0/24]\n",
+			":3: xdp.denyPrefixes[1]: the prefix stands in "
+			"xdp.allowPrefixes[0] too" },
 		{ "xdp:\n  interfaces:\n  - {name: a}\n  - {name: a}\n",
 			":4: xdp.interfaces[1].name: \"a\" is given twice" },
 		{ "xdp: {interfaces: [{name: an-interface-name}]}\n",

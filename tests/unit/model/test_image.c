@@ -38,6 +38,14 @@ serve_everything(struct fixture *f)
 							 1, NULL },
 		{ { CHARS("b"), CHARS("n") }, 3, NULL },
 		{ { CHARS("none"), CHARS("n") }, 3, NULL } };
+	static struct model_limit limits[] = {
+		{ .rate = 100, .unit_s = 60 },
+		{ .key = LIMIT_KEY_HEADER,
+			.header = CHARS("x-key"),
+			.rate = 7,
+			.unit_s = 1 },
+	};
+	static struct model_gateway gateway;
 	static char paths[64][16];
 	static struct model_matcher m[64];
 	static struct model_route routes[64];
@@ -45,6 +53,10 @@ serve_everything(struct fixture *f)
 	struct image_build_vhost vhost = { 0 };
 
 	vs.headers = &manipulation;
+	vs.limits = (struct model_limits){ limits, 2, NULL };
+	gateway.meta = vs.meta;
+	gateway.limits = (struct model_limits){ limits, 2, NULL };
+	f->gateway = &gateway;
 	for (uint32_t i = 0; i < 64; i++) {
 		struct model_route *r = &routes[i];
 

@@ -555,6 +555,67 @@ the_number_of_connections_is_limited(void **state)
 	rig_stop(&r);
 }
 
+/* False: it was reset before an answer came. */
+static bool
+is_served(struct rig *r)
+{
+	int fd = rig_client(r);
+	struct str got;
+	bool served;
+
+	str_init(&got);
+	rig_client_send(fd, GET, strlen(GET));
+	rig_client_read(fd, &got, 1, RIG_WAIT_MS);
+	served = got.length > 0;
+	str_fini(&got);
+	close(fd);
+	return served;
+}
+
+static void
+a_blocked_source_is_shut_out_for_a_while(void **state)
+{
+	struct wire_message m = rig_message(WIRE_BLOCK);
+	struct model_route route;
+	uint64_t until_ms;
+	struct rig r;
+	struct str got;
+	int open, other;
+
+	(void)state;
+	str_init(&got);
+	rig_usual(&r, &usual);
+	open = rig_client(&r);
+	get_and_check(open, "1");
+	route = route_all("2");
+	m.block.slot = 2; /* another listener is not meant */
+	m.block.ms = 60000;
+	assert_int_equal(addr_parse_ip("127.0.0.1", 0, &m.block.addr), 0);
+	rig_send(&r, &m, NULL, 0);
+	m.block.slot = 1; /* and another source neither */
+	assert_int_equal(addr_parse_ip("127.0.0.2", 0, &m.block.addr), 0);
+	rig_send(&r, &m, NULL, 0);
+	rig_image(&r, &route, 1);
+	get_and_check(open, "2");
+	other = rig_client(&r);
+	get_and_check(other, "2");
+	close(other);
+	m.block.ms = 1000;
+	assert_int_equal(addr_parse_ip("127.0.0.1", 0, &m.block.addr), 0);
+	rig_send(&r, &m, NULL, 0);
+	assert_true(rig_client_read(open, &got, 1, RIG_WAIT_MS));
+	assert_int_equal(got.length, 0);
+	close(open);
+	rig_image(&r, &route, 1); /* by then all workers know */
+	until_ms = clock_monotonic_ms() + RIG_WAIT_MS;
+	assert_false(is_served(&r));
+	assert_true(rig_counters(&r).blocked_source > 0);
+	while (!is_served(&r))
+		assert_true(clock_monotonic_ms() < until_ms);
+	str_fini(&got);
+	rig_stop(&r);
+}
+
 /* ---- the sandbox */
 
 static void
@@ -601,6 +662,7 @@ main(void)
 		cmocka_unit_test(draining_finishes_what_is_in_work),
 		cmocka_unit_test(large_bodies_wait_where_they_are),
 		cmocka_unit_test(the_number_of_connections_is_limited),
+		cmocka_unit_test(a_blocked_source_is_shut_out_for_a_while),
 		cmocka_unit_test(the_sandbox_refuses),
 		cmocka_unit_test(the_process_is_sandboxed),
 	};

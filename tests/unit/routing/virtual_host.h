@@ -36,6 +36,7 @@ struct fixture {
 	struct router *router;
 	struct router_scratch *scratch;
 	uint64_t limited;
+	const struct model_gateway *gateway; /* of the listener, or NULL */
 	struct error err;
 	/* of the last request */
 	struct http_head head;
@@ -106,7 +107,8 @@ fixture_image(
 	static char names[26][2];
 	struct image_build_upstream upstreams[26];
 	struct image_build_listener listener = { .slot = 1,
-		.name = "gloo-system.gateway" };
+		.name = "gloo-system.gateway",
+		.gateway = f->gateway };
 	struct image_build_input in = {
 		.generation = 7,
 		.vhosts = vhosts,

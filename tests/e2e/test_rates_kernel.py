@@ -1,0 +1,161 @@
+"""Rate limits and the kernel half on a real veth: a source far beyond its limit
+of requests is blocked there, Gateways limit packets and connections, prefixes
+of the settings deny and allow."""
+import json
+import signal
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
+import e2e
+from e2e import check, equal, run
+
+
+class Rates:
+    def __init__(self):
+        self.lab = e2e.Lab()
+        for n in range(3, 10):
+            run("ip", "addr", "add", f"10.98.0.{n}/24", "dev", "eth0", ns=self.lab.out)
+        self.gateway = e2e.Gateway(self.lab, xdp=True).start()
+        self.origin = e2e.Origin(self.lab.gw)
+        self.gateway.upstream("origin", self.origin.host)
+        self.gateway.route("/", "origin")  # of all other domains
+
+
+def setup():
+    return Rates()
+
+
+def teardown(r):
+    try:
+        r.gateway.close()
+    finally:
+        r.origin.close()
+        r.lab.close()
+
+
+def get(r, source, port=8080, seconds=1, host="plain.example"):
+    """The status; 0: the connection was not made, or it was reset."""
+    try:
+        with e2e.Namespace(r.lab.out):
+            s = socket.create_connection((r.lab.address, port), timeout=seconds,
+                                         source_address=(f"10.98.0.{source}", 0))
+        with s:
+            s.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            return int(s.recv(65536)[9:12] or 0)
+    except OSError:
+        return 0
+
+
+def blocked(r):
+    return {i["source"]: i for i in r.gateway.get("/v1/blocked")["items"]}
+
+
+def map_dump(r, name):
+    """The entries of a map of this gateway, as bpftool shows it by its name."""
+    pinned = {m["id"] for m in json.loads(run(
+        "bpftool", "-j", "-f", "map", "show", "name", name).stdout)
+        if any(r.gateway.pin in p for p in m.get("pinned", []))}
+    equal(len(pinned), 1, name)
+    dump = json.loads(run("bpftool", "-j", "map", "dump", "id", pinned.pop()).stdout)
+    return [row.get("formatted", row) for row in dump]
+
+
+def test_seed(r):
+    """by glooctl's flags, going on at ten times the limit: the kernel drops it for 30 s"""
+    r.gateway.glooctl("create", "virtualservice", "--name", "limited",
+                      "--domains", "limited.example", "--enable-rate-limiting",
+                      "--rate-limit-requests", "100", "--rate-limit-time-unit", "MINUTE")
+    r.gateway.route("/", "origin", "--name", "limited")
+
+    def ask(source):
+        return get(r, source, host="limited.example")
+    equal([ask(3) for _ in range(101)], [200] * 100 + [429])
+    end = time.monotonic() + 20 * e2e.PATIENCE
+    asked, began = 0, time.monotonic()
+    while "10.98.0.3" not in blocked(r):
+        check(time.monotonic() < end, blocked(r))
+        # 1000 a minute, a little more so that the clock's grain does not matter.
+        while asked < (time.monotonic() - began) * 18:
+            ask(3)
+            asked += 1
+        threading.Event().wait(0.02)
+    seen = blocked(r)["10.98.0.3"]
+    equal((seen["by"], seen["rule"], seen["object"]),
+          ("kernel", "anonymousLimits", "gloo-system.limited"))
+    check(25 <= seen["secondsLeft"] <= 30, seen)
+    entries = map_dump(r, "gg_block")
+    equal([e["key"]["ip"][12:] for e in entries], [[10, 98, 0, 3]])
+    equal(ask(3), 0)
+    equal(ask(4), 200)
+    check(blocked(r)["10.98.0.3"]["dropped"] > 0, blocked(r))
+    e2e.wait_until("its return", lambda: ask(3) in (200, 429), 40)
+    e2e.wait_until("the end of the entry", lambda: map_dump(r, "gg_block") == [], 5)
+    equal(blocked(r), {})
+
+
+def gateway_put(r, name, port, *rules):
+    status, text = r.gateway.api("PUT", f"/v1/gateways/gloo-system/{name}", {
+        "metadata": {"name": name, "namespace": "gloo-system"}, "bindPort": port,
+        "options": {"rateLimits": list(rules)}})
+    return status, json.loads(text)
+
+
+def row(r, rule):
+    return [i for i in r.gateway.get("/v1/limits")["items"] if i["rule"] == rule][0]
+
+
+def test_connections(r):
+    """a Gateway's limit of new connections per source: enforced, exact, counted"""
+    status, verdict = gateway_put(r, "second", 8081, {
+        "name": "syns", "counts": "connections", "rate": 5, "unit": "HOUR"})
+    equal((status, verdict["state"]), (200, "Accepted"), verdict)
+    equal(verdict["kernel"], "enforced")
+    answers = [get(r, 5, port=8081, seconds=0.3) for _ in range(8)]
+    equal(answers, [200] * 5 + [0] * 3)
+    equal(get(r, 6, port=8081), 200)
+    seen = row(r, "syns")
+    equal((seen["stage"], seen["enforcedBy"]), ("kernel", "kernel"))
+    check(seen["refused"] >= 3, seen)
+    r.gateway.glooctl("delete", "gateway", "second")
+
+
+def test_shadow(r):
+    """in shadow nothing is dropped, what would be is counted"""
+    status, verdict = gateway_put(r, "third", 8082, {
+        "name": "shy", "counts": "packets", "rate": 5, "unit": "HOUR", "action": "shadow"})
+    equal((status, verdict["state"]), (200, "Accepted"), verdict)
+    equal([get(r, 5, port=8082) for _ in range(8)], [200] * 8)
+    e2e.wait_until("the count", lambda: row(r, "shy")["shadowed"] > 10)
+    equal(row(r, "shy")["refused"], 0)
+    r.gateway.glooctl("delete", "gateway", "third")
+
+
+def test_too_much(r):
+    """a burst that no bucket of the kernel holds is Rejected with a sentence"""
+    status, verdict = gateway_put(r, "fourth", 8083, {
+        "name": "huge", "counts": "bytes", "rate": 4294967291, "unit": "SECOND",
+        "burst": 4294967291})
+    equal((status, verdict["state"]), (422, "Rejected"), verdict)
+    check("options.rateLimits" in verdict["reason"], verdict)
+
+
+def test_prefixes(r):
+    """xdp.denyPrefixes and allowPrefixes, by a reload; the longest decides"""
+    settings = r.gateway.dir / "settings.yaml"
+    plain = settings.read_text()
+    listed = plain.replace("xdp:\n", "xdp:\n  denyPrefixes: [ 10.98.0.4/30 ]\n"
+                           "  allowPrefixes: [ 10.98.0.6 ]\n")
+    settings.write_text(listed)
+    r.gateway.process.send_signal(signal.SIGHUP)
+    e2e.wait_until("the denial", lambda: get(r, 5, seconds=0.3) == 0)
+    equal([get(r, n) for n in (3, 6, 8)], [200, 200, 200])
+    settings.write_text(plain)
+    r.gateway.process.send_signal(signal.SIGHUP)
+    e2e.wait_until("the end of the denial", lambda: get(r, 5, seconds=0.3) == 200)
+
+
+if __name__ == "__main__":
+    e2e.main(globals())

@@ -1,0 +1,203 @@
+/* What the resources limit in the kernel: rules, prefixes, blocked sources. */
+#include "control/kernel_limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "control/kernel.h"
+#include "fastpath/blocks.h"
+#include "fastpath/fastpath.h"
+#include "fastpath/limits.h"
+#include "fastpath/prefixes.h"
+
+_Static_assert(LIMIT_GROUPS_MAX == GG_RULES_MAX,
+	"as many groups as the kernel keeps");
+
+/* ---- rules */
+
+static struct fastpath_rate
+rate_of(const struct limit_group_rate *r)
+{
+	return (struct fastpath_rate){ r->rate, r->unit_s, r->burst };
+}
+
+static void
+rules_make(const struct model_limits *l, uint32_t slot,
+	struct fastpath_limits *out)
+{
+	struct limit_group groups[LIMIT_GROUPS_MAX];
+	size_t count;
+
+	memset(out, 0, sizeof(*out));
+	limit_groups(l, groups, &count, NULL);
+	out->slot = slot;
+	out->count = (uint32_t)count;
+	for (uint32_t i = 0; i < out->count; i++) {
+		const struct limit_group *g = &groups[i];
+
+		out->rules[i] = (struct fastpath_rule){
+			.packets = rate_of(&g->packets),
+			.bytes = rate_of(&g->bytes),
+			.connections = rate_of(&g->connections),
+			.plen4 = g->plen4,
+			.plen6 = g->plen6,
+			.shadow = g->shadow,
+		};
+	}
+}
+
+int
+kernel_limits_check(const struct model_limits *l, struct error *err)
+{
+	struct fastpath_limits limits;
+
+	rules_make(l, 1, &limits);
+	if (limits.count == 0 || fastpath_limits_check(&limits, err) == 0)
+		return 0;
+	return error_prefix(err, "options.rateLimits");
+}
+
+static int
+rules_tell(const struct control *c, struct error *err)
+{
+	size_t room = objects_count(c->objects, MODEL_GATEWAY), count = 0;
+	struct fastpath_limits *set = xcalloc(room + 1, sizeof(*set));
+	int rc;
+
+	for (size_t i = 0; i < room; i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+
+		if (o->model == NULL || o->slot == 0)
+			continue;
+		rules_make(&o->model->gateway->limits, o->slot, &set[count]);
+		count += set[count].count > 0;
+	}
+	rc = fastpath_limits_set(c->fastpath, set, count, err);
+	free(set);
+	return rc;
+}
+
+bool
+kernel_limits_wanted(const struct model_limits *l)
+{
+	struct limit_group groups[LIMIT_GROUPS_MAX];
+	size_t count;
+
+	limit_groups(l, groups, &count, NULL);
+	return count > 0;
+}
+
+/* ---- prefixes */
+
+static int
+prefixes_tell(const struct control *c, struct error *err)
+{
+	const struct settings *s = c->settings;
+	struct fastpath_prefix *set =
+		xcalloc(s->allow_count + s->deny_count + 1, sizeof(*set));
+	size_t count = 0;
+	int rc;
+
+	for (size_t i = 0; i < s->allow_count; i++)
+		set[count++] = (struct fastpath_prefix){ s->allow[i], false };
+	for (size_t i = 0; i < s->deny_count; i++)
+		set[count++] = (struct fastpath_prefix){ s->deny[i], true };
+	rc = fastpath_prefixes_set(c->fastpath, set, count, err);
+	free(set);
+	return rc;
+}
+
+int
+kernel_limits_tell(const struct control *c, struct error *err)
+{
+	return prefixes_tell(c, err) == 0 ? rules_tell(c, err) : -1;
+}
+
+/* ---- what became of it */
+
+struct wanted {
+	char name[64];
+	uint64_t count;
+};
+
+static void
+on_note(const char *name, uint64_t count, void *arg)
+{
+	struct wanted *w = arg;
+
+	if (strcmp(name, w->name) == 0)
+		w->count += count;
+}
+
+static void
+on_counter(const char *reason, uint64_t packets, uint64_t bytes, void *arg)
+{
+	(void)bytes;
+	on_note(reason, packets, arg);
+}
+
+uint64_t
+kernel_limit_refused(
+	const struct control *c, uint32_t slot, const struct limit_rule *r)
+{
+	struct wanted w = { .count = 0 };
+	bool shadow = r->action == LIMIT_ACTION_SHADOW;
+
+	if (slot == 0 || !kernel_is_active(c))
+		return 0;
+	snprintf(w.name, sizeof(w.name), "%s_%s",
+		shadow ? "shadow" : "drop_limit", limit_counts_name(r->counts));
+	if (shadow)
+		fastpath_notes(c->fastpath, slot, on_note, &w);
+	else
+		fastpath_counters(c->fastpath, slot, on_counter, &w);
+	return w.count;
+}
+
+/* ---- blocked sources */
+
+int
+kernel_block(const struct control *c, uint32_t slot, const struct addr *addr,
+	uint32_t ms, struct error *err)
+{
+	return fastpath_block(c->fastpath, slot, addr, ms, err);
+}
+
+void
+kernel_unblock(const struct control *c, uint32_t slot, const struct addr *addr)
+{
+	if (c->fastpath != NULL)
+		fastpath_unblock(c->fastpath, slot, addr);
+}
+
+struct each {
+	kernel_block_f *cb;
+	void *arg;
+};
+
+static void
+on_block(const struct fastpath_block *b, void *arg)
+{
+	const struct each *e = arg;
+
+	e->cb(b->slot, &b->addr, b->left_ms, b->dropped, e->arg);
+}
+
+void
+kernel_blocks_each(const struct control *c, kernel_block_f *cb, void *arg)
+{
+	struct each e = { cb, arg };
+
+	if (kernel_is_active(c))
+		fastpath_blocks_each(c->fastpath, on_block, &e);
+}
+
+void
+kernel_blocks_look(const struct control *c)
+{
+	if (kernel_is_active(c))
+		fastpath_blocks_sweep(c->fastpath);
+}

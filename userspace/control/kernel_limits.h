@@ -1,0 +1,34 @@
+/* What the resources limit in the kernel: rules of gateways, prefixes of the
+ * settings, sources that are blocked. */
+#ifndef CONTROL_KERNEL_LIMITS_H
+#define CONTROL_KERNEL_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "control/core.h"
+#include "model/limit.h"
+
+/* Whether the kernel could hold them; err names the rule. */
+int kernel_limits_check(const struct model_limits *l, struct error *err);
+/* Is there any of stage kernel? */
+bool kernel_limits_wanted(const struct model_limits *l);
+/* Brings the maps to what the gateways and the settings say. */
+int kernel_limits_tell(const struct control *c, struct error *err);
+/* Packets that a limit of that kind dropped at the slot, or in shadow would
+ * have: rules of a kind are counted together. */
+uint64_t kernel_limit_refused(
+	const struct control *c, uint32_t slot, const struct limit_rule *r);
+
+int kernel_block(const struct control *c, uint32_t slot,
+	const struct addr *addr, uint32_t ms, struct error *err);
+void kernel_unblock(
+	const struct control *c, uint32_t slot, const struct addr *addr);
+/* Each second. */
+void kernel_blocks_look(const struct control *c);
+typedef void kernel_block_f(uint32_t slot, const struct addr *addr,
+	uint64_t left_ms, uint64_t dropped, void *arg);
+void kernel_blocks_each(const struct control *c, kernel_block_f *cb, void *arg);
+
+#endif
