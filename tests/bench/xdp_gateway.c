@@ -371,8 +371,7 @@ gateway_source(const struct gateway *g, uint32_t slot, uint32_t source,
 	struct gg_source *s)
 {
 	const uint32_t source_be = htonl(source);
-	struct gg_rl4_key key = { .slot = (uint16_t)slot, .family = 4,
-		.plen = 32 };
+	struct gg_rl4_key key = { .slot = (uint16_t)slot, .plen = 32 };
 
 	memcpy(key.ip, &source_be, sizeof(key.ip));
 	return bpf_map_lookup_elem(bpf_map__fd(g->skel->maps.gg_rl4), &key,

@@ -1,11 +1,13 @@
 /* Listeners and services, their limits, backends and addresses. */
 #include "tests/bench/xdp_gateway_slots.h"
 
+#include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define FINE_HZ      1000000
+#include "fastpath/rate.h"
+
 #define BACKEND_PORT 8080
 /* More than can come: at 10 ns a packet. */
 #define RATE_PLENTY  100000000
@@ -27,8 +29,9 @@ static const struct slot slots[SLOT_END] = {
 	[SLOT_WORDS] = { .address = "198.51.100.6", .limited = true,
 		.packets = PLENTY, .bytes = { BYTES_PLENTY, BYTES_PLENTY / 10 },
 		.connections = PLENTY },
+	/* Less than two ticks' worth at once. */
 	[SLOT_FINE] = { .address = "198.51.100.7", .limited = true,
-		.fine = true, .packets = PLENTY },
+		.packets = { RATE_PLENTY, RATE_PLENTY / 1000 } },
 	/* A second's worth at once: on a busy machine both senders may have to
 	 * wait, and a bucket that is full again would lose what they had due. */
 	[SLOT_EXACT] = { .address = "198.51.100.8", .limited = true,
@@ -81,35 +84,33 @@ kernel_hz(void)
 }
 
 static struct gg_rate
-rate_make(uint32_t rate, uint32_t burst, uint32_t hz)
+rate_of(uint32_t rate, uint32_t burst)
 {
-	uint32_t a = rate, b = hz;
+	const struct fastpath_rate wanted = { .rate = rate, .unit_s = 1,
+		.burst = burst };
+	struct error problem = ERROR_INIT;
+	struct gg_rate out;
 
-	if (burst == 0)
-		return (struct gg_rate){ 0 };
-	while (b != 0) {
-		uint32_t rest = a % b;
-
-		a = b;
-		b = rest;
-	}
-	return (struct gg_rate){ rate / a, hz / a, burst * (hz / a) };
+	if (rate_make(&wanted, kernel_hz(), &out, &problem) != 0)
+		errx(1, "%s", problem.text);
+	return out;
 }
 
 struct gg_rule
 slot_rule(const struct slot *s)
 {
-	uint32_t hz = s->fine ? FINE_HZ : kernel_hz();
-
-	return (struct gg_rule){
-		.packets = rate_make(s->packets.rate, s->packets.burst, hz),
-		.bytes = rate_make(s->bytes.rate, s->bytes.burst, hz),
-		.connections = rate_make(
-			s->connections.rate, s->connections.burst, hz),
+	struct gg_rule rule = {
+		.packets = rate_of(s->packets.rate, s->packets.burst),
+		.bytes = rate_of(s->bytes.rate, s->bytes.burst),
+		.connections =
+			rate_of(s->connections.rate, s->connections.burst),
 		.plen4 = 32,
 		.plen6 = 64,
-		.flags = s->fine ? GG_RULE_FINE : 0,
 	};
+
+	if (rule.packets.flags & GG_RATE_FINE)
+		rule.flags |= GG_RULE_FINE;
+	return rule;
 }
 
 static bool

@@ -39,7 +39,7 @@ enum {
 struct slot {
 	const char *address;
 	enum gg_mode mode;
-	bool limited, fine;
+	bool limited;
 	bool moved; /* see SLOT_DSR4_MOVED */
 	struct {
 		uint32_t rate, burst; /* a second; burst 0: not limited */
