@@ -34,6 +34,8 @@ OBJS := $(SRCS:%.c=$(B)/%.o)
 MAINS := $(B)/userspace/main.o $(B)/userspace/glooctl.o
 BPF_OBJS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELS := $(patsubst $(B)/bpf/%.bpf.o,$(B)/skel/%.skel.h,$(BPF_OBJS))
+BENCH_SKELS := $(patsubst tests/bench/%.bpf.c,$(B)/skel/%.skel.h,$(wildcard tests/bench/*.bpf.c))
+BENCH_XDP := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/xdp*.c)))
 UNIT_SRCS := $(sort $(wildcard tests/unit/*/test_*.c tests/config/test_*.c))
 UNIT_TESTS := $(UNIT_SRCS:tests/%.c=$(B)/tests/%)
 BPF_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bpf/test_*.c))
@@ -63,10 +65,19 @@ $(B)/gen/version.h: FORCE
 GENERATED := $(B)/gen/upstream_kinds.inc $(B)/gen/commands.inc $(B)/gen/version.h
 
 # ---- kernel half
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+define build_bpf
 	$(call say,CLANG,$@)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@.tmp $< \
 		-MF $(@:.o=.d) -MT $@ && llvm-strip -g $@.tmp && mv $@.tmp $@
+endef
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(build_bpf)
+# The benchmark's own programs: no part of `all`, never installed.
+$(B)/bpf/bench/%.bpf.o: tests/bench/%.bpf.c
+	$(build_bpf)
+$(BENCH_SKELS): $(B)/skel/%.skel.h: $(B)/bpf/bench/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D) && bpftool gen skeleton $< name $* > $@
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)mkdir -p $(@D) && bpftool gen skeleton $< name $*_bpf > $@
@@ -103,7 +114,11 @@ check-bpf: all $(BPF_TESTS) ## test-run of the loaded XDP program (root)
 # Ours to compare with (static pattern rules: the general one is for cmocka).
 BENCH_PLAIN := $(addprefix $(B)/tests/bench/,origin generate)
 BENCH_FLOOR := $(addprefix $(B)/tests/bench/,floor_epoll floor_libevent)
-bench: all $(BENCH_PLAIN) $(BENCH_FLOOR) $(B)/tests/bench/replay ## build what scripts/bench compares with
+bench: all $(BENCH_PLAIN) $(BENCH_FLOOR) $(B)/tests/bench/replay $(B)/tests/bench/xdp ## build what scripts/bench runs
+$(BENCH_XDP): | $(BENCH_SKELS)
+$(B)/tests/bench/xdp: $(BENCH_XDP) $(B)/libtest.a $(B)/libgateway.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BENCH_PLAIN): $(B)/tests/bench/%: $(B)/tests/bench/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^

@@ -10,10 +10,8 @@ median of all, and as ratio that of the leasts and the median of the rounds'
 own ratios. A target is reached when both reach it.
 """
 import argparse
-import datetime
 import json
 import os
-import pathlib
 import re
 import signal
 import statistics
@@ -22,11 +20,10 @@ import sys
 import time
 
 import proxies
+from document import DOCUMENT, document_write, machine, text_table
 from proxies import ALL, BENCH, BUILD, FLOORS, OURS, PEERS, TOP, Routes
 
 COLUMNS = ["ours", "floor epoll", "floor libevent", "nginx", "HAProxy", "Envoy"]
-MARKS = ("<!-- bench http: begin -->", "<!-- bench http: end -->")
-DOCUMENT = TOP / "docs/performance.md"
 IDLE = 10000
 # A round in which the proxy had to wait for its CPU for more than this part of
 # its work is measured again: another program was there.
@@ -402,33 +399,11 @@ class Bench:
             origin.wait()
 
 
-def text_table(rows):
-    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(r, widths)).rstrip() for r in rows)
-
-
-def markdown(rows):
-    lines = ["| " + " | ".join(r) + " |" for r in rows]
-    lines.insert(1, "|" + "---|" * len(rows[0]))
-    return "\n".join(lines)
-
-
-def machine(bench):
-    model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())
+def where_of(bench):
     versions = ", ".join(f"{p.name} {p.version()}" for p in PEERS if p in bench.proxies)
-    return (f"{datetime.date.today()}, Linux {os.uname().release}, "
-            f"{model.group(1) if model else os.uname().machine}, {os.cpu_count()} CPUs; {versions}; "
+    return (f"{machine()}; {versions}; "
             f"{bench.rounds} rounds of {bench.seconds:g} s, {bench.disturbed} of "
             f"{bench.measured} disturbed by other programs.")
-
-
-def document_write(rows, where):
-    text = DOCUMENT.read_text()
-    if text.count(MARKS[0]) != 1 or text.count(MARKS[1]) != 1:
-        sys.exit(f"bench: {DOCUMENT} has lost its two marker comments; put them back")
-    before, rest = text.split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    DOCUMENT.write_text(f"{before}{MARKS[0]}\n{where}\n\n{markdown(rows)}\n{MARKS[1]}{after}")
 
 
 ROWS = ["keep", "first", "10k", "100k", "1m", "post", "close", "syscalls", "latency", "routes",
@@ -458,12 +433,12 @@ def main():
     bench = Bench(options)
     bench.run()
     rows = [HEAD] + [l.cells() for l in bench.lines]
-    where = machine(bench)
+    where = where_of(bench)
     (BUILD / "bench/http.json").write_text(json.dumps(
         {"where": where, "lines": [[l.name, l.unit, l.figures] for l in bench.lines]}, indent=1))
     say("\n" + text_table(rows) + "\n\nmin (median); " + where)
     if options.write:
-        document_write(rows, where)
+        document_write("http", rows, where)
         say(f"written to {DOCUMENT.relative_to(TOP)}")
     say(f"{time.monotonic() - began:.0f} s")
 
