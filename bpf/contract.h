@@ -23,6 +23,7 @@
 #define GG_MAP_RL4          "gg_rl4"
 #define GG_MAP_RL6          "gg_rl6"
 #define GG_MAP_SKETCH       "gg_sketch"
+#define GG_MAP_MARK         "gg_mark"
 #define GG_MAP_LIST         "gg_list"
 #define GG_MAP_LIST_HITS    "gg_list_hits"
 #define GG_MAP_BLOCK        "gg_block"
@@ -210,7 +211,9 @@ struct gg_cfg {
 	/* One of so many drops of a slot, reason and CPU goes to gg_events, the
 	 * first one too; a power of two. 0: none. */
 	__u32 sample;
-	__u32 pad;
+	/* Entries of gg_rl4 and gg_rl6 that a CPU makes in one tick: beyond,
+	 * the sketch alone decides. 0: no bound. */
+	__u32 source_guard;
 };
 
 _Static_assert(sizeof(struct gg_cfg) == 32, "layout is ABI");
@@ -305,6 +308,24 @@ struct gg_source {
 };
 
 _Static_assert(sizeof(struct gg_source) == 32, "layout is ABI");
+
+/*
+ * gg_mark says which sources may have an entry in gg_rl4 or gg_rl6, so that
+ * those of a flood are not looked up there. A mark is a bit in each half of a
+ * word; who makes an entry sets both before, and one of them is enough to be
+ * looked up. The program never clears one. userspace does, a half at a time,
+ * and sets in it again what has an entry before it turns to the other half.
+ * The mark is the key's alone: nothing that may change is in it.
+ */
+#define GG_MARKS           (1u << 20)
+#define GG_MARK_WORDS      (GG_MARKS / 32)
+#define GG_MARK_WORD(mark) ((mark) / 32)
+#define GG_MARK_BITS(mark) (0x100000001ull << (mark) % 32)
+
+/* Of a key in words as they stand in memory: 8 bytes, or 8, 8 and 4. */
+#define GG_MARK4(a) ((__u32)((a)*0x9e3779b97f4a7c15ull >> 44))
+#define GG_MARK6(a, b, c)                                                      \
+	GG_MARK4((a) ^ (b)*0xd6e8feb86659fd93ull ^ (c)*0xff51afd7ed558ccdull)
 
 /*
  * Value of gg_sketch: a cache line of eight cells. A source has two of them

@@ -22,7 +22,7 @@
 #include "bpf/bucket.h"
 #include "bpf/contract.h"
 #include "bpf/count.h"
-#include "bpf/maps.h"
+#include "bpf/mark.h"
 #include "bpf/parse.h"
 #include "bpf/sketch.h"
 
@@ -187,6 +187,12 @@ limit_find(const struct limit_call *c, const struct limit_keys *keys)
 	if (c->is6)
 		return bpf_map_lookup_elem(&gg_rl6, &keys->v6);
 	return bpf_map_lookup_elem(&gg_rl4, &keys->v4);
+}
+
+static __always_inline __u32
+limit_mark(const struct limit_call *c)
+{
+	return c->is6 ? mark_of6(&c->keys.v6) : mark_of4(&c->keys.v4);
 }
 
 static __always_inline bool
@@ -468,7 +474,8 @@ limit_keep(struct limit_call *c)
 	fresh.bytes.stamp = (__u32)limit_now(c, &rule->bytes);
 	fresh.connections.stamp = (__u32)limit_now(c, &rule->connections);
 	keys = c->keys;
-	if (!limit_insert(c, &keys, &fresh))
+	/* In this order: see mark.h. */
+	if (!mark_set(limit_mark(c)) || !limit_insert(c, &keys, &fresh))
 		return 0;
 	kept = limit_find(c, &keys);
 	if (kept == NULL)
@@ -535,6 +542,8 @@ limit_rule(struct limit_call *c)
 	if (rule->flags & GG_RULE_FINE && c->fine == 0)
 		c->fine = limit_fine_clock();
 	limit_key_make(c, rule);
+	if (!mark_is_set(limit_mark(c)))
+		return limit_without_entry(c);
 	keys = c->keys;
 	kept = limit_find(c, &keys);
 	if (kept == NULL)
@@ -542,15 +551,37 @@ limit_rule(struct limit_call *c)
 	return limit_entry(c, rule, kept);
 }
 
+/* Counts an entry to be made. An insert is dear, and drives another source out
+ * of a full table: a flood that fills the sketch shall not pay one a packet.
+ * By ticks and not seconds, so that no source waits longer than that. */
+static __always_inline bool
+limit_may_keep(const struct gg_cfg *cfg, __u64 ticks)
+{
+	__u32 zero = 0;
+	struct this_cpu *cpu = bpf_map_lookup_elem(&gg_cpu, &zero);
+
+	if (cpu == NULL || cfg->source_guard == 0)
+		return true;
+	if (cpu->sources_tick != ticks) {
+		cpu->sources_tick = ticks;
+		cpu->new_sources = 0;
+	}
+	if (cpu->new_sources >= cfg->source_guard)
+		return false;
+	cpu->new_sources += 1;
+	return true;
+}
+
 /* From here, for the sake of the stack: limit_keep() needs much of it. */
 static __always_inline __u32
-limit_ask(struct limit_call *c)
+limit_ask(const struct gg_cfg *cfg, struct limit_call *c)
 {
 	__u32 reason = limit_rule(c);
 
 	if (reason != LIMIT_TRY_ENTRY)
 		return reason;
-	limit_keep(c);
+	if (limit_may_keep(cfg, c->ticks))
+		limit_keep(c);
 	c->alone = 1;
 	reason = limit_rule(c);
 	c->alone = 0;
@@ -579,18 +610,18 @@ limit_packet(const struct gg_cfg *cfg, __u32 slot, const struct parsed *packet,
 	/* Before any entry is looked up: see limit_fill(). */
 	c.ticks = bpf_jiffies64();
 	if (limit->count > 1) {
-		reason = limit_ask(&c);
+		reason = limit_ask(cfg, &c);
 		if (reason != LIMIT_ADMITTED)
 			return reason;
 		c.spend = 1;
 		c.rule = 1;
-		reason = limit_ask(&c);
+		reason = limit_ask(cfg, &c);
 		if (reason != LIMIT_ADMITTED)
 			return reason;
 		c.rule = 0;
 	}
 	c.spend = 1;
-	return limit_ask(&c);
+	return limit_ask(cfg, &c);
 }
 
 #endif

@@ -35,6 +35,7 @@ MAP(gg_rl6, BPF_MAP_TYPE_LRU_HASH, 65536, struct gg_rl6_key, struct gg_source,
 	0);
 MAP(gg_sketch, BPF_MAP_TYPE_ARRAY, 2 * GG_SKETCH_LINES, __u32,
 	struct gg_sketch_line, BPF_F_MMAPABLE);
+MAP(gg_mark, BPF_MAP_TYPE_ARRAY, GG_MARK_WORDS, __u32, __u64, BPF_F_MMAPABLE);
 MAP(gg_list, BPF_MAP_TYPE_LPM_TRIE, GG_LIST_MAX, struct gg_list_key,
 	struct gg_list, BPF_F_NO_PREALLOC);
 MAP(gg_list_hits, BPF_MAP_TYPE_PERCPU_ARRAY, GG_LIST_MAX, __u32, __u64, 0);
@@ -85,7 +86,8 @@ struct this_cpu {
 	__u32 now_s;    /* CLOCK_MONOTONIC */
 	__u32 guard_s;  /* the second that new_ones counts in */
 	__u32 new_ones; /* connections */
-	__u32 pad;
+	__u32 new_sources;  /* entries made in sources_tick */
+	__u64 sources_tick; /* jiffies */
 };
 
 /* A NAT entry while it is made: too large for the stack beside the rest. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/kernel_limits.h"
@@ -13,6 +14,7 @@
 #include "control/services.h"
 #include "control/spread.h"
 #include "fastpath/fastpath.h"
+#include "fastpath/marks.h"
 #include "net/loop.h"
 
 static void
@@ -116,6 +118,7 @@ kernel_look(struct control *c)
 	spread_look(c);
 	kernel_tell(c);
 	kernel_blocks_look(c);
+	fastpath_marks_look(c->fastpath, clock_monotonic_ms());
 }
 
 bool

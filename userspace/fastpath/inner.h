@@ -47,6 +47,11 @@ struct fastpath {
 	struct fastpath_prefix *prefixes; /* sorted, masked */
 	size_t prefix_count;
 	struct steering steering;
+	struct {
+		bool looked;
+		int64_t last; /* how many were left */
+		uint64_t next_ms;
+	} marks;
 };
 
 /* Each brings all sets of maps to what is wanted. */

@@ -20,6 +20,7 @@ enum map_kind {
 	MAP_RL4,
 	MAP_RL6,
 	MAP_SKETCH,
+	MAP_MARK,
 	MAP_LIST,
 	MAP_LIST_HITS,
 	MAP_BLOCK,

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "fastpath/attached.h"
 #include "fastpath/library_log.h"
+#include "fastpath/marks.h"
 #include "gateway.skel.h"
 
 struct program {
@@ -122,6 +123,8 @@ program_load(const char *path, struct maps *maps,
 	const struct fastpath_sizes *sizes, struct error *err)
 {
 	struct bpf_prog_info info = { 0 };
+	bool unmarked = maps->fd[MAP_MARK] < 0 && maps->fd[MAP_RL4] >= 0 &&
+		maps->fd[MAP_RL6] >= 0;
 	uint32_t length = sizeof(info);
 	struct bpf_program *program;
 	struct program *p = xcalloc(1, sizeof(*p));
@@ -149,6 +152,9 @@ program_load(const char *path, struct maps *maps,
 	log_debug("fastpath: %s verified id=%u instructions=%u", info.name,
 		info.id, info.verified_insns);
 	if (maps_take_new(p->object, maps, err) != 0)
+		goto fail;
+	/* Our program finds no source that has an entry and no mark. */
+	if (unmarked && marks_fill(maps, err) != 0)
 		goto fail;
 	return p;
 fail:

@@ -11,39 +11,8 @@
 #include <bpf/bpf.h>
 
 #include "base/mem.h"
+#include "fastpath/entries.h"
 #include "fastpath/inner.h"
-
-#define BATCH 4096 /* entries: more than a bucket of the kernel's table has */
-
-/* ---- reading a table without touching its order */
-
-typedef void entry_f(const void *key, const struct gg_source *value, void *arg);
-
-static int
-table_each(int fd, size_t key_size, entry_f *cb, void *arg)
-{
-	uint8_t *keys = xcalloc(BATCH, key_size);
-	struct gg_source *values = xcalloc(BATCH, sizeof(*values));
-	uint32_t count, place = 0;
-	bool first = true;
-	int rc = 0, result = -1;
-
-	while (rc == 0) {
-		count = BATCH;
-		rc = bpf_map_lookup_batch(fd, first ? NULL : &place, &place,
-			keys, values, &count, NULL);
-		if (rc != 0 && errno != ENOENT)
-			goto out;
-		for (uint32_t i = 0; i < count; i++)
-			cb(keys + i * key_size, &values[i], arg);
-		first = false;
-	}
-	result = 0;
-out:
-	free(keys);
-	free(values);
-	return result;
-}
 
 /* ---- the clocks of the buckets */
 
@@ -124,7 +93,7 @@ source_tell(const struct walk *w, uint32_t slot, uint32_t rule,
 }
 
 static void
-source4(const void *key, const struct gg_source *value, void *arg)
+source4(const void *key, const void *value, void *arg)
 {
 	const struct gg_rl4_key *k = key;
 	struct addr_prefix prefix = { .bits = (uint8_t)(96 + k->plen) };
@@ -135,7 +104,7 @@ source4(const void *key, const struct gg_source *value, void *arg)
 }
 
 static void
-source6(const void *key, const struct gg_source *value, void *arg)
+source6(const void *key, const void *value, void *arg)
 {
 	const struct gg_rl6_key *k = key;
 	struct addr_prefix prefix = { .bits = k->plen };
@@ -154,11 +123,11 @@ set_each(const struct maps *maps, struct walk *walk)
 			    &walk->limits[slot]) != 0)
 			return -1;
 	}
-	if (table_each(maps->fd[MAP_RL4], sizeof(struct gg_rl4_key), source4,
-		    walk) != 0)
+	if (entries_each(maps->fd[MAP_RL4], sizeof(struct gg_rl4_key),
+		    sizeof(struct gg_source), source4, walk) != 0)
 		return -1;
-	return table_each(maps->fd[MAP_RL6], sizeof(struct gg_rl6_key), source6,
-		walk);
+	return entries_each(maps->fd[MAP_RL6], sizeof(struct gg_rl6_key),
+		sizeof(struct gg_source), source6, walk);
 }
 
 int
@@ -189,7 +158,7 @@ struct forget {
 
 /* Both kinds of keys begin with the slot. */
 static void
-forget_collect(const void *key, const struct gg_source *value, void *arg)
+forget_collect(const void *key, const void *value, void *arg)
 {
 	struct forget *g = arg;
 	uint16_t slot;
@@ -212,7 +181,8 @@ table_forget(int fd, size_t key_size, uint32_t slot)
 
 	if (fd < 0)
 		return;
-	table_each(fd, key_size, forget_collect, &g);
+	entries_each(fd, key_size, sizeof(struct gg_source), forget_collect,
+		&g);
 	for (size_t i = 0; i < g.count; i++)
 		bpf_map_delete_elem(fd, g.keys + i * key_size);
 	free(g.keys);

@@ -30,6 +30,8 @@ static struct gg_cfg cfg;
 static struct gg_limit limits[GG_SLOTS_MAX];
 static struct gg_sketch_line lines[2 * GG_SKETCH_LINES];
 static _Thread_local struct gg_counters counters[GG_SLOTS_MAX];
+static __u64 marks[GG_MARK_WORDS];
+static _Thread_local struct this_cpu cpu;
 static volatile __u64 ticks, fine_ns;
 static bool inserts_fail;
 
@@ -70,6 +72,10 @@ host_lookup(void *map, const void *key)
 		return &limits[index];
 	if (map == &gg_sketch)
 		return &lines[index];
+	if (map == &gg_mark)
+		return &marks[index];
+	if (map == &gg_cpu)
+		return &cpu;
 	assert_ptr_equal(map, &gg_reason);
 	return &counters[index];
 }
@@ -125,6 +131,8 @@ setup(void **state)
 	cfg = (struct gg_cfg){ .hz = HZ, .seed = 0x5eed, .admit_shift = 1 };
 	memset(limits, 0, sizeof(limits));
 	memset(lines, 0, sizeof(lines));
+	memset(marks, 0, sizeof(marks));
+	memset(&cpu, 0, sizeof(cpu));
 	memset(counters, 0, sizeof(counters));
 	memset(&table.entries, 0, sizeof(table.entries));
 	table.counts[0] = table.counts[1] = 0;
@@ -521,6 +529,53 @@ test_inserts_that_fail_leave_the_sketch(void **state)
 	assert_in_range(admitted, 1051, 1100);
 }
 
+/* Beyond its entries of a tick a CPU leaves sources to the sketch. */
+static void
+test_guard_bounds_the_entries_of_a_tick(void **state)
+{
+	(void)state;
+	cfg.source_guard = 3;
+	rule_add(rate_of(100, 1, 100));
+	for (uint32_t host = 0; host < 10; host++) {
+		struct parsed p = from4(0x0a000000 + host);
+
+		assert_int_equal(admitted_of(&p, 64, 1000),
+			host < 3 ? 100 : 51);
+	}
+	assert_int_equal(table.counts[0], 3);
+	assert_true(counters[SLOT].note_source_not_kept > 6000);
+	for (uint32_t host = 3; host < 10; host++) {
+		struct parsed p = from4(0x0a000000 + host);
+
+		ticks += host % 3 == 0;
+		assert_true(admitted_of(&p, 64, 1000) <= 50);
+		assert_non_null(kept(&p, 0, 32));
+	}
+	assert_int_equal(table.counts[0], 10);
+}
+
+/* What has no mark is not looked up, what got an entry has one. */
+static void
+test_entries_have_marks(void **state)
+{
+	struct parsed p = from4(0x0a000001),
+		      p6 = { .family = 6, .from.ip = { 0x20, 1, 0xd, 0xb8 } };
+
+	(void)state;
+	rule_add(rate_of(100, 1, 100));
+	assert_int_equal(admitted_of(&p, 64, 1000), 100);
+	assert_int_equal(admitted_of(&p6, 64, 1000), 100);
+	assert_int_equal(admitted_of(&p, 64, 1000), 0);
+	assert_int_equal(admitted_of(&p6, 64, 1000), 0);
+	ticks += 60 * HZ; /* the sketch knows nothing any more */
+	assert_int_equal(admitted_of(&p, 64, 1000), 100);
+	assert_int_equal(admitted_of(&p6, 64, 1000), 100);
+	memset(marks, 0, sizeof(marks));
+	ticks += 60 * HZ;
+	assert_int_equal(admitted_of(&p, 64, 20), 20);
+	assert_int_equal(kept(&p, 0, 32)->packets.tokens, 0);
+}
+
 static void
 test_a_lost_entry_begins_where_the_sketch_says(void **state)
 {
@@ -730,6 +785,8 @@ main(void)
 		T(test_shadow_counts_and_admits),
 		T(test_dropped_is_exact_then_sampled),
 		T(test_inserts_that_fail_leave_the_sketch),
+		T(test_guard_bounds_the_entries_of_a_tick),
+		T(test_entries_have_marks),
 		T(test_a_lost_entry_begins_where_the_sketch_says),
 		T(test_a_flood_of_others_leaves_a_share),
 		T(test_sketch_is_never_laxer_than_a_bucket),
