@@ -73,6 +73,17 @@ flood_guard_acts(const struct packet *p, __u32 now_s)
 	return cpu->new_ones > p->flood_guard;
 }
 
+/* It acted in this second already. */
+static __always_inline bool
+flood_guard_stands(const struct packet *p, __u32 now_s)
+{
+	__u32 zero = 0;
+	const struct this_cpu *cpu = bpf_map_lookup_elem(&gg_cpu, &zero);
+
+	return cpu != NULL && p->flood_guard != 0 && cpu->guard_s == now_s &&
+		cpu->new_ones > p->flood_guard;
+}
+
 static __always_inline struct gg_connection *
 connection_find(bool is4, const union flow *f)
 {

@@ -363,6 +363,12 @@ nat_forward(struct xdp_md *ctx, struct packet *p, bool is4)
 
 	if (p->at.bound)
 		return GG_REASON_drop_malformed;
+	/* Before the table is asked: in a flood that is most of the cost. The
+	 * request of a connection that is there comes again if it got lost. */
+	if (kind == STEER_NEW && flood_guard_stands(p, clock_s())) {
+		count_note(p->slot, GG_NOTE_flood_guard);
+		return GG_REASON_drop_flood_guard;
+	}
 	flow_set(is4, &f, &p->at.from, &p->at.to);
 	way = nat_find(is4, &f);
 	if (way == NULL || !nat_is_forward(p, way) ||

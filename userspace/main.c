@@ -90,6 +90,7 @@ xdp_command(int argc, char **argv)
 			.nat = settings->xdp_maps.nat,
 			.fragments = settings->xdp_maps.fragments,
 		},
+		.flood_guard = settings->flood_guard,
 	};
 	rc = fastpath_command(argv[2], argv[3], &fastpath, &out, &err);
 	fputs(out.data, stdout);

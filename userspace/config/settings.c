@@ -19,6 +19,7 @@
 #define SETTINGS_BYTES_MAX (1u << 20)
 #define WORKERS_MAX        64
 #define INTERFACES_MAX     64
+#define FLOOD_GUARD_MAX    10000000
 #define TRUSTED_MAX        1024
 #define PREFIXES_MAX       8192 /* half of what the kernel keeps */
 #define MINUTE             60000
@@ -422,6 +423,7 @@ static const struct schema_field xdp_fields[] = {
 	{ .name = "denyPrefixes",
 		.type = SCHEMA_CUSTOM,
 		.custom = &deny_list },
+	NUMBER("floodGuard", flood_guard, 0, FLOOD_GUARD_MAX, 50000),
 	{ .name = "interfaces",
 		.type = SCHEMA_LIST,
 		SCHEMA_ARRAY_AT(settings, interfaces, interface_count),

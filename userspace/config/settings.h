@@ -74,6 +74,8 @@ struct settings {
 	bool xdp_keep; /* onStop: keep */
 	char *xdp_object; /* xdp.object; NULL: the one built into the program */
 	struct settings_maps xdp_maps; /* 65536 each, fragments 4096 */
+	/* New connections a second and CPU, 0: no bound; 50000. */
+	uint32_t flood_guard;
 	struct settings_interface *interfaces;
 	size_t interface_count;
 

@@ -71,6 +71,7 @@ kernel_open(struct control *c)
 			.nat = s->xdp_maps.nat,
 			.fragments = s->xdp_maps.fragments,
 		},
+		.flood_guard = s->flood_guard,
 		.interfaces = interfaces,
 		.interface_count = s->interface_count,
 	};

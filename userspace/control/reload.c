@@ -1,5 +1,6 @@
 /* SIGHUP: the settings, the files and the binary are looked at again. */
 #include "control/reload.h"
+#include "fastpath/fastpath.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -113,6 +114,18 @@ has_interface(const struct settings *s, const struct settings_interface *i,
 }
 
 static void
+guard_apply(struct control *c, const struct settings *old)
+{
+	struct error err = ERROR_INIT;
+
+	if (c->fastpath != NULL &&
+		c->settings->flood_guard != old->flood_guard &&
+		fastpath_flood_guard_set(c->fastpath, c->settings->flood_guard,
+			&err) != 0)
+		log_warn("settings: xdp.floodGuard: %s", err.text);
+}
+
+static void
 kernel_apply(struct control *c, const struct settings *old)
 {
 	const struct settings *now = c->settings;
@@ -121,6 +134,7 @@ kernel_apply(struct control *c, const struct settings *old)
 	bool gone = false, come = false;
 
 	maps_note(now, old);
+	guard_apply(c, old);
 	for (size_t i = 0; i < old->interface_count; i++)
 		gone |= !has_interface(now, &old->interfaces[i], false);
 	for (size_t i = 0; i < now->interface_count; i++)

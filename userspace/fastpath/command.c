@@ -38,6 +38,7 @@ command_attach(const char *device, unsigned ifindex,
 		.pin_path = with->pin_path,
 		.object = with->object,
 		.sizes = with->sizes,
+		.flood_guard = with->flood_guard,
 		.interfaces = &wanted,
 		.interface_count = 1,
 	};

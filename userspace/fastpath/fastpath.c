@@ -299,7 +299,8 @@ fastpath_open(const struct fastpath_options *options)
 	library_log_open();
 	raised = privilege_raise();
 	f->dispatcher = dispatcher_is_possible();
-	sets_open(&f->sets, f->pin_path, f->object, &options->sizes);
+	sets_open(&f->sets, f->pin_path, f->object, &options->sizes,
+		options->flood_guard);
 	interfaces_adopt(f);
 	for (size_t n = 0; n < f->interface_count; n++)
 		interface_ensure(f, &f->interfaces[n]);
@@ -309,6 +310,13 @@ fastpath_open(const struct fastpath_options *options)
 	if (f->watch_fd < 0)
 		log_warn("fastpath: %s", err.text);
 	return f;
+}
+
+int
+fastpath_flood_guard_set(struct fastpath *f, uint32_t flood_guard,
+	struct error *err)
+{
+	return sets_guard(&f->sets, flood_guard, err);
 }
 
 static void

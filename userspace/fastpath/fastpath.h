@@ -53,6 +53,7 @@ struct fastpath_options {
 	const char *pin_path;
 	const char *object; /* NULL: the object built into the program */
 	struct fastpath_sizes sizes;
+	uint32_t flood_guard; /* see fastpath_flood_guard_set() */
 	const struct fastpath_interface_option {
 		const char *name;
 		enum fastpath_mode mode;
@@ -105,6 +106,10 @@ uint64_t fastpath_map_bytes(const struct fastpath *f);
 /* Adds a sentence about maps whose size is not the one asked for; nothing when
  * there are none. */
 void fastpath_sizes_explain(const struct fastpath *f, struct str *out);
+/* New connections a second and CPU beyond which none is kept and, in mode nat,
+ * none begins; 0: no bound. */
+int fastpath_flood_guard_set(struct fastpath *f, uint32_t flood_guard,
+	struct error *err);
 
 /* One-shot commands of `gloo-gateway xdp attach|detach|status DEV`; the
  * interfaces of the options are not looked at. Text for the operator goes to

@@ -24,6 +24,9 @@ _Static_assert(GG_LISTENERS_MAX == LISTENERS_MAX,
 #define PROGRAM_MAPS_MAX 64
 #define ADMIT_SHIFT      1    /* a source is kept from half its burst on */
 #define SAMPLE           1024 /* drops for one in gg_events */
+/* Entries of sources that a CPU makes. At a microsecond each a fiftieth of its
+ * time, and a table of 65536 is not turned over within seconds. */
+#define SOURCES_PER_S 20000
 
 struct shape {
 	uint32_t type, key_size, value_size;
@@ -247,7 +250,7 @@ maps_kernel_hz(void)
 }
 
 int
-maps_configure(const struct maps *m, struct error *err)
+maps_configure(const struct maps *m, uint32_t flood_guard, struct error *err)
 {
 	const uint32_t key = 0;
 	struct gg_cfg cfg = { 0 };
@@ -257,6 +260,8 @@ maps_configure(const struct maps *m, struct error *err)
 	cfg.contract = GG_CONTRACT_VERSION;
 	cfg.hz = maps_kernel_hz();
 	cfg.admit_shift = ADMIT_SHIFT;
+	cfg.flood_guard = flood_guard;
+	cfg.source_guard = cfg.hz == 0 ? 0 : SOURCES_PER_S / cfg.hz + 1;
 	cfg.sample = SAMPLE;
 	if (cfg.seed == 0 &&
 		getrandom(&cfg.seed, sizeof(cfg.seed), 0) != sizeof(cfg.seed))

@@ -60,7 +60,8 @@ bool maps_equal(const struct maps *a, const struct maps *b);
 int maps_pin(const struct maps *m, const char *pin_path, struct error *err);
 /* Fills in gg_cfg what the daemon knows, leaving flags and seed that stand
  * there as they are. */
-int maps_configure(const struct maps *m, struct error *err);
+int maps_configure(const struct maps *m, uint32_t flood_guard,
+	struct error *err);
 /* Sets or clears one GG_CFG_*. */
 int maps_flag(const struct maps *m, uint32_t flag, bool on, struct error *err);
 /* Ticks a second; 0: unknown. */

@@ -20,11 +20,11 @@ set_add(struct sets *s, const struct maps *maps)
 }
 
 static void
-set_configure(const struct map_set *set)
+set_configure(const struct sets *s, const struct map_set *set)
 {
 	struct error err = ERROR_INIT;
 
-	if (maps_configure(&set->maps, &err) != 0)
+	if (maps_configure(&set->maps, s->flood_guard, &err) != 0)
 		log_warn("fastpath: %s", err.text);
 }
 
@@ -35,7 +35,7 @@ set_adopt(struct sets *s, const struct maps *maps)
 	struct map_set *set = set_add(s, maps);
 	struct str differ;
 
-	set_configure(set);
+	set_configure(s, set);
 	str_init(&differ);
 	maps_sizes_explain(maps, &s->sizes, &differ);
 	if (differ.length > 0)
@@ -92,7 +92,7 @@ sets_primary(struct sets *s, struct error *err)
 	}
 	set = set_add(s, &maps);
 	set->program = program;
-	set_configure(set);
+	set_configure(s, set);
 	return set;
 }
 
@@ -107,7 +107,7 @@ sets_program(const struct sets *s, struct map_set *set, struct error *err)
 
 void
 sets_open(struct sets *s, const char *pin_path, const char *object,
-	const struct fastpath_sizes *sizes)
+	const struct fastpath_sizes *sizes, uint32_t flood_guard)
 {
 	struct error err = ERROR_INIT;
 	struct maps maps;
@@ -116,6 +116,7 @@ sets_open(struct sets *s, const char *pin_path, const char *object,
 		.pin_path = pin_path,
 		.object = object,
 		.sizes = *sizes,
+		.flood_guard = flood_guard,
 	};
 	if (maps_open_pinned(&maps, s->pin_path, &err) != 0) {
 		log_debug("fastpath: %s", err.text);
@@ -123,6 +124,17 @@ sets_open(struct sets *s, const char *pin_path, const char *object,
 	}
 	set_adopt(s, &maps);
 	s->pinned = true;
+}
+
+int
+sets_guard(struct sets *s, uint32_t flood_guard, struct error *err)
+{
+	s->flood_guard = flood_guard;
+	for (size_t i = 0; i < s->count; i++) {
+		if (maps_configure(&s->list[i].maps, flood_guard, err) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 void

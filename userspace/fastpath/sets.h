@@ -23,6 +23,7 @@ struct map_set {
 struct sets {
 	const char *pin_path, *object; /* or NULL */
 	struct fastpath_sizes sizes;
+	uint32_t flood_guard;
 	struct map_set *list;
 	size_t count;
 	bool pinned, warned;
@@ -30,7 +31,9 @@ struct sets {
 
 /* Finds the pinned set. */
 void sets_open(struct sets *s, const char *pin_path, const char *object,
-	const struct fastpath_sizes *sizes);
+	const struct fastpath_sizes *sizes, uint32_t flood_guard);
+/* Another flood guard for all sets. */
+int sets_guard(struct sets *s, uint32_t flood_guard, struct error *err);
 /* The pins stay. */
 void sets_close(struct sets *s);
 /* The set that an attached program uses, known already or new; NULL when its

@@ -87,6 +87,7 @@ defaults_check(const struct settings *s)
 	assert_int_equal(s->xdp_maps.connections, 65536);
 	assert_int_equal(s->xdp_maps.nat, 65536);
 	assert_int_equal(s->xdp_maps.fragments, 4096);
+	assert_int_equal(s->flood_guard, 50000);
 	assert_int_equal(s->interface_count, 0);
 	assert_null(s->access_log);
 }
@@ -183,6 +184,7 @@ test_all(void **state)
 		"  allowPrefixes: [192.0.2.1], denyPrefixes: [192.0.2.0/24,\n"
 		"  \"2001:db8::/32\"],\n"
 		"  interfaces: [{name: eth0}, {name: v1, mode: native}],\n"
+		"  floodGuard: 125000,\n"
 		"  maps: {sources: 1048576, nat: 4096, fragments: 1024}}\n"
 		"accessLog: {path: /var/log/a}\n",
 		&err);
@@ -219,6 +221,7 @@ test_all(void **state)
 	assert_int_equal(s->xdp_maps.connections, 65536);
 	assert_int_equal(s->xdp_maps.nat, 4096);
 	assert_int_equal(s->xdp_maps.fragments, 1024);
+	assert_int_equal(s->flood_guard, 125000);
 	assert_int_equal(s->interface_count, 2);
 	assert_string_equal(s->interfaces[0].name, "eth0");
 	assert_int_equal(s->interfaces[0].mode, SETTINGS_XDP_AUTO);
@@ -303,6 +306,9 @@ test_refused(void **state)
 		{ "xdp: {onStop: stay}\n",
 			":1: xdp.onStop: expected one of detach, keep, found "
 			"\"stay\"" },
+		{ "xdp: {floodGuard: 10000001}\n",
+			":1: xdp.floodGuard: expected 0 to 10000000, found "
+			"10000001" },
 		{ "xdp: {maps: {flows: 1}}\n",
 			":1: xdp.maps: unknown key \"flows\"" },
 		{ "xdp: {maps: {sources: 1000}}\n",
