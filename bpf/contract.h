@@ -310,6 +310,26 @@ struct gg_source {
 _Static_assert(sizeof(struct gg_source) == 32, "layout is ABI");
 
 /*
+ * Values of gg_rl4 and gg_rl6. In an LRU_HASH an entry is 48 bytes, then its
+ * key, then its value: both make it two cache lines, and the first one ends
+ * with the bucket of packets of an IPv4 source.
+ */
+struct gg_rl4 {
+	struct gg_source source;
+	__u64 pad[5];
+};
+
+struct gg_rl6 {
+	struct gg_source source;
+	__u64 pad[3];
+};
+
+_Static_assert(48 + sizeof(struct gg_rl4_key) + sizeof(struct gg_rl4) == 128,
+	"two cache lines");
+_Static_assert(48 + 24 + sizeof(struct gg_rl6) == 128,
+	"two cache lines; a key fills words");
+
+/*
  * gg_mark says which sources may have an entry in gg_rl4 or gg_rl6, so that
  * those of a flood are not looked up there. A mark is a bit in each half of a
  * word; who makes an entry sets both before, and one of them is enough to be

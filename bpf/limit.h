@@ -197,8 +197,9 @@ limit_mark(const struct limit_call *c)
 
 static __always_inline bool
 limit_insert(const struct limit_call *c, const struct limit_keys *keys,
-	const struct gg_source *fresh)
+	const struct gg_rl4 *fresh)
 {
+	/* The larger of the two. */
 	if (c->is6)
 		return bpf_map_update_elem(&gg_rl6, &keys->v6, fresh,
 			       BPF_NOEXIST) == 0;
@@ -461,7 +462,8 @@ limit_keep(struct limit_call *c)
 {
 	const struct gg_rule *rule;
 	struct limit_lines lines;
-	struct gg_source fresh = {}, *kept;
+	struct gg_source *kept;
+	struct gg_rl4 fresh = {};
 	struct limit_keys keys;
 	__u64 fine = 0, ticks;
 
@@ -470,9 +472,10 @@ limit_keep(struct limit_call *c)
 	rule = limit_rule_get(c);
 	if (rule == NULL || !limit_lines_find(c, &lines))
 		return 0;
-	fresh.packets.stamp = (__u32)limit_now(c, &rule->packets);
-	fresh.bytes.stamp = (__u32)limit_now(c, &rule->bytes);
-	fresh.connections.stamp = (__u32)limit_now(c, &rule->connections);
+	fresh.source.packets.stamp = (__u32)limit_now(c, &rule->packets);
+	fresh.source.bytes.stamp = (__u32)limit_now(c, &rule->bytes);
+	fresh.source.connections.stamp =
+		(__u32)limit_now(c, &rule->connections);
 	keys = c->keys;
 	/* In this order: see mark.h. */
 	if (!mark_set(limit_mark(c)) || !limit_insert(c, &keys, &fresh))

@@ -29,10 +29,8 @@ MAP(gg_reason, BPF_MAP_TYPE_PERCPU_ARRAY, GG_SLOTS_MAX, __u32,
 
 /* ---- limits; what is mmapable begins at a page, so lines stay lines */
 MAP(gg_limit, BPF_MAP_TYPE_ARRAY, GG_SLOTS_MAX, __u32, struct gg_limit, 0);
-MAP(gg_rl4, BPF_MAP_TYPE_LRU_HASH, 65536, struct gg_rl4_key, struct gg_source,
-	0);
-MAP(gg_rl6, BPF_MAP_TYPE_LRU_HASH, 65536, struct gg_rl6_key, struct gg_source,
-	0);
+MAP(gg_rl4, BPF_MAP_TYPE_LRU_HASH, 65536, struct gg_rl4_key, struct gg_rl4, 0);
+MAP(gg_rl6, BPF_MAP_TYPE_LRU_HASH, 65536, struct gg_rl6_key, struct gg_rl6, 0);
 MAP(gg_sketch, BPF_MAP_TYPE_ARRAY, 2 * GG_SKETCH_LINES, __u32,
 	struct gg_sketch_line, BPF_F_MMAPABLE);
 MAP(gg_mark, BPF_MAP_TYPE_ARRAY, GG_MARK_WORDS, __u32, __u64, BPF_F_MMAPABLE);

@@ -372,10 +372,14 @@ gateway_source(const struct gateway *g, uint32_t slot, uint32_t source,
 {
 	const uint32_t source_be = htonl(source);
 	struct gg_rl4_key key = { .slot = (uint16_t)slot, .plen = 32 };
+	struct gg_rl4 value;
 
 	memcpy(key.ip, &source_be, sizeof(key.ip));
-	return bpf_map_lookup_elem(bpf_map__fd(g->skel->maps.gg_rl4), &key,
-		       s) == 0;
+	if (bpf_map_lookup_elem(bpf_map__fd(g->skel->maps.gg_rl4), &key,
+		    &value) != 0)
+		return false;
+	*s = value.source;
+	return true;
 }
 
 static uint64_t

@@ -64,9 +64,9 @@ fill(const struct maps *m, uint64_t *words, uint64_t halves, struct error *err)
 	struct fill f = { words, halves };
 
 	if (entries_each(m->fd[MAP_RL4], sizeof(struct gg_rl4_key),
-		    sizeof(struct gg_source), fill4, &f) == 0 &&
+		    sizeof(struct gg_rl4), fill4, &f) == 0 &&
 		entries_each(m->fd[MAP_RL6], sizeof(struct gg_rl6_key),
-			sizeof(struct gg_source), fill6, &f) == 0)
+			sizeof(struct gg_rl6), fill6, &f) == 0)
 		return 0;
 	return error_errno(err, errno,
 		"cannot read " GG_MAP_RL4 " and " GG_MAP_RL6);

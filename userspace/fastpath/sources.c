@@ -124,10 +124,10 @@ set_each(const struct maps *maps, struct walk *walk)
 			return -1;
 	}
 	if (entries_each(maps->fd[MAP_RL4], sizeof(struct gg_rl4_key),
-		    sizeof(struct gg_source), source4, walk) != 0)
+		    sizeof(struct gg_rl4), source4, walk) != 0)
 		return -1;
 	return entries_each(maps->fd[MAP_RL6], sizeof(struct gg_rl6_key),
-		sizeof(struct gg_source), source6, walk);
+		sizeof(struct gg_rl6), source6, walk);
 }
 
 int
@@ -175,14 +175,13 @@ forget_collect(const void *key, const void *value, void *arg)
 }
 
 static void
-table_forget(int fd, size_t key_size, uint32_t slot)
+table_forget(int fd, size_t key_size, size_t value_size, uint32_t slot)
 {
 	struct forget g = { .key_size = key_size, .slot = slot };
 
 	if (fd < 0)
 		return;
-	entries_each(fd, key_size, sizeof(struct gg_source), forget_collect,
-		&g);
+	entries_each(fd, key_size, value_size, forget_collect, &g);
 	for (size_t i = 0; i < g.count; i++)
 		bpf_map_delete_elem(fd, g.keys + i * key_size);
 	free(g.keys);
@@ -195,8 +194,8 @@ fastpath_limit_forget(struct fastpath *f, uint32_t slot)
 		const struct maps *maps = &f->sets.list[i].maps;
 
 		table_forget(maps->fd[MAP_RL4], sizeof(struct gg_rl4_key),
-			slot);
+			sizeof(struct gg_rl4), slot);
 		table_forget(maps->fd[MAP_RL6], sizeof(struct gg_rl6_key),
-			slot);
+			sizeof(struct gg_rl6), slot);
 	}
 }
