@@ -251,6 +251,21 @@ test_no_entry_is_unseen_while_marks_are_made_anew(void **state)
 /* Beyond its entries of a tick a CPU leaves sources to the sketch, which has
  * half a burst for each. */
 static void
+test_flood_guard_is_told(void **state)
+{
+	const uint32_t zero = 0;
+	struct error err = ERROR_INIT;
+	struct gg_cfg cfg;
+
+	(void)state;
+	assert_int_equal(fastpath_flood_guard_set(limited.fastpath, 4711, &err),
+		0);
+	assert_int_equal(bpf_map_lookup_elem(maps()->fd[MAP_CFG], &zero, &cfg),
+		0);
+	assert_int_equal(cfg.flood_guard, 4711);
+}
+
+static void
 test_guard_bounds_entries(void **state)
 {
 	const struct fastpath_rule rules[] = { PACKETS(20) };
@@ -296,6 +311,7 @@ main(void)
 		cmocka_unit_test(test_a_full_table_leaves_the_sketch),
 		T(test_marks_are_made_of_the_entries),
 		T(test_no_entry_is_unseen_while_marks_are_made_anew),
+		T(test_flood_guard_is_told),
 		T(test_guard_bounds_entries),
 	};
 #undef T

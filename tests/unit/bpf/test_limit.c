@@ -592,7 +592,7 @@ static void
 test_a_flood_of_others_leaves_a_share(void **state)
 {
 	struct parsed p = from4(0x0a000001);
-	uint64_t random = 5;
+	uint64_t random = 5, admitted = 0;
 	struct gg_rate r = rate_of(10, 60, 10);
 
 	(void)state;
@@ -606,6 +606,16 @@ test_a_flood_of_others_leaves_a_share(void **state)
 	inserts_fail = false;
 	/* The sketch is full; who comes now has half its burst less one. */
 	assert_int_equal(admitted_of(&p, 64, 100), 4);
+	/* With the guard acting they have it one after the other. */
+	cfg.source_guard = 1;
+	for (int tick = 0; tick < 20; tick++) {
+		ticks++;
+		for (uint32_t host = 2; host < 22; host++) {
+			p = from4(0x0a000000 + host);
+			admitted += admitted_of(&p, 64, 8);
+		}
+	}
+	assert_in_range(admitted, 20 * 4, 20 * 4 + 5);
 	/* Nothing of the flood is remembered for longer than a burst. */
 	setup(NULL);
 	rule_add(r);
