@@ -183,6 +183,17 @@ sketch_forget(uint32_t seed)
 				 BPF_ANY), 0);
 }
 
+static bool
+has_entry(uint32_t host)
+{
+	struct gg_rl4_key key = { .slot = TCP4, .plen = 32 };
+	uint32_t be = htonl(host);
+	struct gg_rl4 value;
+
+	memcpy(key.ip, &be, sizeof(be));
+	return bpf_map_lookup_elem(maps()->fd[MAP_RL4], &key, &value) == 0;
+}
+
 struct rebuilder {
 	pthread_t thread;
 	volatile bool stop;
@@ -226,6 +237,7 @@ test_no_entry_is_unseen_while_marks_are_made_anew(void **state)
 				XDP_PASS;
 		/* Less than 20 with cells that are others' too. */
 		assert_in_range(admitted, 9, 20);
+		assert_true(has_entry(0x0a000000u + (hosts - 1) * 257));
 		/* Else the sketch would hide that an entry is unseen. */
 		sketch_forget(hosts);
 		for (uint32_t again = 1; again <= 10; again++) {
@@ -271,11 +283,13 @@ test_guard_bounds_entries(void **state)
 	const struct fastpath_rule rules[] = { PACKETS(20) };
 	const uint32_t zero = 0;
 	uint32_t passed = 0, first = 0;
+	struct error err = ERROR_INIT;
 	struct gg_cfg cfg;
 	struct packet p;
 
 	(void)state;
 	limited_slots(rules, 1);
+	assert_int_equal(maps_configure(maps(), 0, &err), 0);
 	assert_int_equal(bpf_map_lookup_elem(maps()->fd[MAP_CFG], &zero, &cfg),
 		0);
 	assert_true(cfg.source_guard > 0 && cfg.source_guard <= 201);
