@@ -24,6 +24,7 @@
 #include "control/relation.h"
 #include "control/service_view.h"
 #include "control/services.h"
+#include "control/sources.h"
 #include "control/status.h"
 #include "control/spread.h"
 #include "control/supervise.h"
@@ -128,6 +129,18 @@ static void
 get_blocked(struct control *c, struct http_server_request *r)
 {
 	admin_reply_doc(r, 200, blocks_print(c->blocks));
+}
+
+static void
+get_sources(struct control *c, struct http_server_request *r)
+{
+	const char *limit = http_server_request_query(r, "limit");
+
+	admin_reply_doc(r, 200,
+		sources_print(c,
+			limit == NULL ? SOURCES_SHOWN_DEFAULT
+				      : strtoul(limit, NULL, 10),
+			http_server_request_query(r, "top") != NULL));
 }
 
 /* ---- endpoints */
@@ -493,6 +506,7 @@ static const struct view {
 	{ "/v1/url", get_url, false },
 	{ "/v1/limits", get_limits, false },
 	{ "/v1/blocked", get_blocked, false },
+	{ "/v1/sources", get_sources, false },
 	{ "/v1/logs", get_logs, false },
 	{ "/v1/stats", get_stats, false },
 	{ "/v1/version", get_version, false },
