@@ -169,7 +169,7 @@ slot_gateway(const struct control *c, uint32_t slot)
 		const struct object *o =
 			objects_at(c->objects, MODEL_GATEWAY, i);
 
-		if (o->slot == slot)
+		if (slot != 0 && o->slot == slot)
 			return o;
 	}
 	return NULL;
@@ -178,7 +178,7 @@ slot_gateway(const struct control *c, uint32_t slot)
 void
 slot_print(const struct control *c, uint32_t slot, struct doc *to)
 {
-	const struct object *o = slot != 0 ? slot_gateway(c, slot) : NULL;
+	const struct object *o = slot_gateway(c, slot);
 	char text[ADDR_TEXT_MAX];
 	struct addr addr;
 
@@ -186,5 +186,6 @@ slot_print(const struct control *c, uint32_t slot, struct doc *to)
 	if (o == NULL || o->model == NULL)
 		return;
 	gateway_addr(o->model->gateway, &addr);
+	doc_set_string(to, "namespace", o->ns);
 	doc_set_string(to, "address", addr_format(&addr, text));
 }

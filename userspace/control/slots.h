@@ -26,7 +26,8 @@ void slots_release(struct control *c, uint64_t generation);
 
 /* Of the gateway that has it, or NULL. */
 const struct object *slot_gateway(const struct control *c, uint32_t slot);
-/* Where it is: "listener", the gateway's label or "", and "address". */
+/* Where it is: "listener", the gateway's label or "", its "namespace" and its
+ * "address". */
 void slot_print(const struct control *c, uint32_t slot, struct doc *to);
 
 #endif

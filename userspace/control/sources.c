@@ -17,6 +17,7 @@ struct best {
 	struct fastpath_source *items;
 	size_t count, limit, total;
 	int (*compare)(const void *a, const void *b);
+	bool wanted[SLOTS_MAX];
 };
 
 static int
@@ -58,6 +59,8 @@ on_source(const struct fastpath_source *source, void *arg)
 {
 	struct best *best = arg;
 
+	if (source->slot >= SLOTS_MAX || !best->wanted[source->slot])
+		return;
 	best->total++;
 	if (best->limit == 0)
 		return;
@@ -132,35 +135,57 @@ source_print(
 
 /* ---- all */
 
+static bool
+is_wanted(const struct sources_query *query, const char *ns)
+{
+	return query->ns == NULL || (ns != NULL && strcmp(query->ns, ns) == 0);
+}
+
 static size_t
-blocked_print(const struct control *c, struct doc *to, size_t limit)
+blocked_print(const struct control *c, struct doc *to,
+	const struct sources_query *query)
 {
 	struct doc *d = blocks_print(c->blocks);
-	struct doc *items = doc_steal(d, "items");
-	size_t total = doc_count(items);
+	const struct doc *items = doc_get(d, "items");
+	size_t total = 0;
 
-	for (size_t i = 0; i < limit && doc_count(items) > 0; i++) {
-		struct doc *one = doc_steal_at(items, 0);
+	for (size_t i = 0; i < doc_count(items); i++) {
+		const struct doc *from = doc_at(items, i);
+		struct doc *one;
 
+		if (!is_wanted(query, doc_get_string(from, "namespace")) ||
+			total++ >= query->limit)
+			continue;
+		one = doc_add(to, doc_copy(from));
 		doc_set_string(one, "state", "blocked");
-		doc_add(to, one);
 	}
-	doc_free(items);
 	doc_free(d);
 	return total;
 }
 
+static void
+slots_want(const struct control *c, const struct sources_query *query,
+	struct best *best)
+{
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
+		const struct object *o = slot_gateway(c, slot);
+
+		best->wanted[slot] =
+			is_wanted(query, o != NULL ? o->ns : NULL);
+	}
+}
+
 struct doc *
-sources_print(const struct control *c, size_t limit, bool top)
+sources_print(const struct control *c, const struct sources_query *query)
 {
 	struct doc *d = doc_new_map();
 	struct doc *items = doc_set(d, "items", doc_new_list());
-	struct best best = { .compare = top ? compare_dropped : compare_place };
+	struct best best = { .compare = query->top ? compare_dropped
+						   : compare_place };
 
-	if (limit > SOURCES_SHOWN_MAX)
-		limit = SOURCES_SHOWN_MAX;
-	best.total = blocked_print(c, items, limit);
-	best.limit = limit - doc_count(items);
+	slots_want(c, query, &best);
+	best.total = blocked_print(c, items, query);
+	best.limit = query->limit - doc_count(items);
 	best.items = xcalloc(2 * best.limit + 1, sizeof(*best.items));
 	if (kernel_is_active(c) &&
 		fastpath_sources_each(c->fastpath, on_source, &best) != 0)

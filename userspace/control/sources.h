@@ -15,8 +15,14 @@
 #define SOURCES_SHOWN_DEFAULT 100
 #define SOURCES_SHOWN_MAX     10000
 
-/* For /v1/sources: at most limit, those that are blocked first. top: then those
- * with most drops; else by gateway and address. */
-struct doc *sources_print(const struct control *c, size_t limit, bool top);
+struct sources_query {
+	size_t limit;   /* at most so many */
+	bool top;       /* those with most drops; else by gateway and address */
+	const char *ns; /* at gateways of that namespace, or NULL */
+};
+
+/* For /v1/sources; those that are blocked come first. */
+struct doc *sources_print(
+	const struct control *c, const struct sources_query *query);
 
 #endif
