@@ -165,8 +165,8 @@ def test_blocked(t):
     table = rows(out)
     equal(list(table)[0], "10.98.0.8", out)
     row = table["10.98.0.8"]
-    equal((row["STATE"], row["WHERE"], row["RULE"]),
-          ("blocked", "gloo-system.third", "slowly"))
+    equal((row["STATE"], row["WHERE"], row["RULE"], row["RATE"]),
+          ("blocked", "gloo-system.third", "slowly", "1 per SECOND"))
     clock, seconds = row["BLOCKED UNTIL"].split(" (")
     check(0 < int(seconds.split()[0]) <= 60 and clock[-1] == "Z" and len(clock) == 9, row)
     check(int(row["DROPPED"]) >= 1, row)

@@ -75,6 +75,24 @@ rows_that_fit(void)
 	return size.ws_row - ROWS_OTHER;
 }
 
+/* The least of them go, so that the worst are not scrolled away. */
+static void
+items_fit(struct doc *items, size_t rows)
+{
+	size_t used = 0, fit = 0;
+
+	for (; fit < doc_count(items); fit++) {
+		size_t limits =
+			doc_count(doc_get(doc_at(items, fit), "limits"));
+
+		used += limits > 1 ? limits : 1;
+		if (used > rows)
+			break;
+	}
+	while (doc_count(items) > fit)
+		doc_free(doc_steal_at(items, doc_count(items) - 1));
+}
+
 static size_t
 blocked_count(const struct doc *items)
 {
@@ -116,14 +134,17 @@ table_print(const struct doc *answer, bool clear)
 static bool
 table_once(const struct cli *cli, size_t limit, struct error *err)
 {
+	size_t rows = rows_that_fit();
 	struct doc *answer;
 	char query[64];
 
 	snprintf(query, sizeof(query), "limit=%zu&top=1",
-		limit > 0 ? limit : rows_that_fit());
+		limit > 0 ? limit : rows);
 	answer = api_get(cli, "/v1/sources", query, NULL, err);
 	if (answer == NULL)
 		return false;
+	if (limit == 0)
+		items_fit(doc_get(answer, "items"), rows);
 	table_print(answer, isatty(STDOUT_FILENO));
 	doc_free(answer);
 	return true;

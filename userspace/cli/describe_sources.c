@@ -61,12 +61,21 @@ until_put(struct str *s, const struct doc *d)
 }
 
 static void
+rate_put(struct str *s, const struct doc *d)
+{
+	if (doc_get(d, "rate") != NULL)
+		str_printf(s, "%lld per %s", number_of(d, "rate"),
+			text_of(d, "unit"));
+}
+
+static void
 source_put(struct str cells[COLUMNS], const struct doc *d)
 {
 	str_puts(&cells[SOURCE], text_of(d, "source"));
 	str_puts(&cells[STATE], text_of(d, "state"));
 	str_puts(&cells[WHERE], text_of(d, "listener"));
 	str_puts(&cells[RULE], text_of(d, "rule"));
+	rate_put(&cells[RATE], d);
 	if (doc_get(d, "dropped") != NULL)
 		str_printf(&cells[DROPPED], "%lld", number_of(d, "dropped"));
 	until_put(&cells[UNTIL], d);
@@ -79,9 +88,7 @@ static void
 limit_put(struct str cells[COLUMNS], const struct doc *limit)
 {
 	str_puts(&cells[RULE], text_of(limit, "rule"));
-	if (doc_get(limit, "rate") != NULL)
-		str_printf(&cells[RATE], "%lld per %s",
-			number_of(limit, "rate"), text_of(limit, "unit"));
+	rate_put(&cells[RATE], limit);
 	str_printf(&cells[LEFT], "%lld of %lld %s", number_of(limit, "left"),
 		number_of(limit, "burst"), text_of(limit, "counts"));
 }

@@ -20,6 +20,7 @@ struct source {
 	struct addr addr;
 	uint32_t slot;
 	char *owner, *rule;
+	uint32_t rate, unit_s;
 	uint64_t since_ms; /* of the day */
 	uint64_t until_ms; /* monotonic */
 	bool in_kernel;
@@ -150,6 +151,8 @@ source_block(struct blocks *b, const struct wire_message *m,
 		.slot = m->far_beyond.slot,
 		.owner = xstrdup(owner->label),
 		.rule = xstrdup(rule->name),
+		.rate = rule->rate,
+		.unit_s = rule->unit_s,
 		.since_ms = clock_realtime_ms(),
 		.until_ms = now_ms + ms,
 	};
@@ -271,6 +274,8 @@ why_print(struct doc *d, const struct source *s)
 	time_set(d, "since", s->since_ms);
 	doc_set_string(d, "object", s->owner);
 	doc_set_string(d, "rule", s->rule);
+	doc_set(d, "rate", doc_new_integer(s->rate));
+	doc_set_string(d, "unit", limit_unit_name(s->unit_s));
 }
 
 struct kernel_print {
