@@ -379,8 +379,9 @@ listeners_collect(struct control *c, struct input *in)
 	for (size_t i = 0; i < count; i++) {
 		struct object *o = objects_at(c->objects, MODEL_GATEWAY, i);
 
+		/* What was a service has no listener to go on with. */
 		if (o->model != NULL && o->slot != 0 && o->slot_before != 0 &&
-			!service_is(o) &&
+			!service_is(o) && o->slot_before < LISTENERS_MAX &&
 			!slot_is_collected(in, o->slot_before))
 			listener_add(in, o, o->slot_before);
 	}
