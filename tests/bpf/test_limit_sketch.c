@@ -1,4 +1,5 @@
 /* Floods of sources: the sketch, what it is there for, and eviction. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -169,6 +172,48 @@ test_marks_are_made_of_the_entries(void **state)
 	assert_int_equal(marks_count(maps()), 0);
 }
 
+/* Once at first, then when there are many; one process at a time. */
+static void
+test_marks_are_looked_after(void **state)
+{
+	struct gg_rl4_key key = { .slot = TCP4, .plen = 32 };
+	char folder[] = "/tmp/limit-marks-XXXXXX";
+	const struct gg_rl4 empty = { 0 };
+	int other;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	limited.fastpath->pin_path = xstrdup(folder);
+	assert_int_equal(bpf_map_update_elem(maps()->fd[MAP_RL4], &key, &empty,
+				 BPF_ANY), 0);
+	other = open(folder, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	fastpath_marks_look(limited.fastpath, 1);
+	assert_int_equal(marks_count(maps()), 0);
+	close(other);
+	fastpath_marks_look(limited.fastpath, 59999);
+	assert_int_equal(marks_count(maps()), 0);
+	fastpath_marks_look(limited.fastpath, 60001);
+	assert_int_equal(marks_count(maps()), 1);
+	/* Sources that came and went: their marks go when they are many. */
+	for (uint32_t i = 0; i < GG_MARKS / 16; i++) {
+		memcpy(key.ip, &i, sizeof(i));
+		bpf_map_update_elem(maps()->fd[MAP_RL4], &key, &empty, BPF_ANY);
+		if (i % 1024 == 1023) {
+			struct error err = ERROR_INIT;
+
+			assert_int_equal(marks_fill(maps(), &err), 0);
+			fastpath_limit_forget(limited.fastpath, TCP4);
+		}
+	}
+	assert_true(marks_count(maps()) > GG_MARKS / 20);
+	fastpath_marks_look(limited.fastpath, 120000);
+	assert_true(marks_count(maps()) > GG_MARKS / 20);
+	fastpath_marks_look(limited.fastpath, 120001);
+	assert_int_equal(marks_count(maps()), 0);
+	rmdir(folder);
+}
+
 /* Another seed: all sources have other cells. */
 static void
 sketch_forget(uint32_t seed)
@@ -325,6 +370,7 @@ main(void)
 		cmocka_unit_test(test_a_full_table_leaves_the_sketch),
 		T(test_marks_are_made_of_the_entries),
 		T(test_no_entry_is_unseen_while_marks_are_made_anew),
+		T(test_marks_are_looked_after),
 		T(test_flood_guard_is_told),
 		T(test_guard_bounds_entries),
 	};
