@@ -4,19 +4,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
-#include <netinet/in.h>
 
-#include "base/mem.h"
-#include "fastpath/inner.h"
 #include "tests/lib/limit_world.h"
 
 static const struct row {
@@ -190,7 +185,8 @@ assert_row(const struct row *row, uint32_t shift)
 	struct addr a;
 
 	limited_cfg(shift, 0);
-	assert_int_equal(fastpath_limits_set(limited.fastpath, NULL, 0, &err), 0);
+	assert_int_equal(fastpath_limits_set(limited.fastpath, NULL, 0, &err),
+		0);
 	if (row->rule_count > 0)
 		limited_slots(row->rules, row->rule_count);
 	limited_list(row->prefixes);
@@ -354,7 +350,8 @@ noise(const struct packet_prefix *prefixes, uint32_t shift, int packets)
 		uint64_t counted = 0;
 
 		for (uint32_t slot = 0; slot < GG_SLOTS_MAX; slot++)
-			counted += limited_count(slot, (enum gg_reason)r).packets;
+			counted += limited_count(slot,
+				(enum gg_reason)r).packets;
 		if (counted != seen[r])
 			fail_msg("%s: %llu counted instead of %llu",
 				packet_reason_name((enum gg_reason)r),

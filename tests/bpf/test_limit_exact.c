@@ -6,8 +6,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,11 +13,8 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/bpf.h>
 #include <netinet/in.h>
 
-#include "base/mem.h"
-#include "fastpath/inner.h"
 #include "tests/lib/limit_world.h"
 
 struct sender {
@@ -56,7 +51,8 @@ bucket_of(uint32_t host)
 
 	memcpy(key.ip, &be, 4);
 	assert_int_equal(bpf_map_lookup_elem(
-				 bpf_map__fd(limited.gateway->maps.gg_rl4), &key,
+				 bpf_map__fd(limited.gateway->maps.gg_rl4),
+					&key,
 				 &value), 0);
 	return value.source.packets;
 }
@@ -96,7 +92,8 @@ race(uint64_t rate, uint64_t burst, bool excess)
 	limited_setup(NULL);
 	limited_slots(rules, 1);
 	assert_int_equal(bpf_map_lookup_elem(
-				 bpf_map__fd(limited.gateway->maps.gg_limit), &zero,
+				 bpf_map__fd(limited.gateway->maps.gg_limit),
+					&zero,
 				 &limit), 0);
 	before = tick_now(0x0a000001);
 	for (int i = 0; i < 2; i++) {

@@ -6,21 +6,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/bpf.h>
 #include <netinet/in.h>
 
 #include "base/mem.h"
 #include "fastpath/events.h"
-#include "fastpath/inner.h"
 #include "tests/lib/limit_world.h"
 
 /* ---- blocks end */
@@ -45,7 +41,8 @@ test_a_block_ends_by_itself(void **state)
 	limited_block(block, 1500);
 	assert_true(limited_cfg_has(GG_CFG_BLOCK));
 	assert_int_equal(limited_send(syn, TCP4, R(drop_blocked), 3), 0);
-	assert_int_equal(fastpath_blocks_each(limited.fastpath, block_take, &seen), 0);
+	assert_int_equal(fastpath_blocks_each(limited.fastpath, block_take,
+		&seen), 0);
 	assert_int_equal(seen.slot, TCP4);
 	assert_int_equal(seen.dropped, 3);
 	assert_in_range(seen.left_ms, 1, 1500);
@@ -90,7 +87,8 @@ hits_of(const char *prefix)
 {
 	struct hits h = { .prefix = prefix, .hits = UINT64_MAX };
 
-	assert_int_equal(fastpath_prefix_hits(limited.fastpath, hits_take, &h), 0);
+	assert_int_equal(fastpath_prefix_hits(limited.fastpath, hits_take, &h),
+		0);
 	return h.hits;
 }
 
@@ -116,9 +114,11 @@ test_prefixes_by_difference(void **state)
 	assert_int_equal(hits_of("2001:db8::/32"), UINT64_MAX);
 	assert_int_equal(hits_of("10.0.0.0/8"), 0);
 	assert_int_equal(hits_of("203.0.113.0/24"), 0);
-	assert_int_equal(limited_send("eth ip4 tcp to=80", 0, R(drop_denied), 2),
+	assert_int_equal(limited_send("eth ip4 tcp to=80", 0, R(drop_denied),
+		2),
 		2);
-	assert_int_equal(limited_send("eth ip6 tcp to=80", 0, R(drop_denied), 2),
+	assert_int_equal(limited_send("eth ip6 tcp to=80", 0, R(drop_denied),
+		2),
 		2);
 	assert_int_equal(hits_of("192.0.2.0/24"), 9);
 	/* The place of what went is free again, and begins at 0. */
@@ -126,7 +126,8 @@ test_prefixes_by_difference(void **state)
 	assert_int_equal(hits_of("2001:db8::/32"), 0);
 	/* A longer prefix in place of a shorter one that holds it. */
 	limited_list(longer);
-	assert_int_equal(limited_send("eth ip4 tcp to=80", 0, R(drop_denied), 2),
+	assert_int_equal(limited_send("eth ip4 tcp to=80", 0, R(drop_denied),
+		2),
 		0);
 	assert_int_equal(hits_of("192.0.2.1/32"), 2);
 	limited_list(none);
@@ -150,11 +151,13 @@ test_as_many_prefixes_as_there_is_room_for(void **state)
 			set[i].prefix.ip[10] = set[i].prefix.ip[11] = 0xff;
 			memcpy(set[i].prefix.ip + 12, &be, 4);
 		}
-		if (fastpath_prefixes_set(limited.fastpath, set, GG_LIST_MAX, &err) !=
+		if (fastpath_prefixes_set(limited.fastpath, set, GG_LIST_MAX,
+			&err) !=
 			0)
 			fail_msg("%s", err.text);
 	}
-	assert_int_equal(fastpath_prefixes_set(limited.fastpath, set, GG_LIST_MAX + 1,
+	assert_int_equal(fastpath_prefixes_set(limited.fastpath, set,
+		GG_LIST_MAX + 1,
 				 &err), -1);
 	assert_string_equal(err.text,
 		"16385 prefixes; the kernel half holds 16384");
@@ -176,7 +179,8 @@ test_a_prefix_twice_is_refused(void **state)
 	assert_int_equal(addr_prefix_parse("10.0.0.0/8", &set[1].prefix, NULL),
 		0);
 	set[0].deny = true;
-	assert_int_equal(fastpath_prefixes_set(limited.fastpath, set, 2, &err), -1);
+	assert_int_equal(fastpath_prefixes_set(limited.fastpath, set, 2, &err),
+		-1);
 	assert_string_equal(err.text,
 		"the prefix 10.0.0.0/8 stands there twice");
 }
@@ -217,7 +221,8 @@ test_samples_of_drops(void **state)
 	reader = fastpath_events_open(limited.fastpath, &err);
 	assert_non_null(reader);
 	assert_int_equal(fastpath_events_read(reader, event_take, &seen), 0);
-	limited_send("eth ip4 tcp from=4711 to=80 data=6", 0, R(drop_denied), 62);
+	limited_send("eth ip4 tcp from=4711 to=80 data=6", 0, R(drop_denied),
+		62);
 	assert_int_equal(fastpath_events_read(reader, event_take, &seen), 4);
 	assert_int_equal(seen.count, 4);
 	assert_string_equal(seen.last.reason, "drop_denied");

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -24,6 +23,12 @@
 #include "fastpath/inner.h"
 #include "tests/lib/limit_world.h"
 
+static size_t
+entries(void)
+{
+	return limited_entries(bpf_map__fd(limited.gateway->maps.gg_rl4));
+}
+
 static void
 test_a_flood_of_sources_makes_no_entries(void **state)
 {
@@ -38,9 +43,10 @@ test_a_flood_of_sources_makes_no_entries(void **state)
 	packet_build(&p, "eth ip4 tcp to=80");
 	for (int i = 0; i < 100000; i++) {
 		limited_from(&p, (uint32_t)packet_random(&random));
-		assert_int_equal(limited_run(packet_data(&p), p.length), XDP_PASS);
+		assert_int_equal(limited_run(packet_data(&p), p.length),
+			XDP_PASS);
 	}
-	assert_int_equal(limited_entries(bpf_map__fd(limited.gateway->maps.gg_rl4)), 0);
+	assert_int_equal(entries(), 0);
 }
 
 /* l4-xdp 2.4: sources that come twice and more push entries out. */
@@ -58,7 +64,8 @@ test_eviction_attack(void **state)
 	limited_slots(rules, 1);
 	packet_build(&p, "eth ip4 tcp to=80");
 	for (int i = 0; i < 20000; i++) {
-		limited_from(&p, 0x0b000000u | (packet_random(&random) & 0xffffff));
+		limited_from(&p,
+			0x0b000000u | (packet_random(&random) & 0xffffff));
 		for (int n = 0; n < 15; n++)
 			limited_run(packet_data(&p), p.length);
 		if (i % 100 != 0)
@@ -69,7 +76,7 @@ test_eviction_attack(void **state)
 	}
 	/* 400 packets of a source whose burst is 20: it was never lost. */
 	assert_int_equal(admitted, 20);
-	assert_in_range(limited_entries(bpf_map__fd(limited.gateway->maps.gg_rl4)), 1000,
+	assert_in_range(entries(), 1000,
 		4096);
 	limited_teardown(NULL);
 }
@@ -89,8 +96,9 @@ test_a_full_table_leaves_the_sketch(void **state)
 	packet_build(&p, "eth ip4 tcp to=80");
 	for (int i = 0; i < 50; i++)
 		limited_run(packet_data(&p), p.length);
-	assert_int_equal(limited_entries(bpf_map__fd(limited.gateway->maps.gg_rl4)), 1);
-	assert_int_equal(limited_count(TCP4, R(drop_limit_packets)).packets, 30);
+	assert_int_equal(entries(), 1);
+	assert_int_equal(limited_count(TCP4, R(drop_limit_packets)).packets,
+		30);
 	for (uint32_t host = 1; host <= 200; host++) {
 		limited_from(&p, 0x0a000000u + host);
 		for (int i = 0; i < 40; i++) {
@@ -273,7 +281,8 @@ test_no_entry_is_unseen_while_marks_are_made_anew(void **state)
 	packet_build(&p, "eth ip4 tcp to=80");
 	assert_int_equal(pthread_create(&r.thread, NULL, rebuild_all_the_time,
 				 &r), 0);
-	while (hosts < 3000 || __atomic_load_n(&r.rounds, __ATOMIC_SEQ_CST) < 30) {
+	while (hosts < 3000 ||
+		__atomic_load_n(&r.rounds, __ATOMIC_SEQ_CST) < 30) {
 		/* As far from each other as marks are. */
 		limited_from(&p, 0x0a000000u + hosts++ * 257);
 		admitted = 0;
@@ -352,7 +361,7 @@ test_guard_bounds_entries(void **state)
 			first += pass && i == 0;
 		}
 	}
-	assert_in_range(limited_entries(maps()->fd[MAP_RL4]), 2, 4000);
+	assert_in_range(entries(), 2, 4000);
 	assert_true(limited_counters(TCP4).note_source_not_kept > 1000);
 	/* Nearly all, but for those whose cells are others' too. */
 	assert_in_range(first, 4900, 5000);

@@ -4,19 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/bpf.h>
-#include <netinet/in.h>
 
-#include "base/mem.h"
 #include "fastpath/sources.h"
-#include "fastpath/inner.h"
 #include "tests/lib/limit_world.h"
 
 static void
@@ -30,7 +25,8 @@ source_seen(void)
 {
 	struct fastpath_source seen = { 0 };
 
-	assert_int_equal(fastpath_sources_each(limited.fastpath, source_take, &seen),
+	assert_int_equal(fastpath_sources_each(limited.fastpath, source_take,
+		&seen),
 		0);
 	return seen;
 }
@@ -47,7 +43,8 @@ test_sources_are_seen(void **state)
 
 	(void)state;
 	limited_slots(rules, 1);
-	limited_send("eth ip4 tcp to=80 flags=S", TCP4, R(drop_limit_packets), 8);
+	limited_send("eth ip4 tcp to=80 flags=S", TCP4, R(drop_limit_packets),
+		8);
 	s = source_seen();
 	assert_string_equal(addr_prefix_format(&s.prefix, text),
 		"192.0.2.0/24");
@@ -104,7 +101,8 @@ test_limits_by_difference(void **state)
 
 	(void)state;
 	limited_slots(rules, 1);
-	assert_int_equal(limited_send(tcp, TCP4, R(drop_limit_packets), 20), 10);
+	assert_int_equal(limited_send(tcp, TCP4, R(drop_limit_packets), 20),
+		10);
 	limited_slots(rules, 1); /* the same: what is spent stays spent */
 	limited_listen();
 	assert_int_equal(limited_send(tcp, TCP4, R(drop_limit_packets), 20), 0);
@@ -115,13 +113,16 @@ test_limits_by_difference(void **state)
 	/* What is wrong changes nothing. */
 	wrong.rules[0] = rules[0];
 	wrong.rules[0].plen4 = 33;
-	assert_int_equal(fastpath_limits_set(limited.fastpath, &wrong, 1, &err), -1);
+	assert_int_equal(fastpath_limits_set(limited.fastpath, &wrong, 1, &err),
+		-1);
 	assert_string_equal(err.text,
 		"rules[0]: an IPv4 prefix of 33 bits is out of 1..32");
 	assert_int_equal(limited_send(tcp, TCP4, R(drop_limit_packets), 5), 0);
 	/* None any more. */
-	assert_int_equal(fastpath_limits_set(limited.fastpath, NULL, 0, &err), 0);
-	assert_int_equal(limited_send(tcp, TCP4, R(drop_limit_packets), 100), 100);
+	assert_int_equal(fastpath_limits_set(limited.fastpath, NULL, 0, &err),
+		0);
+	assert_int_equal(limited_send(tcp, TCP4, R(drop_limit_packets), 100),
+		100);
 	assert_int_equal(source_seen().slot, 0);
 }
 
@@ -146,7 +147,8 @@ test_dumps_are_readable(void **state)
 	limited_slots(rules, 1);
 	limited_send("eth ip4 tcp to=80", TCP4, R(drop_limit_packets), 20);
 	assert_int_equal(bpf_obj_get_info_by_fd(
-				 bpf_map__fd(limited.gateway->maps.gg_rl4), &info,
+				 bpf_map__fd(limited.gateway->maps.gg_rl4),
+					&info,
 				 &length), 0);
 	snprintf(command, sizeof(command), "bpftool map dump id %u", info.id);
 	dump = popen(command, "r");

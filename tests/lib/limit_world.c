@@ -72,7 +72,8 @@ maps_take_all(struct maps *maps)
 
 	maps_init(maps);
 	for (int i = 0; i < MAP_COUNT; i++) {
-		map = bpf_object__find_map_by_name(limited.gateway->obj, map_names[i]);
+		map = bpf_object__find_map_by_name(limited.gateway->obj,
+			map_names[i]);
 		/* one test has another type of table */
 		maps->fd[i] = dup(bpf_map__fd(map));
 		assert_true(maps->fd[i] >= 0);
@@ -93,7 +94,8 @@ limited_load(uint32_t entries, enum bpf_map_type type)
 	assert_int_equal(gateway_bpf__load(limited.gateway), 0);
 	limited.fastpath = xcalloc(1, sizeof(*limited.fastpath));
 	limited.fastpath->watch_fd = -1;
-	limited.fastpath->sets.list = xcalloc(1, sizeof(*limited.fastpath->sets.list));
+	limited.fastpath->sets.list = xcalloc(1,
+		sizeof(*limited.fastpath->sets.list));
 	limited.fastpath->sets.count = 1;
 	maps_take_all(&limited.fastpath->sets.list[0].maps);
 	limited_listen();
@@ -136,7 +138,8 @@ limited_counters(uint32_t slot)
 {
 	struct gg_counters sum = { 0 };
 
-	assert_int_equal(maps_count(&limited.fastpath->sets.list[0].maps, slot, &sum),
+	assert_int_equal(maps_count(&limited.fastpath->sets.list[0].maps, slot,
+		&sum),
 		0);
 	return sum;
 }
@@ -212,7 +215,8 @@ limited_block(const struct packet_block *blocks, uint32_t ms)
 
 	for (; blocks->ip != NULL; blocks++) {
 		assert_int_equal(addr_parse_ip(blocks->ip, 0, &a), 0);
-		if (fastpath_block(limited.fastpath, blocks->slot, &a, ms, &err) != 0)
+		if (fastpath_block(limited.fastpath, blocks->slot, &a, ms,
+			&err) != 0)
 			fail_msg("%s", err.text);
 	}
 }
@@ -226,7 +230,8 @@ limited_cfg_has(uint32_t flag)
 	struct gg_cfg cfg;
 
 	assert_int_equal(bpf_map_lookup_elem(
-				 bpf_map__fd(limited.gateway->maps.gg_cfg), &zero,
+				 bpf_map__fd(limited.gateway->maps.gg_cfg),
+					&zero,
 				 &cfg), 0);
 	return cfg.flags & flag;
 }
