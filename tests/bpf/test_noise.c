@@ -3,7 +3,6 @@
  * the host: both must agree to the byte, never abort, count each packet once,
  * and leave no checksum wronger than it was.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,13 +21,13 @@
 
 #include "tests/lib/captures.h"
 #include "tests/lib/host_program.h"
+#include "tests/lib/load.h"
 #include "tests/lib/packet.h"
 #include "tests/lib/packet_model.h"
 #include "tests/lib/steer_model.h"
 #include "tests/lib/steer_rows.h"
 #include "tests/lib/steer_world.h"
 
-#define EXIT_SKIPPED 77
 #define PACKET_LEAST 14
 #define PACKET_MOST  3400 /* what a test run takes in one piece */
 #define PACKETS      300000
@@ -316,15 +315,6 @@ test_captures(void **state)
 	assert_true(files > 300);
 }
 
-static int
-print_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level;
-	(void)fmt;
-	(void)args;
-	return 0;
-}
-
 int
 main(void)
 {
@@ -336,19 +326,10 @@ main(void)
 	};
 	int rc;
 
-	libbpf_set_print(print_nothing);
+	load_quietly();
 	gateway = world_open();
-	if (gateway == NULL && (errno == EPERM || errno == ENOSYS)) {
-		printf("skipped: the kernel does not let this user load BPF "
-		       "programs: %s\n",
-			strerror(errno));
-		return EXIT_SKIPPED;
-	}
-	if (gateway == NULL) {
-		fprintf(stderr, "cannot load the program: %s\n",
-			strerror(errno));
-		return 1;
-	}
+	if (gateway == NULL)
+		return load_failed();
 	host_program_open();
 	host_fill();
 	rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,4 @@
 /* Steering by the loaded XDP program: the packet table, tables, floods. */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,13 +14,13 @@
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
+#include "tests/lib/load.h"
 #include "tests/lib/packet.h"
 #include "tests/lib/packet_model.h"
 #include "tests/lib/steer_model.h"
 #include "tests/lib/steer_rows.h"
 #include "tests/lib/steer_world.h"
 
-#define EXIT_SKIPPED 77
 #define PACKET_LEAST 14
 #define FLAGS_ALL    (GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE)
 
@@ -585,15 +584,6 @@ test_nat_tuple_used_again(void **state)
 	assert_int_equal(nat_entries(), 2);
 }
 
-static int
-print_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level;
-	(void)fmt;
-	(void)args;
-	return 0;
-}
-
 int
 main(void)
 {
@@ -615,20 +605,10 @@ main(void)
 	};
 	int rc;
 
-	if (getenv("GG_VERBOSE") == NULL)
-		libbpf_set_print(print_nothing);
+	load_quietly();
 	gateway = world_open();
-	if (gateway == NULL && (errno == EPERM || errno == ENOSYS)) {
-		printf("skipped: the kernel does not let this user load BPF "
-		       "programs: %s\n",
-			strerror(errno));
-		return EXIT_SKIPPED;
-	}
-	if (gateway == NULL) {
-		fprintf(stderr, "cannot load the program: %s\n",
-			strerror(errno));
-		return 1;
-	}
+	if (gateway == NULL)
+		return load_failed();
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	world_close();
 	return rc;

@@ -8,7 +8,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,50 +28,23 @@
 #include <linux/capability.h>
 
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "bpf/contract.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
-#include "gateway.skel.h"
+#include "tests/lib/command.h"
+#include "tests/lib/load.h"
+#include "tests/lib/netns.h"
 
-#define EXIT_SKIPPED 77
 #define SLOT         70
 #define WAIT_MS      5000
 #define BACKENDS_MOST 4096 /* of a service here */
 #define RING_OF       100
 
-static char folder[] = "/tmp/test_steering.XXXXXX";
-static char bpffs[64], pin_path[96], object_path[96];
+static struct netns netns;
 static uint64_t now_ms; /* the lab's time; goes on from the machine's */
 
 /* ---- the lab */
-
-static int __attribute__((format(printf, 1, 2)))
-command(const char *fmt, ...)
-{
-	char text[768];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	return system(text);
-}
-
-static void __attribute__((format(printf, 1, 2)))
-must(const char *fmt, ...)
-{
-	char text[768];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (system(text) != 0)
-		fail_msg("failed: %s", text);
-}
 
 /* 10.9.0.0/24 and fd09::/64 on v0; its peer is in namespace far. */
 static int
@@ -95,7 +65,7 @@ lab_close(void **state)
 {
 	(void)state;
 	command("ip link del v0 2>/dev/null; ip netns del far; rm -rf %s",
-		pin_path);
+		netns.pin_path);
 	return 0;
 }
 
@@ -106,7 +76,7 @@ open_v0(void)
 		{ "v0", FASTPATH_AUTO },
 	};
 	const struct fastpath_options options = {
-		.pin_path = pin_path,
+		.pin_path = netns.pin_path,
 		.interfaces = interfaces,
 		.interface_count = 1,
 	};
@@ -195,7 +165,7 @@ map(const char *name)
 	char path[160];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/maps/%s", pin_path, name);
+	snprintf(path, sizeof(path), "%s/maps/%s", netns.pin_path, name);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		fail_msg("%s: %s", path, strerror(errno));
@@ -569,7 +539,7 @@ test_all_sets_of_maps_get_the_same(void **state)
 		{ "w0", FASTPATH_AUTO },
 	};
 	const struct fastpath_options options = {
-		.pin_path = pin_path,
+		.pin_path = netns.pin_path,
 		.interfaces = interfaces,
 		.interface_count = 2,
 	};
@@ -590,7 +560,7 @@ test_all_sets_of_maps_get_the_same(void **state)
 	     " ip link set w1 up");
 	for (int i = 0; i < 2; i++)
 		must("ip link set dev %s xdp obj %s sec xdp 2>/dev/null",
-			interfaces[i].name, object_path);
+			interfaces[i].name, netns.object_path);
 	a->service.flags = GG_SERVICE_ALWAYS;
 	f = fastpath_open(&options);
 	set_ok(f, a);
@@ -627,7 +597,7 @@ test_all_sets_of_maps_get_the_same(void **state)
 	/* One more comes later: it gets all of it. */
 	must("ip link set dev w0 xdp off &&"
 	     " ip link set dev w0 xdp obj %s sec xdp 2>/dev/null",
-		object_path);
+		netns.object_path);
 	assert_true(fastpath_repair(f));
 	look_in(fastpath_interface_get(f, 1)->program_id, "gg_ring", &slot,
 		&rings[1]);
@@ -650,7 +620,7 @@ test_services_wait_for_an_interface(void **state)
 		{ "w0", FASTPATH_AUTO },
 	};
 	const struct fastpath_options options = {
-		.pin_path = pin_path,
+		.pin_path = netns.pin_path,
 		.interfaces = interfaces,
 		.interface_count = 1,
 	};
@@ -1608,40 +1578,6 @@ test_as_many_backends_as_there_are_indices(void **state)
 
 /* ---- start */
 
-/* Own network, own mounts, a bpffs: nothing of the machine is touched. */
-static int
-world_open(void)
-{
-	struct error err = ERROR_INIT;
-	const void *bytes;
-	size_t size;
-
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		mount("tmpfs", "/run", "tmpfs", 0, NULL) != 0 ||
-		mkdtemp(folder) == NULL)
-		return -1;
-	snprintf(bpffs, sizeof(bpffs), "%s/bpf", folder);
-	snprintf(pin_path, sizeof(pin_path), "%s/gloo-gateway", bpffs);
-	snprintf(object_path, sizeof(object_path), "%s/gateway.o", folder);
-	bytes = gateway_bpf__elf_bytes(&size);
-	if (mkdir(bpffs, 0700) != 0 ||
-		mount("bpf", bpffs, "bpf", 0, NULL) != 0 ||
-		setenv("LIBXDP_BPFFS", bpffs, 1) != 0 ||
-		file_replace(object_path, bytes, size, 0600, &err) != 0)
-		return -1;
-	return 0;
-}
-
-static void
-world_close(void)
-{
-	umount(bpffs);
-	rmdir(bpffs);
-	unlink(object_path);
-	rmdir(folder);
-}
-
 #define LAB(test) cmocka_unit_test_setup_teardown(test, lab_open, lab_close)
 
 int
@@ -1672,23 +1608,13 @@ main(void)
 		LAB(test_full_tables_are_walked_in_steps),
 		LAB(test_as_many_backends_as_there_are_indices),
 	};
-	int rc = world_open(), fd;
+	int rc;
 
-	if (rc == 0 &&
-		(fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "probe", 4, 8, 1,
-			 NULL)) >= 0) {
-		close(fd);
-		log_open("test", getenv("TEST_VERBOSE") != NULL ?
-				LOG_LEVEL_DEBUG :
-				LOG_LEVEL_ERROR);
-		rc = cmocka_run_group_tests(tests, NULL, NULL);
-		world_close();
-		return rc;
-	}
-	printf("skipped: no %s here: %s\n",
-		rc == 0 ? "map of interfaces may be made" :
-			  "network namespace with a bpffs of its own",
-		strerror(errno));
-	world_close();
-	return EXIT_SKIPPED;
+	if (netns_open(&netns) != 0 ||
+		netns_needs(&netns, load_map(BPF_MAP_TYPE_DEVMAP_HASH),
+			"map of interfaces may be made") != 0)
+		return EXIT_SKIPPED;
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	netns_close(&netns);
+	return rc;
 }

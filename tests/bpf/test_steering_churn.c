@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,14 +25,15 @@
 #include <linux/tcp.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "bpf/contract.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
+#include "tests/lib/command.h"
+#include "tests/lib/load.h"
+#include "tests/lib/netns.h"
 #include "tests/lib/packet.h"
 
-#define EXIT_SKIPPED 77
 #define SLOT         70
 #define BACKENDS     20
 #define CHURNING     8 /* of them; what is kept has to fit into gg_ct4 */
@@ -43,8 +41,7 @@
 #define FLOWS        100000
 #define DRAIN_MS     60000
 
-static char folder[] = "/tmp/test_steering_churn.XXXXXX";
-static char bpffs[64], pin_path[96];
+static struct netns netns;
 
 struct world {
 	struct fastpath *f;
@@ -177,7 +174,7 @@ open_v0(struct world *w)
 		{ "v0", FASTPATH_AUTO },
 	};
 	const struct fastpath_options options = {
-		.pin_path = pin_path,
+		.pin_path = netns.pin_path,
 		.interfaces = interfaces,
 		.interface_count = 1,
 	};
@@ -271,22 +268,13 @@ test_no_connection_moves_unless_its_backend_died(void **state)
 /* ---- start */
 
 static int
-world_open(void)
+lab_open(void **state)
 {
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		mkdtemp(folder) == NULL)
-		return -1;
-	snprintf(bpffs, sizeof(bpffs), "%s/bpf", folder);
-	snprintf(pin_path, sizeof(pin_path), "%s/gloo-gateway", bpffs);
-	if (mkdir(bpffs, 0700) != 0 ||
-		mount("bpf", bpffs, "bpf", 0, NULL) != 0 ||
-		setenv("LIBXDP_BPFFS", bpffs, 1) != 0)
-		return -1;
-	return system("ip link set lo up &&"
-		      "ip link add v0 type veth peer name v1 &&"
-		      "ip addr add 10.9.0.1/24 dev v0 &&"
-		      "ip link set v0 up && ip link set v1 up");
+	(void)state;
+	return command("ip link set lo up &&"
+		       "ip link add v0 type veth peer name v1 &&"
+		       "ip addr add 10.9.0.1/24 dev v0 &&"
+		       "ip link set v0 up && ip link set v1 up");
 }
 
 int
@@ -296,23 +284,13 @@ main(void)
 		cmocka_unit_test(
 			test_no_connection_moves_unless_its_backend_died),
 	};
-	int rc = world_open(), fd = -1;
+	int rc;
 
-	if (rc == 0)
-		fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "probe", 4, 8, 1,
-			NULL);
-	if (fd >= 0) {
-		close(fd);
-		log_open("test", LOG_LEVEL_ERROR);
-		rc = cmocka_run_group_tests(tests, NULL, NULL);
-	} else {
-		printf("skipped: no network namespace, bpffs or map of"
-		       " interfaces here: %s\n",
-			strerror(errno));
-		rc = EXIT_SKIPPED;
-	}
-	umount(bpffs);
-	rmdir(bpffs);
-	rmdir(folder);
+	if (netns_open(&netns) != 0 ||
+		netns_needs(&netns, load_map(BPF_MAP_TYPE_DEVMAP_HASH),
+			"map of interfaces may be made") != 0)
+		return EXIT_SKIPPED;
+	rc = cmocka_run_group_tests(tests, lab_open, NULL);
+	netns_close(&netns);
 	return rc;
 }

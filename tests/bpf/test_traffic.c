@@ -32,9 +32,9 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "tests/lib/load.h"
 #include "tests/lib/steer_world.h"
 
-#define EXIT_SKIPPED 77
 #define BULK         (1 << 20)
 #define DATAGRAM     4000 /* three fragments */
 #define SECONDS      10
@@ -490,15 +490,6 @@ test_too_big_is_heeded(void **state)
 	assert_true(world_count(66, GG_REASON_answer_too_big) > 0);
 }
 
-static int
-print_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level;
-	(void)fmt;
-	(void)args;
-	return 0;
-}
-
 static void
 services_put(void)
 {
@@ -520,7 +511,7 @@ main(void)
 		cmocka_unit_test(test_too_big_is_heeded),
 	};
 
-	libbpf_set_print(print_nothing);
+	load_quietly();
 	for (int i = PLACES; i-- > 0;)
 		places[i] = place_new();
 	if (places[BOX] < 0) {
@@ -529,12 +520,8 @@ main(void)
 		return EXIT_SKIPPED;
 	}
 	gateway = world_open();
-	if (gateway == NULL) {
-		printf("skipped: the kernel does not let this user load BPF "
-		       "programs: %s\n",
-			strerror(errno));
-		return EXIT_SKIPPED;
-	}
+	if (gateway == NULL)
+		return load_failed();
 	links_make();
 	program_attach("g0", &to_client);
 	program_attach("g1", &to_backend);
