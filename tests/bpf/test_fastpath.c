@@ -3,7 +3,6 @@
  * counting, on a veth pair in a network namespace of its own.
  */
 #include <errno.h>
-#include <grp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -38,6 +37,7 @@
 #include "fastpath/fastpath.h"
 #include "fastpath/library_log.h"
 #include "model/counters.h"
+#include "tests/lib/child.h"
 #include "tests/lib/command.h"
 #include "tests/lib/load.h"
 #include "tests/lib/netns.h"
@@ -830,15 +830,15 @@ test_follows_addresses(void **state)
 
 /* In a child without privileges: a sentence, and the process goes on. */
 static int
-unprivileged(void)
+unprivileged(const void *arg)
 {
 	struct error err = ERROR_INIT;
 	struct fastpath_listener l = listener("::", 80, IPPROTO_TCP, 1);
 	struct fastpath *f;
 	bool fine;
 
-	if (setgroups(0, NULL) != 0 || setgid(65534) != 0 ||
-		setuid(65534) != 0)
+	(void)arg;
+	if (child_drop_privileges() != 0)
 		return 2;
 	f = open_v0();
 	fine = fastpath_state(f) == FASTPATH_FAILED &&
@@ -853,16 +853,8 @@ unprivileged(void)
 static void
 test_without_privileges(void **state)
 {
-	int status;
-	pid_t pid = fork();
-
 	(void)state;
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(unprivileged());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_run(unprivileged, NULL);
 	assert_int_equal(program_on("v0"), 0);
 }
 
@@ -882,28 +874,15 @@ sys_admin_is_effective(void)
 	return mask >> CAP_SYS_ADMIN & 1;
 }
 
-static int
-sys_admin_lower(void)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data) != 0)
-		return -1;
-	data[0].effective &= ~(uint32_t)CAP_TO_MASK(CAP_SYS_ADMIN);
-	return (int)syscall(SYS_capset, &header, data);
-}
-
 /* CAP_SYS_ADMIN permitted but lowered: raised for the calls that need it. */
 static int
-frugal(void)
+frugal(const void *arg)
 {
 	struct fastpath *f;
 	bool fine;
 
-	if (sys_admin_lower() != 0 || sys_admin_is_effective())
+	(void)arg;
+	if (child_lower_sys_admin() != 0 || sys_admin_is_effective())
 		return 2;
 	f = open_v0();
 	fine = fastpath_interface_get(f, 0)->adopted &&
@@ -916,18 +895,9 @@ frugal(void)
 static void
 test_raises_sys_admin_only_where_it_must(void **state)
 {
-	int status;
-	pid_t pid;
-
 	(void)state;
 	ip_attach("v0");
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(frugal());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_run(frugal, NULL);
 	assert_int_equal(program_on("v0"), 0);
 }
 

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -98,22 +97,13 @@ tables_empty(void)
 
 /* ---- both */
 
-static void
-print_bytes(const char *what, const uint8_t *data, size_t length)
-{
-	fprintf(stderr, "%s:", what);
-	for (size_t i = 0; i < length && i < 160; i++)
-		fprintf(stderr, "%s%02x", i % 16 == 0 ? "\n  " : " ", data[i]);
-	fprintf(stderr, "\n");
-}
-
 static void __attribute__((noreturn))
 differ(const char *what, const struct packet *in, struct world_verdict k,
 	struct host_verdict h)
 {
-	print_bytes("in", in->room + PACKET_SHIFT, in->length);
-	print_bytes("kernel", k.data, k.length);
-	print_bytes("host", h.data, h.length);
+	packet_print("in", in->room + PACKET_SHIFT, in->length);
+	packet_print("kernel", k.data, k.length);
+	packet_print("host", h.data, h.length);
 	fail_msg("%s: verdict %u, on the host %u (%s of slot %u)", what,
 		k.action, h.action, packet_reason_name(h.reason), h.slot);
 	abort();
@@ -144,35 +134,6 @@ both_run(struct packet *p)
 	return h;
 }
 
-/* A row, with the port that its flow would get from mode nat for "@". */
-static void
-row_build(struct packet *p, const struct steer_row *row, unsigned port)
-{
-	char words[1024];
-	size_t n = 0;
-
-	for (const char *text = row->in; *text != '\0'; text++) {
-		if (*text == '@')
-			n += (size_t)snprintf(words + n, sizeof(words) - n,
-				"%u", port);
-		else
-			words[n++] = *text;
-		assert_true(n + 8 < sizeof(words));
-	}
-	words[n] = '\0';
-	packet_build(p, words);
-}
-
-/* The first that mode nat tries for the flow of this packet. */
-static unsigned
-row_port(struct packet *p)
-{
-	return GG_NAT_PORT_FIRST +
-		(uint32_t)steer_model_hash(packet_data(p), p->length,
-			WORLD_SEED) %
-		GG_NAT_PORTS;
-}
-
 static void
 test_rows_are_the_same_on_the_host(void **state)
 {
@@ -182,10 +143,10 @@ test_rows_are_the_same_on_the_host(void **state)
 	(void)state;
 	for (const struct steer_row *row = steer_rows; row->what != NULL;
 		row++) {
-		row_build(&p, row, port);
+		steer_row_build(&p, row->in, port);
 		if (row->what[0] != '+') {
 			tables_empty();
-			port = row_port(&p);
+			port = world_nat_port(&p);
 		}
 		assert_int_equal(both_run(&p).reason, row->reason);
 	}
@@ -213,9 +174,9 @@ noise(uint64_t seed, int packets)
 	for (int i = 0; i < packets; i++) {
 		if (row == 0)
 			row = packet_random(&seed) % rows;
-		row_build(&p, &steer_rows[row], port);
+		steer_row_build(&p, steer_rows[row].in, port);
 		if (steer_rows[row].what[0] != '+')
-			port = row_port(&p);
+			port = world_nat_port(&p);
 		if (packet_random(&seed) % 3 != 0)
 			packet_mutate(packet_data(&p), &p.length, &seed);
 		both_run(&p);

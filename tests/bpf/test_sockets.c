@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -17,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +30,7 @@
 #include "fastpath/queues.h"
 #include "fastpath/sockets.h"
 #include "net/listener.h"
+#include "tests/lib/child.h"
 #include "tests/lib/command.h"
 #include "tests/lib/load.h"
 #include "tests/lib/netns.h"
@@ -750,7 +749,7 @@ test_without_bpffs(void **state)
 
 /* In a child without privileges: a sentence, and the listener listens on. */
 static int
-unprivileged(void)
+unprivileged(const void *arg)
 {
 	const struct sockets_bind b = bind_of("10.66.0.0/24", 80, 80);
 	struct error err = ERROR_INIT;
@@ -758,8 +757,8 @@ unprivileged(void)
 	struct sockets *s;
 	struct workers g;
 
-	if (setgroups(0, NULL) != 0 || setgid(65534) != 0 ||
-		setuid(65534) != 0)
+	(void)arg;
+	if (child_drop_privileges() != 0)
 		return 2;
 	group_open(&g, "::", PORT, WORKERS);
 	l = listener(SLOT, &g, NULL, 0);
@@ -782,16 +781,8 @@ unprivileged(void)
 static void
 test_without_privileges(void **state)
 {
-	int status;
-	pid_t pid = fork();
-
 	(void)state;
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(unprivileged());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_run(unprivileged, NULL);
 }
 
 static void

@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,14 +23,15 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <linux/bpf.h>
-#include <linux/capability.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bpf/contract.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
+#include "tests/lib/child.h"
 #include "tests/lib/command.h"
+#include "tests/lib/control.h"
 #include "tests/lib/load.h"
 #include "tests/lib/netns.h"
 
@@ -72,19 +71,7 @@ lab_close(void **state)
 static struct fastpath *
 open_v0(void)
 {
-	const struct fastpath_interface_option interfaces[] = {
-		{ "v0", FASTPATH_AUTO },
-	};
-	const struct fastpath_options options = {
-		.pin_path = netns.pin_path,
-		.interfaces = interfaces,
-		.interface_count = 1,
-	};
-	struct fastpath *f = fastpath_open(&options);
-
-	if (fastpath_state(f) != FASTPATH_ATTACHED)
-		fail_msg("%s", fastpath_interface_get(f, 0)->problem);
-	return f;
+	return control_open(netns.pin_path, "v0");
 }
 
 /* ---- what is asked for */
@@ -1126,33 +1113,27 @@ test_a_restart_finds_what_was_there(void **state)
 	fastpath_close(f, true);
 }
 
-static int
-sys_admin_lower(void)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data) != 0)
-		return -1;
-	data[0].effective &= ~(uint32_t)CAP_TO_MASK(CAP_SYS_ADMIN);
-	return (int)syscall(SYS_capset, &header, data);
-}
+struct moved {
+	const struct asked *asked;
+	uint32_t slots;
+};
 
 /* As control runs; 0: it went on with the moved slots that were there. */
 static int
-frugal(const struct asked *a, uint32_t moved)
+frugal(const void *arg)
 {
+	const struct moved *moved = arg;
 	struct error err = ERROR_INIT;
 	struct fastpath *f;
 	bool fine;
 
-	if (sys_admin_lower() != 0 || bpf_map_get_fd_by_id(1) != -EPERM)
+	if (child_lower_sys_admin() != 0 || bpf_map_get_fd_by_id(1) != -EPERM)
 		return 2;
 	f = open_v0();
-	fine = fastpath_services_set(f, &a->service, 1, &err) == 0 &&
-		fastpath_service_state(f, SLOT)->moved_slots == moved &&
+	fine = fastpath_services_set(f, &moved->asked->service, 1, &err) ==
+			0 &&
+		fastpath_service_state(f, SLOT)->moved_slots ==
+			moved->slots &&
 		bpf_map_get_fd_by_id(1) == -EPERM;
 	fastpath_close(f, false);
 	return fine ? 0 : 1;
@@ -1163,24 +1144,16 @@ test_a_restart_without_sys_admin(void **state)
 {
 	struct fastpath *f = open_v0();
 	struct asked *a = service_of(GG_MODE_DSR_L2, 5);
-	uint32_t moved;
-	int status;
-	pid_t pid;
+	struct moved moved = { .asked = a };
 
 	(void)state;
 	set_ok(f, a);
 	a->backends[1].state = FASTPATH_BACKEND_DRAINING;
 	set_ok(f, a);
-	moved = fastpath_service_state(f, SLOT)->moved_slots;
-	assert_true(moved > 0);
+	moved.slots = fastpath_service_state(f, SLOT)->moved_slots;
+	assert_true(moved.slots > 0);
 	fastpath_close(f, false);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(frugal(a, moved));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_run(frugal, &moved);
 	free(a);
 	fastpath_close(open_v0(), true);
 }

@@ -5,7 +5,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +29,7 @@
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
 #include "tests/lib/command.h"
+#include "tests/lib/control.h"
 #include "tests/lib/load.h"
 #include "tests/lib/netns.h"
 #include "tests/lib/packet.h"
@@ -132,18 +132,7 @@ traffic(struct world *w)
 static void
 backends_set(struct world *w)
 {
-	struct fastpath_backend set[BACKENDS];
-	struct error err = ERROR_INIT;
-	size_t count = 0;
-
-	for (size_t i = 0; i < BACKENDS; i++) {
-		if (w->asked[i])
-			set[count++] = w->backends[i];
-	}
-	w->service.backends = set;
-	w->service.backend_count = count;
-	if (fastpath_services_set(w->f, &w->service, 1, &err) != 0)
-		fail_msg("%s", err.text);
+	control_ask(w->f, w->service, w->backends, w->asked, BACKENDS);
 }
 
 static void
@@ -165,23 +154,6 @@ change(struct world *w)
 		w->asked[i] = false;
 	}
 	backends_set(w);
-}
-
-static void
-open_v0(struct world *w)
-{
-	const struct fastpath_interface_option interfaces[] = {
-		{ "v0", FASTPATH_AUTO },
-	};
-	const struct fastpath_options options = {
-		.pin_path = netns.pin_path,
-		.interfaces = interfaces,
-		.interface_count = 1,
-	};
-
-	w->f = fastpath_open(&options);
-	if (fastpath_state(w->f) != FASTPATH_ATTACHED)
-		fail_msg("%s", fastpath_interface_get(w->f, 0)->problem);
 }
 
 static void
@@ -210,7 +182,7 @@ world_begin(struct world *w)
 		assert_int_equal(system(text), 0);
 	}
 	packet_build(&w->frame, "eth ip4 to=10.9.0.200 tcp to=80 flags=A");
-	open_v0(w);
+	w->f = control_open(netns.pin_path, "v0");
 	backends_set(w);
 	w->program = bpf_prog_get_fd_by_id(
 		fastpath_interface_get(w->f, 0)->program_id);
@@ -235,7 +207,7 @@ test_no_connection_moves_unless_its_backend_died(void **state)
 		traffic(w);
 		if (n % 4 == 1) { /* a daemon that is killed */
 			fastpath_close(w->f, false);
-			open_v0(w);
+			w->f = control_open(netns.pin_path, "v0");
 			fastpath_steering_tick(w->f, w->now_ms);
 			backends_set(w);
 			assert_int_equal(

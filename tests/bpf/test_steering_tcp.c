@@ -30,7 +30,6 @@
 
 #include <cmocka.h>
 
-#include <bpf/bpf.h>
 #include <linux/bpf.h>
 
 #include "base/clock.h"
@@ -39,6 +38,7 @@
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
 #include "tests/lib/command.h"
+#include "tests/lib/control.h"
 #include "tests/lib/load.h"
 #include "tests/lib/netns.h"
 
@@ -263,18 +263,7 @@ box_open(struct world *w)
 static void
 backends_set(struct world *w)
 {
-	struct fastpath_backend set[BACKENDS];
-	struct error err = ERROR_INIT;
-	size_t count = 0;
-
-	for (size_t i = 0; i < BACKENDS; i++) {
-		if (w->asked[i])
-			set[count++] = w->backends[i];
-	}
-	w->service.backends = set;
-	w->service.backend_count = count;
-	if (fastpath_services_set(w->f, &w->service, 1, &err) != 0)
-		fail_msg("%s", err.text);
+	control_ask(w->f, w->service, w->backends, w->asked, BACKENDS);
 }
 
 /* Until the next hops of all are known: word of them comes by itself. */

@@ -146,23 +146,6 @@ links_make(void)
 /* ---- the services: those of the world, with a backend that is there */
 
 static void
-reverse_put(const struct world_service *s, const struct gg_backend *b)
-{
-	struct gg_vip_key key = { .port_be = b->port_be,
-		.l4_proto = s->l4_proto };
-	struct gg_reverse reverse = { .port_be = htons(s->port),
-		.slot = (uint16_t)s->slot };
-
-	memcpy(key.ip, b->ip, 16);
-	memcpy(reverse.own_ip, b->source_ip, 16);
-	world_address(s->ip, reverse.ip);
-	assert_int_equal(bpf_map_update_elem(
-				 bpf_map__fd(gateway->maps.gg_reverse), &key,
-				 &reverse, BPF_ANY),
-		0);
-}
-
-static void
 backend_put(const struct world_service *s, uint16_t port, uint16_t mtu)
 {
 	bool is4 = strchr(s->ip, '.') != NULL;
@@ -177,7 +160,7 @@ backend_put(const struct world_service *s, uint16_t port, uint16_t mtu)
 	memcpy(b.from_mac, mac_box, 6);
 	world_backend(s->slot, &b);
 	if (s->mode == GG_MODE_ROUTE)
-		reverse_put(s, &b);
+		world_reverse(s, &b);
 }
 
 static const struct world_service *
