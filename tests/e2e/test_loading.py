@@ -16,6 +16,8 @@ OBJECT = str(e2e.BUILD / "bpf/gateway.bpf.o")
 class Loading:
     def __init__(self):
         self.lab = e2e.Lab()
+        for n in (5, 6):
+            run("ip", "addr", "add", f"10.98.0.{n}/24", "dev", "eth0", ns=self.lab.out)
         self.gateway = e2e.Gateway(self.lab, xdp=True)
         self.origin = e2e.Origin(self.lab.gw)
 
@@ -47,13 +49,17 @@ class Loading:
         return json.loads(run("bpftool", "-j", "map", "show", "pinned",
                               f"{self.gateway.pin}/maps/{name}").stdout)["max_entries"]
 
-    def requests(self):
-        """Connection requests that the kernel counted for the listener."""
+    def requests(self, reason="pass_listener_syn"):
+        """Connection requests that the kernel counted for the listeners."""
         dump = json.loads(run("bpftool", "-j", "map", "dump", "pinned",
                               f"{self.gateway.pin}/maps/gg_reason").stdout)
-        return sum(cpu["value"]["pass_listener_syn"] for row in dump
+        return sum(cpu["value"][reason] for row in dump
                    for cpu in row.get("formatted", row)["values"]
                    if row.get("formatted", row)["key"] != 0)
+
+    def knock(self, source):
+        """At the Gateway with a limit, from 10.98.0.source."""
+        return e2e.knock(self.lab.out, self.lab.address, 8081, f"10.98.0.{source}")
 
     def one_shot(self, verb, ok=(0,)):
         # Its settings are those of the machine; the pin path is the default.
@@ -170,6 +176,28 @@ def test_keep(k):
     equal(k.requests() - before, 11)
 
 
+def test_limits_keep(k):
+    """stopped with onStop: keep: a limited source is still dropped, by the kernel"""
+    status, text = k.gateway.api("PUT", "/v1/gateways/gloo-system/limited", {
+        "bindPort": 8081, "options": {"rateLimits": [
+            {"name": "syns", "counts": "connections", "rate": 5, "unit": "HOUR"}]}})
+    equal(status, 200, text)
+    equal([k.knock(5) for _ in range(7)], ["open"] * 5 + ["dropped"] * 2)
+    k.gateway.stop()
+    refused = k.requests("drop_limit_connections")
+    equal([k.knock(5) for _ in range(3)], ["dropped"] * 3)
+    equal([k.knock(6) for _ in range(6)], ["refused"] * 5 + ["dropped"])
+    equal(k.requests("drop_limit_connections") - refused, 4)
+    k.start("onStop: keep")
+    equal([k.knock(n) for n in (5, 6)], ["dropped"] * 2)
+    k.gateway.process.kill()
+    k.gateway.process.wait()
+    equal([k.knock(n) for n in (5, 6)], ["dropped"] * 2)
+    k.start("onStop: keep")
+    equal([k.knock(n) for n in (5, 6)], ["dropped"] * 2)
+    equal(k.requests("drop_limit_connections") - refused, 10)
+
+
 def test_detach(k):
     """the same with onStop: detach: interface and pins are clean"""
     k.gateway.stop()
@@ -178,6 +206,15 @@ def test_detach(k):
     k.gateway.stop()
     equal(k.program(), 0)
     check(not os.path.exists(k.gateway.pin) or not os.listdir(k.gateway.pin))
+
+
+def test_limits_detach(k):
+    """stopped with onStop: detach: the limits are gone, and back with the next start"""
+    equal([k.knock(5) for _ in range(7)], ["refused"] * 7)
+    k.start("onStop: detach")
+    equal([k.knock(5) for _ in range(7)], ["open"] * 5 + ["dropped"] * 2)
+    k.gateway.stop()
+    equal([k.knock(5) for _ in range(7)], ["refused"] * 7)
 
 
 def test_one_shot(k):

@@ -112,6 +112,40 @@ def test_from_the_box(t):
     equal(t.service()["relayed"]["accepted"], before + 1)
 
 
+def test_limited(t):
+    """rateLimits of a steered host: each source has its own, exact and counted"""
+    run("ip", "addr", "add", "10.98.0.7/24", "dev", "eth0", ns=t.lab.out)
+    verdict = t.put("limited", port=7100, rateLimits=[
+        {"name": "syns", "counts": "connections", "rate": 5, "unit": "HOUR"}])
+    equal((verdict["state"], verdict["kernel"]), ("Accepted", "enforced"), verdict)
+    equal(t.service("limited")["servedBy"], "xdp")
+    wait_until("its backends", lambda: all(
+        b["reachable"] for b in t.service("limited")["backends"]))
+
+    def served(source):
+        try:
+            with e2e.Namespace(t.lab.out):
+                with socket.create_connection((t.lab.address, 7100), timeout=0.3,
+                                              source_address=(source, 0)) as s:
+                    return s.recv(1) in (b"a", b"b")
+        except OSError:
+            return False
+    equal([served("10.98.0.2") for _ in range(8)], [True] * 5 + [False] * 3)
+    equal([served("10.98.0.7") for _ in range(5)], [True] * 5)
+    rule = next(i for i in t.gateway.get("/v1/limits")["items"] if i["rule"] == "syns")
+    equal((rule["name"], rule["enforcedBy"]), ("limited", "kernel"), rule)
+    check(rule["refused"] >= 3, rule)
+    seen = {i["source"]: i for i in t.gateway.get("/v1/sources")["items"]}
+    equal(sorted(seen), ["10.98.0.2", "10.98.0.7"], seen)
+    row = seen["10.98.0.2"]
+    equal((row["listener"], row["address"], row["state"]),
+          ("gloo-system.limited", "10.98.0.1:7100", "limited"))
+    equal(row["limits"], [{"counts": "connections", "left": 0, "burst": 5,
+                           "rule": "syns", "rate": 5, "unit": "HOUR"}])
+    check(row["dropped"] >= 3 and seen["10.98.0.7"]["dropped"] == 0, seen)
+    t.gateway.glooctl("delete", "gateway", "limited")
+
+
 def test_backend_dies(t):
     """a backend goes down: its slots move at once, the others' connections stay"""
     clients = [t.client() for _ in range(10)]

@@ -22,6 +22,8 @@ class Machine(test_systemd.Machine):
         run("ip", "route", "add", "local", "10.66.0.0/24", "dev", "lo", ns=self.lab.gw)
         run("ip", "route", "add", "10.66.0.0/24", "via", self.lab.address, ns=self.lab.out)
         self.far = types.SimpleNamespace(out=self.lab.out, address="10.66.0.1")
+        for n in (5, 6):
+            run("ip", "addr", "add", f"10.98.0.{n}/24", "dev", "eth0", ns=self.lab.out)
         self.pins = self.bpffs / "gloo-gateway"
 
     def settings(self, xdp):
@@ -49,6 +51,10 @@ class Machine(test_systemd.Machine):
         inode = os.stat(f"/run/netns/{self.lab.gw}").st_ino
         return len([l for l in json.loads(run("bpftool", "-j", "link", "show").stdout or "[]")
                     if l.get("netns_ino") == inode])
+
+    def knock(self, source):
+        """At the Gateway with a limit, from 10.98.0.source."""
+        return e2e.knock(self.lab.out, self.lab.address, 8081, f"10.98.0.{source}")
 
     def serves(self, address, port):
         try:
@@ -112,6 +118,16 @@ def test_additional(m):
     m.glooctl("add", "route", "--path-prefix", "/echo", "--dest-name", "echo")
 
 
+def test_limits(m):
+    """a Gateway's limit of new connections is enforced by the kernel"""
+    path = m.root_path("var/lib/gloo-gateway/config/gateways/gloo-system/limited.yaml")
+    path.write_text("metadata: { name: limited, namespace: gloo-system }\nbindPort: 8081\n"
+                    "options: { rateLimits: [ { name: syns, counts: connections, rate: 5, "
+                    "unit: HOUR } ] }\n")
+    e2e.wait_until("the listener", lambda: m.knock(6) == "open")
+    equal([m.knock(5) for _ in range(7)], ["open"] * 5 + ["dropped"] * 2)
+
+
 def restarts(m, count):
     load = e2e.Load(m.far, rate=RATE, port=80, seconds=120)
     try:
@@ -134,11 +150,12 @@ def test_restart_keep(m):
     program, before = m.program(), m.counted("pass_no_vip_udp")
     note = restarts(m, 5)
     equal((m.program(), m.counted("pass_no_vip_udp")), (program, before))
+    equal(m.knock(5), "dropped")
     return note
 
 
 def test_stop_keep(m):
-    """systemctl stop with onStop: keep: the program counts on, the next start adopts it"""
+    """systemctl stop with onStop: keep: it counts and limits on, the next start adopts it"""
     program = m.program()
     m.systemctl("stop", "gloo-gateway")
     equal(m.program(), program)
@@ -147,9 +164,13 @@ def test_stop_keep(m):
     for _ in range(7):
         m.serves(m.lab.address, 8080)
     equal(m.counted("pass_listener_syn") - before, 7)
+    before = m.counted("drop_limit_connections")
+    equal((m.knock(5), m.knock(5), m.knock(6)), ("dropped", "dropped", "refused"))
+    equal(m.counted("drop_limit_connections") - before, 2)
     m.settings("onStop: detach")
     m.systemctl("start", "gloo-gateway")
     equal(m.program(), program)
+    equal(m.knock(5), "dropped")
     check(m.serves("10.66.0.1", 80))
 
 
@@ -159,9 +180,11 @@ def test_restart_detach(m):
 
 
 def test_stop_detach(m):
-    """systemctl stop with onStop: detach: interface, pins and network are clean"""
+    """systemctl stop with onStop: detach: interface, pins and network are clean, no limits"""
     equal(m.lookups(), 1)
+    equal([m.knock(5) for _ in range(7)], ["open"] * 5 + ["dropped"] * 2)
     m.systemctl("stop", "gloo-gateway")
+    equal([m.knock(5) for _ in range(7)], ["refused"] * 7)
     equal(m.program(), 0)
     e2e.wait_until("systemd to let the link go", lambda: m.lookups() == 0, 5)
     equal(os.listdir(m.pins), [])

@@ -411,6 +411,24 @@ def talk(ns, address, port, data, seconds=5, half_close=False, expect=None):
     return got
 
 
+def knock(ns, address, port, source=None, seconds=0.5):
+    """What becomes of one SYN: "open", "refused" or "dropped"."""
+    with Namespace(ns):
+        s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    with s:
+        # Less than the second after which a SYN is sent again.
+        s.settimeout(seconds)
+        if source:
+            s.bind((source, 0))
+        try:
+            s.connect((address, port))
+            return "open"
+        except ConnectionRefusedError:
+            return "refused"
+        except socket.timeout:
+            return "dropped"
+
+
 def request(ns, address, port, method="GET", path="/", body=None, headers=None):
     with Namespace(ns):
         c = http.client.HTTPConnection(address, port, timeout=20 * PATIENCE)

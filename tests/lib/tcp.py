@@ -19,7 +19,9 @@ class Echo:
     def listen(self, port):
         self.dead = threading.Event()
         with e2e.Namespace(self.ns):
-            self.listener = socket.create_server((self.address, port), backlog=64)
+            self.listener = socket.create_server(
+                (self.address, port), backlog=64,
+                family=socket.AF_INET6 if ":" in self.address else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
         self.start(self.accept, self.listener)
 

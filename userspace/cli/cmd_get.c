@@ -7,7 +7,7 @@
 #include "cli/describe.h"
 #include "cli/output.h"
 
-static cli_run_f objects_get, get_proxy, get_route, get_limits;
+static cli_run_f objects_get, get_proxy, get_route, get_limits, get_sources;
 
 static const struct cli_flag route_flags[] = {
 	CLI_FLAG_NAME("virtual service", "virtualservices"),
@@ -81,12 +81,40 @@ static const struct cli_command limits = {
 	.run = get_limits,
 };
 
+static const struct cli_flag sources_flags[] = {
+	{ .name = "limit",
+		.argument = "number",
+		.fallback = "100",
+		.help = "show at most so many" },
+	{ .name = "top", .help = "show those with most drops first" },
+	CLI_FLAG_END,
+};
+
+static const struct cli_command sources = {
+	.name = "sources",
+	.aliases = "source",
+	.summary = "show whom limits know by address, and who is blocked",
+	.about = "Sources that are blocked come first, then those that the "
+		 "kernel counts exactly:\nthey used a good part of their burst "
+		 "lately. LEFT is what they have now. DROPPED\nis exact up to "
+		 "64, then in steps of 64; in state shadow it is what would "
+		 "have been\ndropped. Of limits of requests only who is "
+		 "blocked is known by address: the proxy\nkeeps a hash of each "
+		 "key (\"get limits\" says what these rules refused). wide\n"
+		 "adds the address of the listener and who enforces.\n",
+	.examples = "  glooctl get sources --top --limit 10\n"
+		    "  glooctl get sources -o json\n",
+	.flags = sources_flags,
+	.run = get_sources,
+};
+
 static const struct cli_command *const children[] = {
 	&upstream,
 	&virtual_service,
 	&gateway,
 	&proxy,
 	&limits,
+	&sources,
 	NULL,
 };
 
@@ -202,6 +230,47 @@ get_limits(struct cli *cli)
 			items, cli->output == CLI_OUTPUT_WIDE, &text);
 	fputs(text.data, stdout);
 	str_fini(&text);
+	doc_free(answer);
+	return CLI_OK;
+}
+
+/* ---- sources */
+
+static int
+get_sources(struct cli *cli)
+{
+	const char *ns = cli_text(cli, "namespace"), *problem;
+	struct error err = ERROR_INIT;
+	struct doc *answer, *items;
+	struct str text;
+	size_t limit;
+
+	if (cli->output == CLI_OUTPUT_NAME)
+		return cli_usage(cli, "a source has no name");
+	if (cli_number(cli, "limit", 10000, &limit, &err) != 0)
+		return cli_usage(cli, "%s", err.text);
+	str_init(&text);
+	str_printf(&text, "limit=%zu%s", limit,
+		cli_switch(cli, "top") ? "&top=1" : "");
+	if (ns != NULL)
+		str_printf(&text, "&namespace=%s", cli->ns);
+	answer = api_get(cli, "/v1/sources", text.data, NULL, &err);
+	str_clear(&text);
+	items = doc_get(answer, "items");
+	if (answer != NULL && !output_documents(cli, items))
+		describe_sources(
+			items, cli->output == CLI_OUTPUT_WIDE, &text);
+	fputs(text.data, stdout);
+	str_fini(&text);
+	if (answer == NULL)
+		return cli_error(&err);
+	problem = doc_get_string(answer, "problem");
+	if (problem != NULL)
+		cli_say("warning: %s", problem);
+	if (doc_integer(doc_get(answer, "total")) > (int64_t)doc_count(items))
+		cli_say("%zu of %lld sources are shown; --limit shows more",
+			doc_count(items),
+			(long long)doc_integer(doc_get(answer, "total")));
 	doc_free(answer);
 	return CLI_OK;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/str.h"
 #include "cli/cli.h"
 #include "model/kind.h"
 #include "model/model.h"
@@ -37,6 +38,7 @@ struct cli_command {
 	const char *arguments;        /* in the usage line: "[NAME]" */
 	const char *summary;          /* one line of its parent's help */
 	const char *about;            /* whole lines, or NULL */
+	void (*about_put)(struct str *out); /* after about, or NULL */
 	const char *examples;         /* whole lines, or NULL */
 	const char *complete;         /* type of the names that it takes */
 	enum model_type type;         /* of the objects that run is about */

@@ -28,6 +28,8 @@ void describe_services(
 	const struct doc *items, const struct doc *objects, struct str *out);
 /* Of /v1/limits; in describe_limits.c. */
 void describe_limits(const struct doc *items, bool wide, struct str *out);
+/* Of /v1/sources; in describe_sources.c. */
+void describe_sources(const struct doc *items, bool wide, struct str *out);
 void describe_proxies(const struct doc *items, struct str *out);
 /* The routes of a virtual service: a table for each kind of action. */
 void describe_routes(const struct doc *routes, bool wide, struct str *out);

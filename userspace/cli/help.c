@@ -167,6 +167,8 @@ help_print(const struct cli *cli, struct str *out)
 	}
 	if (leaf->about != NULL)
 		str_printf(out, "\n%s", leaf->about);
+	if (leaf->about_put != NULL)
+		leaf->about_put(out);
 	if (leaf->aliases != NULL)
 		aliases_print(leaf->aliases, out);
 	children_print(cli, out);

@@ -15,6 +15,7 @@
 #include "control/admin.h"
 #include "control/blocks.h"
 #include "control/check.h"
+#include "control/drops.h"
 #include "control/dump.h"
 #include "control/endpoints.h"
 #include "control/generation.h"
@@ -24,6 +25,7 @@
 #include "control/relation.h"
 #include "control/service_view.h"
 #include "control/services.h"
+#include "control/sources.h"
 #include "control/status.h"
 #include "control/spread.h"
 #include "control/supervise.h"
@@ -128,6 +130,28 @@ static void
 get_blocked(struct control *c, struct http_server_request *r)
 {
 	admin_reply_doc(r, 200, blocks_print(c->blocks));
+}
+
+static void
+get_sources(struct control *c, struct http_server_request *r)
+{
+	const char *limit = http_server_request_query(r, "limit");
+	struct sources_query query = {
+		.limit = limit == NULL ? SOURCES_SHOWN_DEFAULT
+				       : strtoul(limit, NULL, 10),
+		.top = http_server_request_query(r, "top") != NULL,
+		.ns = http_server_request_query(r, "namespace"),
+	};
+
+	if (query.limit > SOURCES_SHOWN_MAX)
+		query.limit = SOURCES_SHOWN_MAX;
+	admin_reply_doc(r, 200, sources_print(c, &query));
+}
+
+static void
+get_drops(struct control *c, struct http_server_request *r)
+{
+	drops_get(c->drops, r);
 }
 
 /* ---- endpoints */
@@ -493,6 +517,8 @@ static const struct view {
 	{ "/v1/url", get_url, false },
 	{ "/v1/limits", get_limits, false },
 	{ "/v1/blocked", get_blocked, false },
+	{ "/v1/sources", get_sources, false },
+	{ "/v1/drops", get_drops, false },
 	{ "/v1/logs", get_logs, false },
 	{ "/v1/stats", get_stats, false },
 	{ "/v1/version", get_version, false },

@@ -13,12 +13,14 @@
 #include "control/kernel.h"
 #include "control/kernel_limits.h"
 #include "control/limits.h"
+#include "control/slots.h"
 #include "control/supervise.h"
 
 struct source {
 	struct addr addr;
 	uint32_t slot;
 	char *owner, *rule;
+	uint32_t rate, unit_s;
 	uint64_t since_ms; /* of the day */
 	uint64_t until_ms; /* monotonic */
 	bool in_kernel;
@@ -60,18 +62,12 @@ blocks_free(struct blocks *b)
 	free(b);
 }
 
-/* Of the gateway that listens there. */
 static const char *
 listener_label(const struct control *c, uint32_t slot)
 {
-	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
-		const struct object *o =
-			objects_at(c->objects, MODEL_GATEWAY, i);
+	const struct object *o = slot_gateway(c, slot);
 
-		if (o->slot == slot)
-			return o->label;
-	}
-	return "";
+	return o != NULL ? o->label : "";
 }
 
 /* ---- a source goes on far beyond */
@@ -155,6 +151,8 @@ source_block(struct blocks *b, const struct wire_message *m,
 		.slot = m->far_beyond.slot,
 		.owner = xstrdup(owner->label),
 		.rule = xstrdup(rule->name),
+		.rate = rule->rate,
+		.unit_s = rule->unit_s,
 		.since_ms = clock_realtime_ms(),
 		.until_ms = now_ms + ms,
 	};
@@ -243,36 +241,41 @@ blocks_send(const struct blocks *b)
 
 /* ---- as people see them */
 
+static void
+time_set(struct doc *d, const char *key, uint64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[64];
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	doc_set_string(d, key, text);
+}
+
 static struct doc *
 source_print(struct doc *to, const struct blocks *b, uint32_t slot,
 	const struct addr *addr, uint64_t left_ms)
 {
-	const struct control *c = b->control;
-	const struct listener *l = listeners_get(c->listeners, slot);
 	struct doc *d = doc_add(to, doc_new_map());
 	char text[ADDR_TEXT_MAX];
 
 	doc_set_string(d, "source", addr_format_ip(addr, text));
-	doc_set_string(d, "listener", listener_label(c, slot));
-	if (l != NULL)
-		doc_set_string(d, "address", addr_format(&l->addr, text));
+	slot_print(b->control, slot, d);
 	doc_set(d, "secondsLeft",
 		doc_new_integer((int64_t)((left_ms + 999) / 1000)));
+	time_set(d, "until", clock_realtime_ms() + left_ms);
 	return d;
 }
 
 static void
 why_print(struct doc *d, const struct source *s)
 {
-	time_t seconds = (time_t)(s->since_ms / 1000);
-	struct tm tm;
-	char text[64];
-
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	doc_set_string(d, "since", text);
+	time_set(d, "since", s->since_ms);
 	doc_set_string(d, "object", s->owner);
 	doc_set_string(d, "rule", s->rule);
+	doc_set(d, "rate", doc_new_integer(s->rate));
+	doc_set_string(d, "unit", limit_unit_name(s->unit_s));
 }
 
 struct kernel_print {

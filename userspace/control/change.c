@@ -89,7 +89,7 @@ gateway_prepare(
 	const struct object *o = object_of(c, out->model);
 	const struct model_gateway *g = out->model->gateway;
 
-	if (kernel_limits_check(&g->limits, err) != 0) {
+	if (kernel_limits_check(g, err) != 0) {
 		if (beside != NULL)
 			*beside = false;
 		return -1;

@@ -23,6 +23,7 @@
 #include "control/change.h"
 #include "control/core.h"
 #include "control/discovery.h"
+#include "control/drops.h"
 #include "control/files.h"
 #include "control/generation.h"
 #include "control/health.h"
@@ -207,6 +208,7 @@ on_tick(void *arg)
 	kernel_look(c);
 	services_tick(c);
 	blocks_look(c->blocks);
+	drops_look(c->drops);
 	change_retry(c);
 	memory_look(life);
 	if (c->ready_due && status_not_ready(c, text, sizeof(text)) == NULL)
@@ -322,6 +324,7 @@ parts_make(struct control *c, struct error *err)
 	c->services = services_new(c);
 	c->limits = limits_new();
 	c->blocks = blocks_new(c);
+	c->drops = drops_new(c);
 	c->stop_timer = loop_timer_new(c->loop, on_stop_delay, c);
 	return 0;
 }
@@ -425,6 +428,8 @@ life_end(struct life *life)
 {
 	struct control *c = &life->control;
 
+	drops_free(c->drops);
+	c->drops = NULL;
 	admin_free(c->admin, c->stopping);
 	discoveries_end(c);
 	healths_free(c->healths);

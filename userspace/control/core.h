@@ -25,6 +25,7 @@
 
 struct admin;
 struct blocks;
+struct drops;
 struct fastpath;
 struct generations;
 struct healths;
@@ -80,6 +81,7 @@ struct control {
 	struct services *services;
 	struct limits *limits; /* of requests */
 	struct blocks *blocks; /* sources that were far beyond them */
+	struct drops *drops;   /* samples of what the kernel dropped */
 	struct admin *admin;
 
 	bool replace;     /* a proxy that runs is of an older binary */

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/drops.h"
 #include "control/kernel_limits.h"
 #include "control/relation.h"
 #include "control/services.h"
@@ -85,6 +86,7 @@ kernel_open(struct control *c)
 		c->kernel_watch =
 			loop_fd_new(c->loop, fd, LOOP_READ, on_change, c);
 	c->listeners_stale = true;
+	drops_reopen(c->drops);
 	interfaces_log(c);
 }
 
@@ -93,6 +95,8 @@ kernel_close(struct control *c, bool detach)
 {
 	loop_fd_free(c->kernel_watch);
 	c->kernel_watch = NULL;
+	if (c->drops != NULL)
+		drops_close(c->drops);
 	fastpath_close(c->fastpath, detach);
 	c->fastpath = NULL;
 }
@@ -111,6 +115,7 @@ kernel_look(struct control *c)
 {
 	if (fastpath_repair(c->fastpath)) {
 		interfaces_log(c);
+		drops_reopen(c->drops);
 		services_touch(c);
 	}
 	spread_look(c);

@@ -49,14 +49,15 @@ rules_make(const struct model_limits *l, uint32_t slot,
 }
 
 int
-kernel_limits_check(const struct model_limits *l, struct error *err)
+kernel_limits_check(const struct model_gateway *g, struct error *err)
 {
 	struct fastpath_limits limits;
+	const char *place;
 
-	rules_make(l, 1, &limits);
+	rules_make(model_gateway_limits(g, &place), 1, &limits);
 	if (limits.count == 0 || fastpath_limits_check(&limits, err) == 0)
 		return 0;
-	return error_prefix(err, "options.rateLimits");
+	return error_prefix(err, "%s", place);
 }
 
 static int
@@ -72,7 +73,8 @@ rules_tell(const struct control *c, struct error *err)
 
 		if (o->model == NULL || o->slot == 0)
 			continue;
-		rules_make(&o->model->gateway->limits, o->slot, &set[count]);
+		rules_make(model_gateway_limits(o->model->gateway, NULL),
+			o->slot, &set[count]);
 		count += set[count].count > 0;
 	}
 	rc = fastpath_limits_set(c->fastpath, set, count, err);
@@ -81,13 +83,31 @@ rules_tell(const struct control *c, struct error *err)
 }
 
 bool
-kernel_limits_wanted(const struct model_limits *l)
+kernel_limits_wanted(const struct model_gateway *g)
 {
 	struct limit_group groups[LIMIT_GROUPS_MAX];
 	size_t count;
 
-	limit_groups(l, groups, &count, NULL);
+	limit_groups(model_gateway_limits(g, NULL), groups, &count, NULL);
 	return count > 0;
+}
+
+bool
+kernel_limits_rule(const struct model_gateway *g, uint32_t group,
+	enum limit_counts counts, struct limit_rule *out)
+{
+	const struct model_limits *l = model_gateway_limits(g, NULL);
+	struct limit_group groups[LIMIT_GROUPS_MAX];
+	size_t count;
+
+	limit_groups(l, groups, &count, NULL);
+	if (group >= count)
+		return false;
+	for (size_t i = 0; limit_rule_get(l, i, out); i++)
+		if (out->stage == LIMIT_STAGE_KERNEL && out->counts == counts &&
+			limit_group_fits(&groups[group], out))
+			return true;
+	return false;
 }
 
 /* ---- prefixes */

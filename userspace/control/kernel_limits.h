@@ -11,9 +11,13 @@
 #include "model/limit.h"
 
 /* Whether the kernel could hold them; err names the rule. */
-int kernel_limits_check(const struct model_limits *l, struct error *err);
+int kernel_limits_check(const struct model_gateway *g, struct error *err);
 /* Is there any of stage kernel? */
-bool kernel_limits_wanted(const struct model_limits *l);
+bool kernel_limits_wanted(const struct model_gateway *g);
+/* The rule that counts those in the group of that index, as the kernel has it;
+ * false: there is none by now. */
+bool kernel_limits_rule(const struct model_gateway *g, uint32_t group,
+	enum limit_counts counts, struct limit_rule *out);
 /* Brings the maps to what the gateways and the settings say. */
 int kernel_limits_tell(const struct control *c, struct error *err);
 /* Packets that a limit of that kind dropped at the slot, or in shadow would

@@ -103,7 +103,7 @@ limits_of(const struct object *o)
 {
 	switch (o->type) {
 	case MODEL_GATEWAY:
-		return &o->model->gateway->limits;
+		return model_gateway_limits(o->model->gateway, NULL);
 	case MODEL_VIRTUAL_SERVICE:
 		return &o->model->virtual_service->limits;
 	default:

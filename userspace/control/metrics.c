@@ -321,6 +321,36 @@ on_kernel(const char *reason, uint64_t packets, uint64_t bytes, void *arg)
 	kernel_row(k->bytes, "kernel_bytes", k, reason, bytes);
 }
 
+/* Few ever happen: a series begins with the first. */
+static void
+on_note(const char *note, uint64_t count, void *arg)
+{
+	const struct kernel_out *k = arg;
+
+	if (count > 0)
+		kernel_row(k->packets, "kernel_notes", k, note, count);
+}
+
+static void
+notes_print(const struct control *c, struct str *out)
+{
+	struct kernel_out k = { .packets = out, .listener = "" };
+
+	head(out, "kernel_notes", "counter",
+		"beside the reason, of packets that went on all the same: what "
+		"would have happened, or what could not be done");
+	fastpath_notes(c->fastpath, 0, on_note, &k);
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+
+		k.slot = o->slot;
+		k.listener = o->label;
+		if (o->slot != 0)
+			fastpath_notes(c->fastpath, o->slot, on_note, &k);
+	}
+}
+
 static void
 kernel_print(const struct control *c, struct str *out)
 {
@@ -348,6 +378,7 @@ kernel_print(const struct control *c, struct str *out)
 		"bytes seen by XDP, by slot and reason");
 	str_append(out, bytes.data, bytes.length);
 	str_fini(&bytes);
+	notes_print(c, out);
 	one(out, "kernel_map_bytes", "gauge", "memory of the kernel's maps",
 		fastpath_map_bytes(c->fastpath));
 }

@@ -159,3 +159,33 @@ slots_release(struct control *c, uint64_t generation)
 	numbers_release(c->slots, generation, on_released, c);
 	numbers_release(c->service_slots, generation, on_service_released, c);
 }
+
+/* ---- as people see them */
+
+const struct object *
+slot_gateway(const struct control *c, uint32_t slot)
+{
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_GATEWAY, i);
+
+		if (slot != 0 && o->slot == slot)
+			return o;
+	}
+	return NULL;
+}
+
+void
+slot_print(const struct control *c, uint32_t slot, struct doc *to)
+{
+	const struct object *o = slot_gateway(c, slot);
+	char text[ADDR_TEXT_MAX];
+	struct addr addr;
+
+	doc_set_string(to, "listener", o != NULL ? o->label : "");
+	if (o == NULL || o->model == NULL)
+		return;
+	gateway_addr(o->model->gateway, &addr);
+	doc_set_string(to, "namespace", o->ns);
+	doc_set_string(to, "address", addr_format(&addr, text));
+}

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "base/doc.h"
 #include "base/error.h"
 #include "control/core.h"
 
@@ -22,5 +23,11 @@ void slots_settle(struct control *c, uint64_t next);
 /* The proxy runs that generation: closes and frees what only older ones used.
  */
 void slots_release(struct control *c, uint64_t generation);
+
+/* Of the gateway that has it, or NULL. */
+const struct object *slot_gateway(const struct control *c, uint32_t slot);
+/* Where it is: "listener", the gateway's label or "", its "namespace" and its
+ * "address". */
+void slot_print(const struct control *c, uint32_t slot, struct doc *to);
 
 #endif

@@ -159,7 +159,7 @@ gateway_warn(
 	enum fastpath_state state;
 	char *interfaces, text[640];
 
-	if (kernel_limits_wanted(&o->model->gateway->limits) &&
+	if (kernel_limits_wanted(o->model->gateway) &&
 		(c->fastpath != NULL || c->settings->interface_count == 0) &&
 		!kernel_is_active(c))
 		reason_add(to,

@@ -157,6 +157,15 @@ static const struct schema_field gateway_fields[] = {
 	{ .name = NULL },
 };
 
+const struct model_limits *
+model_gateway_limits(const struct model_gateway *g, const char **place)
+{
+	if (place != NULL)
+		*place = g->tcp != NULL ? "tcpGateway.tcpHosts[0].rateLimits"
+					: "options.rateLimits";
+	return g->tcp != NULL ? &g->tcp->hosts[0].limits : &g->limits;
+}
+
 static int
 binds_check(const struct model_gateway *g, struct error *err)
 {
@@ -197,6 +206,11 @@ gateway_check(void *base, struct error *err)
 		return error_set(err, ERROR_CONFIG,
 			".additionalAddresses: of HTTP only, and this gateway "
 			"has a tcpGateway; make a gateway for each address");
+	if (g->tcp != NULL && g->limits.count > 0)
+		return error_set(err, ERROR_CONFIG,
+			".options.rateLimits: of HTTP only, and this gateway "
+			"has a tcpGateway, whose limits stand at the host: "
+			"tcpGateway.tcpHosts[0].rateLimits");
 	if (binds_check(g, err) != 0)
 		return -1;
 	if (g->tcp == NULL || g->tcp->hosts[0].mode != MODEL_STEER_ROUTE)

@@ -123,6 +123,9 @@ int limit_groups(const struct model_limits *l,
 	struct limit_group out[LIMIT_GROUPS_MAX], size_t *count,
 	struct error *err);
 
+/* A rule of stage kernel belongs to that group. */
+bool limit_group_fits(const struct limit_group *g, const struct limit_rule *r);
+
 /* Words of the resources. */
 const char *limit_unit_name(uint32_t unit_s);
 const char *limit_key_name(uint8_t key);

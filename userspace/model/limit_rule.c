@@ -135,8 +135,8 @@ limit_far_beyond(const struct limit_rule *r)
 
 /* ---- groups for the kernel */
 
-static bool
-group_fits(const struct limit_group *g, const struct limit_rule *r)
+bool
+limit_group_fits(const struct limit_group *g, const struct limit_rule *r)
 {
 	return g->plen4 == r->plen4 && g->plen6 == r->plen6 &&
 	       g->shadow == (r->action == LIMIT_ACTION_SHADOW);
@@ -163,7 +163,7 @@ group_find(struct limit_group *out, size_t *count, const struct limit_rule *r,
 {
 	size_t g = 0;
 
-	while (g < *count && !group_fits(&out[g], r))
+	while (g < *count && !limit_group_fits(&out[g], r))
 		g++;
 	if (g == LIMIT_GROUPS_MAX)
 		return error_set(err, ERROR_CONFIG,

@@ -228,6 +228,7 @@ struct model_tcp_host { /* tcpHosts[]; all beside name and destination ours */
 	uint8_t udp;               /* enum model_udp */
 	bool always;               /* connectionTable: always */
 	struct model_duration drain_timeout, idle_timeout;
+	struct model_limits limits; /* of the kernel; no basic */
 };
 
 struct model_tcp_gateway {
@@ -256,8 +257,13 @@ struct model_gateway {
 	char **proxy_names;
 	size_t proxy_name_count;
 	struct model_tcp_gateway *tcp; /* NULL: of HTTP */
-	struct model_limits limits; /* options; no basic */
+	struct model_limits limits; /* options; no basic; of HTTP only */
 };
+
+/* Of a TCP or UDP service they stand at its host. place, if given, is set to
+ * where: "options.rateLimits". */
+const struct model_limits *model_gateway_limits(
+	const struct model_gateway *g, const char **place);
 
 enum model_health_type {
 	MODEL_HEALTH_HTTP = 1,

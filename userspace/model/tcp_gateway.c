@@ -133,6 +133,24 @@ mode_check(const struct model_tcp_host *h, struct error *err)
 }
 
 static int
+host_limits_check(const struct model_tcp_host *h, struct error *err)
+{
+	struct limit_rule r;
+
+	if (limits_check(&h->limits, LIMIT_AT_TCP_HOST, err) != 0)
+		return -1;
+	for (size_t i = 0; h->protocol == MODEL_UDP &&
+			   limit_rule_get(&h->limits, i, &r);
+		i++)
+		if (r.counts == LIMIT_CONNECTIONS)
+			return error_set(err, ERROR_CONFIG,
+				".rateLimits[%zu].counts: UDP makes no "
+				"connections: packets or bytes",
+				i);
+	return 0;
+}
+
+static int
 host_check(void *base, struct error *err)
 {
 	const struct model_tcp_host *h = base;
@@ -148,7 +166,7 @@ host_check(void *base, struct error *err)
 		return error_set(err, ERROR_CONFIG,
 			".udp: mode nat must keep flows to bring answers back; "
 			"dsr-l2 and route can be stateless");
-	return mode_check(h, err);
+	return mode_check(h, err) == 0 ? host_limits_check(h, err) : -1;
 }
 
 static const struct schema_field host_fields[] = {
@@ -183,6 +201,7 @@ static const struct schema_field host_fields[] = {
 		.type = SCHEMA_WORD,
 		SCHEMA_AT(model_tcp_host, protocol),
 		.words = protocols },
+	MODEL_RATE_LIMITS(model_tcp_host),
 	{ .name = "udp",
 		.type = SCHEMA_WORD,
 		SCHEMA_AT(model_tcp_host, udp),
