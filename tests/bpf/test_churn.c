@@ -3,12 +3,10 @@
  * one service, whose ring this test writes as the daemon does. No connection
  * may move unless its backend died.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +18,12 @@
 #include <linux/bpf.h>
 
 #include "base/mem.h"
+#include "tests/lib/load.h"
 #include "tests/lib/packet.h"
 #include "tests/lib/packet_model.h"
 #include "tests/lib/steer_model.h"
 #include "tests/lib/steer_world.h"
 
-#define EXIT_SKIPPED 77
 #define SERVICE      64
 #define FLOWS        100000
 #define BACKENDS     20
@@ -364,15 +362,6 @@ test_a_death_moves_only_its_own(void **state)
 	}
 }
 
-static int
-print_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level;
-	(void)fmt;
-	(void)args;
-	return 0;
-}
-
 int
 main(void)
 {
@@ -382,19 +371,10 @@ main(void)
 	};
 	int rc;
 
-	libbpf_set_print(print_nothing);
+	load_quietly();
 	churn.gateway = world_open();
-	if (churn.gateway == NULL && (errno == EPERM || errno == ENOSYS)) {
-		printf("skipped: the kernel does not let this user load BPF "
-		       "programs: %s\n",
-			strerror(errno));
-		return EXIT_SKIPPED;
-	}
-	if (churn.gateway == NULL) {
-		fprintf(stderr, "cannot load the program: %s\n",
-			strerror(errno));
-		return 1;
-	}
+	if (churn.gateway == NULL)
+		return load_failed();
 	churn.random = 5;
 	churn.flows = xcalloc(FLOWS, sizeof(*churn.flows));
 	churn.ring = world_ring(SERVICE);

@@ -17,10 +17,10 @@
 #include "base/mem.h"
 #include "bpf/contract.h"
 #include "gateway.skel.h"
+#include "tests/lib/load.h"
 #include "tests/lib/packet.h"
 #include "tests/lib/packet_model.h"
 
-#define EXIT_SKIPPED 77
 #define PACKET_LEAST 14 /* BPF_PROG_TEST_RUN wants an Ethernet header */
 #define MUTATED 100000
 
@@ -226,15 +226,6 @@ test_maps_tell_their_types(void **state)
 }
 
 static int
-print_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level;
-	(void)fmt;
-	(void)args;
-	return 0;
-}
-
-static int
 listeners_fill(void)
 {
 	struct gg_vip_key key;
@@ -263,17 +254,12 @@ main(void)
 	};
 	int rc;
 
-	libbpf_set_print(print_nothing);
+	load_quietly();
 	gateway = gateway_bpf__open_and_load();
-	if (gateway == NULL && (errno == EPERM || errno == ENOSYS)) {
-		printf("skipped: the kernel does not let this user load BPF "
-		       "programs: %s\n",
-			strerror(errno));
-		return EXIT_SKIPPED;
-	}
-	if (gateway == NULL || listeners_fill() != 0) {
-		fprintf(stderr, "cannot load the program: %s\n",
-			strerror(errno));
+	if (gateway == NULL)
+		return load_failed();
+	if (listeners_fill() != 0) {
+		fprintf(stderr, "cannot fill gg_vip: %s\n", strerror(errno));
 		return 1;
 	}
 	rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,12 +3,10 @@
  * the host: both must agree to the byte, never abort, count each packet once,
  * and leave no checksum wronger than it was.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,13 +20,13 @@
 
 #include "tests/lib/captures.h"
 #include "tests/lib/host_program.h"
+#include "tests/lib/load.h"
 #include "tests/lib/packet.h"
 #include "tests/lib/packet_model.h"
 #include "tests/lib/steer_model.h"
 #include "tests/lib/steer_rows.h"
 #include "tests/lib/steer_world.h"
 
-#define EXIT_SKIPPED 77
 #define PACKET_LEAST 14
 #define PACKET_MOST  3400 /* what a test run takes in one piece */
 #define PACKETS      300000
@@ -99,22 +97,13 @@ tables_empty(void)
 
 /* ---- both */
 
-static void
-print_bytes(const char *what, const uint8_t *data, size_t length)
-{
-	fprintf(stderr, "%s:", what);
-	for (size_t i = 0; i < length && i < 160; i++)
-		fprintf(stderr, "%s%02x", i % 16 == 0 ? "\n  " : " ", data[i]);
-	fprintf(stderr, "\n");
-}
-
 static void __attribute__((noreturn))
 differ(const char *what, const struct packet *in, struct world_verdict k,
 	struct host_verdict h)
 {
-	print_bytes("in", in->room + PACKET_SHIFT, in->length);
-	print_bytes("kernel", k.data, k.length);
-	print_bytes("host", h.data, h.length);
+	packet_print("in", in->room + PACKET_SHIFT, in->length);
+	packet_print("kernel", k.data, k.length);
+	packet_print("host", h.data, h.length);
 	fail_msg("%s: verdict %u, on the host %u (%s of slot %u)", what,
 		k.action, h.action, packet_reason_name(h.reason), h.slot);
 	abort();
@@ -145,35 +134,6 @@ both_run(struct packet *p)
 	return h;
 }
 
-/* A row, with the port that its flow would get from mode nat for "@". */
-static void
-row_build(struct packet *p, const struct steer_row *row, unsigned port)
-{
-	char words[1024];
-	size_t n = 0;
-
-	for (const char *text = row->in; *text != '\0'; text++) {
-		if (*text == '@')
-			n += (size_t)snprintf(words + n, sizeof(words) - n,
-				"%u", port);
-		else
-			words[n++] = *text;
-		assert_true(n + 8 < sizeof(words));
-	}
-	words[n] = '\0';
-	packet_build(p, words);
-}
-
-/* The first that mode nat tries for the flow of this packet. */
-static unsigned
-row_port(struct packet *p)
-{
-	return GG_NAT_PORT_FIRST +
-		(uint32_t)steer_model_hash(packet_data(p), p->length,
-			WORLD_SEED) %
-		GG_NAT_PORTS;
-}
-
 static void
 test_rows_are_the_same_on_the_host(void **state)
 {
@@ -183,10 +143,10 @@ test_rows_are_the_same_on_the_host(void **state)
 	(void)state;
 	for (const struct steer_row *row = steer_rows; row->what != NULL;
 		row++) {
-		row_build(&p, row, port);
+		steer_row_build(&p, row->in, port);
 		if (row->what[0] != '+') {
 			tables_empty();
-			port = row_port(&p);
+			port = world_nat_port(&p);
 		}
 		assert_int_equal(both_run(&p).reason, row->reason);
 	}
@@ -214,9 +174,9 @@ noise(uint64_t seed, int packets)
 	for (int i = 0; i < packets; i++) {
 		if (row == 0)
 			row = packet_random(&seed) % rows;
-		row_build(&p, &steer_rows[row], port);
+		steer_row_build(&p, steer_rows[row].in, port);
 		if (steer_rows[row].what[0] != '+')
-			port = row_port(&p);
+			port = world_nat_port(&p);
 		if (packet_random(&seed) % 3 != 0)
 			packet_mutate(packet_data(&p), &p.length, &seed);
 		both_run(&p);
@@ -316,15 +276,6 @@ test_captures(void **state)
 	assert_true(files > 300);
 }
 
-static int
-print_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level;
-	(void)fmt;
-	(void)args;
-	return 0;
-}
-
 int
 main(void)
 {
@@ -336,19 +287,10 @@ main(void)
 	};
 	int rc;
 
-	libbpf_set_print(print_nothing);
+	load_quietly();
 	gateway = world_open();
-	if (gateway == NULL && (errno == EPERM || errno == ENOSYS)) {
-		printf("skipped: the kernel does not let this user load BPF "
-		       "programs: %s\n",
-			strerror(errno));
-		return EXIT_SKIPPED;
-	}
-	if (gateway == NULL) {
-		fprintf(stderr, "cannot load the program: %s\n",
-			strerror(errno));
-		return 1;
-	}
+	if (gateway == NULL)
+		return load_failed();
 	host_program_open();
 	host_fill();
 	rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -15,11 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,35 +24,33 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "bpf/contract.h"
 #include "fastpath/binds.h"
 #include "fastpath/queues.h"
 #include "fastpath/sockets.h"
 #include "net/listener.h"
+#include "tests/lib/child.h"
+#include "tests/lib/command.h"
+#include "tests/lib/load.h"
+#include "tests/lib/netns.h"
 
-#define EXIT_SKIPPED 77
 #define WORKERS      2
 #define SLOT         3
 #define PORT         8080
 #define GRACE_MS     20
 
-static char folder[] = "/tmp/test_sockets.XXXXXX";
-static char bpffs[64], pin_path[96];
+static struct netns netns;
 
 /* ---- the lab */
 
-static int __attribute__((format(printf, 1, 2)))
-command(const char *fmt, ...)
+static int
+lab_open(void **state)
 {
-	char text[512];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	return system(text);
+	(void)state;
+	return command("ip link set lo up &&"
+		       "ip route add local 10.66.0.0/16 dev lo &&"
+		       "ip -6 route add local fd66::/64 dev lo");
 }
 
 static bool
@@ -64,7 +58,7 @@ pin_exists(const char *name)
 {
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/sockets/%s", pin_path, name);
+	snprintf(path, sizeof(path), "%s/sockets/%s", netns.pin_path, name);
 	return access(path, F_OK) == 0;
 }
 
@@ -74,7 +68,7 @@ pinned(const char *name)
 	char path[160];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/sockets/%s", pin_path, name);
+	snprintf(path, sizeof(path), "%s/sockets/%s", netns.pin_path, name);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		fail_msg("%s: %s", path, strerror(errno));
@@ -230,7 +224,7 @@ run_anywhere(void)
 static void
 by_cpu(const char *ip, const char *to)
 {
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct sockets_listener l;
 	struct workers g;
 
@@ -274,7 +268,7 @@ test_by_cpu(void **state)
 static void
 test_a_dead_worker_refuses_nothing(void **state)
 {
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct sockets_listener l;
 	struct workers g;
 
@@ -295,7 +289,7 @@ test_a_dead_worker_refuses_nothing(void **state)
 static void
 test_a_closed_listener_hands_over_what_waits(void **state)
 {
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct sockets_listener l;
 	struct workers g;
 	unsigned rest;
@@ -303,8 +297,7 @@ test_a_closed_listener_hands_over_what_waits(void **state)
 	char byte;
 
 	(void)state;
-	assert_int_equal(command("echo 0 > /proc/sys/net/ipv4/tcp_migrate_req"),
-		0);
+	must("echo 0 > /proc/sys/net/ipv4/tcp_migrate_req");
 	group_open(&g, "127.0.0.1", PORT, WORKERS);
 	l = listener(SLOT, &g, NULL, 0);
 	set_fine(s, &l, 1, false);
@@ -327,7 +320,7 @@ test_a_closed_listener_hands_over_what_waits(void **state)
 static void
 test_another_count_of_workers(void **state)
 {
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct sockets_listener l;
 	struct workers g, more;
 	int map;
@@ -371,7 +364,7 @@ test_many_addresses_to_one_listener(void **state)
 		bind_of("10.66.0.7", 8000, 8099),
 		bind_of("fd66::/64", 80, 80),
 	};
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	uint64_t connections, no_socket;
 	struct sockets_listener l;
 	struct sockaddr_storage ss;
@@ -428,7 +421,7 @@ test_the_longest_prefix_counts(void **state)
 	const struct sockets_bind wide[] = { bind_of("10.66.0.0/16", 80, 81) };
 	const struct sockets_bind narrow[] = { bind_of("10.66.1.0/24", 80,
 		80) };
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct sockets_listener set[3];
 	struct workers a, b, exact;
 
@@ -472,7 +465,7 @@ static void
 test_a_dead_listener_falls_through(void **state)
 {
 	const struct sockets_bind b = bind_of("10.66.0.0/24", 80, 80);
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	uint64_t connections, no_socket;
 	struct workers g, other;
 	struct sockets_listener l;
@@ -499,7 +492,7 @@ static void
 test_listeners_are_swapped_under_connections(void **state)
 {
 	const struct sockets_bind b = bind_of("10.66.0.0/24", 80, 80);
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct sockets_listener l;
 	struct workers now, next;
 	unsigned got = 0;
@@ -528,7 +521,7 @@ static void
 test_more_binds_than_fit(void **state)
 {
 	struct sockets_bind b = bind_of("10.66.0.0/24", 1, GG_BINDS_MAX + 1);
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct error err = ERROR_INIT;
 	struct sockets_listener l;
 	struct workers g;
@@ -574,7 +567,7 @@ test_goes_on_without_a_daemon(void **state)
 	if (pid == 0) {
 		struct error err = ERROR_INIT;
 
-		s = sockets_open(pin_path, -1);
+		s = sockets_open(netns.pin_path, -1);
 		if (sockets_set(s, &l, 1, false, &err) == 0)
 			kill(getpid(), SIGKILL);
 		_exit(1);
@@ -585,7 +578,7 @@ test_goes_on_without_a_daemon(void **state)
 	assert_int_equal(accept_group(&g), 6);
 
 	/* The next one takes over what counts on. */
-	s = sockets_open(pin_path, -1);
+	s = sockets_open(netns.pin_path, -1);
 	set_fine(s, &l, 1, false);
 	connect_some("10.66.0.1", 80, 2);
 	assert_int_equal(accept_group(&g), 2);
@@ -608,7 +601,7 @@ static void
 test_a_link_that_somebody_holds_goes_on(void **state)
 {
 	const struct sockets_bind b = bind_of("10.66.0.0/24", 80, 80);
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct sockets_listener l;
 	struct workers g;
 	int held;
@@ -621,7 +614,7 @@ test_a_link_that_somebody_holds_goes_on(void **state)
 	sockets_close(s, true);
 	assert_false(pin_exists("link"));
 	connect_some("10.66.0.1", 80, 2);
-	s = sockets_open(pin_path, held);
+	s = sockets_open(netns.pin_path, held);
 	connect_some("10.66.0.1", 80, 2);
 	set_fine(s, &l, 1, false);
 	assert_true(pin_exists("link"));
@@ -636,7 +629,7 @@ static void
 test_a_detached_link_is_repaired(void **state)
 {
 	const struct sockets_bind b = bind_of("10.66.0.0/24", 80, 80);
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct sockets_listener l;
 	struct workers g;
 
@@ -669,7 +662,7 @@ test_lookup_refused_alone(void **state)
 	int program = bpf_prog_load(BPF_PROG_TYPE_SK_LOOKUP, "other", "GPL",
 		insns, 2, &options);
 	int network = open("/proc/self/ns/net", O_RDONLY), others[128];
-	struct sockets *s = sockets_open(pin_path, -1);
+	struct sockets *s = sockets_open(netns.pin_path, -1);
 	struct error err = ERROR_INIT;
 	struct sockets_listener l;
 	struct workers g;
@@ -717,13 +710,13 @@ test_pins_of_another_shape(void **state)
 		NULL);
 
 	(void)state;
-	assert_int_equal(command("mkdir -p %s/sockets", pin_path), 0);
-	snprintf(path, sizeof(path), "%s/sockets/gg_bind", pin_path);
+	must("mkdir -p %s/sockets", netns.pin_path);
+	snprintf(path, sizeof(path), "%s/sockets/gg_bind", netns.pin_path);
 	assert_int_equal(bpf_obj_pin(map, path), 0);
 	close(map);
 	group_open(&g, "::", PORT, 1);
 	l = listener(SLOT, &g, &b, 1);
-	s = sockets_open(pin_path, -1);
+	s = sockets_open(netns.pin_path, -1);
 	set_fine(s, &l, 1, false);
 	connect_some("10.66.0.1", 80, 1);
 	assert_int_equal(accept_group(&g), 1);
@@ -741,7 +734,7 @@ test_without_bpffs(void **state)
 	char elsewhere[96];
 
 	(void)state;
-	snprintf(elsewhere, sizeof(elsewhere), "%s/no-bpffs", folder);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/no-bpffs", netns.folder);
 	group_open(&g, "::", PORT, 1);
 	l = listener(SLOT, &g, &b, 1);
 	s = sockets_open(elsewhere, -1);
@@ -756,7 +749,7 @@ test_without_bpffs(void **state)
 
 /* In a child without privileges: a sentence, and the listener listens on. */
 static int
-unprivileged(void)
+unprivileged(const void *arg)
 {
 	const struct sockets_bind b = bind_of("10.66.0.0/24", 80, 80);
 	struct error err = ERROR_INIT;
@@ -764,12 +757,12 @@ unprivileged(void)
 	struct sockets *s;
 	struct workers g;
 
-	if (setgroups(0, NULL) != 0 || setgid(65534) != 0 ||
-		setuid(65534) != 0)
+	(void)arg;
+	if (child_drop_privileges() != 0)
 		return 2;
 	group_open(&g, "::", PORT, WORKERS);
 	l = listener(SLOT, &g, NULL, 0);
-	s = sockets_open(pin_path, -1);
+	s = sockets_open(netns.pin_path, -1);
 	if (sockets_set(s, &l, 1, true, &err) != 0 || sockets_choose(s) ||
 		strstr(sockets_problem(s), "CAP_BPF") == NULL)
 		return 3;
@@ -788,24 +781,15 @@ unprivileged(void)
 static void
 test_without_privileges(void **state)
 {
-	int status;
-	pid_t pid = fork();
-
 	(void)state;
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(unprivileged());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_run(unprivileged, NULL);
 }
 
 static void
 test_migration_is_switched_on(void **state)
 {
 	(void)state;
-	assert_int_equal(command("echo 0 > /proc/sys/net/ipv4/tcp_migrate_req"),
-		0);
+	must("echo 0 > /proc/sys/net/ipv4/tcp_migrate_req");
 	assert_false(listener_migrates());
 	assert_true(listener_migrate());
 	assert_true(listener_migrates());
@@ -818,38 +802,13 @@ test_queues(void **state)
 	(void)state;
 	assert_int_equal(queues_count("nosuch0"), 0);
 	assert_int_equal(queues_count("lo"), 0);
-	assert_int_equal(command("ip link add q0 numrxqueues 3 numtxqueues 3 "
-				 "type veth peer name q1"),
-		0);
+	must("ip link add q0 numrxqueues 3 numtxqueues 3 "
+	     "type veth peer name q1");
 	assert_in_range(queues_count("q0"), 1, 3);
 	command("ip link del q0");
 }
 
 /* ---- start */
-
-static int
-world_open(void)
-{
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		mkdtemp(folder) == NULL)
-		return -1;
-	snprintf(bpffs, sizeof(bpffs), "%s/bpf", folder);
-	snprintf(pin_path, sizeof(pin_path), "%s/gloo-gateway", bpffs);
-	if (mkdir(bpffs, 0700) != 0 || mount("bpf", bpffs, "bpf", 0, NULL) != 0)
-		return -1;
-	return command("ip link set lo up &&"
-		       "ip route add local 10.66.0.0/16 dev lo &&"
-		       "ip -6 route add local fd66::/64 dev lo");
-}
-
-static void
-world_close(void)
-{
-	umount(bpffs);
-	rmdir(bpffs);
-	rmdir(folder);
-}
 
 int
 main(void)
@@ -874,23 +833,13 @@ main(void)
 		cmocka_unit_test(test_migration_is_switched_on),
 		cmocka_unit_test(test_queues),
 	};
-	int map, rc = world_open();
+	int rc;
 
-	if (rc == 0 &&
-		(map = bpf_map_create(BPF_MAP_TYPE_SOCKMAP, "probe", 4, 8, 1,
-			 NULL)) >= 0) {
-		close(map);
-		log_open("test", getenv("TEST_VERBOSE") != NULL ?
-				LOG_LEVEL_DEBUG :
-				LOG_LEVEL_ERROR);
-		rc = cmocka_run_group_tests(tests, NULL, NULL);
-		world_close();
-		return rc;
-	}
-	printf("skipped: no %s here: %s\n",
-		rc == 0 ? "map of sockets may be made" :
-			  "network namespace with a bpffs of its own",
-		strerror(errno));
-	world_close();
-	return EXIT_SKIPPED;
+	if (netns_open(&netns) != 0 ||
+		netns_needs(&netns, load_map(BPF_MAP_TYPE_SOCKMAP),
+			"map of sockets may be made") != 0)
+		return EXIT_SKIPPED;
+	rc = cmocka_run_group_tests(tests, lab_open, NULL);
+	netns_close(&netns);
+	return rc;
 }

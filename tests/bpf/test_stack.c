@@ -1,11 +1,9 @@
 /* The loaded program and connections that the stack has to the address of a
  * steered service: real ones, on loopback. */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
@@ -21,11 +19,11 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "net/listener.h"
+#include "tests/lib/load.h"
 #include "tests/lib/packet.h"
 #include "tests/lib/steer_world.h"
 
-#define EXIT_SKIPPED 77
-#define SLOT         200
+#define SLOT 200
 
 static struct gateway_bpf *gateway;
 
@@ -171,10 +169,8 @@ main(void)
 	int failed;
 
 	gateway = world_open();
-	if (gateway == NULL) {
-		printf("the program cannot be loaded: %s\n", strerror(errno));
-		return EXIT_SKIPPED;
-	}
+	if (gateway == NULL)
+		return load_failed();
 	world_cfg(GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE, 0);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	world_close();

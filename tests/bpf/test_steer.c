@@ -1,5 +1,4 @@
 /* Steering by the loaded XDP program: the packet table, tables, floods. */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,56 +14,18 @@
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
+#include "tests/lib/load.h"
 #include "tests/lib/packet.h"
 #include "tests/lib/packet_model.h"
-#include "tests/lib/steer_model.h"
 #include "tests/lib/steer_rows.h"
 #include "tests/lib/steer_world.h"
 
-#define EXIT_SKIPPED 77
 #define PACKET_LEAST 14
 #define FLAGS_ALL    (GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE)
 
 static struct gateway_bpf *gateway;
 
 /* ---- the table */
-
-/* The first of the ports that mode nat tries for the flow of this packet. */
-static unsigned
-nat_port(const struct packet *p)
-{
-	uint64_t hash = steer_model_hash(p->room + PACKET_SHIFT, p->length,
-		WORLD_SEED);
-
-	return GG_NAT_PORT_FIRST + (uint32_t)hash % GG_NAT_PORTS;
-}
-
-static void
-build(struct packet *p, const char *text, unsigned port)
-{
-	char words[1024];
-	size_t n = 0;
-
-	for (; *text != '\0'; text++) {
-		if (*text == '@')
-			n += (size_t)snprintf(words + n, sizeof(words) - n,
-				"%u", port);
-		else
-			words[n++] = *text;
-		assert_true(n + 8 < sizeof(words));
-	}
-	words[n] = '\0';
-	packet_build(p, words);
-}
-
-static void
-print_bytes(const char *what, const uint8_t *data, size_t length)
-{
-	fprintf(stderr, "%s:", what);
-	for (size_t i = 0; i < length && i < 120; i++)
-		fprintf(stderr, "%s%02x", i % 16 == 0 ? "\n  " : " ", data[i]);
-	fprintf(stderr, "\n");
-}
 
 static void
 assert_out(const struct steer_row *row, struct world_verdict v,
@@ -73,8 +34,8 @@ assert_out(const struct steer_row *row, struct world_verdict v,
 	if (v.length == out->length &&
 		memcmp(v.data, packet_data(out), v.length) == 0)
 		return;
-	print_bytes("came out", v.data, v.length);
-	print_bytes("instead of", packet_data(out), out->length);
+	packet_print("came out", v.data, v.length);
+	packet_print("instead of", packet_data(out), out->length);
 	fail_msg("%s: another packet", row->what);
 }
 
@@ -85,7 +46,7 @@ row_run(const struct steer_row *row, unsigned port)
 	struct world_verdict v;
 	struct packet p;
 
-	build(&p, row->in, port);
+	steer_row_build(&p, row->in, port);
 	v = world_run(packet_data(&p), p.length);
 	if (world_count(row->slot, row->reason) != before + 1) {
 		for (int r = 0; r < GG_REASON_COUNT; r++)
@@ -99,7 +60,7 @@ row_run(const struct steer_row *row, unsigned port)
 	if (v.action != row->action)
 		fail_msg("%s: verdict %u", row->what, v.action);
 	if (row->out != NULL)
-		build(&p, row->out, port);
+		steer_row_build(&p, row->out, port);
 	if (row->action != XDP_DROP)
 		assert_out(row, v, &p);
 }
@@ -116,8 +77,8 @@ test_rows(void **state)
 		row++, rows++) {
 		if (row->what[0] != '+') {
 			world_forget();
-			build(&p, row->in, 0);
-			port = nat_port(&p);
+			steer_row_build(&p, row->in, 0);
+			port = world_nat_port(&p);
 		}
 		row_run(row, port);
 	}
@@ -135,7 +96,7 @@ test_cut_at_every_byte(void **state)
 	(void)state;
 	for (const struct steer_row *row = steer_rows; row->what != NULL;
 		row++) {
-		build(&p, row->in, 2000);
+		steer_row_build(&p, row->in, 2000);
 		if (strstr(row->in, "pad=") != NULL)
 			continue;
 		for (size_t n = PACKET_LEAST; n < p.length;
@@ -425,7 +386,7 @@ port_take(const struct packet *p, unsigned n)
 		.from_port_be = htons(8080),
 		.l4_proto = IPPROTO_TCP };
 	struct gg_nat4 taken = { .way = { .reverse = 1, .slot = 72 } };
-	unsigned place = (nat_port(p) - GG_NAT_PORT_FIRST + n * 3967) %
+	unsigned place = (world_nat_port(p) - GG_NAT_PORT_FIRST + n * 3967) %
 		GG_NAT_PORTS;
 
 	flow.to_port_be = htons((uint16_t)(GG_NAT_PORT_FIRST + place));
@@ -450,7 +411,7 @@ test_nat_ports_run_out(void **state)
 	v = world_run(packet_data(&p), p.length);
 	assert_int_equal(v.action, XDP_TX); /* the eighth is free */
 	assert_int_equal(v.data[34] << 8 | v.data[35],
-		GG_NAT_PORT_FIRST + (nat_port(&p) - GG_NAT_PORT_FIRST +
+		GG_NAT_PORT_FIRST + (world_nat_port(&p) - GG_NAT_PORT_FIRST +
 					    7 * 3967) % GG_NAT_PORTS);
 	world_forget();
 	for (unsigned n = 0; n < 8; n++)
@@ -475,11 +436,11 @@ test_nat_leaves_the_ports_of_listeners(void **state)
 	world_forget();
 	packet_build(&p, "eth ip4 to=198.51.100.10 tcp to=82 flags=S");
 	world_address("::ffff:10.0.0.1", key.ip);
-	key.port_be = htons((uint16_t)nat_port(&p));
+	key.port_be = htons((uint16_t)world_nat_port(&p));
 	assert_int_equal(bpf_map_update_elem(fd, &key, &listener, BPF_ANY), 0);
 	v = world_run(packet_data(&p), p.length);
 	assert_int_equal(v.action, XDP_TX);
-	assert_int_not_equal(v.data[34] << 8 | v.data[35], nat_port(&p));
+	assert_int_not_equal(v.data[34] << 8 | v.data[35], world_nat_port(&p));
 	assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
 }
 
@@ -585,15 +546,6 @@ test_nat_tuple_used_again(void **state)
 	assert_int_equal(nat_entries(), 2);
 }
 
-static int
-print_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level;
-	(void)fmt;
-	(void)args;
-	return 0;
-}
-
 int
 main(void)
 {
@@ -615,20 +567,10 @@ main(void)
 	};
 	int rc;
 
-	if (getenv("GG_VERBOSE") == NULL)
-		libbpf_set_print(print_nothing);
+	load_quietly();
 	gateway = world_open();
-	if (gateway == NULL && (errno == EPERM || errno == ENOSYS)) {
-		printf("skipped: the kernel does not let this user load BPF "
-		       "programs: %s\n",
-			strerror(errno));
-		return EXIT_SKIPPED;
-	}
-	if (gateway == NULL) {
-		fprintf(stderr, "cannot load the program: %s\n",
-			strerror(errno));
-		return 1;
-	}
+	if (gateway == NULL)
+		return load_failed();
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	world_close();
 	return rc;

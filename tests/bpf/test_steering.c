@@ -8,7 +8,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,10 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,53 +23,27 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <linux/bpf.h>
-#include <linux/capability.h>
 
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "bpf/contract.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
-#include "gateway.skel.h"
+#include "tests/lib/child.h"
+#include "tests/lib/command.h"
+#include "tests/lib/control.h"
+#include "tests/lib/load.h"
+#include "tests/lib/netns.h"
 
-#define EXIT_SKIPPED 77
 #define SLOT         70
 #define WAIT_MS      5000
 #define BACKENDS_MOST 4096 /* of a service here */
 #define RING_OF       100
 
-static char folder[] = "/tmp/test_steering.XXXXXX";
-static char bpffs[64], pin_path[96], object_path[96];
+static struct netns netns;
 static uint64_t now_ms; /* the lab's time; goes on from the machine's */
 
 /* ---- the lab */
-
-static int __attribute__((format(printf, 1, 2)))
-command(const char *fmt, ...)
-{
-	char text[768];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	return system(text);
-}
-
-static void __attribute__((format(printf, 1, 2)))
-must(const char *fmt, ...)
-{
-	char text[768];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (system(text) != 0)
-		fail_msg("failed: %s", text);
-}
 
 /* 10.9.0.0/24 and fd09::/64 on v0; its peer is in namespace far. */
 static int
@@ -95,26 +64,14 @@ lab_close(void **state)
 {
 	(void)state;
 	command("ip link del v0 2>/dev/null; ip netns del far; rm -rf %s",
-		pin_path);
+		netns.pin_path);
 	return 0;
 }
 
 static struct fastpath *
 open_v0(void)
 {
-	const struct fastpath_interface_option interfaces[] = {
-		{ "v0", FASTPATH_AUTO },
-	};
-	const struct fastpath_options options = {
-		.pin_path = pin_path,
-		.interfaces = interfaces,
-		.interface_count = 1,
-	};
-	struct fastpath *f = fastpath_open(&options);
-
-	if (fastpath_state(f) != FASTPATH_ATTACHED)
-		fail_msg("%s", fastpath_interface_get(f, 0)->problem);
-	return f;
+	return control_open(netns.pin_path, "v0");
 }
 
 /* ---- what is asked for */
@@ -195,7 +152,7 @@ map(const char *name)
 	char path[160];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/maps/%s", pin_path, name);
+	snprintf(path, sizeof(path), "%s/maps/%s", netns.pin_path, name);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		fail_msg("%s: %s", path, strerror(errno));
@@ -569,7 +526,7 @@ test_all_sets_of_maps_get_the_same(void **state)
 		{ "w0", FASTPATH_AUTO },
 	};
 	const struct fastpath_options options = {
-		.pin_path = pin_path,
+		.pin_path = netns.pin_path,
 		.interfaces = interfaces,
 		.interface_count = 2,
 	};
@@ -590,7 +547,7 @@ test_all_sets_of_maps_get_the_same(void **state)
 	     " ip link set w1 up");
 	for (int i = 0; i < 2; i++)
 		must("ip link set dev %s xdp obj %s sec xdp 2>/dev/null",
-			interfaces[i].name, object_path);
+			interfaces[i].name, netns.object_path);
 	a->service.flags = GG_SERVICE_ALWAYS;
 	f = fastpath_open(&options);
 	set_ok(f, a);
@@ -627,7 +584,7 @@ test_all_sets_of_maps_get_the_same(void **state)
 	/* One more comes later: it gets all of it. */
 	must("ip link set dev w0 xdp off &&"
 	     " ip link set dev w0 xdp obj %s sec xdp 2>/dev/null",
-		object_path);
+		netns.object_path);
 	assert_true(fastpath_repair(f));
 	look_in(fastpath_interface_get(f, 1)->program_id, "gg_ring", &slot,
 		&rings[1]);
@@ -650,7 +607,7 @@ test_services_wait_for_an_interface(void **state)
 		{ "w0", FASTPATH_AUTO },
 	};
 	const struct fastpath_options options = {
-		.pin_path = pin_path,
+		.pin_path = netns.pin_path,
 		.interfaces = interfaces,
 		.interface_count = 1,
 	};
@@ -1156,33 +1113,27 @@ test_a_restart_finds_what_was_there(void **state)
 	fastpath_close(f, true);
 }
 
-static int
-sys_admin_lower(void)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data) != 0)
-		return -1;
-	data[0].effective &= ~(uint32_t)CAP_TO_MASK(CAP_SYS_ADMIN);
-	return (int)syscall(SYS_capset, &header, data);
-}
+struct moved {
+	const struct asked *asked;
+	uint32_t slots;
+};
 
 /* As control runs; 0: it went on with the moved slots that were there. */
 static int
-frugal(const struct asked *a, uint32_t moved)
+frugal(const void *arg)
 {
+	const struct moved *moved = arg;
 	struct error err = ERROR_INIT;
 	struct fastpath *f;
 	bool fine;
 
-	if (sys_admin_lower() != 0 || bpf_map_get_fd_by_id(1) != -EPERM)
+	if (child_lower_sys_admin() != 0 || bpf_map_get_fd_by_id(1) != -EPERM)
 		return 2;
 	f = open_v0();
-	fine = fastpath_services_set(f, &a->service, 1, &err) == 0 &&
-		fastpath_service_state(f, SLOT)->moved_slots == moved &&
+	fine = fastpath_services_set(f, &moved->asked->service, 1, &err) ==
+			0 &&
+		fastpath_service_state(f, SLOT)->moved_slots ==
+			moved->slots &&
 		bpf_map_get_fd_by_id(1) == -EPERM;
 	fastpath_close(f, false);
 	return fine ? 0 : 1;
@@ -1193,24 +1144,16 @@ test_a_restart_without_sys_admin(void **state)
 {
 	struct fastpath *f = open_v0();
 	struct asked *a = service_of(GG_MODE_DSR_L2, 5);
-	uint32_t moved;
-	int status;
-	pid_t pid;
+	struct moved moved = { .asked = a };
 
 	(void)state;
 	set_ok(f, a);
 	a->backends[1].state = FASTPATH_BACKEND_DRAINING;
 	set_ok(f, a);
-	moved = fastpath_service_state(f, SLOT)->moved_slots;
-	assert_true(moved > 0);
+	moved.slots = fastpath_service_state(f, SLOT)->moved_slots;
+	assert_true(moved.slots > 0);
 	fastpath_close(f, false);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(frugal(a, moved));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_run(frugal, &moved);
 	free(a);
 	fastpath_close(open_v0(), true);
 }
@@ -1608,40 +1551,6 @@ test_as_many_backends_as_there_are_indices(void **state)
 
 /* ---- start */
 
-/* Own network, own mounts, a bpffs: nothing of the machine is touched. */
-static int
-world_open(void)
-{
-	struct error err = ERROR_INIT;
-	const void *bytes;
-	size_t size;
-
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		mount("tmpfs", "/run", "tmpfs", 0, NULL) != 0 ||
-		mkdtemp(folder) == NULL)
-		return -1;
-	snprintf(bpffs, sizeof(bpffs), "%s/bpf", folder);
-	snprintf(pin_path, sizeof(pin_path), "%s/gloo-gateway", bpffs);
-	snprintf(object_path, sizeof(object_path), "%s/gateway.o", folder);
-	bytes = gateway_bpf__elf_bytes(&size);
-	if (mkdir(bpffs, 0700) != 0 ||
-		mount("bpf", bpffs, "bpf", 0, NULL) != 0 ||
-		setenv("LIBXDP_BPFFS", bpffs, 1) != 0 ||
-		file_replace(object_path, bytes, size, 0600, &err) != 0)
-		return -1;
-	return 0;
-}
-
-static void
-world_close(void)
-{
-	umount(bpffs);
-	rmdir(bpffs);
-	unlink(object_path);
-	rmdir(folder);
-}
-
 #define LAB(test) cmocka_unit_test_setup_teardown(test, lab_open, lab_close)
 
 int
@@ -1672,23 +1581,13 @@ main(void)
 		LAB(test_full_tables_are_walked_in_steps),
 		LAB(test_as_many_backends_as_there_are_indices),
 	};
-	int rc = world_open(), fd;
+	int rc;
 
-	if (rc == 0 &&
-		(fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "probe", 4, 8, 1,
-			 NULL)) >= 0) {
-		close(fd);
-		log_open("test", getenv("TEST_VERBOSE") != NULL ?
-				LOG_LEVEL_DEBUG :
-				LOG_LEVEL_ERROR);
-		rc = cmocka_run_group_tests(tests, NULL, NULL);
-		world_close();
-		return rc;
-	}
-	printf("skipped: no %s here: %s\n",
-		rc == 0 ? "map of interfaces may be made" :
-			  "network namespace with a bpffs of its own",
-		strerror(errno));
-	world_close();
-	return EXIT_SKIPPED;
+	if (netns_open(&netns) != 0 ||
+		netns_needs(&netns, load_map(BPF_MAP_TYPE_DEVMAP_HASH),
+			"map of interfaces may be made") != 0)
+		return EXIT_SKIPPED;
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	netns_close(&netns);
+	return rc;
 }

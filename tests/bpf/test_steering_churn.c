@@ -5,9 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,14 +24,16 @@
 #include <linux/tcp.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "bpf/contract.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
+#include "tests/lib/command.h"
+#include "tests/lib/control.h"
+#include "tests/lib/load.h"
+#include "tests/lib/netns.h"
 #include "tests/lib/packet.h"
 
-#define EXIT_SKIPPED 77
 #define SLOT         70
 #define BACKENDS     20
 #define CHURNING     8 /* of them; what is kept has to fit into gg_ct4 */
@@ -43,8 +41,7 @@
 #define FLOWS        100000
 #define DRAIN_MS     60000
 
-static char folder[] = "/tmp/test_steering_churn.XXXXXX";
-static char bpffs[64], pin_path[96];
+static struct netns netns;
 
 struct world {
 	struct fastpath *f;
@@ -135,18 +132,7 @@ traffic(struct world *w)
 static void
 backends_set(struct world *w)
 {
-	struct fastpath_backend set[BACKENDS];
-	struct error err = ERROR_INIT;
-	size_t count = 0;
-
-	for (size_t i = 0; i < BACKENDS; i++) {
-		if (w->asked[i])
-			set[count++] = w->backends[i];
-	}
-	w->service.backends = set;
-	w->service.backend_count = count;
-	if (fastpath_services_set(w->f, &w->service, 1, &err) != 0)
-		fail_msg("%s", err.text);
+	control_ask(w->f, w->service, w->backends, w->asked, BACKENDS);
 }
 
 static void
@@ -168,23 +154,6 @@ change(struct world *w)
 		w->asked[i] = false;
 	}
 	backends_set(w);
-}
-
-static void
-open_v0(struct world *w)
-{
-	const struct fastpath_interface_option interfaces[] = {
-		{ "v0", FASTPATH_AUTO },
-	};
-	const struct fastpath_options options = {
-		.pin_path = pin_path,
-		.interfaces = interfaces,
-		.interface_count = 1,
-	};
-
-	w->f = fastpath_open(&options);
-	if (fastpath_state(w->f) != FASTPATH_ATTACHED)
-		fail_msg("%s", fastpath_interface_get(w->f, 0)->problem);
 }
 
 static void
@@ -213,7 +182,7 @@ world_begin(struct world *w)
 		assert_int_equal(system(text), 0);
 	}
 	packet_build(&w->frame, "eth ip4 to=10.9.0.200 tcp to=80 flags=A");
-	open_v0(w);
+	w->f = control_open(netns.pin_path, "v0");
 	backends_set(w);
 	w->program = bpf_prog_get_fd_by_id(
 		fastpath_interface_get(w->f, 0)->program_id);
@@ -238,7 +207,7 @@ test_no_connection_moves_unless_its_backend_died(void **state)
 		traffic(w);
 		if (n % 4 == 1) { /* a daemon that is killed */
 			fastpath_close(w->f, false);
-			open_v0(w);
+			w->f = control_open(netns.pin_path, "v0");
 			fastpath_steering_tick(w->f, w->now_ms);
 			backends_set(w);
 			assert_int_equal(
@@ -271,22 +240,13 @@ test_no_connection_moves_unless_its_backend_died(void **state)
 /* ---- start */
 
 static int
-world_open(void)
+lab_open(void **state)
 {
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		mkdtemp(folder) == NULL)
-		return -1;
-	snprintf(bpffs, sizeof(bpffs), "%s/bpf", folder);
-	snprintf(pin_path, sizeof(pin_path), "%s/gloo-gateway", bpffs);
-	if (mkdir(bpffs, 0700) != 0 ||
-		mount("bpf", bpffs, "bpf", 0, NULL) != 0 ||
-		setenv("LIBXDP_BPFFS", bpffs, 1) != 0)
-		return -1;
-	return system("ip link set lo up &&"
-		      "ip link add v0 type veth peer name v1 &&"
-		      "ip addr add 10.9.0.1/24 dev v0 &&"
-		      "ip link set v0 up && ip link set v1 up");
+	(void)state;
+	return command("ip link set lo up &&"
+		       "ip link add v0 type veth peer name v1 &&"
+		       "ip addr add 10.9.0.1/24 dev v0 &&"
+		       "ip link set v0 up && ip link set v1 up");
 }
 
 int
@@ -296,23 +256,13 @@ main(void)
 		cmocka_unit_test(
 			test_no_connection_moves_unless_its_backend_died),
 	};
-	int rc = world_open(), fd = -1;
+	int rc;
 
-	if (rc == 0)
-		fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "probe", 4, 8, 1,
-			NULL);
-	if (fd >= 0) {
-		close(fd);
-		log_open("test", LOG_LEVEL_ERROR);
-		rc = cmocka_run_group_tests(tests, NULL, NULL);
-	} else {
-		printf("skipped: no network namespace, bpffs or map of"
-		       " interfaces here: %s\n",
-			strerror(errno));
-		rc = EXIT_SKIPPED;
-	}
-	umount(bpffs);
-	rmdir(bpffs);
-	rmdir(folder);
+	if (netns_open(&netns) != 0 ||
+		netns_needs(&netns, load_map(BPF_MAP_TYPE_DEVMAP_HASH),
+			"map of interfaces may be made") != 0)
+		return EXIT_SKIPPED;
+	rc = cmocka_run_group_tests(tests, lab_open, NULL);
+	netns_close(&netns);
 	return rc;
 }

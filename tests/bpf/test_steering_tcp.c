@@ -23,28 +23,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include <bpf/bpf.h>
 #include <linux/bpf.h>
 
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "bpf/contract.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
-#include "gateway.skel.h"
+#include "tests/lib/command.h"
+#include "tests/lib/control.h"
+#include "tests/lib/load.h"
+#include "tests/lib/netns.h"
 
-#define EXIT_SKIPPED 77
 #define SLOT         70
 #define BACKENDS     5
 #define CONNECTIONS  200
@@ -55,21 +52,8 @@
 #define DRAIN_MS     60000
 #define WAIT_MS      5000
 
-static char folder[] = "/tmp/test_steering_tcp.XXXXXX";
-static char bpffs[64], pin_path[96], object_path[96];
+static struct netns netns;
 static pid_t servers[BACKENDS];
-
-static int __attribute__((format(printf, 1, 2)))
-command(const char *fmt, ...)
-{
-	char text[768];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	return system(text);
-}
 
 /* ---- namespaces: client "cl", backends "b0"... */
 
@@ -124,7 +108,7 @@ host_make(const char *name, const char *device, int n)
 			     " ip -n %s link set dev %s xdp obj %s sec xdp"
 			     " 2>/dev/null",
 			name, n, device, name, n, device, name, device, name, n,
-			name, n, name, device, object_path);
+			name, n, name, device, netns.object_path);
 	if (rc == 0)
 		rc = netns_enter(name);
 	if (rc == 0)
@@ -240,7 +224,7 @@ lab_close(void **state)
 		command("ip link del g%d 2>/dev/null; ip netns del b%d", i, i);
 	}
 	command("ip link del g9 2>/dev/null; ip netns del cl; rm -rf %s",
-		pin_path);
+		netns.pin_path);
 	return 0;
 }
 
@@ -263,7 +247,7 @@ box_open(struct world *w)
 		"g4" };
 	struct fastpath_interface_option interfaces[ARRAY_SIZE(names)];
 	const struct fastpath_options options = {
-		.pin_path = pin_path,
+		.pin_path = netns.pin_path,
 		.interfaces = interfaces,
 		.interface_count = ARRAY_SIZE(names),
 	};
@@ -279,18 +263,7 @@ box_open(struct world *w)
 static void
 backends_set(struct world *w)
 {
-	struct fastpath_backend set[BACKENDS];
-	struct error err = ERROR_INIT;
-	size_t count = 0;
-
-	for (size_t i = 0; i < BACKENDS; i++) {
-		if (w->asked[i])
-			set[count++] = w->backends[i];
-	}
-	w->service.backends = set;
-	w->service.backend_count = count;
-	if (fastpath_services_set(w->f, &w->service, 1, &err) != 0)
-		fail_msg("%s", err.text);
+	control_ask(w->f, w->service, w->backends, w->asked, BACKENDS);
 }
 
 /* Until the next hops of all are known: word of them comes by itself. */
@@ -503,30 +476,6 @@ test_nat_ipv6(void **state)
 
 /* ---- start */
 
-static int
-world_open(void)
-{
-	struct error err = ERROR_INIT;
-	const void *bytes;
-	size_t size;
-
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		mount("tmpfs", "/run", "tmpfs", 0, NULL) != 0 ||
-		mkdtemp(folder) == NULL)
-		return -1;
-	snprintf(bpffs, sizeof(bpffs), "%s/bpf", folder);
-	snprintf(pin_path, sizeof(pin_path), "%s/gloo-gateway", bpffs);
-	snprintf(object_path, sizeof(object_path), "%s/gateway.o", folder);
-	bytes = gateway_bpf__elf_bytes(&size);
-	if (mkdir(bpffs, 0700) != 0 ||
-		mount("bpf", bpffs, "bpf", 0, NULL) != 0 ||
-		setenv("LIBXDP_BPFFS", bpffs, 1) != 0 ||
-		file_replace(object_path, bytes, size, 0600, &err) != 0)
-		return -1;
-	return 0;
-}
-
 #define LAB(test) cmocka_unit_test_setup_teardown(test, lab_open, lab_close)
 
 int
@@ -539,27 +488,14 @@ main(void)
 		LAB(test_dsr_l2_ipv6),
 		LAB(test_nat_ipv6),
 	};
-	int rc = world_open(), fd = -1;
+	int rc;
 
-	if (rc == 0)
-		fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "probe", 4, 8, 1,
-			NULL);
-	if (fd >= 0) {
-		close(fd);
-		log_open("test", getenv("TEST_VERBOSE") != NULL ?
-				LOG_LEVEL_DEBUG :
-				LOG_LEVEL_ERROR);
-		signal(SIGPIPE, SIG_IGN);
-		rc = cmocka_run_group_tests(tests, NULL, NULL);
-	} else {
-		printf("skipped: no network namespace, bpffs or map of"
-		       " interfaces here: %s\n",
-			strerror(errno));
-		rc = EXIT_SKIPPED;
-	}
-	umount(bpffs);
-	rmdir(bpffs);
-	unlink(object_path);
-	rmdir(folder);
+	if (netns_open(&netns) != 0 ||
+		netns_needs(&netns, load_map(BPF_MAP_TYPE_DEVMAP_HASH),
+			"map of interfaces may be made") != 0)
+		return EXIT_SKIPPED;
+	signal(SIGPIPE, SIG_IGN);
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	netns_close(&netns);
 	return rc;
 }

@@ -32,9 +32,9 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "tests/lib/load.h"
 #include "tests/lib/steer_world.h"
 
-#define EXIT_SKIPPED 77
 #define BULK         (1 << 20)
 #define DATAGRAM     4000 /* three fragments */
 #define SECONDS      10
@@ -146,23 +146,6 @@ links_make(void)
 /* ---- the services: those of the world, with a backend that is there */
 
 static void
-reverse_put(const struct world_service *s, const struct gg_backend *b)
-{
-	struct gg_vip_key key = { .port_be = b->port_be,
-		.l4_proto = s->l4_proto };
-	struct gg_reverse reverse = { .port_be = htons(s->port),
-		.slot = (uint16_t)s->slot };
-
-	memcpy(key.ip, b->ip, 16);
-	memcpy(reverse.own_ip, b->source_ip, 16);
-	world_address(s->ip, reverse.ip);
-	assert_int_equal(bpf_map_update_elem(
-				 bpf_map__fd(gateway->maps.gg_reverse), &key,
-				 &reverse, BPF_ANY),
-		0);
-}
-
-static void
 backend_put(const struct world_service *s, uint16_t port, uint16_t mtu)
 {
 	bool is4 = strchr(s->ip, '.') != NULL;
@@ -177,7 +160,7 @@ backend_put(const struct world_service *s, uint16_t port, uint16_t mtu)
 	memcpy(b.from_mac, mac_box, 6);
 	world_backend(s->slot, &b);
 	if (s->mode == GG_MODE_ROUTE)
-		reverse_put(s, &b);
+		world_reverse(s, &b);
 }
 
 static const struct world_service *
@@ -490,15 +473,6 @@ test_too_big_is_heeded(void **state)
 	assert_true(world_count(66, GG_REASON_answer_too_big) > 0);
 }
 
-static int
-print_nothing(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	(void)level;
-	(void)fmt;
-	(void)args;
-	return 0;
-}
-
 static void
 services_put(void)
 {
@@ -520,7 +494,7 @@ main(void)
 		cmocka_unit_test(test_too_big_is_heeded),
 	};
 
-	libbpf_set_print(print_nothing);
+	load_quietly();
 	for (int i = PLACES; i-- > 0;)
 		places[i] = place_new();
 	if (places[BOX] < 0) {
@@ -529,12 +503,8 @@ main(void)
 		return EXIT_SKIPPED;
 	}
 	gateway = world_open();
-	if (gateway == NULL) {
-		printf("skipped: the kernel does not let this user load BPF "
-		       "programs: %s\n",
-			strerror(errno));
-		return EXIT_SKIPPED;
-	}
+	if (gateway == NULL)
+		return load_failed();
 	links_make();
 	program_attach("g0", &to_client);
 	program_attach("g1", &to_backend);

@@ -81,9 +81,9 @@ class Generic:
             {"addr": BACKENDS[version], "port": to}]}}})
         self.put("gateways", name, {
             "bindAddress": self.addresses[version], "bindPort": port,
-            "options": {"rateLimits": list(limits)},
             "tcpGateway": {"tcpHosts": [{
                 "name": name, "mode": mode, "protocol": protocol,
+                "rateLimits": list(limits),
                 "destination": {"single": {"upstream": {"name": f"b{version}-{to}"}}}}]}})
         wait_until(f"{name} to be steered", lambda: self.view(name)["servedBy"] == "xdp"
                    and all(b["reachable"] for b in self.view(name)["backends"]))

@@ -13,23 +13,18 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, run
+from rates import Rates
 
 
-class Rates:
+class Workers(Rates):
     def __init__(self):
-        self.lab = e2e.Lab()
-        for n in range(3, 40):
-            run("ip", "addr", "add", f"10.98.0.{n}/24", "dev", "eth0", ns=self.lab.out)
-        for address in ("fd98::3/64", "fd98:0:0:1::3/64"):
-            run("ip", "-6", "addr", "add", address, "dev", "eth0", "nodad", ns=self.lab.out)
-        run("ip", "-6", "route", "add", "fd98:0:0:1::/64", "dev", "gg0", ns=self.lab.gw)
         # A copy, so that another build can take its place.
         self.binary = f"/tmp/ggt{os.getpid()}-gloo-gateway"
         shutil.copy(e2e.DAEMON, self.binary)
-        self.gateway = e2e.Gateway(self.lab, "trustedProxies: [ 10.98.0.39 ]\n",
-                                   binary=self.binary).start()
-        self.origin = e2e.Origin(self.lab.gw)
-        self.gateway.upstream("origin", self.origin.host)
+        super().__init__(39, "trustedProxies: [ 10.98.0.39 ]\n", binary=self.binary)
+        for address in ("fd98::3/64", "fd98:0:0:1::3/64"):
+            run("ip", "-6", "addr", "add", address, "dev", "eth0", "nodad", ns=self.lab.out)
+        run("ip", "-6", "route", "add", "fd98:0:0:1::/64", "dev", "gg0", ns=self.lab.gw)
 
     def service(self, name, **options):
         """A virtual service with these options whose route leads to the origin."""
@@ -42,15 +37,13 @@ class Rates:
 
 
 def setup():
-    return Rates()
+    return Workers()
 
 
 def teardown(r):
     try:
-        r.gateway.close()
+        r.close()
     finally:
-        r.origin.close()
-        r.lab.close()
         os.unlink(r.binary)
 
 
@@ -112,11 +105,6 @@ def many(client, count):
     return [a[0] for a in answers], answers[-1][1], time.monotonic() - began
 
 
-def rows(r, **wanted):
-    return [i for i in r.gateway.get("/v1/limits")["items"]
-            if all(i.get(k) == v for k, v in wanted.items())]
-
-
 def test_seed(r):
     """100 a minute by glooctl's flags, two workers: 100 of 101 pass, the last is a 429"""
     limited_service(r)
@@ -128,7 +116,7 @@ def test_seed(r):
     equal(last["retry-after"], "1")
     equal((last["ratelimit-limit"], last["ratelimit-remaining"]), ("100", "0"))
     equal(last["ratelimit-reset"], "60")
-    row, = rows(r, name="limited")
+    row, = r.limits(name="limited")
     equal((row["rule"], row["passed"], row["refused"]), ("anonymousLimits", 100, 1))
     return f"{took * 1000:.0f} ms"
 
@@ -192,7 +180,7 @@ def test_control_killed(r):
     statuses = many(c, 20)[0]
     c.close()
     check(statuses.count(200) <= int((time.monotonic() - began) / 0.6), statuses)
-    row, = rows(r, name="adopted")
+    row, = r.limits(name="adopted")
     equal(row["passed"], 100 + statuses.count(200))
     equal(row["refused"], statuses.count(429))
 
@@ -250,7 +238,7 @@ def test_edit(r):
     equal(set(many(c, 20)[0]), {200})
     c.close()
     check("ratelimit" not in r.gateway.glooctl("get", "vs", "edited", "-o", "yaml").stdout)
-    equal(rows(r, name="edited"), [])
+    equal(r.limits(name="edited"), [])
     wrong = r.gateway.glooctl("edit", "vs", "edited", "--rate-limit-requests", "5", ok=(1,))
     check("--enable-rate-limiting" in wrong.stderr, wrong.stderr)
 
@@ -282,7 +270,7 @@ def test_actions(r):
     r.service("shadow", rateLimits=[{"rate": 1, "unit": "HOUR", "action": "shadow"}])
     c = Client(r, 17, "shadow")
     equal(many(c, 3)[0], [200] * 3)
-    row, = rows(r, name="shadow")
+    row, = r.limits(name="shadow")
     equal((row["passed"], row["refused"], row["shadowed"]), (1, 0, 2))
     r.service("strict", rateLimits=[{"rate": 4, "unit": "SECOND", "countRejected": True}])
     c = Client(r, 17, "strict")
@@ -294,10 +282,8 @@ def test_actions(r):
 
 def test_gateway_rule(r):
     """a rule of a Gateway holds for all its services; one refused costs no other rule"""
-    status, text = r.gateway.api("PUT", "/v1/gateways/gloo-system/second", {
-        "metadata": {"name": "second", "namespace": "gloo-system"}, "bindPort": 8081,
-        "options": {"rateLimits": [{"name": "gate", "rate": 3, "unit": "HOUR"}]}})
-    equal(status, 200, text)
+    status, verdict = r.gateway_put("second", 8081, {"name": "gate", "rate": 3, "unit": "HOUR"})
+    equal(status, 200, verdict)
     r.service("inner", rateLimits=[{"name": "inner", "rate": 1, "unit": "HOUR"}])
     r.service("outer")
 
@@ -318,10 +304,6 @@ def test_no_limit_no_fields(r):
     c.close()
     equal(status, 200)
     check(not [k for k in answer if k.startswith("ratelimit")], answer)
-
-
-def blocked(r):
-    return {i["source"]: i for i in r.gateway.get("/v1/blocked")["items"]}
 
 
 def hammer(r, source, host, per_s, until, seconds=20):
@@ -360,9 +342,9 @@ def test_promoted(r):
         "name": "far", "rate": 100, "unit": "MINUTE",
         "promotion": {"after": "1s", "duration": "4s"}}])
     idle = Client(r, 20, "beyond", 2)  # open while it happens
-    statuses = hammer(r, 20, "beyond", 200, lambda: "10.98.0.20" in blocked(r))
+    statuses = hammer(r, 20, "beyond", 200, lambda: "10.98.0.20" in r.blocked())
     check(429 in statuses, statuses[-20:])
-    seen = blocked(r)["10.98.0.20"]
+    seen = r.blocked()["10.98.0.20"]
     equal((seen["rule"], seen["object"], seen["by"]), ("far", "gloo-system.beyond", "proxy"))
     check(1 <= seen["secondsLeft"] <= 4, seen)
     e2e.wait_until("the end of what was open", lambda: idle.get()[0] == 0, 2)
@@ -376,11 +358,11 @@ def test_promoted(r):
     os.kill(old, signal.SIGKILL)
     e2e.wait_until("another proxy", lambda: r.gateway.proxy_pid() not in (0, old))
     r.gateway.wait_ready()
-    if blocked(r).get("10.98.0.20", {}).get("secondsLeft", 0) > 1:
+    if r.blocked().get("10.98.0.20", {}).get("secondsLeft", 0) > 1:
         equal(may_connect(r, 20, "beyond"), 0)
     e2e.wait_until("its return", lambda: may_connect(r, 20, "beyond") in (200, 429))
-    equal(blocked(r), {})
-    check(rows(r, name="beyond")[0]["promoted"] >= 1)
+    equal(r.blocked(), {})
+    check(r.limits(name="beyond")[0]["promoted"] >= 1)
 
 
 def test_not_promoted(r):
@@ -406,20 +388,17 @@ def test_not_promoted(r):
         threading.Event().wait(0.05)
     # Its client was limited, far beyond, and it is still there.
     check(statuses.get(429, 0) > 50 and 0 not in statuses, statuses)
-    equal(blocked(r), {})
+    equal(r.blocked(), {})
     equal(r.gateway.metric("gloo_gateway_blocks"), before)
 
 
 def test_kernel_off(r):
     """a rule for the kernel without an interface: a Warning that says so"""
-    status, text = r.gateway.api("PUT", "/v1/gateways/gloo-system/third", {
-        "metadata": {"name": "third", "namespace": "gloo-system"}, "bindPort": 8082,
-        "options": {"rateLimits": [
-            {"name": "packets", "counts": "packets", "rate": 1000, "unit": "SECOND"}]}})
-    verdict = json.loads(text)
-    equal((status, verdict["state"]), (200, "Warning"), text)
-    check("stage kernel are not enforced" in verdict["reason"], text)
-    row, = rows(r, rule="packets")
+    status, verdict = r.gateway_put("third", 8082, {
+        "name": "packets", "counts": "packets", "rate": 1000, "unit": "SECOND"})
+    equal((status, verdict["state"]), (200, "Warning"), verdict)
+    check("stage kernel are not enforced" in verdict["reason"], verdict)
+    row, = r.limits(rule="packets")
     equal((row["stage"], row["enforcedBy"]), ("kernel", "nobody"))
     r.gateway.glooctl("delete", "gateway", "third")
 

@@ -11,29 +11,17 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, run
-
-
-class Rates:
-    def __init__(self):
-        self.lab = e2e.Lab()
-        for n in range(3, 10):
-            run("ip", "addr", "add", f"10.98.0.{n}/24", "dev", "eth0", ns=self.lab.out)
-        self.gateway = e2e.Gateway(self.lab, xdp=True).start()
-        self.origin = e2e.Origin(self.lab.gw)
-        self.gateway.upstream("origin", self.origin.host)
-        self.gateway.route("/", "origin")  # of all other domains
+from rates import Rates
 
 
 def setup():
-    return Rates()
+    r = Rates(9, xdp=True)
+    r.gateway.route("/", "origin")  # of all other domains
+    return r
 
 
 def teardown(r):
-    try:
-        r.gateway.close()
-    finally:
-        r.origin.close()
-        r.lab.close()
+    r.close()
 
 
 def get(r, source, port=8080, seconds=1, host="plain.example"):
@@ -47,10 +35,6 @@ def get(r, source, port=8080, seconds=1, host="plain.example"):
             return int(s.recv(65536)[9:12] or 0)
     except OSError:
         return 0
-
-
-def blocked(r):
-    return {i["source"]: i for i in r.gateway.get("/v1/blocked")["items"]}
 
 
 def map_dump(r, name):
@@ -75,14 +59,14 @@ def test_seed(r):
     equal([ask(3) for _ in range(101)], [200] * 100 + [429])
     end = time.monotonic() + 20 * e2e.PATIENCE
     asked, began = 0, time.monotonic()
-    while "10.98.0.3" not in blocked(r):
-        check(time.monotonic() < end, blocked(r))
+    while "10.98.0.3" not in r.blocked():
+        check(time.monotonic() < end, r.blocked())
         # 1000 a minute, a little more so that the clock's grain does not matter.
         while asked < (time.monotonic() - began) * 18:
             ask(3)
             asked += 1
         threading.Event().wait(0.02)
-    seen = blocked(r)["10.98.0.3"]
+    seen = r.blocked()["10.98.0.3"]
     equal((seen["by"], seen["rule"], seen["object"]),
           ("kernel", "anonymousLimits", "gloo-system.limited"))
     check(25 <= seen["secondsLeft"] <= 30, seen)
@@ -90,26 +74,19 @@ def test_seed(r):
     equal([e["key"]["ip"][12:] for e in entries], [[10, 98, 0, 3]])
     equal(ask(3), 0)
     equal(ask(4), 200)
-    check(blocked(r)["10.98.0.3"]["dropped"] > 0, blocked(r))
+    check(r.blocked()["10.98.0.3"]["dropped"] > 0, r.blocked())
     e2e.wait_until("its return", lambda: ask(3) in (200, 429), 40)
     e2e.wait_until("the end of the entry", lambda: map_dump(r, "gg_block") == [], 5)
-    equal(blocked(r), {})
-
-
-def gateway_put(r, name, port, *rules):
-    status, text = r.gateway.api("PUT", f"/v1/gateways/gloo-system/{name}", {
-        "metadata": {"name": name, "namespace": "gloo-system"}, "bindPort": port,
-        "options": {"rateLimits": list(rules)}})
-    return status, json.loads(text)
+    equal(r.blocked(), {})
 
 
 def row(r, rule):
-    return [i for i in r.gateway.get("/v1/limits")["items"] if i["rule"] == rule][0]
+    return r.limits(rule=rule)[0]
 
 
 def test_connections(r):
     """a Gateway's limit of new connections per source: enforced, exact, counted"""
-    status, verdict = gateway_put(r, "second", 8081, {
+    status, verdict = r.gateway_put("second", 8081, {
         "name": "syns", "counts": "connections", "rate": 5, "unit": "HOUR"})
     equal((status, verdict["state"]), (200, "Accepted"), verdict)
     equal(verdict["kernel"], "enforced")
@@ -124,7 +101,7 @@ def test_connections(r):
 
 def test_shadow(r):
     """in shadow nothing is dropped, what would be is counted"""
-    status, verdict = gateway_put(r, "third", 8082, {
+    status, verdict = r.gateway_put("third", 8082, {
         "name": "shy", "counts": "packets", "rate": 5, "unit": "HOUR", "action": "shadow"})
     equal((status, verdict["state"]), (200, "Accepted"), verdict)
     equal([get(r, 5, port=8082) for _ in range(8)], [200] * 8)
@@ -135,7 +112,7 @@ def test_shadow(r):
 
 def test_too_much(r):
     """a burst that no bucket of the kernel holds is Rejected with a sentence"""
-    status, verdict = gateway_put(r, "fourth", 8083, {
+    status, verdict = r.gateway_put("fourth", 8083, {
         "name": "huge", "counts": "bytes", "rate": 4294967291, "unit": "SECOND",
         "burst": 4294967291})
     equal((status, verdict["state"]), (422, "Rejected"), verdict)

@@ -9,51 +9,15 @@ import threading
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, wait_until
-from tcp import Client, Echo
+from echo_service import PORT, EchoService
+from tcp import Echo
 
-PORT = 7000
 
-
-class Tcp:
+class Tcp(EchoService):
     def __init__(self):
         self.lab = e2e.Lab()
         self.a, self.b = (Echo(self.lab.gw, n) for n in (b"a", b"b"))
-        self.gateway = e2e.Gateway(self.lab).start()
-        self.upstream(self.a, self.b)
-        self.put()
-
-    def api(self, method, path, body=None):
-        status, text = self.gateway.api(method, path, body)
-        equal(status, 200, text)
-
-    def upstream(self, *echoes, **more):
-        self.api("PUT", "/v1/upstreams/gloo-system/echo", {
-            "metadata": {"name": "echo"}, **more,
-            "upstreamSpec": {"static": {"hosts": [
-                {"addr": e.address, "port": e.port} for e in echoes]}}})
-
-    def put(self, name="echo", port=PORT, **host):
-        host = {"name": name, "destination": {"single": {"upstream": {"name": "echo"}}},
-                **host}
-        self.api("PUT", f"/v1/gateways/gloo-system/{name}", {
-            "metadata": {"name": name}, "bindPort": port,
-            "tcpGateway": {"tcpHosts": [host]}})
-
-    def status(self, name="echo"):
-        return self.gateway.get(f"/v1/gateways/gloo-system/{name}")["status"]
-
-    def service(self, name="echo"):
-        return next(s for s in self.gateway.get("/v1/services")["items"]
-                    if s["name"] == name)
-
-    def client(self, port=PORT, address=None):
-        return Client(self.lab.out, address or self.lab.address, port)
-
-    def names(self, count=20):
-        clients = [self.client() for _ in range(count)]
-        for c in clients:
-            c.close()
-        return {c.name for c in clients}
+        self.start()
 
     def settled(self):
         wait_until("no relayed connection", lambda: self.service()["relayed"]["open"] == 0)
@@ -64,12 +28,7 @@ def setup():
 
 
 def teardown(t):
-    try:
-        t.gateway.close()
-    finally:
-        for e in (t.a, t.b):
-            e.close()
-        t.lab.close()
+    t.close()
 
 
 def test_says_so(t):
@@ -218,12 +177,7 @@ def test_other_address_and_slot(t):
     old.says(b"still here")
     old.close()
     c.close()
-    def refused():
-        try:
-            t.client().close()
-        except ConnectionRefusedError:
-            return True
-    wait_until("the old address to be closed", refused)
+    wait_until("the old address to be closed", t.refuses)
     t.put()
     equal(t.names(), {b"a", b"b"})
 

@@ -1,6 +1,5 @@
 """TCP and UDP services that XDP steers, and what becomes of connections when it
 starts or stops to do so."""
-import json
 import socket
 import sys
 import threading
@@ -9,17 +8,19 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, run, wait_until
+from echo_service import PORT, EchoService
 from tcp import Client, Echo
 
-PORT = 7000
 INTERFACES = ("  interfaces: [ { name: gg0, mode: generic }, { name: gg1, mode: generic } ]\n"
               "logLevel: debug\n")
 CHECKS = [{"interval": "1s", "timeout": "1s", "unhealthyThreshold": 1,
            "healthyThreshold": 1, "unhealthyInterval": "1s", "tcpHealthCheck": {}}]
 
 
-class Steered:
+class Steered(EchoService):
     """The lab and a third namespace with two backends, 10.97.0.2 and .3."""
+
+    bind_address = "10.98.0.1"
 
     def __init__(self):
         self.lab = e2e.Lab()
@@ -41,44 +42,11 @@ class Steered:
             run("sysctl", "-qw", "net.ipv4." + key, ns=self.lab.gw)
         self.a = Echo(self.be, b"a", "10.97.0.2", PORT)
         self.b = Echo(self.be, b"b", "10.97.0.3", PORT)
-        self.gateway = e2e.Gateway(self.lab, settings=INTERFACES).start()
-        self.upstream(self.a, self.b)
-        self.put()
-
-    def api(self, method, path, body=None):
-        status, text = self.gateway.api(method, path, body)
-        equal(status, 200, text)
-        return json.loads(text)
+        self.start(INTERFACES)
 
     def upstream(self, *echoes, weights=(1, 1), **more):
-        self.api("PUT", "/v1/upstreams/gloo-system/echo", {
-            "metadata": {"name": "echo"}, "healthChecks": CHECKS, **more,
-            "upstreamSpec": {"static": {"hosts": [
-                {"addr": e.address, "port": e.port, "loadBalancingWeight": w}
-                for e, w in zip(echoes, weights)]}}})
-
-    def put(self, name="echo", port=PORT, address="10.98.0.1", **host):
-        return self.api("PUT", f"/v1/gateways/gloo-system/{name}", {
-            "bindAddress": address, "bindPort": port,
-            "tcpGateway": {"tcpHosts": [{
-                "name": name, "destination": {"single": {"upstream": {"name": "echo"}}},
-                **host}]}})
-
-    def status(self, name="echo"):
-        return self.gateway.get(f"/v1/gateways/gloo-system/{name}")["status"]
-
-    def service(self, name="echo"):
-        return next(s for s in self.gateway.get("/v1/services")["items"]
-                    if s["name"] == name)
-
-    def client(self, port=PORT):
-        return Client(self.lab.out, self.lab.address, port)
-
-    def names(self, count=20):
-        clients = [self.client() for _ in range(count)]
-        for c in clients:
-            c.close()
-        return {c.name for c in clients}
+        self.hosts([{"addr": e.address, "port": e.port, "loadBalancingWeight": w}
+                    for e, w in zip(echoes, weights)], **{"healthChecks": CHECKS, **more})
 
     def states(self):
         return {b["address"].split(":")[0]: b["state"] for b in self.service()["backends"]}
@@ -93,12 +61,7 @@ def setup():
 
 
 def teardown(t):
-    try:
-        t.gateway.close()
-    finally:
-        t.a.close()
-        t.b.close()
-        t.lab.close()
+    t.close()
 
 
 def test_steered(t):
@@ -260,12 +223,7 @@ def test_gone_meanwhile(t):
         path.unlink()
     t.gateway.start()
     equal(t.gateway.get("/v1/services")["items"], [])
-    def refused():
-        try:
-            t.client().close()
-        except ConnectionRefusedError:
-            return True
-    wait_until("nobody to listen", refused)
+    wait_until("nobody to listen", t.refuses)
     t.put()
     t.reachable()
     equal(t.names(), {b"a", b"b"})

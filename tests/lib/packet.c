@@ -540,3 +540,12 @@ packet_build(struct packet *p, const char *text)
 		layer_finish(&b, &b.layers[i], ip_around(&b, i));
 	frame_trim(&b);
 }
+
+void
+packet_print(const char *what, const uint8_t *data, size_t length)
+{
+	fprintf(stderr, "%s:", what);
+	for (size_t i = 0; i < length && i < 160; i++)
+		fprintf(stderr, "%s%02x", i % 16 == 0 ? "\n  " : " ", data[i]);
+	fprintf(stderr, "\n");
+}

@@ -46,6 +46,8 @@ packet_data(struct packet *p)
 
 /* Ends the test program with a message when the text is wrong. */
 void packet_build(struct packet *p, const char *text);
+/* The first bytes of a frame, to stderr. */
+void packet_print(const char *what, const uint8_t *data, size_t length);
 /* The Internet checksum (RFC 1071) of data, on top of sum. */
 uint16_t packet_checksum(const void *data, size_t length, uint32_t sum);
 

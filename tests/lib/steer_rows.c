@@ -1,7 +1,9 @@
 /* The packet table of steering. */
 #include "tests/lib/steer_rows.h"
 
+#include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <linux/bpf.h>
 
@@ -477,3 +479,21 @@ const struct steer_row steer_rows[] = {
 		R(drop_malformed), 68, NULL },
 	{ NULL, NULL, 0, R(pass_not_ip), 0, NULL },
 };
+
+void
+steer_row_build(struct packet *p, const char *text, unsigned port)
+{
+	char words[1024];
+	size_t n = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == '@')
+			n += (size_t)snprintf(words + n, sizeof(words) - n,
+				"%u", port);
+		else
+			words[n++] = *text;
+		assert(n + 8 < sizeof(words));
+	}
+	words[n] = '\0';
+	packet_build(p, words);
+}

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/contract.h"
+#include "tests/lib/packet.h"
 
 struct steer_row {
 	const char *what;
@@ -23,5 +24,8 @@ struct steer_row {
 
 /* Ends with a what of NULL. */
 extern const struct steer_row steer_rows[];
+
+/* The frame of a row's text, with this port for "@". */
+void steer_row_build(struct packet *p, const char *text, unsigned port);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "tests/lib/packet.h"
+#include "tests/lib/steer_model.h"
 
 #define VIP4 "::ffff:198.51.100.10"
 #define VIP6 "2001:db8::10"
@@ -143,8 +144,8 @@ vip_put(const char *ip, uint16_t port, uint8_t l4_proto,
 		"gg_vip");
 }
 
-static void
-reverse_put(const struct world_service *s, const struct gg_backend *b)
+void
+world_reverse(const struct world_service *s, const struct gg_backend *b)
 {
 	struct gg_vip_key key = { .port_be = b->port_be,
 		.l4_proto = s->l4_proto };
@@ -183,7 +184,7 @@ service_fill(const struct world_service *s)
 		ring[i].current = ring[i].base = (uint16_t)s->slot;
 	munmap(ring, GG_RING_SLOTS * sizeof(*ring));
 	if (s->mode == GG_MODE_ROUTE)
-		reverse_put(s, &b);
+		world_reverse(s, &b);
 	vip_put(s->ip, s->port, s->l4_proto, &vip);
 }
 
@@ -253,6 +254,15 @@ world_forget(void)
 	map_empty(gateway->maps.gg_fragment);
 	world_put(gateway->maps.gg_cpu, 0, cpus);
 	free(cpus);
+}
+
+unsigned
+world_nat_port(const struct packet *p)
+{
+	uint64_t hash = steer_model_hash(p->room + PACKET_SHIFT, p->length,
+		WORLD_SEED);
+
+	return GG_NAT_PORT_FIRST + (uint32_t)hash % GG_NAT_PORTS;
 }
 
 struct world_verdict

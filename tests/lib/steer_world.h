@@ -17,6 +17,7 @@
 
 #include "bpf/contract.h"
 #include "gateway.skel.h"
+#include "tests/lib/packet.h"
 
 #define WORLD_SEED 0x5eed5eed
 #define WORLD_CONNECTIONS 262144 /* entries of gg_ct4, as a daemon sizes it */
@@ -51,6 +52,8 @@ void world_put(const struct bpf_map *map, uint32_t key, const void *value);
 /* The ring of a service, written as the daemon writes it. */
 struct gg_ring_slot *world_ring(uint32_t slot);
 void world_backend(uint32_t index, struct gg_backend *b);
+/* The way back from this backend of a service of mode route. */
+void world_reverse(const struct world_service *s, const struct gg_backend *b);
 void world_cfg(uint32_t flags, uint32_t flood_guard);
 /* Packets counted so far under a slot and reason; notes of a slot. */
 uint64_t world_count(uint32_t slot, enum gg_reason reason);
@@ -58,6 +61,8 @@ uint64_t world_notes(uint32_t slot, enum gg_note note);
 /* Packets counted so far. */
 uint64_t world_packets(void);
 size_t world_entries(const struct bpf_map *map, size_t key_size);
+/* The first of the ports that mode nat tries for the flow of this packet. */
+unsigned world_nat_port(const struct packet *p);
 /* An address in text, IPv4 mapped or not, as the maps have it. */
 void world_address(const char *text, uint8_t ip[16]);
 
