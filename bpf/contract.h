@@ -343,7 +343,10 @@ _Static_assert(48 + 24 + sizeof(struct gg_rl6) == 128,
 #define GG_MARK_BITS(mark) (0x100000001ull << (mark) % 32)
 
 /* Of a key in words as they stand in memory: 8 bytes, or 8, 8 and 4. */
-#define GG_MARK4(a) ((__u32)((a)*0x9e3779b97f4a7c15ull >> 44))
+#define GG_MARK_MIX(a) ((__u32)((a)*0x9e3779b97f4a7c15ull >> 44))
+/* The address comes down first: the high half of a product has little of what
+ * only stands in the high half of a factor. */
+#define GG_MARK4(a) GG_MARK_MIX((a) ^ (a) >> 32)
 #define GG_MARK6(a, b, c)                                                      \
 	GG_MARK4((a) ^ (b)*0xd6e8feb86659fd93ull ^ (c)*0xff51afd7ed558ccdull)
 
