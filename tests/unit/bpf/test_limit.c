@@ -554,6 +554,35 @@ test_guard_bounds_the_entries_of_a_tick(void **state)
 	assert_int_equal(table.counts[0], 10);
 }
 
+/* Sources of one network in two slots share no more marks than chance has it,
+ * and among themselves none. */
+static void
+test_marks_are_apart(void **state)
+{
+	static uint8_t seen[GG_MARKS];
+
+	(void)state;
+	for (uint16_t slot = 1; slot < 40; slot++) {
+		unsigned shared = 0;
+
+		for (uint32_t i = 0; i < 16384; i++) {
+			struct gg_rl4_key key = { .slot = slot, .plen = 32 };
+			__be32 be = bpf_htonl(0x0a000000 + i);
+			__u64 word;
+			uint8_t *mark;
+
+			memcpy(key.ip, &be, 4);
+			memcpy(&word, &key, sizeof(word));
+			mark = &seen[GG_MARK4(word)];
+			if (slot == 1)
+				assert_int_equal((*mark)++, 0);
+			else
+				shared += *mark;
+		}
+		assert_true(shared < 16384 / 8);
+	}
+}
+
 /* What has no mark is not looked up, what got an entry has one. */
 static void
 test_entries_have_marks(void **state)
@@ -797,6 +826,7 @@ main(void)
 		T(test_inserts_that_fail_leave_the_sketch),
 		T(test_guard_bounds_the_entries_of_a_tick),
 		T(test_entries_have_marks),
+		T(test_marks_are_apart),
 		T(test_a_lost_entry_begins_where_the_sketch_says),
 		T(test_a_flood_of_others_leaves_a_share),
 		T(test_sketch_is_never_laxer_than_a_bucket),
