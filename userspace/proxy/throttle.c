@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "filter/limit.h"
 #include "filter/limit_table.h"
@@ -49,7 +50,9 @@ throttle_pass(struct exchange *x, const struct http_head *head)
 		.match = &x->match,
 		.image = x->generation->image,
 		.client = &x->client,
-		.now_ms = worker_now(w),
+		/* Not the worker's own time, which may be some ms behind that
+		 * of another: the last of a burst would be refused. */
+		.now_ms = clock_monotonic_ms(),
 		.worker = w->index,
 	};
 
