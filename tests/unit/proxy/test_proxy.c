@@ -600,7 +600,7 @@ a_blocked_source_is_shut_out_for_a_while(void **state)
 	other = rig_client(&r);
 	get_and_check(other, "2");
 	close(other);
-	m.block.ms = 1000;
+	m.block.ms = 3000;
 	assert_int_equal(addr_parse_ip("127.0.0.1", 0, &m.block.addr), 0);
 	rig_send(&r, &m, NULL, 0);
 	assert_true(rig_client_read(open, &got, 1, RIG_WAIT_MS));
