@@ -46,6 +46,16 @@ ip4_put(__u8 ip[16], __u32 ip4_be)
 	__builtin_memcpy(ip + 12, &ip4_be, 4);
 }
 
+/* Word by word: so the kernel lets a context's address be read. */
+static __always_inline void
+ip6_put(__u8 ip[16], __u32 w0, __u32 w1, __u32 w2, __u32 w3)
+{
+	__builtin_memcpy(ip, &w0, 4);
+	__builtin_memcpy(ip + 4, &w1, 4);
+	__builtin_memcpy(ip + 8, &w2, 4);
+	__builtin_memcpy(ip + 12, &w3, 4);
+}
+
 /* In a group of SO_REUSEPORT, whose sockets have one address. Without a choice
  * of ours the kernel's hash chooses, also where a closed socket's connections
  * go: attached as "migrate", this permits that without tcp_migrate_req. */
@@ -56,7 +66,7 @@ gg_worker(struct sk_reuseport_md *ctx)
 	struct gg_vip_key key = { .l4_proto = ctx->ip_protocol };
 	const struct gg_listener *listener;
 	const struct bpf_sock *sk = ctx->sk;
-	__u32 socket, word;
+	__u32 socket;
 
 	if (sk == NULL || ctx->migrating_sk != NULL)
 		return SK_PASS;
@@ -64,14 +74,8 @@ gg_worker(struct sk_reuseport_md *ctx)
 	if (sk->family == AF_INET) {
 		ip4_put(key.ip, sk->src_ip4);
 	} else {
-		word = sk->src_ip6[0];
-		__builtin_memcpy(key.ip, &word, 4);
-		word = sk->src_ip6[1];
-		__builtin_memcpy(key.ip + 4, &word, 4);
-		word = sk->src_ip6[2];
-		__builtin_memcpy(key.ip + 8, &word, 4);
-		word = sk->src_ip6[3];
-		__builtin_memcpy(key.ip + 12, &word, 4);
+		ip6_put(key.ip, sk->src_ip6[0], sk->src_ip6[1],
+			sk->src_ip6[2], sk->src_ip6[3]);
 	}
 	listener = bpf_map_lookup_elem(&gg_listener, &key);
 	if (listener == NULL || listener->workers == 0)
@@ -94,20 +98,14 @@ gg_lookup(struct bpf_sk_lookup *ctx)
 	};
 	struct gg_bind *bind;
 	struct bpf_sock *sk;
-	__u32 socket, word;
+	__u32 socket;
 	long rc;
 
 	if (ctx->family == AF_INET) {
 		ip4_put(key.ip, ctx->local_ip4);
 	} else {
-		word = ctx->local_ip6[0];
-		__builtin_memcpy(key.ip, &word, 4);
-		word = ctx->local_ip6[1];
-		__builtin_memcpy(key.ip + 4, &word, 4);
-		word = ctx->local_ip6[2];
-		__builtin_memcpy(key.ip + 8, &word, 4);
-		word = ctx->local_ip6[3];
-		__builtin_memcpy(key.ip + 12, &word, 4);
+		ip6_put(key.ip, ctx->local_ip6[0], ctx->local_ip6[1],
+			ctx->local_ip6[2], ctx->local_ip6[3]);
 	}
 	bind = bpf_map_lookup_elem(&gg_bind, &key);
 	if (bind == NULL)

@@ -350,6 +350,20 @@ doc_get_string(const struct doc *map, const char *key)
 	return doc_string(doc_get(map, key));
 }
 
+const char *
+doc_get_text(const struct doc *map, const char *key)
+{
+	const char *text = doc_get_string(map, key);
+
+	return text != NULL ? text : "";
+}
+
+int64_t
+doc_get_integer(const struct doc *map, const char *key)
+{
+	return doc_integer(doc_get(map, key));
+}
+
 static struct doc *
 many_insert(struct doc *d, size_t i, char *key, struct doc *child)
 {

@@ -63,6 +63,10 @@ struct doc *doc_get(const struct doc *map, const char *key); /* or NULL */
 struct doc *doc_find(const struct doc *map, ...) __attribute__((sentinel));
 /* A string below map, or NULL. */
 const char *doc_get_string(const struct doc *map, const char *key);
+/* The same, or "". */
+const char *doc_get_text(const struct doc *map, const char *key);
+/* A whole number below map, or 0. */
+int64_t doc_get_integer(const struct doc *map, const char *key);
 /* These take the child. doc_add appends, doc_insert shifts, doc_set replaces
  * an older value of that key. Each returns the child. */
 struct doc *doc_add(struct doc *list, struct doc *child);

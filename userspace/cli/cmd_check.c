@@ -28,26 +28,18 @@ const struct cli_command cli_command_check = {
 	.run = check_run,
 };
 
-static const char *
-text_of(const struct doc *d, const char *key)
-{
-	const char *text = doc_get_string(d, key);
-
-	return text != NULL ? text : "";
-}
-
 /* ---- the kernel half, in words */
 
 static void
 interface_print(const struct doc *i)
 {
-	const char *problem = text_of(i, "problem");
+	const char *problem = doc_get_text(i, "problem");
 
-	printf("  %s: ", text_of(i, "name"));
+	printf("  %s: ", doc_get_text(i, "name"));
 	if (!doc_bool(doc_get(i, "attached"))) {
 		printf("not attached");
 	} else {
-		printf("%s mode", text_of(i, "mode"));
+		printf("%s mode", doc_get_text(i, "mode"));
 		if (doc_bool(doc_get(i, "dispatcher")))
 			printf(", by libxdp's dispatcher");
 		if (doc_bool(doc_get(i, "adopted")))
@@ -64,19 +56,19 @@ kernel_print(const struct doc *status)
 	int64_t bytes = doc_integer(doc_get(kernel, "mapBytes"));
 
 	if (doc_count(interfaces) == 0 &&
-		strcmp(text_of(kernel, "state"), "off") == 0)
+		strcmp(doc_get_text(kernel, "state"), "off") == 0)
 		printf("  off: no interface is configured\n");
 	for (size_t i = 0; i < doc_count(interfaces); i++)
 		interface_print(doc_at(interfaces, i));
 	if (bytes > 0)
 		printf("  maps: %lld bytes\n", (long long)bytes);
-	if (text_of(kernel, "steering")[0] != '\0')
+	if (doc_get_text(kernel, "steering")[0] != '\0')
 		printf("  new connections go to %s\n",
-			text_of(kernel, "steering"));
-	if (text_of(kernel, "migration")[0] != '\0')
+			doc_get_text(kernel, "steering"));
+	if (doc_get_text(kernel, "migration")[0] != '\0')
 		printf("  a listener that closes hands on what waits in it: "
 		       "%s\n",
-			text_of(kernel, "migration"));
+			doc_get_text(kernel, "migration"));
 }
 
 /* ---- areas */
@@ -84,7 +76,7 @@ kernel_print(const struct doc *status)
 static void
 area_print(const struct doc *area, const struct doc *status)
 {
-	const char *name = text_of(area, "name");
+	const char *name = doc_get_text(area, "name");
 	size_t errors = doc_count(doc_get(area, "errors"));
 	size_t warnings = doc_count(doc_get(area, "warnings"));
 
@@ -111,7 +103,7 @@ problems_print(const struct doc *areas, const char *key, const char *word,
 			const char *text = doc_string(doc_at(list, k));
 
 			printf("%zu. %s: %s%s\n", ++number,
-				text_of(area, "name"), word,
+				doc_get_text(area, "name"), word,
 				text != NULL ? text : "");
 		}
 	}
@@ -140,7 +132,7 @@ verdict_of(const struct doc *areas)
 static bool
 belongs(const struct doc *object, const char *area)
 {
-	const char *word = text_of(object, "type");
+	const char *word = doc_get_text(object, "type");
 	enum model_type type;
 
 	if (model_type_parse(word, &type) != 0)
@@ -171,7 +163,7 @@ area_list(const struct doc *area, const struct doc *status)
 		{ "secrets", "each that is referred to is there" },
 		{ "kernel", "the XDP program is attached where it should be" },
 	};
-	const char *name = text_of(area, "name");
+	const char *name = doc_get_text(area, "name");
 	const struct doc *objects = doc_get(status, "objects");
 
 	printf("%s", name);
@@ -183,14 +175,16 @@ area_list(const struct doc *area, const struct doc *status)
 		const struct doc *o = doc_at(objects, i);
 
 		if (belongs(o, name))
-			printf("  %s.%s: %s%s%s\n", text_of(o, "namespace"),
-				text_of(o, "name"), text_of(o, "state"),
-				text_of(o, "reason")[0] != '\0' ? ", " : "",
-				text_of(o, "reason"));
+			printf("  %s.%s: %s%s%s\n",
+				doc_get_text(o, "namespace"),
+				doc_get_text(o, "name"),
+				doc_get_text(o, "state"),
+				*doc_get_text(o, "reason") != '\0' ? ", " : "",
+				doc_get_text(o, "reason"));
 	}
 	if (strcmp(name, "settings") == 0)
-		printf("  %s\n", text_of(status, "settings")[0] != '\0'
-					 ? text_of(status, "settings")
+		printf("  %s\n", doc_get_text(status, "settings")[0] != '\0'
+					 ? doc_get_text(status, "settings")
 					 : "none: the defaults");
 	if (strcmp(name, "proxies") == 0)
 		printf("  %s, pid %lld, generation %lld of %lld\n",

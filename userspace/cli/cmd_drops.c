@@ -1,4 +1,5 @@
 /* glooctl drops: samples of the packets that the kernel half dropped. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -68,14 +69,6 @@ reasons_put(struct str *out)
 
 /* ---- what */
 
-static const char *
-text_of(const struct doc *d, const char *key)
-{
-	const char *text = doc_get_string(d, key);
-
-	return text != NULL ? text : "";
-}
-
 static void
 line_put(struct str *out, const char *time, const char *interface,
 	const char *reason, const char *where, const char *way)
@@ -95,11 +88,12 @@ drop_put(const struct cli *cli, struct str *out, const struct doc *d)
 		return;
 	}
 	str_init(&way);
-	str_printf(&way, "%s -> %s %s %lld bytes", text_of(d, "source"),
-		text_of(d, "destination"), text_of(d, "protocol"),
-		(long long)doc_integer(doc_get(d, "length")));
-	line_put(out, text_of(d, "time"), text_of(d, "interface"),
-		text_of(d, "reason"), text_of(d, "listener"), way.data);
+	str_printf(&way, "%s -> %s %s %" PRId64 " bytes",
+		doc_get_text(d, "source"), doc_get_text(d, "destination"),
+		doc_get_text(d, "protocol"), doc_get_integer(d, "length"));
+	line_put(out, doc_get_text(d, "time"), doc_get_text(d, "interface"),
+		doc_get_text(d, "reason"), doc_get_text(d, "listener"),
+		way.data);
 	str_fini(&way);
 }
 
@@ -164,7 +158,7 @@ drops_follow(const struct cli *cli, long long after)
 		after = (long long)doc_integer(doc_get(answer, "last"));
 		if (doc_get(answer, "problem") != NULL) {
 			error_set(&err, ERROR_SYSTEM, "%s",
-				text_of(answer, "problem"));
+				doc_get_text(answer, "problem"));
 			doc_free(answer);
 			return cli_error(&err);
 		}
@@ -202,7 +196,7 @@ drops_run(struct cli *cli)
 	drops_print(cli, answer, limit);
 	last = (long long)doc_integer(doc_get(answer, "last"));
 	if (doc_get(answer, "problem") != NULL)
-		cli_say("warning: %s", text_of(answer, "problem"));
+		cli_say("warning: %s", doc_get_text(answer, "problem"));
 	doc_free(answer);
 	if (!follow)
 		return CLI_OK;

@@ -1,4 +1,5 @@
 /* Sources that limits know as a table: a row for each limit of a source. */
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -35,62 +36,50 @@ static const char *const titles[COLUMNS] = {
 	[BY] = "enforced by",
 };
 
-static const char *
-text_of(const struct doc *d, const char *key)
-{
-	const char *text = doc_get_string(d, key);
-
-	return text != NULL ? text : "";
-}
-
-static long long
-number_of(const struct doc *d, const char *key)
-{
-	return (long long)doc_integer(doc_get(d, key));
-}
-
 /* "12:34:56Z (29 s)": the day is today's, or the next. */
 static void
 until_put(struct str *s, const struct doc *d)
 {
-	const char *clock = strchr(text_of(d, "until"), 'T');
+	const char *clock = strchr(doc_get_text(d, "until"), 'T');
 
 	if (clock != NULL)
-		str_printf(s, "%s (%lld s)", clock + 1,
-			number_of(d, "secondsLeft"));
+		str_printf(s, "%s (%" PRId64 " s)", clock + 1,
+			doc_get_integer(d, "secondsLeft"));
 }
 
 static void
 rate_put(struct str *s, const struct doc *d)
 {
 	if (doc_get(d, "rate") != NULL)
-		str_printf(s, "%lld per %s", number_of(d, "rate"),
-			text_of(d, "unit"));
+		str_printf(s, "%" PRId64 " per %s", doc_get_integer(d, "rate"),
+			doc_get_text(d, "unit"));
 }
 
 static void
 source_put(struct str cells[COLUMNS], const struct doc *d)
 {
-	str_puts(&cells[SOURCE], text_of(d, "source"));
-	str_puts(&cells[STATE], text_of(d, "state"));
-	str_puts(&cells[WHERE], text_of(d, "listener"));
-	str_puts(&cells[RULE], text_of(d, "rule"));
+	str_puts(&cells[SOURCE], doc_get_text(d, "source"));
+	str_puts(&cells[STATE], doc_get_text(d, "state"));
+	str_puts(&cells[WHERE], doc_get_text(d, "listener"));
+	str_puts(&cells[RULE], doc_get_text(d, "rule"));
 	rate_put(&cells[RATE], d);
 	if (doc_get(d, "dropped") != NULL)
-		str_printf(&cells[DROPPED], "%lld", number_of(d, "dropped"));
+		str_printf(&cells[DROPPED], "%" PRId64,
+			doc_get_integer(d, "dropped"));
 	until_put(&cells[UNTIL], d);
-	str_puts(&cells[ADDRESS], text_of(d, "address"));
-	str_puts(&cells[BY], text_of(d, "by"));
+	str_puts(&cells[ADDRESS], doc_get_text(d, "address"));
+	str_puts(&cells[BY], doc_get_text(d, "by"));
 }
 
 /* A rule that is gone by now has left its numbers only. */
 static void
 limit_put(struct str cells[COLUMNS], const struct doc *limit)
 {
-	str_puts(&cells[RULE], text_of(limit, "rule"));
+	str_puts(&cells[RULE], doc_get_text(limit, "rule"));
 	rate_put(&cells[RATE], limit);
-	str_printf(&cells[LEFT], "%lld of %lld %s", number_of(limit, "left"),
-		number_of(limit, "burst"), text_of(limit, "counts"));
+	str_printf(&cells[LEFT], "%" PRId64 " of %" PRId64 " %s",
+		doc_get_integer(limit, "left"), doc_get_integer(limit, "burst"),
+		doc_get_text(limit, "counts"));
 }
 
 static void

@@ -43,8 +43,8 @@ gateway_bind(const struct model_gateway *g, size_t i, struct sockets_bind *out)
 	out->last_port = b->end_port != 0 ? b->end_port : out->first_port;
 }
 
-static bool
-is_udp(const struct model_gateway *g)
+bool
+gateway_is_udp(const struct model_gateway *g)
 {
 	return g->tcp != NULL && g->tcp->hosts[0].protocol == MODEL_UDP;
 }
@@ -57,7 +57,7 @@ gateway_slot_key(const struct model_gateway *g)
 
 	gateway_addr(g, &addr);
 	return xasprintf("%s/%s@%s%s", g->meta.ns, g->meta.name,
-		addr_format(&addr, text), is_udp(g) ? " UDP" : "");
+		addr_format(&addr, text), gateway_is_udp(g) ? " UDP" : "");
 }
 
 /* What object i of that type will be: m in the place of its older version. */
@@ -243,7 +243,8 @@ gateway_addr_check(const struct objects *objects, const struct model_object *m,
 			model_at(objects, MODEL_GATEWAY, i, m);
 
 		if (other == NULL ||
-			is_udp(other->gateway) != is_udp(m->gateway))
+			gateway_is_udp(other->gateway) !=
+				gateway_is_udp(m->gateway))
 			continue;
 		gateway_addr(other->gateway, &others);
 		if (addresses_meet(&mine, &others))
@@ -252,7 +253,7 @@ gateway_addr_check(const struct objects *objects, const struct model_object *m,
 				"listens on %sport %u already",
 				addr_format(&mine, text), other->meta->ns,
 				other->meta->name,
-				is_udp(m->gateway) ? "UDP " : "",
+				gateway_is_udp(m->gateway) ? "UDP " : "",
 				addr_port(&others));
 	}
 	return 0;

@@ -16,6 +16,8 @@ void gateway_addr(const struct model_gateway *g, struct addr *out);
 /* The i-th of its additionalAddresses. */
 void gateway_bind(
 	const struct model_gateway *g, size_t i, struct sockets_bind *out);
+/* Its services speak UDP. */
+bool gateway_is_udp(const struct model_gateway *g);
 /* The key of its slot: gateway and address, of UDP marked. The caller frees. */
 char *gateway_slot_key(const struct model_gateway *g);
 

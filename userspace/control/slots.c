@@ -12,12 +12,6 @@
 
 #define SERVICE_BASE (LISTENERS_MAX - 1) /* number 1 is slot 64 */
 
-static bool
-is_udp(const struct model_gateway *g)
-{
-	return g->tcp != NULL && g->tcp->hosts[0].protocol == MODEL_UDP;
-}
-
 void
 slot_retire(struct control *c, const struct model_gateway *g, uint32_t slot)
 {
@@ -47,7 +41,8 @@ service_slot_recall(
 		return;
 	gateway_addr(g, &addr);
 	slot = fastpath_service_slot(
-		c->fastpath, &addr, is_udp(g) ? IPPROTO_UDP : IPPROTO_TCP);
+		c->fastpath, &addr,
+		gateway_is_udp(g) ? IPPROTO_UDP : IPPROTO_TCP);
 	if (slot > SERVICE_BASE)
 		numbers_restore(c->service_slots, key, slot - SERVICE_BASE);
 }
@@ -93,7 +88,8 @@ slot_open(struct control *c, const struct model_gateway *g, uint32_t *slot,
 	if (*slot == 0)
 		return -1;
 	gateway_addr(g, &addr);
-	if (is_udp(g) || listeners_open(c->listeners, *slot, &addr, err) == 0)
+	if (gateway_is_udp(g) ||
+		listeners_open(c->listeners, *slot, &addr, err) == 0)
 		return 0;
 	slot_retire(c, g, *slot);
 	*slot = 0;
