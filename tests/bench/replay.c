@@ -4,7 +4,7 @@
  * an origin that play from a fixed text stand round event_base_loop, which is
  * the only thing to be counted (--toggle-collect=event_base_loop).
  *
- * Usage: replay REQUESTS [ROUTES]
+ * Usage: replay REQUESTS [ROUTES [prefix|regex]]
  */
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -71,7 +71,7 @@ no_warning(const char *place, const char *text, void *arg)
 }
 
 static struct model_route *
-routes_make(size_t count)
+routes_make(size_t count, bool regex)
 {
 	static char root[] = "/", name[] = "origin";
 	static struct model_destination to = { .upstream = { name, NULL },
@@ -81,13 +81,16 @@ routes_make(size_t count)
 	char(*paths)[PATH_MAX_BYTES] = xcalloc(count, sizeof(*paths));
 
 	for (size_t i = 0; i < count; i++) {
-		snprintf(paths[i], sizeof(paths[i]), "/route%06zu/", i);
+		snprintf(paths[i], sizeof(paths[i]), "/route%06zu/%s", i,
+			regex ? "[a-z]+" : "");
 		matchers[i].path = paths[i];
+		if (regex)
+			matchers[i].path_type = MODEL_PATH_REGEX;
 		routes[i].matchers = &matchers[i];
 		routes[i].matcher_count = 1;
 		routes[i].destinations = &to;
 		routes[i].destination_count = 1;
-		routes[i].options.prefix_rewrite = root;
+		routes[i].options.prefix_rewrite = regex ? NULL : root;
 		routes[i].options.timeout =
 			(struct model_duration){ true, 15000 };
 	}
@@ -95,7 +98,7 @@ routes_make(size_t count)
 }
 
 static void *
-service_build(size_t count, uint32_t *length, struct error *err)
+service_build(size_t count, bool regex, uint32_t *length, struct error *err)
 {
 	static char ns[] = "gloo-system", name[] = "bench", one[] = "1",
 		    x_bench[] = "x-bench", x_proxy[] = "x-proxy",
@@ -111,7 +114,7 @@ service_build(size_t count, uint32_t *length, struct error *err)
 		.response_remove_count = 1,
 	};
 	struct model_virtual_service vs = { .meta = { .name = name, .ns = ns },
-		.routes = routes_make(count),
+		.routes = routes_make(count, regex),
 		.route_count = count,
 		.headers = &headers };
 
@@ -119,7 +122,7 @@ service_build(size_t count, uint32_t *length, struct error *err)
 }
 
 static int
-image_make(size_t count, struct error *err)
+image_make(size_t count, bool regex, struct error *err)
 {
 	static const char *const domains[] = { "*" };
 	struct image_build_upstream upstream = { .id = UPSTREAM,
@@ -142,7 +145,7 @@ image_make(size_t count, struct error *err)
 		.upstream_count = 1 };
 	void *image;
 
-	vhost.block = service_build(count, &vhost.length, err);
+	vhost.block = service_build(count, regex, &vhost.length, err);
 	if (vhost.block == NULL)
 		return -1;
 	image = image_build(&in, &length, err);
@@ -165,7 +168,7 @@ worker_turn(void)
 }
 
 static void
-worker_make(size_t routes, int origin)
+worker_make(size_t routes, bool regex, int origin)
 {
 	static const struct wire_settings settings = { .workers = 1,
 		.head_timeout_ms = 10000,
@@ -190,7 +193,7 @@ worker_make(size_t routes, int origin)
 	worker = worker_new(0, 1, mailbox_new(loop_new(), on_outbox, NULL),
 		&settings, xcalloc(1, sizeof(struct counters_worker)), census_new());
 	image.object = generation_new(
-		image_make(routes, &err), matcher_cache_new(), 1, &err);
+		image_make(routes, regex, &err), matcher_cache_new(), 1, &err);
 	endpoints.object = endpoint_set_new(
 		shm_new_sealed("endpoints", &one, sizeof(one), &err), 1, 1,
 		&err);
@@ -274,13 +277,14 @@ main(int argc, char **argv)
 {
 	size_t routes = argc > 2 ? strtoul(argv[2], NULL, 10) : ROUTES;
 	int listener = origin_listen(), origin = -1, client;
+	bool regex = argc > 3 && strcmp(argv[3], "regex") == 0;
 	char request[256];
 
 	if (argc < 2 || routes == 0) {
-		fprintf(stderr, "usage: replay REQUESTS [ROUTES]\n");
+		fprintf(stderr, "usage: replay REQUESTS [ROUTES [prefix|regex]]\n");
 		return 2;
 	}
-	worker_make(routes, listener);
+	worker_make(routes, regex, listener);
 	client = client_make();
 	snprintf(request, sizeof(request),
 		"GET /route%06zu/s HTTP/1.1\r\nHost: bench.example.com\r\n"
