@@ -91,6 +91,7 @@ xdp_command(int argc, char **argv)
 			.fragments = settings->xdp_maps.fragments,
 		},
 		.flood_guard = settings->flood_guard,
+		.hash_seed = settings->hash_seed,
 	};
 	rc = fastpath_command(argv[2], argv[3], &fastpath, &out, &err);
 	fputs(out.data, stdout);

@@ -343,7 +343,7 @@ test_guard_bounds_entries(void **state)
 
 	(void)state;
 	limited_slots(rules, 1);
-	assert_int_equal(maps_configure(maps(), 0, &err), 0);
+	assert_int_equal(maps_configure(maps(), 0, 0, &err), 0);
 	assert_int_equal(bpf_map_lookup_elem(maps()->fd[MAP_CFG], &zero, &cfg),
 		0);
 	assert_true(cfg.source_guard > 0 && cfg.source_guard <= 201);

@@ -14,10 +14,18 @@
 struct fastpath *
 control_open(const char *pin_path, const char *interface)
 {
+	return control_open_seeded(pin_path, interface, 0);
+}
+
+struct fastpath *
+control_open_seeded(const char *pin_path, const char *interface,
+	uint32_t hash_seed)
+{
 	const struct fastpath_interface_option only = { interface,
 		FASTPATH_AUTO };
 	const struct fastpath_options options = {
 		.pin_path = pin_path,
+		.hash_seed = hash_seed,
 		.interfaces = &only,
 		.interface_count = 1,
 	};

@@ -78,7 +78,7 @@ maps_take_all(struct maps *maps)
 		maps->fd[i] = dup(bpf_map__fd(map));
 		assert_true(maps->fd[i] >= 0);
 	}
-	assert_int_equal(maps_configure(maps, 0, &err), 0);
+	assert_int_equal(maps_configure(maps, 0, 0, &err), 0);
 }
 
 /* max_entries of gg_rl4; 0: as built. */

@@ -16,6 +16,12 @@ steer_model_hash(const void *data, size_t length, uint32_t seed)
 }
 
 uint32_t
+steer_model_index(const void *data, size_t length, uint32_t seed)
+{
+	return steer_index(steer_model_hash(data, length, seed));
+}
+
+uint32_t
 steer_model_index4(const struct gg_flow4 *flow, uint32_t seed)
 {
 	struct gg_vip_key from = { .port_be = flow->from_port_be };

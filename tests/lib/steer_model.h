@@ -10,7 +10,8 @@
 
 /* The hash of a frame's flow. */
 uint64_t steer_model_hash(const void *data, size_t length, uint32_t seed);
-/* The slot of a ring that a flow has. */
+/* The slot of a ring that a flow has, a frame's and one of the tables. */
+uint32_t steer_model_index(const void *data, size_t length, uint32_t seed);
 uint32_t steer_model_index4(const struct gg_flow4 *flow, uint32_t seed);
 /*
  * By how much the checksums of a frame are wrong: a number that stays the same

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/table.h"
 #include "base/yaml.h"
 #include "model/model.h"
 #include "model/tables.h"
@@ -24,6 +25,8 @@
 #define PREFIXES_MAX       8192 /* half of what the kernel keeps */
 #define MINUTE             60000
 #define BODY_BYTES_MAX     (UINT64_C(1) << 50)
+#define HASH_SEED_MIN      16
+#define HASH_SEED_MAX      128
 #define MAP_MIN            1024 /* less evicts what is in use */
 #define MAP_MAX            (1u << 24)
 
@@ -337,6 +340,37 @@ static const struct schema_field maps_fields[] = {
 };
 TABLE(maps);
 
+/* Says nothing of the text but its length: it is a secret. */
+static int
+hash_seed_read(const struct doc *d, void *base, struct error *err)
+{
+	struct settings *s = base;
+	const char *text = doc_type(d) == DOC_STRING ? doc_string(d) : NULL;
+	size_t length = text == NULL ? 0 : strlen(text);
+
+	if (text == NULL)
+		return error_set(err, ERROR_CONFIG,
+			"expected a string in quotes, found %s",
+			doc_type_name(doc_type(d)));
+	if (length < HASH_SEED_MIN || length > HASH_SEED_MAX)
+		return error_set(err, ERROR_CONFIG,
+			"expected %d to %d characters, such as \"openssl rand "
+			"-hex 16\" prints, found %zu",
+			HASH_SEED_MIN, HASH_SEED_MAX, length);
+	for (size_t i = 0; i < length; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			return error_set(err, ERROR_CONFIG,
+				"expected printable ASCII without spaces, "
+				"found another character at byte %zu",
+				i);
+	s->hash_seed = (uint32_t)hash_bytes(text, length, 0);
+	if (s->hash_seed == 0)
+		s->hash_seed = 1;
+	return 0;
+}
+
+static const struct schema_custom hash_seed = { .read = hash_seed_read };
+
 static const struct schema_word stop_words[] = {
 	{ "detach", false },
 	{ "keep", true },
@@ -424,6 +458,7 @@ static const struct schema_field xdp_fields[] = {
 		.type = SCHEMA_CUSTOM,
 		.custom = &deny_list },
 	NUMBER("floodGuard", flood_guard, 0, FLOOD_GUARD_MAX, 50000),
+	{ .name = "hashSeed", .type = SCHEMA_CUSTOM, .custom = &hash_seed },
 	{ .name = "interfaces",
 		.type = SCHEMA_LIST,
 		SCHEMA_ARRAY_AT(settings, interfaces, interface_count),

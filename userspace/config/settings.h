@@ -76,6 +76,9 @@ struct settings {
 	struct settings_maps xdp_maps; /* 65536 each, fragments 4096 */
 	/* New connections a second and CPU, 0: no bound; 50000. */
 	uint32_t flood_guard;
+	/* Made of the text of xdp.hashSeed, which is not kept; 0: none is
+	 * given. The same text gives the same number in every version. */
+	uint32_t hash_seed;
 	struct settings_interface *interfaces;
 	size_t interface_count;
 

@@ -64,6 +64,14 @@ objects_check(const struct control *c, struct doc *areas, enum model_type type,
 	}
 }
 
+static bool
+everybody_has(const char *path, mode_t rights)
+{
+	struct stat st;
+
+	return path != NULL && stat(path, &st) == 0 && st.st_mode & rights;
+}
+
 static void
 settings_check(const struct control *c, struct doc *areas)
 {
@@ -72,6 +80,12 @@ settings_check(const struct control *c, struct doc *areas)
 	if (c->access_log_problem != NULL)
 		say(a.errors, "the access log is off: %s",
 			c->access_log_problem);
+	if (c->settings->hash_seed != 0 &&
+		everybody_has(c->settings->path, S_IROTH | S_IWOTH))
+		say(a.warnings,
+			"xdp.hashSeed is a secret, and %s can be read by "
+			"everybody: chmod o= %s",
+			c->settings->path, c->settings->path);
 	if (objects_count(c->objects, MODEL_GATEWAY) == 0)
 		say(a.warnings, "there is no gateway: nothing listens");
 }
@@ -108,9 +122,8 @@ secrets_check(const struct control *c, struct doc *areas)
 {
 	struct area a = area_add(areas, "secrets");
 	const char *path = c->settings->secret_directory;
-	struct stat st;
 
-	if (stat(path, &st) == 0 && (st.st_mode & (S_IROTH | S_IWOTH)))
+	if (everybody_has(path, S_IROTH | S_IWOTH))
 		say(a.warnings, "%s can be read by everybody: chmod o= %s",
 			path, path);
 }
@@ -127,6 +140,21 @@ maps_check(const struct control *c, const struct area *a)
 	if (differ.length > 0)
 		say(a->warnings, "%s", differ.data);
 	str_fini(&differ);
+}
+
+/* By what two boxes send a flow to the same backend. */
+static void
+hash_seed_check(const struct control *c, const struct area *a)
+{
+	struct str why;
+
+	str_init(&why);
+	fastpath_hash_seed_explain(c->fastpath, &why);
+	if (why.length > 0)
+		say(a->warnings, "%s", why.data);
+	else if (c->settings->hash_seed != 0)
+		say(a->notes, "flows are hashed with xdp.hashSeed");
+	str_fini(&why);
 }
 
 /* Who gets a new connection. */
@@ -175,10 +203,12 @@ kernel_check(const struct control *c, struct doc *areas)
 	}
 	if (c->kernel.code != ERROR_NONE)
 		say(a.errors, "%s", c->kernel.text);
-	if (fastpath_state(c->fastpath) == FASTPATH_OFF)
+	if (fastpath_state(c->fastpath) == FASTPATH_OFF) {
 		say(a.notes, "off: no interface is configured");
-	else
-		maps_check(c, &a);
+		return;
+	}
+	maps_check(c, &a);
+	hash_seed_check(c, &a);
 }
 
 struct doc *

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "control/drops.h"
 #include "control/kernel_limits.h"
 #include "control/relation.h"
@@ -38,6 +39,18 @@ interfaces_log(const struct control *c)
 				 "interface=%s: %s",
 				f->name, f->problem);
 	}
+}
+
+static void
+hash_seed_log(const struct control *c)
+{
+	struct str why;
+
+	str_init(&why);
+	fastpath_hash_seed_explain(c->fastpath, &why);
+	if (why.length > 0)
+		log_warn("kernel: %s", why.data);
+	str_fini(&why);
 }
 
 static void
@@ -73,6 +86,7 @@ kernel_open(struct control *c)
 			.fragments = s->xdp_maps.fragments,
 		},
 		.flood_guard = s->flood_guard,
+		.hash_seed = s->hash_seed,
 		.interfaces = interfaces,
 		.interface_count = s->interface_count,
 	};
@@ -91,6 +105,7 @@ kernel_open(struct control *c)
 	c->listeners_stale = true;
 	drops_reopen(c->drops);
 	interfaces_log(c);
+	hash_seed_log(c);
 }
 
 void

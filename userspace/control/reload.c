@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/str.h"
 #include "control/access_log.h"
 #include "control/files.h"
 #include "control/generation.h"
@@ -126,6 +127,24 @@ guard_apply(struct control *c, const struct settings *old)
 }
 
 static void
+hash_seed_apply(struct control *c, const struct settings *old)
+{
+	struct error err = ERROR_INIT;
+	struct str why;
+
+	if (c->fastpath == NULL || c->settings->hash_seed == old->hash_seed)
+		return;
+	if (fastpath_hash_seed_set(c->fastpath, c->settings->hash_seed, &err) !=
+		0)
+		log_warn("settings: xdp.hashSeed: %s", err.text);
+	str_init(&why);
+	fastpath_hash_seed_explain(c->fastpath, &why);
+	if (why.length > 0)
+		log_warn("settings: %s", why.data);
+	str_fini(&why);
+}
+
+static void
 kernel_apply(struct control *c, const struct settings *old)
 {
 	const struct settings *now = c->settings;
@@ -135,6 +154,7 @@ kernel_apply(struct control *c, const struct settings *old)
 
 	maps_note(now, old);
 	guard_apply(c, old);
+	hash_seed_apply(c, old);
 	for (size_t i = 0; i < old->interface_count; i++)
 		gone |= !has_interface(now, &old->interfaces[i], false);
 	for (size_t i = 0; i < now->interface_count; i++)

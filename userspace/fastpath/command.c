@@ -39,6 +39,7 @@ command_attach(const char *device, unsigned ifindex,
 		.object = with->object,
 		.sizes = with->sizes,
 		.flood_guard = with->flood_guard,
+		.hash_seed = with->hash_seed,
 		.interfaces = &wanted,
 		.interface_count = 1,
 	};

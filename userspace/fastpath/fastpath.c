@@ -275,6 +275,7 @@ struct fastpath *
 fastpath_open(const struct fastpath_options *options)
 {
 	struct fastpath *f = xcalloc(1, sizeof(*f));
+	struct fastpath_options kept = *options;
 	struct error err = ERROR_INIT;
 	struct interface *i;
 	bool raised;
@@ -299,8 +300,9 @@ fastpath_open(const struct fastpath_options *options)
 	library_log_open();
 	raised = privilege_raise();
 	f->dispatcher = dispatcher_is_possible();
-	sets_open(&f->sets, f->pin_path, f->object, &options->sizes,
-		options->flood_guard);
+	kept.pin_path = f->pin_path;
+	kept.object = f->object;
+	sets_open(&f->sets, &kept);
 	interfaces_adopt(f);
 	for (size_t n = 0; n < f->interface_count; n++)
 		interface_ensure(f, &f->interfaces[n]);
@@ -317,6 +319,20 @@ fastpath_flood_guard_set(struct fastpath *f, uint32_t flood_guard,
 	struct error *err)
 {
 	return sets_guard(&f->sets, flood_guard, err);
+}
+
+int
+fastpath_hash_seed_set(struct fastpath *f, uint32_t hash_seed,
+	struct error *err)
+{
+	f->sets.hash_seed = hash_seed;
+	return sets_seed(&f->sets, err);
+}
+
+void
+fastpath_hash_seed_explain(const struct fastpath *f, struct str *out)
+{
+	sets_seed_explain(&f->sets, out);
 }
 
 static void

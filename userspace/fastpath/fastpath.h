@@ -54,6 +54,7 @@ struct fastpath_options {
 	const char *object; /* NULL: the object built into the program */
 	struct fastpath_sizes sizes;
 	uint32_t flood_guard; /* see fastpath_flood_guard_set() */
+	uint32_t hash_seed;   /* see fastpath_hash_seed_set() */
 	const struct fastpath_interface_option {
 		const char *name;
 		enum fastpath_mode mode;
@@ -110,6 +111,13 @@ void fastpath_sizes_explain(const struct fastpath *f, struct str *out);
  * none begins; 0: no bound. */
 int fastpath_flood_guard_set(struct fastpath *f, uint32_t flood_guard,
 	struct error *err);
+/* Boxes with the same seed and the same services send a flow to the same
+ * backend; 0: a seed of this box alone. Of maps that are in use another one is
+ * taken only once no service is steered, since it moves every connection. */
+int fastpath_hash_seed_set(struct fastpath *f, uint32_t hash_seed,
+	struct error *err);
+/* Adds a sentence when the seed is not the one asked for. */
+void fastpath_hash_seed_explain(const struct fastpath *f, struct str *out);
 
 /* One-shot commands of `gloo-gateway xdp attach|detach|status DEV`; the
  * interfaces of the options are not looked at. Text for the operator goes to

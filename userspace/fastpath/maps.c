@@ -249,43 +249,95 @@ maps_kernel_hz(void)
 	return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
-int
-maps_configure(const struct maps *m, uint32_t flood_guard, struct error *err)
+/* ---- gg_cfg */
+
+static int
+cfg_read(const struct maps *m, struct gg_cfg *cfg, struct error *err)
 {
 	const uint32_t key = 0;
-	struct gg_cfg cfg = { 0 };
 
-	if (bpf_map_lookup_elem(m->fd[MAP_CFG], &key, &cfg) != 0)
+	if (bpf_map_lookup_elem(m->fd[MAP_CFG], &key, cfg) != 0)
 		return error_errno(err, errno, "cannot read " GG_MAP_CFG);
+	return 0;
+}
+
+static int
+cfg_write(const struct maps *m, const struct gg_cfg *cfg, struct error *err)
+{
+	const uint32_t key = 0;
+
+	if (bpf_map_update_elem(m->fd[MAP_CFG], &key, cfg, BPF_ANY) != 0)
+		return error_errno(err, errno, "cannot write " GG_MAP_CFG);
+	return 0;
+}
+
+static int
+cfg_seed(struct gg_cfg *cfg, uint32_t seed, struct error *err)
+{
+	if (seed != 0 && (cfg->seed == 0 || !(cfg->flags & GG_CFG_STEER)))
+		cfg->seed = seed;
+	if (cfg->seed == 0 &&
+		getrandom(&cfg->seed, sizeof(cfg->seed), 0) !=
+			sizeof(cfg->seed))
+		return error_errno(err, errno, "no random seed");
+	return 0;
+}
+
+int
+maps_configure(const struct maps *m, uint32_t flood_guard, uint32_t seed,
+	struct error *err)
+{
+	struct gg_cfg cfg;
+
+	if (cfg_read(m, &cfg, err) != 0)
+		return -1;
 	cfg.contract = GG_CONTRACT_VERSION;
 	cfg.hz = maps_kernel_hz();
 	cfg.admit_shift = ADMIT_SHIFT;
 	cfg.flood_guard = flood_guard;
 	cfg.source_guard = cfg.hz == 0 ? 0 : SOURCES_PER_S / cfg.hz + 1;
 	cfg.sample = SAMPLE;
-	if (cfg.seed == 0 &&
-		getrandom(&cfg.seed, sizeof(cfg.seed), 0) != sizeof(cfg.seed))
-		return error_errno(err, errno, "no random seed");
-	if (bpf_map_update_elem(m->fd[MAP_CFG], &key, &cfg, BPF_ANY) != 0)
-		return error_errno(err, errno, "cannot write " GG_MAP_CFG);
-	return 0;
+	if (cfg_seed(&cfg, seed, err) != 0)
+		return -1;
+	return cfg_write(m, &cfg, err);
+}
+
+int
+maps_seed(const struct maps *m, uint32_t seed, struct error *err)
+{
+	struct gg_cfg cfg;
+	uint32_t before;
+
+	if (cfg_read(m, &cfg, err) != 0)
+		return -1;
+	before = cfg.seed;
+	if (cfg_seed(&cfg, seed, err) != 0)
+		return -1;
+	return cfg.seed == before ? 0 : cfg_write(m, &cfg, err);
+}
+
+bool
+maps_seed_is(const struct maps *m, uint32_t seed)
+{
+	struct gg_cfg cfg;
+
+	return cfg_read(m, &cfg, NULL) == 0 && cfg.seed == seed;
 }
 
 int
 maps_flag(const struct maps *m, uint32_t flag, bool on, struct error *err)
 {
-	const uint32_t key = 0;
 	struct gg_cfg cfg;
 
-	if (bpf_map_lookup_elem(m->fd[MAP_CFG], &key, &cfg) != 0)
-		return error_errno(err, errno, "cannot read " GG_MAP_CFG);
+	if (cfg_read(m, &cfg, err) != 0)
+		return -1;
 	if (((cfg.flags & flag) != 0) == on)
 		return 0;
 	cfg.flags ^= flag;
-	if (bpf_map_update_elem(m->fd[MAP_CFG], &key, &cfg, BPF_ANY) != 0)
-		return error_errno(err, errno, "cannot write " GG_MAP_CFG);
-	return 0;
+	return cfg_write(m, &cfg, err);
 }
+
+/* ---- counters */
 
 /* Adds the words of a value of a per-CPU map, over all CPUs, to sum. */
 static int

@@ -58,10 +58,15 @@ int maps_open_program(struct maps *m, uint32_t program_id, struct error *err);
 /* The same gg_cfg: a program may not use all that its set has. */
 bool maps_equal(const struct maps *a, const struct maps *b);
 int maps_pin(const struct maps *m, const char *pin_path, struct error *err);
-/* Fills in gg_cfg what the daemon knows, leaving flags and seed that stand
- * there as they are. */
-int maps_configure(const struct maps *m, uint32_t flood_guard,
+/* Fills in gg_cfg what the daemon knows, leaving flags that stand there as they
+ * are; the seed as maps_seed() does. */
+int maps_configure(const struct maps *m, uint32_t flood_guard, uint32_t seed,
 	struct error *err);
+/* Which seed flows are hashed with; 0: the one that stands there, or if there
+ * is none a random one. While services are steered the one that stands there
+ * stays: by another one their connections would go elsewhere. */
+int maps_seed(const struct maps *m, uint32_t seed, struct error *err);
+bool maps_seed_is(const struct maps *m, uint32_t seed);
 /* Sets or clears one GG_CFG_*. */
 int maps_flag(const struct maps *m, uint32_t flag, bool on, struct error *err);
 /* Ticks a second; 0: unknown. */

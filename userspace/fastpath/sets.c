@@ -24,7 +24,7 @@ set_configure(const struct sets *s, const struct map_set *set)
 {
 	struct error err = ERROR_INIT;
 
-	if (maps_configure(&set->maps, s->flood_guard, &err) != 0)
+	if (maps_configure(&set->maps, s->flood_guard, s->hash_seed, &err) != 0)
 		log_warn("fastpath: %s", err.text);
 }
 
@@ -106,17 +106,17 @@ sets_program(const struct sets *s, struct map_set *set, struct error *err)
 }
 
 void
-sets_open(struct sets *s, const char *pin_path, const char *object,
-	const struct fastpath_sizes *sizes, uint32_t flood_guard)
+sets_open(struct sets *s, const struct fastpath_options *options)
 {
 	struct error err = ERROR_INIT;
 	struct maps maps;
 
 	*s = (struct sets){
-		.pin_path = pin_path,
-		.object = object,
-		.sizes = *sizes,
-		.flood_guard = flood_guard,
+		.pin_path = options->pin_path,
+		.object = options->object,
+		.sizes = options->sizes,
+		.flood_guard = options->flood_guard,
+		.hash_seed = options->hash_seed,
 	};
 	if (maps_open_pinned(&maps, s->pin_path, &err) != 0) {
 		log_debug("fastpath: %s", err.text);
@@ -131,10 +131,36 @@ sets_guard(struct sets *s, uint32_t flood_guard, struct error *err)
 {
 	s->flood_guard = flood_guard;
 	for (size_t i = 0; i < s->count; i++) {
-		if (maps_configure(&s->list[i].maps, flood_guard, err) != 0)
+		if (maps_configure(&s->list[i].maps, flood_guard, s->hash_seed,
+			    err) != 0)
 			return -1;
 	}
 	return 0;
+}
+
+int
+sets_seed(struct sets *s, struct error *err)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (maps_seed(&s->list[i].maps, s->hash_seed, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+void
+sets_seed_explain(const struct sets *s, struct str *out)
+{
+	for (size_t i = 0; s->hash_seed != 0 && i < s->count; i++) {
+		if (maps_seed_is(&s->list[i].maps, s->hash_seed))
+			continue;
+		str_puts(out,
+			"xdp.hashSeed is not in use yet: services are steered "
+			"by the seed before it, and their connections would "
+			"move; it is taken when no service is steered, or "
+			"after a stop with xdp.onStop: detach");
+		return;
+	}
 }
 
 void

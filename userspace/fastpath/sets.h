@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/str.h"
 #include "fastpath/maps.h"
 #include "fastpath/program.h"
 
@@ -21,19 +22,24 @@ struct map_set {
 };
 
 struct sets {
-	const char *pin_path, *object; /* or NULL */
+	const char *pin_path, *object; /* or NULL; of who opened them */
 	struct fastpath_sizes sizes;
 	uint32_t flood_guard;
+	uint32_t hash_seed; /* 0: any */
 	struct map_set *list;
 	size_t count;
 	bool pinned, warned;
 };
 
 /* Finds the pinned set. */
-void sets_open(struct sets *s, const char *pin_path, const char *object,
-	const struct fastpath_sizes *sizes, uint32_t flood_guard);
+void sets_open(struct sets *s, const struct fastpath_options *options);
 /* Another flood guard for all sets. */
 int sets_guard(struct sets *s, uint32_t flood_guard, struct error *err);
+/* Brings all sets to s->hash_seed where maps_seed() lets it. */
+int sets_seed(struct sets *s, struct error *err);
+/* Adds to out why there are sets with another seed; nothing if there are none.
+ */
+void sets_seed_explain(const struct sets *s, struct str *out);
 /* The pins stay. */
 void sets_close(struct sets *s);
 /* The set that an attached program uses, known already or new; NULL when its

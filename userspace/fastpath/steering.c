@@ -78,7 +78,8 @@ publish(struct fastpath *f, struct error *err)
 	if (listeners_sync(f, published) != 0)
 		return error_set(err, published->code, "%s", published->text);
 	flags_write(f, ~flags, false);
-	return 0;
+	/* One that had to wait until no service is steered. */
+	return sets_seed(&f->sets, err);
 }
 
 /* Never before the last tick: windows that begin now end with its clock. */

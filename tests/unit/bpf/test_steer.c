@@ -223,6 +223,41 @@ test_every_word_counts(void **state)
 	assert_int_not_equal(steer_hash(&from, &to, false, 1), before);
 }
 
+/* Boxes of one version and of the next stand beside each other while both are
+ * upgraded, and send a flow to the same slot. */
+static void
+test_hash_is_the_same_in_every_version(void **state)
+{
+	static const struct {
+		const char *packet;
+		uint64_t hash;
+	} flows[] = {
+		{ "eth ip4 from=10.1.2.3 to=198.51.100.1 tcp from=40000 to=80 "
+		  "flags=A",
+			0x8e7a93fab0414d52 },
+		{ "eth ip4 from=10.1.2.3 to=198.51.100.1 udp from=40000 to=80",
+			0x8d5fc113ef2aa927 },
+		{ "eth ip6 from=2001:db8::7 to=2001:db8:1::1 tcp from=40000 "
+		  "to=80 flags=A",
+			0x0f9684398f3f11e6 },
+		{ "eth ip6 from=2001:db8::7 to=2001:db8:1::1 udp from=40000 "
+		  "to=80",
+			0xb863f92997732c6a },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flows) / sizeof(flows[0]); i++) {
+		struct parsed parsed = { 0 };
+		struct packet p;
+
+		packet_build(&p, flows[i].packet);
+		parse_packet(packet_data(&p), packet_data(&p) + p.length,
+			&parsed);
+		assert_true(steer_hash(&parsed.from, &parsed.to,
+			parsed.family == 4, 0x5eed5eed) == flows[i].hash);
+	}
+}
+
 int
 main(void)
 {
@@ -232,6 +267,7 @@ main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_hash_spreads),
 		cmocka_unit_test(test_every_word_counts),
+		cmocka_unit_test(test_hash_is_the_same_in_every_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

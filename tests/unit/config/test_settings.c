@@ -88,6 +88,7 @@ defaults_check(const struct settings *s)
 	assert_int_equal(s->xdp_maps.nat, 65536);
 	assert_int_equal(s->xdp_maps.fragments, 4096);
 	assert_int_equal(s->flood_guard, 50000);
+	assert_int_equal(s->hash_seed, 0);
 	assert_int_equal(s->interface_count, 0);
 	assert_null(s->access_log);
 }
@@ -184,7 +185,7 @@ test_all(void **state)
 		"  allowPrefixes: [192.0.2.1], denyPrefixes: [192.0.2.0/24,\n"
 		"  \"2001:db8::/32\"],\n"
 		"  interfaces: [{name: eth0}, {name: v1, mode: native}],\n"
-		"  floodGuard: 125000,\n"
+		"  floodGuard: 125000, hashSeed: 6f1e0c5ba2d94783,\n"
 		"  maps: {sources: 1048576, nat: 4096, fragments: 1024}}\n"
 		"accessLog: {path: /var/log/a}\n",
 		&err);
@@ -222,6 +223,7 @@ test_all(void **state)
 	assert_int_equal(s->xdp_maps.nat, 4096);
 	assert_int_equal(s->xdp_maps.fragments, 1024);
 	assert_int_equal(s->flood_guard, 125000);
+	assert_int_not_equal(s->hash_seed, 0);
 	assert_int_equal(s->interface_count, 2);
 	assert_string_equal(s->interfaces[0].name, "eth0");
 	assert_int_equal(s->interfaces[0].mode, SETTINGS_XDP_AUTO);
@@ -309,6 +311,24 @@ test_refused(void **state)
 		{ "xdp: {floodGuard: 10000001}\n",
 			":1: xdp.floodGuard: expected 0 to 10000000, found "
 			"10000001" },
+		{ "xdp:\n  hashSeed: tooshort\n",
+			":2: xdp.hashSeed: expected 16 to 128 characters, such "
+			"as \"openssl rand -hex 16\" prints, found 8" },
+		{ "xdp: {hashSeed: \"\"}\n",
+			":1: xdp.hashSeed: expected 16 to 128 characters, such "
+			"as \"openssl rand -hex 16\" prints, found 0" },
+		{ "xdp:\n  onStop: keep\n  hashSeed: 1234567890123456\n",
+			":3: xdp.hashSeed: expected a string in quotes, found "
+			"an integer" },
+		{ "xdp: {hashSeed: [a]}\n",
+			":1: xdp.hashSeed: expected a string in quotes, found "
+			"a list" },
+		{ "xdp: {hashSeed: \"with a space in it\"}\n",
+			":1: xdp.hashSeed: expected printable ASCII without "
+			"spaces, found another character at byte 4" },
+		{ "xdp: {hashSeed: \"not-only-ascii-\xc3\xa9\"}\n",
+			":1: xdp.hashSeed: expected printable ASCII without "
+			"spaces, found another character at byte 15" },
 		{ "xdp: {maps: {flows: 1}}\n",
 			":1: xdp.maps: unknown key \"flows\"" },
 		{ "xdp: {maps: {sources: 1000}}\n",
@@ -343,6 +363,48 @@ test_refused(void **state)
 		assert_int_equal(err.code, ERROR_CONFIG);
 		free(want);
 	}
+}
+
+/* As gateways of other versions have it: they stand beside each other while
+ * one after the other is upgraded. */
+static void
+test_hash_seed_is_the_same_everywhere(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t seed;
+	} rows[] = {
+		{ "xdp: {hashSeed: 0123456789abcdef}\n", 0x3625dec6 },
+		{ "xdp: {hashSeed: \"0123456789abcdef\"}\n", 0x3625dec6 },
+		{ "xdp: {hashSeed: \"0123456789abcdeg\"}\n", 0xcd1debb1 },
+		{ "xdp:\n  hashSeed: '0123456789012345'\n", 0x30e949d9 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct error err = ERROR_INIT;
+		struct settings *s = settings_of(rows[i].text, &err);
+
+		if (s == NULL)
+			fail_msg("%s", err.text);
+		assert_int_equal(s->hash_seed, rows[i].seed);
+		settings_free(s);
+	}
+}
+
+/* It would be read in a log. */
+static void
+test_hash_seed_is_not_told(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_null(settings_of(
+		"xdp: {hashSeed: \"not a secret of mine\"}\n", &err));
+	assert_null(strstr(err.text, "secret"));
+	err = (struct error)ERROR_INIT;
+	assert_null(settings_of("xdp: {hashSeed: secret}\n", &err));
+	assert_null(strstr(err.text, "secret"));
 }
 
 /* The reader's own refusals come with the file and the line too. */
@@ -386,6 +448,8 @@ main(void)
 		cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_hash_seed_is_the_same_everywhere),
+		cmocka_unit_test(test_hash_seed_is_not_told),
 		cmocka_unit_test(test_no_yaml),
 		cmocka_unit_test(test_no_file),
 	};

@@ -101,6 +101,22 @@ order_does_not_matter(void **state)
 	}
 }
 
+/* Gateways of one version and of the next send a flow to one backend. */
+static void
+maglev_is_the_same_in_every_version(void **state)
+{
+	const struct ring_member three[] = { { 0x1111, 1 }, { 0x2222, 3 },
+		{ 0x3333, 2 } };
+	struct ring *r = ring_new_maglev(three, 3, RING_MAGLEV_SLOTS);
+	uint64_t print = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < RING_MAGLEV_SLOTS; i++)
+		print = print * 31 + ring_member_at(r, i);
+	assert_true(print == UINT64_C(0xf37897e3204e711b));
+	ring_free(r);
+}
+
 /* One of a hundred goes: its own hashes move, and few others. */
 static void
 few_hashes_move(void **state)
@@ -158,6 +174,7 @@ main(void)
 		cmocka_unit_test(shares_go_by_weight),
 		cmocka_unit_test(every_slot_has_a_member),
 		cmocka_unit_test(order_does_not_matter),
+		cmocka_unit_test(maglev_is_the_same_in_every_version),
 		cmocka_unit_test(few_hashes_move),
 		cmocka_unit_test(rings_keep_their_size),
 	};
