@@ -201,7 +201,7 @@ struct gg_cfg {
 	__u32 contract; /* GG_CONTRACT_VERSION; 0: no daemon was here yet */
 	__u32 flags;    /* GG_CFG_* */
 	__u32 hz;       /* of the kernel's tick */
-	__u32 seed;     /* of the hashes of this box */
+	__u32 seed;     /* of the hashes; boxes may share it */
 	/* A source gets an entry in gg_rl4 or gg_rl6 once it used more than
 	 * burst >> admit_shift; 0: with its first packet. */
 	__u32 admit_shift;

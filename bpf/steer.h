@@ -29,7 +29,7 @@ struct steer_choice {
 	bool keep;     /* the connection, as this backend's */
 };
 
-/* Constants without structure; xored with the seed of the box. */
+/* Constants without structure; xored with the seed of the box or its group. */
 #define STEER_KEY_1 0x9e3779b97f4a7c15u
 #define STEER_KEY_2 0xbf58476d1ce4e5b9u
 #define STEER_KEY_3 0x94d049bb133111ebu

@@ -305,7 +305,7 @@ backends_change(struct backends *all)
 	all->list[3].weight = 5;
 }
 
-/* Else it would not be seen that slots of services and indices do not matter. */
+/* Else it would not be seen that slots of services and indices matter not. */
 static void
 assert_other_indices(void)
 {

@@ -1,5 +1,6 @@
 """TCP and UDP services that XDP steers, and what becomes of connections when it
 starts or stops to do so."""
+import json
 import socket
 import sys
 import threading
@@ -13,6 +14,7 @@ from tcp import Client, Echo
 
 INTERFACES = ("  interfaces: [ { name: gg0, mode: generic }, { name: gg1, mode: generic } ]\n"
               "logLevel: debug\n")
+SECRET, SEED = "0123456789abcdef", 0x3625dec6
 CHECKS = [{"interval": "1s", "timeout": "1s", "unhealthyThreshold": 1,
            "healthyThreshold": 1, "unhealthyInterval": "1s", "tcpHealthCheck": {}}]
 
@@ -50,6 +52,16 @@ class Steered(EchoService):
 
     def states(self):
         return {b["address"].split(":")[0]: b["state"] for b in self.service()["backends"]}
+
+    def seed(self):
+        """Of the hash of flows, as the kernel has it."""
+        dump = json.loads(run("bpftool", "-j", "map", "dump", "pinned",
+                              f"{self.gateway.pin}/maps/gg_cfg").stdout)
+        return dump[0]["formatted"]["value"]["seed"]
+
+    def kill(self):
+        self.gateway.process.kill()
+        self.gateway.process.wait()
 
     def reachable(self):
         wait_until("both backends", lambda: [
@@ -383,6 +395,44 @@ def test_interfaces_come(t):
     c.says(b"still relayed")
     d.close()
     c.close()
+
+
+def test_hash_seed(t):
+    """xdp.hashSeed waits while a service is steered, and a check says so"""
+    def checked(level):
+        areas = t.gateway.get("/v1/check")["areas"]
+        return [line for a in areas for line in a[level] if "xdp.hashSeed" in line]
+
+    settings = t.gateway.dir / "settings.yaml"
+    c, before = t.client(), t.seed()
+    check(before != 0)
+    t.gateway.write_settings(f"  hashSeed: {SECRET}\n" + INTERFACES)
+    settings.chmod(0o644)
+    t.gateway.process.send_signal(1)
+    wait_until("two warnings", lambda: len(checked("warnings")) == 2)
+    warnings = " ".join(checked("warnings"))
+    check("can be read by everybody: chmod o=" in warnings, warnings)
+    check("is not in use yet: services are steered" in warnings, warnings)
+    check("is not in use yet" in t.gateway.log_text())
+    equal(t.seed(), before)
+    c.says(b"still there")
+    c.close()
+    settings.chmod(0o640)
+    t.api("DELETE", "/v1/gateways/gloo-system/echo")
+    wait_until("the seed", lambda: t.seed() == SEED)
+    equal(checked("warnings"), [])
+    equal(len(checked("notes")), 1)
+    check(SECRET not in t.gateway.log_text())
+    t.put()
+    t.reachable()
+    equal(t.names(), {b"a", b"b"})
+    # A start over empty maps, and one that finds them.
+    for stop in (t.gateway.stop, t.kill):
+        stop()
+        t.gateway.start()
+        equal(t.seed(), SEED)
+        equal(checked("warnings"), [])
+        t.reachable()
 
 
 if __name__ == "__main__":
