@@ -201,7 +201,7 @@ struct gg_cfg {
 	__u32 contract; /* GG_CONTRACT_VERSION; 0: no daemon was here yet */
 	__u32 flags;    /* GG_CFG_* */
 	__u32 hz;       /* of the kernel's tick */
-	__u32 seed;     /* of the hashes; boxes may share it */
+	__u32 seed;     /* of the hash of flows; boxes may share it */
 	/* A source gets an entry in gg_rl4 or gg_rl6 once it used more than
 	 * burst >> admit_shift; 0: with its first packet. */
 	__u32 admit_shift;
@@ -214,9 +214,12 @@ struct gg_cfg {
 	/* Entries of gg_rl4 and gg_rl6 that a CPU makes in one tick: beyond,
 	 * the sketch alone decides. 0: no bound. */
 	__u32 source_guard;
+	/* Where in gg_sketch sources are: random, and of this box alone, so
+	 * that nobody can aim at the cells of another. */
+	__u64 salt;
 };
 
-_Static_assert(sizeof(struct gg_cfg) == 32, "layout is ABI");
+_Static_assert(sizeof(struct gg_cfg) == 40, "layout is ABI");
 
 /*
  * ---- limits

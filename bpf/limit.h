@@ -60,12 +60,12 @@ struct limit_keys {
 struct limit_call {
 	__u64 ticks, fine; /* the clocks; fine is 0 until a rule asks for it */
 	__u64 hash;        /* of the source, for the sketch */
+	__u64 salt;        /* of that hash, in this epoch of the rules */
 	__u64 from[2];     /* as the bytes of the address stand in memory */
 	struct limit_keys keys;
 	__u32 slot, rule;
 	__u32 length;
-	__u32 seed, admit_shift;
-	__u32 epoch;  /* of the rules */
+	__u32 admit_shift;
 	__u8 is6;
 	__u8 request; /* for a TCP connection */
 	__u8 spend;   /* 0: look, and change nothing */
@@ -326,21 +326,20 @@ limit_mix(__u64 x)
 static __always_inline void
 limit_hash(struct limit_call *c)
 {
-	__u64 salt = ((__u64)c->seed << 16) + c->epoch;
 	__u64 who = c->slot | (__u64)c->rule << 16, high, low;
 	const limit_word *ip;
 
 	if (!c->is6) {
 		ip = limit_words(c->keys.v4.ip);
 		who |= (__u64)c->keys.v4.plen << 24 | (__u64)ip[0] << 32;
-		c->hash = limit_mix(who ^ salt);
+		c->hash = limit_mix(who ^ c->salt);
 		return;
 	}
 	ip = limit_words(c->keys.v6.ip);
 	high = ip[0] | (__u64)ip[1] << 32;
 	low = ip[2] | (__u64)ip[3] << 32;
 	who |= (__u64)c->keys.v6.plen << 24;
-	c->hash = limit_mix(limit_mix(high ^ salt) ^ low ^ who << 32);
+	c->hash = limit_mix(limit_mix(high ^ c->salt) ^ low ^ who << 32);
 }
 
 static __always_inline bool
@@ -599,7 +598,6 @@ limit_packet(const struct gg_cfg *cfg, __u32 slot, const struct parsed *packet,
 	struct limit_call c = {
 		.slot = slot,
 		.length = length,
-		.seed = cfg->seed,
 		.admit_shift = cfg->admit_shift,
 		.is6 = packet->family == 6,
 		.request = packet->tcp_request,
@@ -608,7 +606,8 @@ limit_packet(const struct gg_cfg *cfg, __u32 slot, const struct parsed *packet,
 
 	if (limit == NULL || limit->count == 0)
 		return LIMIT_ADMITTED;
-	c.epoch = limit->epoch;
+	/* Spread over the word, or it would undo what the slot is there. */
+	c.salt = cfg->salt + limit->epoch * 0x9e3779b97f4a7c15ull;
 	limit_from(&c, &packet->from);
 	/* Before any entry is looked up: see limit_fill(). */
 	c.ticks = bpf_jiffies64();

@@ -95,6 +95,7 @@ cfg_fill(struct gateway *g)
 		.hz = kernel_hz(),
 		.flags = GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE,
 		.seed = SEED,
+		.salt = SEED,
 		.admit_shift = ADMIT_SHIFT,
 	};
 

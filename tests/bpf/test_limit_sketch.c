@@ -222,16 +222,16 @@ test_marks_are_looked_after(void **state)
 	rmdir(folder);
 }
 
-/* Another seed: all sources have other cells. */
+/* Another salt: all sources have other cells. */
 static void
-sketch_forget(uint32_t seed)
+sketch_forget(uint64_t salt)
 {
 	const uint32_t zero = 0;
 	struct gg_cfg cfg;
 
 	assert_int_equal(bpf_map_lookup_elem(maps()->fd[MAP_CFG], &zero, &cfg),
 		0);
-	cfg.seed = seed;
+	cfg.salt = salt;
 	assert_int_equal(bpf_map_update_elem(maps()->fd[MAP_CFG], &zero, &cfg,
 				 BPF_ANY), 0);
 }

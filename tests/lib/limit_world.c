@@ -40,7 +40,7 @@ limited_cfg(uint32_t admit_shift, uint32_t sample)
 	cfg.sample = sample;
 	/* How many sources a tick sees is the machine's business. */
 	cfg.source_guard = 0;
-	cfg.seed = 12345;
+	cfg.salt = 12345;
 	assert_int_equal(bpf_map_update_elem(fd, &zero, &cfg, BPF_ANY), 0);
 }
 

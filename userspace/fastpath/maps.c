@@ -272,15 +272,20 @@ cfg_write(const struct maps *m, const struct gg_cfg *cfg, struct error *err)
 }
 
 static int
+random_fill(void *to, size_t size, struct error *err)
+{
+	if (getrandom(to, size, 0) != (ssize_t)size)
+		return error_errno(err, errno, "no random number");
+	return 0;
+}
+
+static int
 cfg_seed(struct gg_cfg *cfg, uint32_t seed, struct error *err)
 {
 	if (seed != 0 && (cfg->seed == 0 || !(cfg->flags & GG_CFG_STEER)))
 		cfg->seed = seed;
-	if (cfg->seed == 0 &&
-		getrandom(&cfg->seed, sizeof(cfg->seed), 0) !=
-			sizeof(cfg->seed))
-		return error_errno(err, errno, "no random seed");
-	return 0;
+	return cfg->seed != 0 ? 0 :
+				random_fill(&cfg->seed, sizeof(cfg->seed), err);
 }
 
 int
@@ -297,6 +302,9 @@ maps_configure(const struct maps *m, uint32_t flood_guard, uint32_t seed,
 	cfg.flood_guard = flood_guard;
 	cfg.source_guard = cfg.hz == 0 ? 0 : SOURCES_PER_S / cfg.hz + 1;
 	cfg.sample = SAMPLE;
+	if (cfg.salt == 0 &&
+		random_fill(&cfg.salt, sizeof(cfg.salt), err) != 0)
+		return -1;
 	if (cfg_seed(&cfg, seed, err) != 0)
 		return -1;
 	return cfg_write(m, &cfg, err);

@@ -128,7 +128,7 @@ setup(void **state)
 	bpf_map_update_elem = host_update;
 	bpf_jiffies64 = host_jiffies;
 	bpf_ktime_get_ns = host_ktime;
-	cfg = (struct gg_cfg){ .hz = HZ, .seed = 0x5eed, .admit_shift = 1 };
+	cfg = (struct gg_cfg){ .hz = HZ, .salt = 0x5eed, .admit_shift = 1 };
 	memset(limits, 0, sizeof(limits));
 	memset(lines, 0, sizeof(lines));
 	memset(marks, 0, sizeof(marks));
@@ -756,7 +756,7 @@ race(struct gg_rate packets, struct gg_rate bytes, int rounds, int steps)
 		struct gg_rule *rule;
 
 		setup(NULL);
-		cfg.seed = (uint32_t)round;
+		cfg.salt = (uint64_t)round;
 		rule = rule_add(packets);
 		rule->bytes = bytes;
 		begin = ticks;
