@@ -63,6 +63,7 @@ ROWS = [
     Row("the same, 32 k sources, 100 prefixes listed", "listener lists"),
     Row("limit alone: one hot source in the table", "limit hot", 0.30, "spin lock 0.40"),
     Row("limit alone: 32 k sources in the table", "limit 32k", 1.0, "spin lock 1.0"),
+    Row("the same in a table for a million sources", "limit large 32k"),
     Row("limit alone: all sources new", "limit new", 0.6, "insert 11"),
     Row("limit alone: source refused", "limit refused", 0.30),
     Row("limits of packets, bytes, connections: one hot source", "limit words", 0.6),
