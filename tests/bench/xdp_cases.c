@@ -15,7 +15,7 @@
 
 #define LOOPBACK 1
 #define WARM_UP  100000
-#define PACKETS  1000000
+#define PACKETS  500000
 #define SLOW     300000 /* of what costs most of a microsecond */
 #define MANY     3000000
 #define SOURCE   0x0a000000u /* 10.0.0.0 */
