@@ -15,7 +15,7 @@
 
 #define LOOPBACK 1
 #define WARM_UP  100000
-#define PACKETS  1000000
+#define PACKETS  500000
 #define SLOW     300000 /* of what costs most of a microsecond */
 #define MANY     3000000
 #define SOURCE   0x0a000000u /* 10.0.0.0 */
@@ -24,8 +24,9 @@
 #define M1       (1u << 20)
 
 enum program {
-	GATEWAY,
-	CROWDED, /* another load of it, with a million connections through NAT */
+	GATEWAY, /* as shipped */
+	LARGE,   /* another load of it: tables of a million sources and more */
+	CROWDED, /* the same, with a million connections through NAT */
 	EMPTY,
 	PARSE,
 	LOOKUP,
@@ -109,6 +110,9 @@ static struct bench_case cases[] = {
 	{ "limit 32k", TO(MANY, pass_listener), .floor = "listener 32k",
 		.fill = FILL_SOURCES, .switches = LIMITED | KEYED,
 		.load = TCP4(K32) },
+	{ "limit large 32k", LARGE, TO(MANY, pass_listener),
+		.floor = "listener 32k", .fill = FILL_SOURCES,
+		.switches = LIMITED | KEYED, .load = TCP4(K32) },
 	{ "limit new", TO(FLOOD, pass_listener), .floor = "listener new",
 		.switches = ENTRIES | LIMITED, .load = ACK_NEW },
 	{ "limit refused", TO(REFUSED, drop_limit_packets),
@@ -143,34 +147,34 @@ static struct bench_case cases[] = {
 	{ "route flood", TO(ROUTE4, forward_syn), .switches = ENTRIES,
 		.load = SYN_NEW },
 
-	{ "nat 1", TO(NAT4_1, forward), .fill = FILL_CONNECTIONS,
+	{ "nat 1", LARGE, TO(NAT4_1, forward), .fill = FILL_CONNECTIONS,
 		.load = TCP4(1) },
-	{ "nat 64k", TO(NAT4_64K, forward), .fill = FILL_CONNECTIONS,
+	{ "nat 64k", LARGE, TO(NAT4_64K, forward), .fill = FILL_CONNECTIONS,
 		.load = TCP4(K64) },
 	{ "nat 1m", CROWDED, TO(NAT4_1M, forward), .fill = FILL_CONNECTIONS,
 		.load = TCP4(M1) },
-	{ "nat back 1", TO(NAT4_1, forward_reverse), .fill = FILL_REVERSE,
+	{ "nat back 1", LARGE, TO(NAT4_1, forward_reverse), .fill = FILL_REVERSE,
 		.load = LIST4(0, 1) },
-	{ "nat back 64k", TO(NAT4_64K, forward_reverse), .fill = FILL_REVERSE,
+	{ "nat back 64k", LARGE, TO(NAT4_64K, forward_reverse), .fill = FILL_REVERSE,
 		.load = LIST4(K64, K64) },
 	{ "nat back 1m", CROWDED, TO(NAT4_1M, forward_reverse),
 		.fill = FILL_REVERSE, .load = LIST4(M1, M1) },
 	/* So many that all but the first few come when the guard acts. */
-	{ "nat flood", TO(NAT4_FLOOD, drop_flood_guard),
+	{ "nat flood", LARGE, TO(NAT4_FLOOD, drop_flood_guard),
 		.also = GG_REASON_forward_syn, .switches = GUARD,
 		.load = SYN_NEW, .packets = MANY },
 
-	{ "dsr moved 64k", TO(DSR4_MOVED, forward), .fill = FILL_CONNECTIONS,
+	{ "dsr moved 64k", LARGE, TO(DSR4_MOVED, forward), .fill = FILL_CONNECTIONS,
 		.load = TCP4(K64) },
-	{ "dsr moved 1m", TO(DSR4_MOVED, forward), .fill = FILL_CONNECTIONS,
+	{ "dsr moved 1m", LARGE, TO(DSR4_MOVED, forward), .fill = FILL_CONNECTIONS,
 		.load = TCP4(M1) },
-	{ "route moved 64k", TO(ROUTE4_MOVED, forward),
+	{ "route moved 64k", LARGE, TO(ROUTE4_MOVED, forward),
 		.fill = FILL_CONNECTIONS, .load = TCP4(K64) },
-	{ "route moved 1m", TO(ROUTE4_MOVED, forward),
+	{ "route moved 1m", LARGE, TO(ROUTE4_MOVED, forward),
 		.fill = FILL_CONNECTIONS, .load = TCP4(M1) },
 	{ "dsr limit below", TO(DSR4_BELOW, forward),
 		.switches = ENTRIES | LIMITED, .load = TCP4(K64) },
-	{ "dsr limit keyed", TO(DSR4_KEYED, forward), .fill = FILL_SOURCES,
+	{ "dsr limit keyed", LARGE, TO(DSR4_KEYED, forward), .fill = FILL_SOURCES,
 		.switches = LIMITED | KEYED, .load = TCP4(K64) },
 	{ "nat new", CROWDED, TO(NAT4_FLOOD, forward_syn), .switches = LAST,
 		.load = SYN_NEW, .packets = SLOW },
@@ -402,7 +406,7 @@ bench_open(struct bench *b)
 {
 	b->root = root_new();
 	for (int i = 0; i <= CROWDED; i++) {
-		b->gateways[i] = gateway_new(false, LOOPBACK);
+		b->gateways[i] = gateway_new(i == GATEWAY, LOOPBACK);
 		b->programs[i] = gateway_program(b->gateways[i]);
 	}
 	b->reference = xdp_reference__open_and_load();
