@@ -1,0 +1,220 @@
+/*
+ * Connections on both sides of an exchange: kept and used again, silent, left
+ * by the client, waiting for a 100.
+ */
+#include "exchange_rows.h"
+
+static void
+connections_are_reused(void **state)
+{
+	static const struct rig_answer answers[] = { { OK_A, 0, 0 },
+		{ .bytes = NULL } };
+	struct counters_upstream before, c;
+	struct str got;
+	int fd;
+
+	(void)state;
+	str_init(&got);
+	rig_origin_script(rig.origin, answers);
+	before = rig_upstream_counters(&rig, 1);
+	for (int i = 0; i < 5; i++) {
+		fd = rig_client(&rig);
+		client_get(fd, &got, GET_A, GOT_A);
+		client_get(fd, &got, GET_A, GOT_A);
+		close(fd);
+		rig_settled(&rig);
+	}
+	c = rig_upstream_counters(&rig, 1);
+	assert_int_equal(c.requests - before.requests, 10);
+	assert_true(rig_origin_connections(rig.origin) <= 1);
+	assert_true(c.connections_reused - before.connections_reused >= 9);
+	/* No more than two requests on one connection. */
+	fd = rig_client(&rig);
+	for (int i = 0; i < 6; i++)
+		client_get(fd, &got, "GET /twice HTTP/1.1\r\nHost: h\r\n\r\n",
+			GOT_A);
+	close(fd);
+	c = rig_upstream_counters(&rig, 5);
+	assert_int_equal(c.connections_opened, 3);
+	str_fini(&got);
+}
+
+static void
+a_closed_idle_connection_costs_nothing(void **state)
+{
+	/* The origin closes as the next request comes; then answers. */
+	static const struct rig_answer answers[] = { { OK_A, RIG_SHUT_IDLE, 0 },
+		{ OK_B, RIG_SHUT_IDLE, 0 }, { OK_A, 0, 0 }, { .bytes = NULL } };
+	static const struct rig_answer shut[] = { { OK_A, RIG_SHUT_IDLE, 0 },
+		{ .bytes = NULL } };
+	static const char post[] = "POST /a HTTP/1.1\r\nHost: h\r\n"
+				   "Content-Length: 2\r\n\r\nhi";
+	struct counters_upstream before, c;
+	struct str got;
+	int fd;
+
+	(void)state;
+	str_init(&got);
+	fd = rig_client(&rig);
+	/* Whatever connection is kept from before is used up. */
+	rig_origin_script(rig.origin, answers);
+	client_get(fd, &got, GET_A, GOT_A);
+	before = rig_upstream_counters(&rig, 1);
+	client_get(fd, &got, GET_A, GOT_B);
+	c = rig_upstream_counters(&rig, 1);
+	assert_int_equal(c.retried_idle - before.retried_idle, 1);
+	/* A body that has been sent is sent again; a POST is not when the
+	 * origin's system has taken it. */
+	client_get(fd, &got,
+		"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi",
+		GOT_A);
+	c = rig_upstream_counters(&rig, 1);
+	assert_int_equal(c.retried_idle - before.retried_idle, 2);
+	rig_origin_script(rig.origin, shut);
+	client_get(fd, &got, GET_A, GOT_A);
+	rig_client_send(fd, post, strlen(post));
+	str_clear(&got);
+	rig_client_read(fd, &got, 24, RIG_WAIT_MS);
+	assert_string_equal(got.data, "HTTP/1.1 502 Bad Gateway");
+	c = rig_upstream_counters(&rig, 1);
+	assert_int_equal(c.retried_idle - before.retried_idle, 2);
+	close(fd);
+	rig_settled(&rig);
+	origin_forget();
+	str_fini(&got);
+}
+
+static void
+silence_ends(void **state)
+{
+	static const struct rig_answer silent[] = { { "", RIG_SILENT, 0 },
+		{ .bytes = NULL } };
+	static const struct rig_answer half[] = {
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", 0, 0 },
+		{ .bytes = NULL }
+	};
+	static const char want_half[] =
+		"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab";
+	struct str got;
+	int fd;
+
+	(void)state;
+	str_init(&got);
+	fd = rig_client(&rig);
+	rig_origin_script(rig.origin, silent);
+	client_get(fd, &got, "GET /soon HTTP/1.1\r\nHost: h\r\n\r\n",
+		REPLY("504 Gateway Timeout", "55", "",
+			"upstream gloo-system.origin: it did not answer in "
+			"time"));
+	rig_origin_script(rig.origin, half);
+	client_get(
+		fd, &got, "GET /soon HTTP/1.1\r\nHost: h\r\n\r\n", want_half);
+	assert_true(rig_client_read(fd, &got, 4096, RIG_WAIT_MS));
+	close(fd);
+	/* Without a timeout of the route: a body must move all the same. */
+	fd = rig_client(&rig);
+	client_get(fd, &got, "GET /patient HTTP/1.1\r\nHost: h\r\n\r\n",
+		want_half);
+	assert_true(rig_client_read(fd, &got, 4096, RIG_WAIT_MS));
+	close(fd);
+	/* A request body that stops coming. */
+	rig_origin_script(rig.origin, silent);
+	fd = rig_client(&rig);
+	client_get(fd, &got,
+		"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhi",
+		REPLY("408 Request Timeout", "45", CLOSED,
+			"the body of the request did not come in time"));
+	assert_true(rig_client_read(fd, &got, 4096, RIG_WAIT_MS));
+	close(fd);
+	assert_true(rig_origin_wait_closed(rig.origin, 1));
+	rig_settled(&rig);
+	str_fini(&got);
+}
+
+static void
+a_client_that_leaves_takes_the_upstream_along(void **state)
+{
+	static const struct rig_answer silent[] = { { "", RIG_SILENT, 0 },
+		{ .bytes = NULL } };
+	static const char part[] = "POST /a HTTP/1.1\r\nHost: h\r\n"
+				   "Content-Length: 9\r\n\r\nhi";
+	struct counters_listener before, c;
+	int fd;
+
+	(void)state;
+	rig_settled(&rig);
+	before = rig_counters(&rig);
+	rig_origin_script(rig.origin, silent);
+	fd = rig_client(&rig);
+	rig_client_send(fd, GET_A, strlen(GET_A));
+	assert_true(rig_origin_wait(rig.origin, 1));
+	close(fd);
+	assert_true(rig_origin_wait_closed(rig.origin, 1));
+	fd = rig_client(&rig);
+	rig_origin_script(rig.origin, silent);
+	rig_client_send(fd, part, strlen(part));
+	assert_true(rig_origin_wait(rig.origin, 1));
+	close(fd);
+	assert_true(rig_origin_wait_closed(rig.origin, 1));
+	rig_settled(&rig);
+	c = rig_counters(&rig);
+	assert_int_equal(c.responses_aborted - before.responses_aborted, 2);
+}
+
+static void
+a_100_is_sent_when_it_is_waited_for(void **state)
+{
+	static const struct rig_answer answers[] = { { OK_A, 0, 0 },
+		{ .bytes = NULL } };
+	struct str got;
+	int fd;
+
+	(void)state;
+	str_init(&got);
+	rig_origin_script(rig.origin, answers);
+	fd = rig_client(&rig);
+	client_get(fd, &got,
+		"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
+		"Expect: 100-continue\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\n");
+	client_get(fd, &got, "hi", GOT_A);
+	client_get(fd, &got, GET_A, GOT_A);
+	close(fd);
+	str_fini(&got);
+}
+
+static void
+counters_add_up(void **state)
+{
+	(void)state;
+	counters_that_add_up();
+}
+
+static void
+every_request_is_logged(void **state)
+{
+	static const char *const words[] = { "upstream_reset",
+		"upstream_timeout", "client_abort", "body_timeout", "-" };
+	struct str text;
+
+	(void)state;
+	str_init(&text);
+	log_read(&text, words, ARRAY_SIZE(words));
+	str_fini(&text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(connections_are_reused),
+		cmocka_unit_test(a_closed_idle_connection_costs_nothing),
+		cmocka_unit_test(silence_ends),
+		cmocka_unit_test(a_client_that_leaves_takes_the_upstream_along),
+		cmocka_unit_test(a_100_is_sent_when_it_is_waited_for),
+		cmocka_unit_test(counters_add_up),
+		cmocka_unit_test(every_request_is_logged),
+	};
+
+	return cmocka_run_group_tests(tests, group_start, group_stop);
+}
