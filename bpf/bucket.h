@@ -11,8 +11,9 @@
 #include "bpf/contract.h"
 
 #define BUCKET_TRIES 3
-/* Another CPU may be some ticks ahead: that far back is no wrap. */
-#define BUCKET_SKEW 256u
+/* A CPU that read its clock and was stopped then finds the stamps of others
+ * ahead of it: that far back, a second of the fine clock, is no wrap. */
+#define BUCKET_SKEW (1u << 20)
 
 /* bucket_give() adds to the word. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,

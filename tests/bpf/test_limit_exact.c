@@ -73,9 +73,10 @@ tick_now(uint32_t host)
 	return stamp;
 }
 
-/* excess: the burst outlasts what a busy machine keeps both from sending. */
+/* fine: by that clock. excess: the burst outlasts what a busy machine keeps both
+ * from sending. */
 static void
-race(uint64_t rate, uint64_t burst, bool excess)
+race(uint64_t rate, uint64_t burst, bool fine, bool excess)
 {
 	const struct fastpath_rule rules[] = {
 		{ .packets = { rate, 1, burst }, .plen4 = 32, .plen6 = 64 },
@@ -95,6 +96,8 @@ race(uint64_t rate, uint64_t burst, bool excess)
 				 bpf_map__fd(limited.gateway->maps.gg_limit),
 					&zero,
 				 &limit), 0);
+	assert_int_equal(limit.rules[0].packets.flags & GG_RATE_FINE,
+		fine ? GG_RATE_FINE : 0);
 	before = tick_now(0x0a000001);
 	for (int i = 0; i < 2; i++) {
 		senders[i].stop = &stop;
@@ -142,10 +145,12 @@ test_two_cpus_admit_burst_and_rate(void **state)
 	(void)state;
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		skip();
-	race(1000, 1000, true);
-	race(100, 50, true);
-	race(50000, 50000, true);
-	race(10000, 81, false);
+	race(1000, 1000, false, true);
+	race(100, 50, false, true);
+	race(50000, 50000, false, true);
+	race(10000, 81, false, false);
+	race(10000, 20, true, false);
+	race(100000, 300, true, false);
 }
 
 int

@@ -270,6 +270,26 @@ test_bucket_clock_of_another_cpu_gives_nothing_twice(void **state)
 	assert_int_equal(b.tokens, 2);
 }
 
+/* It was stopped between the look at the clock and the bucket. */
+static void
+test_bucket_cpu_that_is_late(void **state)
+{
+	struct gg_rate r = rate_of(1000, 1, 250);
+
+	(void)state;
+	for (uint32_t late = 1; late < BUCKET_SKEW; late *= 3) {
+		union gg_bucket b = { .tokens = 0, .stamp = 5 };
+
+		assert_int_equal(bucket_spend(&b, &r, 1, 5 - late),
+			BUCKET_REFUSED);
+		b.tokens = 3;
+		assert_int_equal(bucket_spend(&b, &r, 1, 5 - late),
+			BUCKET_SPENT);
+		assert_int_equal(b.tokens, 2);
+		assert_int_equal(b.stamp, 5);
+	}
+}
+
 static void
 test_bucket_gifts_do_not_reach_the_stamp(void **state)
 {
@@ -814,6 +834,7 @@ main(void)
 		T(test_bucket_spends_its_burst_and_refills_by_ticks),
 		T(test_bucket_refused_writes_nothing),
 		T(test_bucket_clock_of_another_cpu_gives_nothing_twice),
+		T(test_bucket_cpu_that_is_late),
 		T(test_bucket_gifts_do_not_reach_the_stamp),
 		T(test_as_exact_as_a_bucket_of_its_own),
 		T(test_burst_then_rate_in_whole_ticks),
