@@ -96,6 +96,7 @@
 	X(drop_nat_ports, "no port was free for another connection")           \
 	X(drop_nat_unknown, "to a service in mode nat: of no connection")      \
 	X(drop_flood_guard, "new to a service in nat: the flood guard acts")    \
+	X(drop_no_headroom, "to a backend, with no room for one more header")   \
 	X(drop_malformed, "to a service, but not to be forwarded as it is")
 
 /*
@@ -160,12 +161,16 @@ struct gg_vip_key {
 
 _Static_assert(sizeof(struct gg_vip_key) == 20, "layout is ABI");
 
+#define GG_GUE_PORT 6080
+
 /* What a packet to this address and port is for. */
 enum gg_mode {
 	GG_MODE_PASS,   /* to the box's own stack: a listener of the proxy */
 	GG_MODE_NAT,    /* both addresses rewritten; works with any backend */
 	GG_MODE_DSR_L2, /* MAC rewritten; the backend has the address too */
 	GG_MODE_ROUTE,  /* destination rewritten; the box is the way back */
+	GG_MODE_IPIP,   /* in another IP packet; the backend has the address */
+	GG_MODE_GUE,    /* and in UDP, to GG_GUE_PORT */
 	GG_MODE_COUNT,
 };
 
@@ -457,7 +462,8 @@ struct gg_service {
 /* A cache line each. An index whose slot is another service's is none. */
 struct gg_backend {
 	__u8 ip[16];        /* IPv4-mapped */
-	__u8 source_ip[16]; /* mode nat: the box's address on the way there */
+	__u8 source_ip[16]; /* the box's address on the way there: source of
+			     * what it gets in modes nat, ipip and gue */
 	__be16 port_be;
 	__u16 slot;    /* of its service */
 	__u32 ifindex; /* of the way there; 0: no next hop is known */

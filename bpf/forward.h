@@ -2,7 +2,7 @@
 /*
  * To a backend without a table of connections: modes dsr-l2 (link addresses
  * alone change) and route (the destination changes, and the source of what
- * comes back).
+ * comes back). Modes ipip and gue begin here and go on in encapsulate.h.
  */
 #ifndef BPF_FORWARD_H
 #define BPF_FORWARD_H
@@ -63,6 +63,48 @@ backend_send(struct xdp_md *ctx, struct packet *p, __u32 index,
 	return reason;
 }
 
+/* Bytes that stand before a packet for this backend. */
+static __always_inline __u32
+encapsulation_size(__u8 mode, const struct gg_backend *b)
+{
+	__u32 size = address_is4(b->ip) ? sizeof(struct iphdr) :
+					  sizeof(struct ipv6hdr);
+
+	return mode == GG_MODE_GUE ? size + sizeof(struct udphdr) : size;
+}
+
+/* What fits there with them; 0: not looked at, but for what a length holds. */
+static __always_inline __u32
+encapsulation_mtu(__u8 mode, const struct gg_backend *b)
+{
+	return (b->mtu != 0 ? b->mtu : 0xffff) - encapsulation_size(mode, b);
+}
+
+/*
+ * The packet goes into another one in a step of its own. Of IPv6 no sender
+ * makes packets smaller than FORWARD_MTU6 (RFC 2473, 7.1), and nobody can cut
+ * them here.
+ */
+#define FORWARD_MTU6 1280
+
+static __always_inline enum gg_reason
+encapsulation_begin(struct packet *p, __u32 index, const struct gg_backend *b)
+{
+	__u32 mtu = encapsulation_mtu(p->mode, b);
+
+	if (p->at.length <= mtu) {
+		p->backend = (__u16)index;
+		return PACKET_ENCAPSULATE;
+	}
+	if (!packet_is4(p) && mtu < FORWARD_MTU6) {
+		if (p->at.length <= FORWARD_MTU6)
+			return GG_REASON_drop_too_big;
+		mtu = FORWARD_MTU6;
+	}
+	p->mtu = (__u16)mtu;
+	return GG_REASON_answer_too_big;
+}
+
 /* Returns an enum gg_reason, as do all such functions. */
 __attribute__((noinline)) int
 forward(struct xdp_md *ctx, struct packet *p)
@@ -79,6 +121,8 @@ forward(struct xdp_md *ctx, struct packet *p)
 	b = backend_find(p, index, &reason);
 	if (b == NULL)
 		return reason;
+	if (p->mode >= GG_MODE_IPIP)
+		return encapsulation_begin(p, index, b);
 	if (backend_is_too_small(p, b))
 		return GG_REASON_answer_too_big;
 	if (p->mode == GG_MODE_DSR_L2)

@@ -12,6 +12,7 @@
 
 #include "bpf/contract.h"
 #include "bpf/count.h"
+#include "bpf/encapsulate.h"
 #include "bpf/event.h"
 #include "bpf/fragment.h"
 #include "bpf/icmp.h"
@@ -111,8 +112,13 @@ steer(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
 		reason = listener_reason(p->at.tcp_request);
 	else
 		reason = steer_service(ctx, p);
+	/* What is left for a step of its own is none of these. */
+	if (reason < GG_REASON_answer_too_big)
+		return reason;
 	if (reason == GG_REASON_answer_too_big)
-		reason = too_big_answer(ctx, p);
+		return too_big_answer(ctx, p);
+	if (reason == PACKET_ENCAPSULATE)
+		return encapsulate(ctx, p);
 	return reason;
 }
 

@@ -224,7 +224,7 @@ struct icmp_room {
 
 MAP(gg_icmp_room, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct icmp_room, 0);
 
-/* Modes dsr-l2 and route: to the backend that sent what is quoted. */
+/* All modes but nat: to the backend that sent what is quoted. */
 static __always_inline enum gg_reason
 icmp_to_backend(struct xdp_md *ctx, struct packet *p, const struct quoted *q,
 	struct icmp_room *room)
@@ -242,6 +242,13 @@ icmp_to_backend(struct xdp_md *ctx, struct packet *p, const struct quoted *q,
 	b = backend_find(p, index, &reason);
 	if (b == NULL)
 		return reason;
+	if (p->mode >= GG_MODE_IPIP) {
+		/* Nobody tells an error that it is too big. */
+		reason = encapsulation_begin(p, index, b);
+		return reason == GG_REASON_answer_too_big ?
+			GG_REASON_drop_too_big :
+			reason;
+	}
 	if (p->mode == GG_MODE_DSR_L2) {
 		if (!packet_change_l3(ctx, p, NULL, &nothing))
 			return GG_REASON_drop_malformed;

@@ -22,12 +22,18 @@ struct packet {
 	__u32 action; /* XDP_* */
 	__u32 bytes;  /* of the frame */
 	__u32 seed, flood_guard, cfg_flags; /* of gg_cfg */
-	__u16 mtu; /* that it is too big for; set with answer_too_big */
+	union {
+		__u16 mtu; /* that it is too big for; with answer_too_big */
+		__u16 backend; /* with PACKET_ENCAPSULATE */
+	};
 	__u8 mode; /* enum gg_mode */
 	__u8 vip_flags; /* GG_VIP_* */
 };
 
 _Static_assert(sizeof(struct packet) == 96, "no hole: BPF functions share it");
+
+/* What a step returns for a packet that encapsulate() is to go on with. */
+#define PACKET_ENCAPSULATE (GG_REASON_COUNT + 1)
 
 /* Offsets are below this; the verifier wants to see it. */
 #define PACKET_OFFSET_MAX 0x3fff
@@ -114,6 +120,22 @@ packet_change_macs(struct xdp_md *ctx, const __u8 *to, const __u8 *from)
 	if (eth == NULL)
 		return false;
 	rewrite_macs(eth, to, from);
+	return true;
+}
+
+/* The Ethernet header and VLAN tags, size bytes, moved up to the new start. */
+static __always_inline bool
+packet_move_link(struct xdp_md *ctx, __u32 size, __u32 by)
+{
+	__u8 *to = packet_bytes(ctx, 0, 24), *from = packet_bytes(ctx, by, 24);
+
+	if (to == NULL || from == NULL)
+		return false;
+	__builtin_memcpy(to, from, sizeof(struct ethhdr));
+	if (size > sizeof(struct ethhdr))
+		__builtin_memcpy(to + 14, from + 14, 4);
+	if (size > sizeof(struct ethhdr) + 4)
+		__builtin_memcpy(to + 18, from + 18, 4);
 	return true;
 }
 

@@ -69,20 +69,18 @@ too_big6_fill(struct too_big6 *answer, const struct in6_addr *from,
 	answer->icmp.checksum_be = (__u16)~checksum_fold(sum);
 }
 
-/* The Ethernet header and VLAN tags, size bytes, moved up to the new start. */
+/* Back to where it came from. */
 static __always_inline bool
 too_big_move_link(struct xdp_md *ctx, __u32 size, __u32 by)
 {
-	__u8 *to = packet_bytes(ctx, 0, 24), *from = packet_bytes(ctx, by, 24);
+	struct ethhdr *eth;
 
-	if (to == NULL || from == NULL)
+	if (!packet_move_link(ctx, size, by))
 		return false;
-	__builtin_memcpy(to, from, sizeof(struct ethhdr));
-	if (size > sizeof(struct ethhdr))
-		__builtin_memcpy(to + 14, from + 14, 4);
-	if (size > sizeof(struct ethhdr) + 4)
-		__builtin_memcpy(to + 18, from + 18, 4);
-	rewrite_macs_swapped((struct ethhdr *)to);
+	eth = packet_bytes(ctx, 0, sizeof(*eth));
+	if (eth == NULL)
+		return false;
+	rewrite_macs_swapped(eth);
 	return true;
 }
 

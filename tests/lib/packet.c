@@ -271,6 +271,7 @@ ip4_put(struct build *b, const struct layer *layer, const struct layer *next)
 	put8(b, place,
 		number(layer, "version", 4) << 4 |
 			number(layer, "ihl", 5 + options / 4));
+	put8(b, place + 1, hex(layer, "tos", 0));
 	put16(b, place + 4, number(layer, "id", 1));
 	put16(b, place + 6,
 		number(layer, "df", 0) << 14 | number(layer, "mf", 0) << 13 |
@@ -289,7 +290,11 @@ ip6_put(struct build *b, const struct layer *layer, const struct layer *next)
 {
 	size_t place = grow(b, 40);
 
-	put8(b, place, number(layer, "version", 6) << 4);
+	put16(b, place,
+		number(layer, "version", 6) << 12 |
+			hex(layer, "class", 0) << 4 |
+			hex(layer, "flow", 0) >> 16);
+	put16(b, place + 2, hex(layer, "flow", 0) & 0xffff);
 	put8(b, place + 6,
 		number(layer, "next", next == NULL ? 59 : protocol_of(next)));
 	put8(b, place + 7, number(layer, "hops", 64));

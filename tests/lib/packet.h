@@ -10,8 +10,8 @@
  *   eth    to=MAC from=MAC type=HEX
  *   vlan   id=N type=HEX tpid=HEX (88a8 for the outer of two)
  *   ip4    from= to= ttl= proto= version= ihl= len= options=BYTES
- *          offset=EIGHTS mf=1 df=1 id=
- *   ip6    from= to= hops= next= version= len=
+ *          offset=EIGHTS mf=1 df=1 id= tos=HEX
+ *   ip6    from= to= hops= next= version= len= class=HEX flow=HEX
  *   hop route dest  (extension headers)  len=EIGHTS next= size=BYTES;
  *          route: left=SEGMENTS
  *   ah     len= next= size=BYTES

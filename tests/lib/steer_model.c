@@ -92,3 +92,24 @@ steer_model_wrongness(const void *data, size_t length)
 		wrong |= (uint32_t)l4_residue(frame, &p) << 16;
 	return wrong;
 }
+
+uint32_t
+steer_model_wrongness_inside(const void *data, size_t length, size_t size)
+{
+	static uint8_t room[PACKET_SHIFT + PACKET_MAX];
+	uint8_t *inner = room + PACKET_SHIFT;
+	struct parsed p = { 0 };
+
+	parse_packet(data, (const uint8_t *)data + length, &p);
+	if (p.family == 0 || p.l3 + size > length ||
+		(p.family == 4 &&
+			residue((const uint8_t *)data + p.l3, 20, 0) != 0))
+		return UINT32_MAX;
+	length -= size;
+	memcpy(inner, data, p.l3);
+	memcpy(inner + p.l3, (const uint8_t *)data + p.l3 + size,
+		length - p.l3);
+	memcpy(inner + p.l3 - 2,
+		inner[p.l3] >> 4 == 4 ? "\x08\x00" : "\x86\xdd", 2);
+	return steer_model_wrongness(inner, length);
+}

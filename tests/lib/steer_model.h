@@ -20,5 +20,9 @@ uint32_t steer_model_index4(const struct gg_flow4 *flow, uint32_t seed);
  * fragment.
  */
 uint32_t steer_model_wrongness(const void *data, size_t length);
+/* The same of the packet that stands behind size bytes of outer headers; all
+ * bits when the outer IP header's is wrong. */
+uint32_t steer_model_wrongness_inside(const void *data, size_t length,
+	size_t size);
 
 #endif

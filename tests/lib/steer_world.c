@@ -22,6 +22,8 @@
 #define NAT  GG_MODE_NAT
 #define DSR  GG_MODE_DSR_L2
 #define WAY  GG_MODE_ROUTE
+#define IPIP GG_MODE_IPIP
+#define GUE  GG_MODE_GUE
 
 const struct world_service world_services[] = {
 	{ 64, VIP4, 80, IPPROTO_TCP, DSR, 0, 1 },
@@ -45,6 +47,21 @@ const struct world_service world_services[] = {
 	{ 82, VIP4, 83, IPPROTO_TCP, NAT, 0, 1 }, /* at 72's backend */
 	{ 83, VIP4, 84, IPPROTO_TCP, NAT, 1400, 1 },
 	{ 84, VIP4, 95, IPPROTO_TCP, WAY, 0, 1 }, /* clients: one next hop */
+	{ 85, VIP4, 100, IPPROTO_TCP, IPIP, 0, 1 },
+	{ 86, VIP4, 56, IPPROTO_UDP, IPIP, 0, 1 },
+	{ 87, VIP6, 100, IPPROTO_TCP, IPIP, 0, 1 },
+	{ 88, VIP6, 56, IPPROTO_UDP, IPIP, 0, 1 },
+	{ 89, VIP4, 101, IPPROTO_TCP, GUE, 0, 1 },
+	{ 90, VIP4, 57, IPPROTO_UDP, GUE, 0, 1 },
+	{ 91, VIP6, 101, IPPROTO_TCP, GUE, 0, 1 },
+	{ 92, VIP6, 57, IPPROTO_UDP, GUE, 0, 1 },
+	{ 93, VIP4, 102, IPPROTO_TCP, IPIP, 1400, 1 },
+	{ 94, VIP6, 102, IPPROTO_TCP, GUE, 1400, 1 },
+	{ 95, VIP4, 103, IPPROTO_TCP, IPIP, 0, 1 },
+	{ 96, VIP6, 103, IPPROTO_TCP, GUE, 0, 1 },
+	{ 97, VIP6, 104, IPPROTO_TCP, GUE, 1300, 1 },
+	{ 98, VIP4, 104, IPPROTO_TCP, IPIP, 0, 2 },
+	{ 99, VIP4, 105, IPPROTO_TCP, IPIP, 0, 0 },
 	{ 0, NULL, 0, 0, GG_MODE_PASS, 0, 0 },
 };
 
@@ -114,7 +131,8 @@ mac_make(uint8_t mac[6], uint8_t fifth, unsigned last)
 static void
 backend_make(const struct world_service *s, struct gg_backend *b)
 {
-	bool is4 = strcmp(s->ip, VIP4) == 0;
+	bool other = s->slot == 95 || s->slot == 96;
+	bool is4 = (strcmp(s->ip, VIP4) == 0) != other;
 	unsigned name = s->slot == 82 ? 72 : s->slot;
 	char text[64];
 

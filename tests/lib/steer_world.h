@@ -6,8 +6,9 @@
  * in all its names: slot 68 is at 10.0.0.68 or fd00::68, port 8080, link
  * address 2:0:0:0:1:68. The box is 10.0.0.1 and fd00::1 there, with the link
  * address 2:0:0:0:2:1. Frames come in on interface 1, and so do their
- * backends live there, but for those of slots 80 (interface 2) and 81 (3,
- * which gg_tx does not have).
+ * backends live there, but for those of slots 80 and 98 (interface 2) and 81
+ * (3, which gg_tx does not have). The backends of slots 95 and 96 are of the
+ * other family than their service.
  */
 #ifndef TESTS_STEER_WORLD_H
 #define TESTS_STEER_WORLD_H
