@@ -213,8 +213,8 @@ def test_refused(t):
         check(what in text, text)
     host = {"name": "x", "destination": {"single": {"upstream": {"name": "echo"}}}}
     refused({"bindPort": PORT, "tcpGateway": {"tcpHosts": [host]}}, "listens on port 7000 already")
-    refused({"bindPort": PORT + 4, "tcpGateway": {"tcpHosts": [{**host, "mode": "gue"}]}},
-            "gue is not built yet")
+    refused({"bindPort": PORT + 4, "tcpGateway": {"tcpHosts": [{**host, "mode": "geneve"}]}},
+            "expected one of nat, dsr-l2, route, ipip, gue, relay")
     equal(t.names(), {b"a", b"b"})
 
 

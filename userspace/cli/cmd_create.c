@@ -98,8 +98,9 @@ static const struct cli_flag gateway_flags[] = {
 		.complete = "TCP|UDP" },
 	{ .name = "mode",
 		.argument = "word",
-		.help = "of the service: nat (default), dsr-l2, route or relay",
-		.complete = "nat|dsr-l2|route|relay" },
+		.help = "of the service: nat (default), dsr-l2, route, ipip, gue "
+			"or relay",
+		.complete = "nat|dsr-l2|route|ipip|gue|relay" },
 	CLI_FLAG_END,
 };
 

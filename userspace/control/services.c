@@ -248,6 +248,10 @@ mode_of(const struct model_tcp_host *h)
 		return GG_MODE_DSR_L2;
 	case MODEL_STEER_ROUTE:
 		return GG_MODE_ROUTE;
+	case MODEL_STEER_IPIP:
+		return GG_MODE_IPIP;
+	case MODEL_STEER_GUE:
+		return GG_MODE_GUE;
 	default:
 		return GG_MODE_NAT;
 	}

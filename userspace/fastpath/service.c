@@ -21,6 +21,18 @@ backend_compare(const void *a, const void *b)
 		x->addr.port_be > y->addr.port_be;
 }
 
+bool
+service_mode_encapsulates(uint8_t mode)
+{
+	return mode == GG_MODE_IPIP || mode == GG_MODE_GUE;
+}
+
+bool
+service_mode_is_direct(uint8_t mode)
+{
+	return mode == GG_MODE_DSR_L2 || service_mode_encapsulates(mode);
+}
+
 struct service_conf *
 service_conf_new(const struct fastpath_service *asked)
 {
@@ -36,7 +48,7 @@ service_conf_new(const struct fastpath_service *asked)
 		c->asked.drain_ms = FASTPATH_DRAIN_MS_DEFAULT;
 	for (size_t i = 0; i < count; i++) {
 		backends[i] = asked->backends[i];
-		if (asked->mode == GG_MODE_DSR_L2)
+		if (service_mode_is_direct(asked->mode))
 			backends[i].addr.port_be = asked->addr.port_be;
 	}
 	qsort(backends, count, sizeof(*backends), backend_compare);
@@ -98,11 +110,11 @@ service_conf_keeping(const struct service_conf *c)
 	return service_conf_keeps_each(c) ? RING_KEEPS_KNOWN : RING_KEEPS_NONE;
 }
 
-/* dsr-l2 leaves the packet as it is, so its backends may be of either. */
+/* A packet that stays as it is may go to a backend of either. */
 static bool
 family_matters(const struct service_conf *c)
 {
-	return c->asked.mode != GG_MODE_DSR_L2;
+	return !service_mode_is_direct(c->asked.mode);
 }
 
 bool

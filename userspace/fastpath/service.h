@@ -18,6 +18,12 @@ struct service_conf {
 struct service_conf *service_conf_new(const struct fastpath_service *asked);
 void service_conf_free(struct service_conf *c); /* NULL is fine */
 
+/* In these modes the packet stays as it is and the backend answers by itself,
+ * which has the service's address and port. */
+bool service_mode_is_direct(uint8_t mode);
+/* Of them those that put it into another packet. */
+bool service_mode_encapsulates(uint8_t mode);
+
 /* What is wrong with it whatever else there is. */
 int service_conf_check(const struct service_conf *c, struct error *err);
 /* The two cannot be there together; text names c. */

@@ -96,6 +96,9 @@ void steered_give_ring(struct steered *s, struct service *service,
 	bool fresh, uint64_t now_ms);
 /* Counts who has which slots of the ring. */
 void steered_count_ring(struct steered *s, uint32_t slot);
+/* Packets can go that way in the mode of the service; -1: err says why not. */
+int steered_way_check(const struct service_conf *conf, const struct addr *to,
+	const struct way *way, struct error *err);
 /* The next hop of a backend, whole: the route as well, as they are now. */
 void steered_look_way(struct steered *s, uint16_t index, bool whole,
 	uint64_t now_ms);

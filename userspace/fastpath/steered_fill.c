@@ -34,14 +34,17 @@ static void
 backend_store(struct steered *s, uint16_t index)
 {
 	const struct backend *b = &s->backends.list[index];
+	const struct service_conf *conf = s->list[b->slot].conf;
 	struct gg_backend row;
 
 	backend_row(b, &row);
 	if (b->state == FASTPATH_BACKEND_DOWN)
 		row.flags |= GG_BACKEND_DOWN;
 	/* The stack merges packets before it runs a program in generic mode:
-	 * their length says nothing. */
-	if (s->generic)
+	 * their length says nothing. Those that are put into another one are
+	 * of UDP then, which it leaves alone. */
+	if (s->generic &&
+		(conf == NULL || !service_mode_encapsulates(conf->asked.mode)))
 		row.mtu = 0;
 	rows_store(&s->rows, index, &row);
 }
@@ -57,8 +60,8 @@ steered_look_way(struct steered *s, uint16_t index, bool whole,
 	char text[ADDR_TEXT_MAX];
 
 	if (whole && way_find(s->netlink, &b->way, &b->addr, &err) == 0 &&
-		conf != NULL && conf->asked.mode == GG_MODE_DSR_L2 &&
-		!b->way.on_link) {
+		conf != NULL &&
+		steered_way_check(conf, &b->addr, &b->way, &err) != 0) {
 		b->way.ifindex = 0;
 		b->way.reachable = false;
 	}

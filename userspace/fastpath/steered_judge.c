@@ -1,6 +1,8 @@
 /* Which of the services that were asked for are right. */
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "fastpath/steered.h"
 #include "fastpath/sync.h"
@@ -15,6 +17,40 @@ runs_program(const struct steered *s, uint32_t ifindex)
 	return false;
 }
 
+int
+steered_way_check(const struct service_conf *conf, const struct addr *to,
+	const struct way *way, struct error *err)
+{
+	static const uint8_t none[16];
+	char text[ADDR_TEXT_MAX];
+
+	if (conf->asked.mode == GG_MODE_DSR_L2 && !way->on_link)
+		return error_set(err, ERROR_CONFIG,
+			"%s is behind a gateway: mode dsr-l2 needs it on a link"
+			" of this box",
+			addr_format_ip(to, text));
+	if (service_mode_encapsulates(conf->asked.mode) &&
+		memcmp(way->source, none, sizeof(none)) == 0)
+		return error_set(err, ERROR_CONFIG,
+			"this box has no address on the way to %s, from which"
+			" packets could be sent there inside others",
+			addr_format_ip(to, text));
+	return 0;
+}
+
+/* Packets that the stack has merged into one cannot get a header each. */
+static int
+generic_judge(const struct steered *s, const struct service_conf *conf,
+	struct error *err)
+{
+	if (!s->generic || conf->asked.l4_proto != IPPROTO_TCP ||
+		!service_mode_encapsulates(conf->asked.mode))
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		"an interface runs XDP in generic mode, where the stack has"
+		" merged packets of TCP: modes ipip and gue need native mode");
+}
+
 static int
 backend_judge(struct steered *s, const struct service_conf *conf,
 	const struct addr *addr, struct error *err)
@@ -24,12 +60,9 @@ backend_judge(struct steered *s, const struct service_conf *conf,
 
 	if (way_find(s->netlink, &way, addr, err) != 0)
 		return -1;
-	if (conf->asked.mode == GG_MODE_DSR_L2 && !way.on_link)
-		return error_set(err, ERROR_CONFIG,
-			"%s is behind a gateway: mode dsr-l2 needs it on a link"
-			" of this box",
-			addr_format_ip(addr, text));
-	if (conf->asked.mode != GG_MODE_DSR_L2 &&
+	if (steered_way_check(conf, addr, &way, err) != 0)
+		return -1;
+	if (!service_mode_is_direct(conf->asked.mode) &&
 		!runs_program(s, way.ifindex))
 		return error_set(err, ERROR_CONFIG,
 			"the way to %s is over %s, where no XDP program brings"
@@ -97,7 +130,8 @@ int
 steered_judge_one(struct steered *s, const struct service_conf *conf,
 	struct error *err)
 {
-	if (service_conf_check(conf, err) != 0)
+	if (service_conf_check(conf, err) != 0 ||
+		generic_judge(s, conf, err) != 0)
 		return -1;
 	for (size_t i = 0; i < s->listener_count; i++) {
 		if (service_conf_clash_listener(conf, &s->listeners[i],

@@ -23,8 +23,8 @@ enum fastpath_backend_state {
 };
 
 struct fastpath_backend {
-	struct addr addr; /* dsr-l2: the port is the service's, whatever this
-			     says */
+	struct addr addr; /* dsr-l2, ipip, gue: the port is the service's,
+			     whatever this says */
 	uint32_t weight;  /* 0: as draining */
 	enum fastpath_backend_state state;
 };

@@ -205,6 +205,8 @@ enum model_steer {
 	MODEL_STEER_NAT,    /* XDP: both addresses rewritten */
 	MODEL_STEER_DSR_L2, /* XDP: MAC rewritten */
 	MODEL_STEER_ROUTE,  /* XDP: destination rewritten */
+	MODEL_STEER_IPIP,   /* XDP: in another IP packet */
+	MODEL_STEER_GUE,    /* XDP: in another IP packet and UDP */
 	MODEL_STEER_RELAY,  /* TCP: by the proxy, in user space */
 };
 

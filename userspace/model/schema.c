@@ -218,22 +218,16 @@ word_read(const struct schema_field *f, const struct doc *d, uint64_t *out,
 		return -1;
 	}
 	found = word_find(f->words, text);
-	if (found != NULL && found->value != SCHEMA_NOT_BUILT) {
+	if (found != NULL) {
 		*out = found->value;
 		return 0;
 	}
 	str_init(&known);
 	for (const struct schema_word *w = f->words; w->name != NULL; w++)
-		if (w->value != SCHEMA_NOT_BUILT)
-			str_printf(&known, "%s%s",
-				known.length == 0 ? "" : ", ", w->name);
-	if (found != NULL)
-		error_set(err, ERROR_CONFIG,
-			"%s is not built yet; there are %s", found->name,
-			known.data);
-	else
-		error_set(err, ERROR_CONFIG,
-			"expected one of %s, found \"%.64s\"", known.data, text);
+		str_printf(&known, "%s%s", known.length == 0 ? "" : ", ",
+			w->name);
+	error_set(err, ERROR_CONFIG, "expected one of %s, found \"%.64s\"",
+		known.data, text);
 	str_fini(&known);
 	return -1;
 }

@@ -51,8 +51,6 @@ struct schema_word {
 	uint64_t value;
 };
 
-#define SCHEMA_NOT_BUILT UINT64_MAX /* a word that is known and not taken */
-
 /* base is the struct that the table describes. */
 struct schema_custom {
 	int (*read)(const struct doc *d, void *base, struct error *err);

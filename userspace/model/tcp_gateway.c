@@ -18,9 +18,9 @@ static const struct schema_word modes[] = {
 	{ "nat", MODEL_STEER_NAT },
 	{ "dsr-l2", MODEL_STEER_DSR_L2 },
 	{ "route", MODEL_STEER_ROUTE },
+	{ "ipip", MODEL_STEER_IPIP },
+	{ "gue", MODEL_STEER_GUE },
 	{ "relay", MODEL_STEER_RELAY },
-	{ "ipip", SCHEMA_NOT_BUILT },
-	{ "gue", SCHEMA_NOT_BUILT },
 	{ NULL, 0 },
 };
 
@@ -119,8 +119,7 @@ mode_check(const struct model_tcp_host *h, struct error *err)
 		return 0;
 	if (h->protocol == MODEL_UDP)
 		return error_set(err, ERROR_CONFIG,
-			".mode: UDP is not relayed; nat, dsr-l2 and route "
-			"serve it");
+			".mode: UDP is not relayed; all other modes serve it");
 	if (h->always)
 		return error_set(err, ERROR_CONFIG,
 			".connectionTable: is of no meaning in mode relay, "
@@ -165,7 +164,7 @@ host_check(void *base, struct error *err)
 	if (h->udp == MODEL_UDP_STATELESS && h->mode == MODEL_STEER_NAT)
 		return error_set(err, ERROR_CONFIG,
 			".udp: mode nat must keep flows to bring answers back; "
-			"dsr-l2 and route can be stateless");
+			"dsr-l2, route, ipip and gue can be stateless");
 	return mode_check(h, err) == 0 ? host_limits_check(h, err) : -1;
 }
 

@@ -141,6 +141,8 @@ test_tcp_defaults(void **state)
 	tcp.connect_attempts = (struct model_u32){ true, 1 };
 	assert_int_equal(model_tcp_attempts(&tcp), 1);
 	assert_string_equal(model_steer_name(MODEL_STEER_DSR_L2), "dsr-l2");
+	assert_string_equal(model_steer_name(MODEL_STEER_IPIP), "ipip");
+	assert_string_equal(model_steer_name(MODEL_STEER_GUE), "gue");
 	assert_string_equal(model_l4_name(MODEL_UDP), "UDP");
 }
 
