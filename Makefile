@@ -125,8 +125,11 @@ $(BENCH_PLAIN): $(B)/tests/bench/%: $(B)/tests/bench/%.o
 $(BENCH_FLOOR): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/tests/bench/floor.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -levent_core
-TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
-tools: $(TOOLS) ## build the load generator and the echo origin
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(filter-out %.bpf.c,$(wildcard tests/tools/*.c))) \
+	$(patsubst tests/tools/%.c,$(B)/tests/tools/%.o,$(wildcard tests/tools/*.bpf.c))
+tools: $(TOOLS) ## build the load generator, the echo origin and programs of backends
+$(B)/tests/tools/%.bpf.o: tests/tools/%.bpf.c
+	$(build_bpf)
 $(B)/tests/tools/%: tests/tools/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lpthread
