@@ -109,7 +109,8 @@
 	X(shadow_connections, "beyond a limit of new connections in shadow")   \
 	X(source_not_kept, "the table of sources took no entry: sketch alone") \
 	X(connection_not_kept, "the table of connections took no entry")       \
-	X(flood_guard, "connection requests not kept: the flood guard acts")
+	X(flood_guard, "connection requests not kept: the flood guard acts")   \
+	X(path_mtu, "ICMP errors by which the MTU of a way was learnt")
 
 enum gg_reason {
 #define X(name, help) GG_REASON_##name,
@@ -459,6 +460,11 @@ struct gg_service {
  * their slot, those of gg_nat4 and gg_nat6 when they begin anew. */
 #define GG_BACKEND_DOWN (1u << 0)
 
+/* How long a path_mtu is believed (RFC 1191, 6.3), and the least that must be
+ * left for packets: less would take senders below what they believe. */
+#define GG_PATH_MTU_S     600
+#define GG_PATH_MTU_INNER 1280
+
 /* A cache line each. An index whose slot is another service's is none. */
 struct gg_backend {
 	__u8 ip[16];        /* IPv4-mapped */
@@ -471,7 +477,11 @@ struct gg_backend {
 	__u16 mtu; /* of the way there, in bytes of IP; 0: not looked at, as in
 		    * generic mode, where the stack has merged packets */
 	__u16 flags; /* GG_BACKEND_* */
-	__u32 pad[2];
+	/* Modes ipip and gue, the program's own: what a router on the way said
+	 * that fits, and when (CLOCK_MONOTONIC). */
+	__u16 path_mtu; /* 0: none did */
+	__u16 pad;
+	__u32 path_mtu_s;
 };
 
 _Static_assert(sizeof(struct gg_backend) == 64, "layout is ABI");

@@ -73,11 +73,16 @@ encapsulation_size(__u8 mode, const struct gg_backend *b)
 	return mode == GG_MODE_GUE ? size + sizeof(struct udphdr) : size;
 }
 
-/* What fits there with them; 0: not looked at, but for what a length holds. */
+/* Of the way to it, by its first link and by what routers said. */
 static __always_inline __u32
-encapsulation_mtu(__u8 mode, const struct gg_backend *b)
+backend_path_mtu(const struct gg_backend *b)
 {
-	return (b->mtu != 0 ? b->mtu : 0xffff) - encapsulation_size(mode, b);
+	__u32 mtu = b->mtu != 0 ? b->mtu : 0xffff;
+
+	if (b->path_mtu == 0 || b->path_mtu > mtu ||
+		clock_s() - b->path_mtu_s > GG_PATH_MTU_S)
+		return mtu;
+	return b->path_mtu;
 }
 
 /*
@@ -90,7 +95,7 @@ encapsulation_mtu(__u8 mode, const struct gg_backend *b)
 static __always_inline enum gg_reason
 encapsulation_begin(struct packet *p, __u32 index, const struct gg_backend *b)
 {
-	__u32 mtu = encapsulation_mtu(p->mode, b);
+	__u32 mtu = backend_path_mtu(b) - encapsulation_size(p->mode, b);
 
 	if (p->at.length <= mtu) {
 		p->backend = (__u16)index;

@@ -21,6 +21,7 @@
 #include "bpf/maps.h"
 #include "bpf/nat.h"
 #include "bpf/parse.h"
+#include "bpf/path_mtu.h"
 #include "bpf/stack.h"
 #include "bpf/too_big.h"
 
@@ -104,6 +105,12 @@ listener_reason(bool tcp_request)
 }
 
 static __always_inline enum gg_reason
+icmp_reason(const struct packet *p)
+{
+	return packet_is4(p) ? GG_REASON_pass_icmp : GG_REASON_pass_icmpv6;
+}
+
+static __always_inline enum gg_reason
 steer(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
 {
 	if (p->mode == GG_MODE_PASS)
@@ -119,6 +126,10 @@ steer(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
 		return too_big_answer(ctx, p);
 	if (reason == PACKET_ENCAPSULATE)
 		return encapsulate(ctx, p);
+	if (reason != PACKET_PATH_MTU)
+		return reason;
+	reason = icmp_reason(p);
+	path_mtu_learn(ctx, p);
 	return reason;
 }
 

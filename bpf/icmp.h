@@ -27,6 +27,15 @@ icmp_is_echo(const struct packet *p, __u8 type)
 }
 
 static __always_inline bool
+icmp_is_too_big(const struct packet *p, const struct parse_icmp *icmp)
+{
+	if (packet_is4(p))
+		return icmp->type == ICMP4_UNREACHABLE &&
+			icmp->code == ICMP4_FRAG_NEEDED;
+	return icmp->type == ICMP6_TOO_BIG;
+}
+
+static __always_inline bool
 icmp_is_error(const struct packet *p, __u8 type)
 {
 	if (packet_is4(p))
@@ -135,6 +144,17 @@ quoted_read(struct xdp_md *ctx, const struct packet *p, struct quoted *q)
 	q->l3 = (__u16)(p->at.l4 + sizeof(struct parse_icmp));
 	return packet_is4(p) ? quoted_read4(ctx, p, q) :
 			       quoted_read6(ctx, p, q);
+}
+
+/* What modes ipip and gue put around packets. */
+static __always_inline bool
+quoted_is_outer(const struct quoted *q)
+{
+	__u8 l4_proto = q->to.l4_proto;
+
+	return l4_proto == IPPROTO_IPIP || l4_proto == IPPROTO_IPV6 ||
+		(l4_proto == IPPROTO_UDP &&
+			q->to.port_be == bpf_htons(GG_GUE_PORT));
 }
 
 /* What the ports and the checksum of the quote change, added to *diff;
@@ -333,19 +353,24 @@ icmp_route_back(struct xdp_md *ctx, struct packet *p,
 }
 
 static __always_inline enum gg_reason
-icmp_error(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
+icmp_error(struct xdp_md *ctx, struct packet *p, bool too_big,
+	enum gg_reason reason)
 {
 	struct icmp_room *room;
 	const struct gg_vip *vip;
 	struct quoted *q;
 	__u32 zero = 0;
+	bool has_ports;
 
 	room = bpf_map_lookup_elem(&gg_icmp_room, &zero);
 	if (room == NULL)
 		return reason;
 	q = &room->quoted;
 	__builtin_memset(q, 0, sizeof(*q));
-	if (!quoted_read(ctx, p, q))
+	has_ports = quoted_read(ctx, p, q);
+	if (too_big && quoted_is_outer(q))
+		return PACKET_PATH_MTU;
+	if (!has_ports)
 		return packet_is_to_service_address(p) ? GG_REASON_drop_icmp :
 							 reason;
 	vip = bpf_map_lookup_elem(&gg_vip, &q->from);
@@ -380,7 +405,7 @@ icmp_handle(struct xdp_md *ctx, struct packet *p, int reason)
 	if (icmp_is_echo(p, icmp->type))
 		return icmp_answer(ctx, p, reason);
 	if (icmp_is_error(p, icmp->type))
-		return icmp_error(ctx, p, reason);
+		return icmp_error(ctx, p, icmp_is_too_big(p, icmp), reason);
 	return reason;
 }
 

@@ -32,8 +32,10 @@ struct packet {
 
 _Static_assert(sizeof(struct packet) == 96, "no hole: BPF functions share it");
 
-/* What a step returns for a packet that encapsulate() is to go on with. */
+/* What a step returns for a packet that encapsulate() is to go on with, and for
+ * an error that path_mtu_learn() is to look at. */
 #define PACKET_ENCAPSULATE (GG_REASON_COUNT + 1)
+#define PACKET_PATH_MTU    (GG_REASON_COUNT + 2)
 
 /* Offsets are below this; the verifier wants to see it. */
 #define PACKET_OFFSET_MAX 0x3fff

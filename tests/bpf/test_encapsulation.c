@@ -48,8 +48,7 @@ hash_of(struct packet *p)
 static bool
 went_on(const struct steer_row *row)
 {
-	return row->action != XDP_DROP &&
-		row->reason != GG_REASON_answer_too_big;
+	return row->out != NULL && row->reason != GG_REASON_answer_too_big;
 }
 
 static void
@@ -69,7 +68,8 @@ row_run(const struct steer_row *row, uint64_t hash)
 		fail_msg("%s: verdict %u", row->what, v.action);
 	if (row->action == XDP_DROP)
 		return;
-	encapsulation_row_build(&p, row->out, hash);
+	if (row->out != NULL)
+		encapsulation_row_build(&p, row->out, hash);
 	if (v.length == p.length &&
 		memcmp(v.data, packet_data(&p), v.length) == 0)
 		return;
@@ -247,6 +247,98 @@ test_flows_have_ports_of_their_own(void **state)
 		assert_int_equal(source_port(1, 2000, data), port);
 }
 
+/* ---- what routers on the way say */
+
+#define WAY_MTU 1400 /* of service NARROW */
+#define NARROW  93
+
+static void
+error_run(unsigned mtu, const char *from, const char *to, unsigned quote,
+	const char *inner)
+{
+	uint64_t before = world_count(0, GG_REASON_pass_icmp);
+	struct world_verdict v;
+	char text[512];
+	struct packet p;
+
+	snprintf(text, sizeof(text),
+		"eth ip4 from=10.9.9.9 to=%s icmp type=3 code=4 mtu=%u "
+		"quote=%u ip4 from=%s to=%s %s data=1400",
+		from, mtu, quote, from, to, inner);
+	packet_build(&p, text);
+	v = world_run(packet_data(&p), p.length);
+	assert_int_equal(v.action, XDP_PASS);
+	assert_int_equal(world_count(0, GG_REASON_pass_icmp), before + 1);
+}
+
+#define INNER "ip4 to=198.51.100.10 tcp to=102"
+
+/* The most bytes of IP that go to the backend. */
+static unsigned
+most(void)
+{
+	unsigned data = 1500;
+
+	while (data > 0 && flow_run(1, 40000, 102, data).data[ETHER + 9] != 4)
+		data--;
+	return 40 + data;
+}
+
+static struct gg_backend
+backend_get(uint32_t index)
+{
+	struct gg_backend b;
+
+	assert_int_equal(
+		bpf_map_lookup_elem(bpf_map__fd(gateway->maps.gg_backend),
+			&index, &b),
+		0);
+	return b;
+}
+
+static void
+test_path_mtu(void **state)
+{
+	uint64_t learnt = world_notes(NARROW, GG_NOTE_path_mtu);
+	struct gg_backend b = backend_get(NARROW), whole = b;
+
+	(void)state;
+	assert_int_equal(most(), WAY_MTU - IP4);
+	/* Nobody is believed who says what cannot be, or does not know what
+	 * goes to the backend. */
+	error_run(WAY_MTU, "10.0.0.1", "10.0.0.93", 200, INNER);
+	error_run(GG_PATH_MTU_INNER + IP4 - 1, "10.0.0.1", "10.0.0.93", 200,
+		INNER);
+	error_run(0, "10.0.0.1", "10.0.0.93", 200, INNER);
+	error_run(1350, "10.0.0.1", "10.0.0.92", 200, INNER);
+	error_run(1350, "10.0.0.2", "10.0.0.93", 200, INNER);
+	error_run(1350, "10.0.0.1", "10.0.0.93", 47, INNER);
+	error_run(1350, "10.0.0.1", "10.0.0.93", 200,
+		"ip4 to=198.51.100.10 tcp to=999");
+	error_run(1350, "10.0.0.1", "10.0.0.93", 200,
+		"ip4 to=198.51.100.10 tcp to=80");
+	assert_int_equal(world_notes(NARROW, GG_NOTE_path_mtu), learnt);
+	assert_int_equal(most(), WAY_MTU - IP4);
+	/* 20 bytes of each IP header and 8 of TCP are enough. */
+	error_run(1350, "10.0.0.1", "10.0.0.93", 48, INNER);
+	assert_int_equal(world_notes(NARROW, GG_NOTE_path_mtu), learnt + 1);
+	assert_int_equal(most(), 1350 - IP4);
+	/* Less yet, but not more. */
+	error_run(1380, "10.0.0.1", "10.0.0.93", 200, INNER);
+	assert_int_equal(most(), 1350 - IP4);
+	error_run(GG_PATH_MTU_INNER + IP4, "10.0.0.1", "10.0.0.93", 200, INNER);
+	assert_int_equal(most(), GG_PATH_MTU_INNER);
+	/* It is asked for anew after a while. */
+	b = backend_get(NARROW);
+	assert_int_equal(b.path_mtu, GG_PATH_MTU_INNER + IP4);
+	b.path_mtu_s -= GG_PATH_MTU_S + 1;
+	world_backend(NARROW, &b);
+	assert_int_equal(most(), WAY_MTU - IP4);
+	error_run(1390, "10.0.0.1", "10.0.0.93", 200, INNER);
+	assert_int_equal(most(), 1390 - IP4);
+	world_backend(NARROW, &whole);
+}
+
 /* ---- drains */
 
 static void
@@ -406,6 +498,7 @@ main(void)
 		cmocka_unit_test(test_cut_at_every_byte),
 		cmocka_unit_test(test_the_outer_checksum_summed_anew),
 		cmocka_unit_test(test_flows_have_ports_of_their_own),
+		cmocka_unit_test(test_path_mtu),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_hits),
 		cmocka_unit_test(test_no_headroom),

@@ -148,6 +148,11 @@ class Far:
                                self.addresses[version], ns=self.lab.out).stdout)[0]
         return next((m["mtu"] for m in route.get("metrics", []) if "mtu" in m), None)
 
+    def neighbour(self, version, mac):
+        """Where the box sends what goes to the router."""
+        run("ip", "neigh", "replace", "10.97.0.2" if version == 4 else "fd97::2",
+            "lladdr", mac, "dev", "gg1", "nud", "reachable", ns=self.lab.gw)
+
     def forget_mtu(self):
         for version in (4, 6):
             run("ip", f"-{version}", "route", "flush", "cache", ns=self.lab.out)
@@ -246,6 +251,44 @@ def test_other_family(t):
         check(got == b"x" * 100000 + b"goodbye\n", name, len(got))
         c.close()
         t.drop(name)
+
+
+def test_path_mtu(t):
+    """a narrower link behind the router: the box hears of it, and tells clients"""
+    narrow = 1420
+    for ns, dev in ((t.rt, "rt1"), (t.be, "eth0")):
+        run("ip", "link", "set", dev, "mtu", narrow, ns=ns)
+
+    def rows():
+        return [r["formatted"]["value"] for r in json.loads(run(
+            "bpftool", "-j", "map", "dump", "pinned", f"{t.gateway.pin}/maps/gg_backend").stdout)
+            if r["formatted"]["value"]["path_mtu"]]
+
+    def macs():
+        return [":".join(f"{int(str(b), 0):02x}" for b in r["to_mac"]) for r in rows()]
+    equal(rows(), [])
+    for version in (4, 6):
+        for mode in PORTS:
+            t.forget_mtu()
+            name = t.service(version, mode)
+            c = t.client(version, mode)
+            got = echoed(c, b"x" * 100000)
+            check(got == b"x" * 100000 + b"goodbye\n", name, len(got))
+            c.close()
+            equal(t.path_mtu(version), MTUS[mode, version] - 1500 + narrow, name)
+            equal([r["path_mtu"] for r in rows()], [narrow], name)
+            check(t.gateway.metric("gloo_gateway_kernel_notes", reason="path_mtu",
+                                   listener="gloo-system." + name) >= 1, name)
+            if mode == "ipip":  # the daemon writes the row anew, and leaves that
+                mac = macs()[0]
+                for m in ("02:00:00:00:00:77", mac):
+                    t.neighbour(version, m)
+                    wait_until(f"{m} in the map", lambda: macs() == [m])
+                    equal([r["path_mtu"] for r in rows()], [narrow], name)
+            t.drop(name)
+            wait_until("its row to be free", lambda: rows() == [])
+    for ns, dev in ((t.rt, "rt1"), (t.be, "eth0")):
+        run("ip", "link", "set", dev, "mtu", 1500, ns=ns)
 
 
 def test_generic(t):

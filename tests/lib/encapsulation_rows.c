@@ -196,6 +196,32 @@ const struct steer_row encapsulation_rows[] = {
 	{ "what fits below it goes", "eth " A6 "tcp to=104 data=1192", XDP_TX,
 		R(forward), 97,
 		B(97) O6(97) GUE A6 "hops=63 tcp to=104 data=1192" },
+	/* ---- errors about the outer packet: the box's stack has them, too */
+	{ "a router on the way says what fits",
+		"eth ip4 from=10.9.9.9 to=10.0.0.1 icmp type=3 code=4 mtu=1480 "
+		"quote=80 ip4 from=10.0.0.1 to=10.0.0.85 " A4
+		"tcp to=100 data=1480",
+		XDP_PASS, R(pass_icmp), 0, NULL },
+	{ "+as big as that", "eth " A4 "tcp to=100 data=1420", XDP_TX,
+		R(forward), 85, B(85) O4(85) A4 "ttl=63 tcp to=100 data=1420" },
+	{ "+a byte more", "eth " A4 "tcp to=100 data=1421", XDP_TX,
+		R(answer_too_big), 85,
+		BACK ICMP4 "id=0 df=1 icmp type=3 code=4 mtu=1460 quote=128 " A4
+			   "tcp to=100 data=1421" },
+	{ "so it does over IPv6 and in UDP",
+		"eth ip6 from=fd00::99 to=fd00::1 icmp6 type=2 mtu=1400 "
+		"quote=1232 ip6 from=fd00::1 to=fd00::92 udp from=50000 "
+		"to=6080 sum=0 " A6 "udp to=57 data=1400",
+		XDP_PASS, R(pass_icmpv6), 0, NULL },
+	{ "+a byte too much", "eth vlan id=3 " A6 "udp to=57 data=1305", XDP_TX,
+		R(answer_too_big), 92,
+		BACK "vlan id=3 ip6 from=2001:db8::10 to=2001:db8::1 icmp6 "
+		     "type=2 mtu=1352 quote=128 " A6 "udp to=57 data=1305" },
+	{ "that a backend is not reached is the stack's",
+		"eth ip4 from=10.9.9.9 to=10.0.0.1 icmp type=3 code=1 "
+		"quote=80 ip4 from=10.0.0.1 to=10.0.0.85 " A4 "tcp to=100 "
+		"data=40",
+		XDP_PASS, R(pass_icmp), 0, NULL },
 	{ NULL, NULL, 0, R(pass_not_ip), 0, NULL },
 };
 

@@ -2,6 +2,7 @@
 #include "fastpath/rows.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,10 +12,12 @@
 #define ROWS_BYTES (GG_BACKENDS_MAX * sizeof(struct gg_backend))
 #define ROW_WORDS  (sizeof(struct gg_backend) / sizeof(uint64_t))
 #define WORD_WAY   4 /* port, slot, ifindex: what is before is not the way */
+#define WORD_PATH  7 /* path_mtu: the program's own */
 
 _Static_assert(offsetof(struct gg_backend, port_be) == 8 * WORD_WAY &&
 		offsetof(struct gg_backend, ifindex) == 8 * WORD_WAY + 4 &&
-		offsetof(struct gg_backend, to_mac) == 8 * WORD_WAY + 8,
+		offsetof(struct gg_backend, to_mac) == 8 * WORD_WAY + 8 &&
+		offsetof(struct gg_backend, path_mtu) == 8 * WORD_PATH,
 	"a row is stored in words");
 
 int
@@ -49,10 +52,11 @@ rows_close(struct rows *r)
 static void
 row_store(uint64_t *at, const uint64_t *words)
 {
+	bool moves = memcmp(at, words, (WORD_WAY + 1) * sizeof(*at)) != 0;
 	struct gg_backend quiet;
 	uint64_t word;
 
-	if (memcmp(at, words, (WORD_WAY + 1) * sizeof(*at)) != 0) {
+	if (moves) {
 		memcpy(&quiet, at, sizeof(quiet));
 		quiet.ifindex = 0;
 		memcpy(&word, (const uint64_t *)&quiet + WORD_WAY,
@@ -60,6 +64,8 @@ row_store(uint64_t *at, const uint64_t *words)
 		__atomic_store_n(&at[WORD_WAY], word, __ATOMIC_SEQ_CST);
 	}
 	for (size_t i = 0; i < ROW_WORDS; i++) {
+		if (i == WORD_PATH && !moves)
+			continue;
 		if (i != WORD_WAY && at[i] != words[i])
 			__atomic_store_n(&at[i], words[i], __ATOMIC_SEQ_CST);
 	}

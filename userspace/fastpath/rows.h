@@ -18,7 +18,8 @@ struct rows {
 int rows_open(struct rows *r, const struct sets *sets, struct error *err);
 void rows_close(struct rows *r);
 /* All sets get it. While something else than its flags, MTU or MACs changes,
- * packets see a backend without next hop. */
+ * packets see a backend without next hop; else what the program learnt of the
+ * way to it stays. */
 void rows_store(struct rows *r, uint16_t index, const struct gg_backend *row);
 
 #endif
