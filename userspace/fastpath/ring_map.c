@@ -73,13 +73,14 @@ ring_types(int *key, int *value)
 	return NULL;
 }
 
-int
-ring_map_make(struct ring_map *r, struct error *err)
+/* btf NULL: without types. */
+static int
+ring_create(struct ring_map *r, const struct btf *btf, int key, int value,
+	struct error *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options,
 		.map_flags = BPF_F_MMAPABLE);
-	int key, value, fd;
-	struct btf *btf = ring_types(&key, &value);
+	int fd;
 
 	if (btf != NULL) {
 		options.btf_fd = (uint32_t)btf__fd(btf);
@@ -89,10 +90,44 @@ ring_map_make(struct ring_map *r, struct error *err)
 	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "gg_ring_slots",
 		sizeof(uint32_t), sizeof(struct gg_ring_slot), GG_RING_SLOTS,
 		&options);
-	btf__free(btf);
 	if (fd < 0)
 		return error_errno(err, errno, "cannot make a ring");
 	return ring_take(r, fd, err);
+}
+
+int
+ring_map_make(struct ring_map *r, struct error *err)
+{
+	int key = 0, value = 0, rc;
+	struct btf *btf = ring_types(&key, &value);
+
+	rc = ring_create(r, btf, key, value, err);
+	btf__free(btf);
+	return rc;
+}
+
+void
+ring_map_close(struct ring_map *r)
+{
+	if (r->fd < 0)
+		return;
+	munmap((void *)(uintptr_t)r->slots, RING_BYTES);
+	close(r->fd);
+	ring_map_init(r);
+}
+
+/* A copy, before packets are to find it. */
+static int
+ring_forget_types(struct ring_map *r, struct error *err)
+{
+	struct ring_map plain;
+
+	if (ring_create(&plain, NULL, 0, 0, err) != 0)
+		return -1;
+	memcpy((void *)(uintptr_t)plain.slots, r->slots, RING_BYTES);
+	ring_map_close(r);
+	*r = plain;
+	return 0;
 }
 
 static int
@@ -123,16 +158,6 @@ ring_map_find(struct ring_map *r, int outer, uint32_t slot, struct error *err)
 }
 
 void
-ring_map_close(struct ring_map *r)
-{
-	if (r->fd < 0)
-		return;
-	munmap((void *)(uintptr_t)r->slots, RING_BYTES);
-	close(r->fd);
-	ring_map_init(r);
-}
-
-void
 ring_map_store(const struct ring_map *r, uint32_t at,
 	struct gg_ring_slot value)
 {
@@ -144,14 +169,23 @@ ring_map_store(const struct ring_map *r, uint32_t at,
 }
 
 int
-ring_map_name(const struct ring_map *r, int outer, uint32_t slot,
+ring_map_name(struct ring_map *r, int outer, uint32_t slot,
 	struct error *err)
 {
 	uint32_t id = 0;
+	int rc;
 
 	if (bpf_map_lookup_elem(outer, &slot, &id) == 0 && id == r->id)
 		return 0;
-	if (bpf_map_update_elem(outer, &slot, &r->fd, BPF_ANY) != 0)
+	rc = bpf_map_update_elem(outer, &slot, &r->fd, BPF_ANY);
+	/* The pattern of rings has no types in the object: clang leaves out
+	 * what only an inner map has. Linux 6.1 does not take others then. */
+	if (rc != 0 && errno == EINVAL) {
+		if (ring_forget_types(r, err) != 0)
+			return -1;
+		rc = bpf_map_update_elem(outer, &slot, &r->fd, BPF_ANY);
+	}
+	if (rc != 0)
 		return error_errno(err, errno, "cannot write " GG_MAP_RING);
 	return 0;
 }

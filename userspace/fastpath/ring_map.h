@@ -26,8 +26,9 @@ int ring_map_find(struct ring_map *r, int outer, uint32_t slot,
 void ring_map_close(struct ring_map *r);
 void ring_map_store(const struct ring_map *r, uint32_t at,
 	struct gg_ring_slot value);
-/* Makes outer name this ring under slot, if it does not yet. */
-int ring_map_name(const struct ring_map *r, int outer, uint32_t slot,
+/* Makes outer name this ring under slot, if it does not yet. May put a copy in
+ * its place, for kernels that are strict about it. */
+int ring_map_name(struct ring_map *r, int outer, uint32_t slot,
 	struct error *err);
 
 #endif
