@@ -1,8 +1,10 @@
 """Debian 12's own kernel (6.1) in QEMU, without KVM: our objects load, the
 daemon shares an interface with xdp-filter through libxdp's dispatcher, adopts
-what was attached through it, and leaves all clean. The packages are downloaded
+what was attached through it, and leaves all clean; and its ipip, sit, ip6tnl and
+fou devices take what modes ipip and gue send. The packages are downloaded
 once, into the cache; nothing is installed."""
 import glob
+import json
 import os
 import pathlib
 import re
@@ -25,6 +27,16 @@ metadata: { name: gateway, namespace: gloo-system }
 bindPort: 8080
 additionalAddresses: [ { address: 10.66.0.0/24, port: 80 } ]
 """
+# Name, service's address and port, mode, backend.
+FAR = [("ipip4", "10.98.0.1", 8081, "ipip", "10.97.0.2"),
+       ("gue4", "10.98.0.1", 8082, "gue", "10.97.0.2"),
+       ("ipip6", "fd98::1", 8083, "ipip", "fd97::2"),
+       ("gue6", "fd98::1", 8084, "gue", "fd97::2"),
+       ("ipip64", "fd98::1", 8085, "ipip", "10.97.0.2"),
+       ("gue46", "10.98.0.1", 8086, "gue", "fd97::2")]
+# What those devices are in, those that others need first.
+MODULES = ["ipv4/tunnel4", "ipv4/ip_tunnel", "ipv4/udp_tunnel", "ipv6/ip6_udp_tunnel",
+           "ipv4/fou", "ipv6/tunnel6", "ipv4/ipip", "ipv6/sit", "ipv6/ip6_tunnel", "ipv6/fou6"]
 
 
 def cache():
@@ -82,7 +94,7 @@ class Initramfs:
             self.program(e2e.BUILD / name, "usr/sbin/" + name)
         for name in ("xdp-loader", "xdp-filter"):
             self.program(one(packed / f"root/usr/sbin/{name}"), "usr/sbin/" + name)
-        for name in ("ip", "bpftool"):
+        for name in ("ip", "bpftool", "ethtool"):
             self.program(shutil.which(name), "usr/sbin/" + name)
         for name in ("gateway", "sockets"):
             self.put(e2e.BUILD / f"bpf/{name}.bpf.o", name + ".bpf.o")
@@ -91,6 +103,12 @@ class Initramfs:
                 str(packed / "root/usr/lib/*/bpf/*.o")):
             self.put(path, path[path.index("usr/lib"):])
         self.put(one(packed / "root/lib/modules/*/kernel/drivers/net/veth.ko"), "veth.ko")
+        for n, name in enumerate(MODULES):
+            self.put(one(packed / f"root/lib/modules/*/kernel/net/{name}.ko"),
+                     f"tunnels/{n}.ko")
+        self.put(e2e.BUILD / "tests/tools/pass.bpf.o", "pass.bpf.o")
+        for service in FAR:
+            self.far(*service)
         self.put(e2e.TOP / "tests/interop/guest61.sh", "init", 0o755)
         self.text("etc/passwd", "root:x:0:0::/:/bin/sh\n"
                   "gloo-gateway-proxy:x:990:990::/:/bin/false\n")
@@ -116,6 +134,17 @@ class Initramfs:
         path = self.folder / target
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+    def far(self, name, address, port, mode, backend):
+        # JSON is YAML.
+        for kind, document in (
+                ("upstreams", {"upstreamSpec": {"static": {"hosts": [
+                    {"addr": backend, "port": port}]}}}),
+                ("gateways", {"bindAddress": address, "bindPort": port, "tcpGateway": {
+                    "tcpHosts": [{"name": name, "mode": mode, "destination": {
+                        "single": {"upstream": {"name": name}}}}]}})):
+            document["metadata"] = {"name": name, "namespace": "gloo-system"}
+            self.text(f"far/{kind}/gloo-system/{name}.yaml", json.dumps(document))
 
     def pack(self, image):
         busybox = self.folder / "bin/busybox"
@@ -237,6 +266,13 @@ def test_unloads(m):
 def test_alone(m):
     """alone on the interface: attached natively, detached clean"""
     m.expect("alone")
+
+
+def test_tunnels(m):
+    """its tunnel devices take what modes ipip and gue send, in both families"""
+    m.expect("tunnels")
+    for name, *_ in FAR:
+        m.expect(name)
 
 
 def test_instructions(m):
