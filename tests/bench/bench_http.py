@@ -10,6 +10,7 @@ median of all, and as ratio that of the leasts and the median of the rounds'
 own ratios. A target is reached when both reach it.
 """
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -20,11 +21,14 @@ import sys
 import time
 
 import proxies
+import publish
 from document import DOCUMENT, document_write, machine, text_table
 from proxies import ALL, BENCH, BUILD, FLOORS, OURS, PEERS, TOP, Routes
 
 COLUMNS = ["ours", "floor epoll", "floor libevent", "nginx", "HAProxy", "Envoy"]
 IDLE = 10000
+PUBLISHED = 100000
+CPUS = os.sched_getaffinity(0)
 # A round in which the proxy had to wait for its CPU for more than this part of
 # its work is measured again: another program was there.
 DISTURBED = 0.02
@@ -386,6 +390,25 @@ class Bench:
                     {c: best[c, key] - best["direct", key] for c in started}, digits=0,
                     against=()))
 
+    def row_publish(self):
+        """The daemon's own figures, in a gateway with both CPUs for itself."""
+        if not self.wanted("publish"):
+            return
+        os.sched_setaffinity(0, CPUS)
+        try:
+            with contextlib.closing(publish.measure(PUBLISHED)) as cases:
+                for case, f in cases:
+                    if case in ("all new", "one route changed"):
+                        self.add(Line(
+                            "from control holding the model to the last worker running it, "
+                            f"{PUBLISHED} prefix routes, {case}", "ms",
+                            {"ours": f["build"] + f["enforce"]}, "300 ms", at_most(300),
+                            digits=0, against=()))
+                    else:
+                        break
+        finally:
+            os.sched_setaffinity(0, {proxies.LOAD_CPU})
+
     # ---- the whole
 
     def run(self):
@@ -395,6 +418,7 @@ class Bench:
             self.row_routes()
             self.row_memory()
             self.row_instructions()
+            self.row_publish()
         finally:
             for p in list(self.running):
                 p.stop()
@@ -410,7 +434,7 @@ def where_of(bench):
 
 
 ROWS = ["keep", "first", "10k", "100k", "1m", "post", "close", "syscalls", "latency", "routes",
-        "memory", "idle", "instructions"]
+        "memory", "idle", "instructions", "publish"]
 
 
 def main():

@@ -425,15 +425,18 @@ def test_a10(w):
     """A10 Expect: 100-continue once, twice is fine, other values are 417"""
     one = {"method": b"POST", "body": b"hello", "lacks": [b"expect"]}
     rows = [(f"A10 Expect: {v!r}", refused,
-             post(f"Expect: {v}", f"Content-Length: {len(SMUGGLED)}", body=SMUGGLED), (400, 417))
-            for v in ("200-ok", "100", "continue", "", "100-continue;q=1", '"100-continue"',
-                      "100-continue, x", "x, 100-continue", "100-continue\x00", "100 continue")]
+             post(f"Expect: {v}", f"Content-Length: {len(SMUGGLED)}", body=SMUGGLED), (status,))
+            for status, values in (
+                (417, ("200-ok", "100", "continue", "", "100-continue;q=1", '"100-continue"',
+                       "100-continue, x", "x, 100-continue", "100 continue")),
+                (400, ("100-continue\x00",)))
+            for v in values]
     rows += [(f"A10 valid {f}", kept, post(*f, "Content-Length: 5", body="hello"), one)
              for f in (("Expect: 100-continue",), ("Expect: 100-Continue",),
                        ("Expect: 100-continue", "Expect: 100-continue"))]
     rows += [
         ("A10 two values", refused, post("Expect: 100-continue", "Expect: x", "Content-Length: 0"),
-         (400, 417)),
+         (417,)),
         ("A10 without a body", kept, req("GET /x HTTP/1.1", "Expect: 100-continue"),
          {"lacks": [b"expect"]}),
         ("A10 from HTTP/1.0 it is ignored", kept,

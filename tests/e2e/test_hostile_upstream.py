@@ -2,6 +2,7 @@
 the next request gets its own answer. The numbers are those of list F of the
 project's bad inputs. One worker, so that a connection that should have been
 dropped would be the next one's; every answer names the request it is for."""
+import contextlib
 import sys
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
@@ -98,12 +99,31 @@ def after(w, c, got, behind, method):
         w.probe(c)
 
 
-def bad(w, *parts, data=GET, statuses=(502,)):
-    """One 502 with a body of our own, and the connection is dropped."""
-    with Scripted(w, *parts) as script:
+FAILURES = ("reset", "bad_response", "request_timeout")
+
+
+@contextlib.contextmanager
+def counted(w, count, *names):
+    """So many failures of the origin are counted meanwhile, each once and only
+    under these names."""
+    def read():
+        values = w.gateway.metrics()
+        return [sum(value for series, value in values.items()
+                    if series.startswith(f"gloo_gateway_upstream_{n}{{") and "origin" in series)
+                for n in FAILURES]
+    before = read()
+    yield
+    more = dict(zip(FAILURES, (b - a for a, b in zip(before, read()))))
+    equal(sum(more[n] for n in names), count, f"counted: {more}")
+    equal(sum(more.values()), count, f"counted elsewhere: {more}")
+
+
+def bad(w, *parts, data=GET):
+    """One 502 with a body of our own, counted, and the connection is dropped."""
+    with counted(w, 4, "bad_response", "reset"), Scripted(w, *parts) as script:
         for c, method, behind in ways(w, data):
             got = c.until(1, [method, b"GET"])
-            check(got and got[0].status in statuses and got[0].complete, c.bytes[:300])
+            check(got and got[0].status == 502 and got[0].complete, c.bytes[:300])
             for word in (b"EVIL", b"hello"):
                 check(word not in c.bytes, "some of it came through:", c.bytes[:300])
             after(w, c, got, behind, method)
@@ -141,8 +161,8 @@ def cut(w, *parts, data=GET, body=b"hel"):
 
 
 def cut_or_bad(w, *parts, data=GET, body=b"hello"):
-    """Cut, or 502 when no byte of the answer had gone on."""
-    with Scripted(w, *parts) as script:
+    """Cut, or 502 when no byte of the answer had gone on; counted either way."""
+    with counted(w, 4, "bad_response", "reset"), Scripted(w, *parts) as script:
         for c, method, behind in ways(w, data):
             got = c.until(1, [method, b"GET"])
             check(len(got) >= 1, c.bytes)
@@ -351,8 +371,8 @@ def test_f39(w):
 
 def ended_early(w, how, answer, data):
     """502; a POST is never sent twice once some of it may have been read, and
-    what is idempotent at most twice."""
-    with Scripted(w, answer, how) as script:
+    what is idempotent at most twice. Each 502 is counted, once."""
+    with counted(w, 4, "reset"), Scripted(w, answer, how) as script:
         before = 0
         for c, method, behind in ways(w, data):
             got = c.until(1, [method, b"GET"])
@@ -621,14 +641,10 @@ def large(w, size):
 
 
 def slow(w, data, answer):
-    bad_once(w, data, answer, (504,))
-
-
-def bad_once(w, data, answer, statuses):
-    with Scripted(w, answer) as script:
+    with counted(w, 1, "request_timeout"), Scripted(w, answer) as script:
         c = Client(w).send(data)
         got = c.until(1, [b"GET"])
-        check(got[0].status in statuses and got[0].complete, c.bytes)
+        check(got[0].status == 504 and got[0].complete, c.bytes)
         if got[0].get(b"connection") != b"close":
             w.probe(c)
         c.close()
@@ -637,7 +653,7 @@ def bad_once(w, data, answer, statuses):
 
 
 def slow_body(w, data, answer):
-    with Scripted(w, answer) as script:
+    with counted(w, 1, "request_timeout"), Scripted(w, answer) as script:
         c = Client(w).send(data).until_end()
         got = c.responses([b"GET"])
         check(len(got) == 1 and (got[0].status == 504 or not got[0].complete), c.bytes, c.ended)

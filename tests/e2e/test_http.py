@@ -3,8 +3,10 @@ streaming with back-pressure, the upstream pool, the access log."""
 import json
 import os
 import re
+import socket
 import sys
 import threading
+import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
@@ -277,6 +279,45 @@ def test_http10(h):
     head, body = got.split(b"\r\n\r\n", 1)
     equal(body, b"hello")
     check(b"chunked" not in head.lower(), head)
+
+
+def test_half_close(h):
+    """a client that shuts its side has 2 s for the answer to begin; then it is reset"""
+    def ask(work):
+        def answer(request, connection):
+            threading.Event().wait(work)  # the work of the origin
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+        h.origin.answer = answer
+        with e2e.Namespace(h.lab.out):
+            s = socket.create_connection((h.lab.address, 8080), 30)
+        with s:
+            began = time.monotonic()
+            s.sendall(b"GET /half HTTP/1.1\r\nHost: h\r\n\r\n")
+            s.shutdown(socket.SHUT_WR)
+            got = b""
+            try:
+                while data := s.recv(65536):
+                    got += data
+            except ConnectionResetError:
+                return got, "reset", time.monotonic() - began
+            return got, "fin", time.monotonic() - began
+
+    h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("origin")}])
+    aborted = h.gateway.metric("gloo_gateway_listener_responses_aborted")
+    try:
+        got, end, took = ask(1)
+        check(got.startswith(b"HTTP/1.1 200 ") and got.endswith(b"hello"), got)
+        equal((end, h.gateway.metric("gloo_gateway_listener_responses_aborted")),
+              ("fin", aborted))
+        got, end, took = ask(6)
+        equal((got, end), (b"", "reset"))
+        check(2 <= took < 5, "reset after", took)
+        equal(h.gateway.metric("gloo_gateway_listener_responses_aborted"), aborted + 1)
+    finally:
+        h.origin.answer = e2e.simple_answer
+    equal(e2e.wait_until("the line", lambda: [l["reason"] for l in h.gateway.access_lines()
+                                              if l["path"] == "/half"][1:]), ["client_abort"])
+    return f"reset after {took:.1f} s"
 
 
 def test_back_pressure(h):

@@ -3,6 +3,7 @@ real daemon with several origins."""
 import json
 import sys
 import threading
+import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
@@ -22,6 +23,16 @@ virtualHost:
         perTryTimeout: 2s
         retryBackOff: {baseInterval: 1ms, maxInterval: 5ms}
         retryBudget: {retryRatio: 0.5, minRetriesPerSecond: 100}
+  - matchers: [{prefix: /budget}]
+    routeAction: {single: {upstream: {name: budget, namespace: gloo-system}}}
+    options:
+      retries:
+        retryOn: 5xx
+        numRetries: 2
+        retryBackOff: {baseInterval: 1ms, maxInterval: 5ms}
+        retryBudget: {retryRatio: 0.2, minRetriesPerSecond: 0}
+  - matchers: [{prefix: /warm}]
+    routeAction: {single: {upstream: {name: warm, namespace: gloo-system}}}
   - matchers: [{prefix: /narrow}]
     routeAction: {single: {upstream: {name: narrow, namespace: gloo-system}}}
   - matchers: [{prefix: /ring}]
@@ -52,6 +63,8 @@ class Resilience:
         self.gateway = e2e.Gateway(self.lab, workers=workers).start()
         hosts = [o.port for o in self.origins]
         self.upstream("again", [self.special.port])
+        self.upstream("budget", [self.special.port])
+        self.upstream("warm", hosts)
         self.upstream("narrow", [self.special.port], circuitBreakers={
             "maxConnections": 3, "maxPendingRequests": 100})
         self.upstream("ring", hosts, loadBalancerConfig={"ringHash": {}})
@@ -73,6 +86,11 @@ class Resilience:
         status, _, body = self.ask(path, **headers)
         equal(status, 200, body)
         return body.decode()
+
+    def endpoints(self, name):
+        """{port: what /v1/endpoints says of it}"""
+        item = self.gateway.get(f"/v1/endpoints?namespace=gloo-system&name={name}")["items"][0]
+        return {int(e["address"].rsplit(":", 1)[1]): e for e in item["endpoints"]}
 
     def counted(self, name, upstream):
         return self.gateway.metric(f"gloo_gateway_upstream_{name}",
@@ -119,6 +137,78 @@ def test_retries(r):
     equal(status, 200)
     retries = json.loads(text)["virtualHost"]["routes"][0]["options"]["retries"]
     equal(retries["retryOn"], "gateway-error,connect-failure, refused-stream")
+
+
+def test_budget(r):
+    """beyond its share of the requests no retry is made, and that is counted and shown"""
+    asked = []
+
+    def failing(request, _):
+        asked.append(request)
+        return b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+
+    r.special.answer = failing
+    count = 100
+    equal([r.ask(f"/budget/{i}")[0] for i in range(count)], [503] * count)
+    retried, used_up = (r.counted(n, "budget") for n in ("retried", "retry_budget_used_up"))
+    equal(len(asked), count + retried)
+    # Each worker has a fifth of its own requests, in whole retries.
+    check(count / 5 - 2 <= retried <= count / 5, retried, "retries")
+    # A request ends with its second retry or with one that was refused.
+    check(count - retried / 2 <= used_up <= count, used_up, "refused")
+    equal(r.counted("retry_overflow", "budget"), 0)
+    wide = r.gateway.glooctl("get", "upstream", "budget", "-o", "wide").stdout
+    row = wide[wide.index("Retries and ejections so far"):].splitlines()[4].split()
+    equal([int(row[i]) for i in (3, 5)], [retried, used_up], wide)
+    return f"{retried:.0f} retries, {used_up:.0f} refused, of {count} requests"
+
+
+WARM_S = 6
+
+
+def test_slow_start(r):
+    """what comes back up gets a small share at first, and its whole one in the end"""
+    ill = threading.Event()
+    ill.set()
+    origin = r.origins[2]
+
+    def answer(request, connection):
+        if request.startswith(b"GET /health") and ill.is_set():
+            return b"HTTP/1.1 503 Ill\r\nContent-Length: 0\r\n\r\n"
+        return answer_with("c")(request, connection)
+
+    def why(port):
+        e = r.endpoints("warm")[port]
+        return e["health"], e.get("why", "")
+
+    origin.answer = answer
+    r.upstream("warm", [o.port for o in r.origins], loadBalancerConfig={"roundRobin": {
+        "slowStartConfig": {"slowStartWindow": f"{WARM_S}s"}}}, healthChecks=[{
+            "timeout": "1s", "interval": "100ms", "healthyThreshold": 1, "unhealthyThreshold": 1,
+            "httpHealthCheck": {"path": "/health"}}])
+    e2e.wait_until("c to be down", lambda: why(origin.port) == ("down", "HTTP 503"))
+    check(why(r.origins[0].port)[1].startswith("slow start, "), r.endpoints("warm"))
+    e2e.wait_until("the others to be warm", lambda: {why(o.port) for o in r.origins[:2]}
+                   == {("up", "")}, 3 * WARM_S)
+    ill.clear()
+    e2e.wait_until("c to be up", lambda: why(origin.port)[0] == "up")
+    check(why(origin.port)[1].startswith("slow start, "), why(origin.port))
+    began, got = time.monotonic(), []
+    while (at := time.monotonic() - began) < WARM_S + 2:
+        got.append((at, r.who("/warm")))
+
+    def share(since, until):
+        part = [who for at, who in got if since <= at < until]
+        check(len(part) >= 20, len(part), "requests between", since, "and", until)
+        return part.count("c") / len(part)
+
+    first, last, warm = share(0, WARM_S / 4), share(WARM_S * 3 / 4, WARM_S), share(
+        WARM_S + .5, WARM_S + 2)
+    check(first < 0.2, first, "at first")
+    check(first + 0.05 < last, first, "at first,", last, "at last")
+    check(0.25 < warm < 0.42, warm, "when warm")
+    equal(why(origin.port), ("up", ""))
+    return f"{first:.2f} at first, {last:.2f} at last, {warm:.2f} when warm"
 
 
 def test_connections(r):

@@ -1,13 +1,14 @@
 /*
- * Request heads: however cut, the same verdict; what is taken is clean enough
- * that, written out again without the hop-by-hop fields, it is taken again.
+ * Requests, heads and bodies, one behind the other: whole and cut after every
+ * byte the same heads, bodies and verdict. What is taken is clean enough that,
+ * written out again without the hop-by-hop fields, it is taken again.
  */
 #include <stdint.h>
 
 #include "http/head.h"
 #include "http/target.h"
 #include "http/write.h"
-#include "tests/unit/http/feed.h"
+#include "tests/unit/http/feed_connection.h"
 
 #define SIZE_MAX_FED (16 << 10)
 
@@ -54,13 +55,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct feed_parser parser = { .limits = &http_limits_default };
 	const char *bytes = (const char *)data;
 	static struct feed got;
-	size_t step;
 
 	if (size > SIZE_MAX_FED)
 		size = SIZE_MAX_FED;
-	step = 1 + size / 512;
-	if (!feed_all(&parser, bytes, size, step, &got))
+	if (!feed_connection(&parser, bytes, size).sound)
 		abort();
+	feed_once(&parser, guard_put(bytes, size), size, 0, &got);
 	if (got.verdict == HTTP_PARSE_DONE) {
 		if (got.head.framing == HTTP_BODY_CLOSE ||
 			(got.head.authority.length &&
@@ -69,7 +69,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		forward(&got.head);
 	}
 	parser.limits = &small;
-	if (!feed_all(&parser, bytes, size, step, &got))
+	if (!feed_connection(&parser, bytes, size).sound)
 		abort();
 	return 0;
 }

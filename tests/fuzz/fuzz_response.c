@@ -1,8 +1,11 @@
-/* Response heads: however cut, the same verdict, for each kind of request. */
+/*
+ * Responses, heads and bodies, one behind the other: whole and cut after every
+ * byte the same heads, bodies and verdict, for each kind of request.
+ */
 #include <stdint.h>
 
 #include "http/head.h"
-#include "tests/unit/http/feed.h"
+#include "tests/unit/http/feed_connection.h"
 
 #define SIZE_MAX_FED (16 << 10)
 
@@ -19,15 +22,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.limits = &http_limits_default };
 	const char *bytes = (const char *)data;
 	static struct feed get, head;
-	size_t step;
 
 	if (size > SIZE_MAX_FED)
 		size = SIZE_MAX_FED;
-	step = 1 + size / 512;
-	if (!feed_all(&parser, bytes, size, step, &get))
+	if (!feed_connection(&parser, bytes, size).sound)
 		abort();
+	feed_once(&parser, guard_put(bytes, size), size, 0, &get);
 	parser.request_method = HTTP_HEAD;
-	if (!feed_all(&parser, bytes, size, step, &head))
+	if (!feed_all(&parser, bytes, size, feed_step(size), &head))
 		abort();
 	/* The method changes where the body ends, never what is refused. */
 	if (get.verdict != head.verdict || get.why != head.why)
@@ -37,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			head.head.status < 100 || head.head.status > 599))
 		abort();
 	parser.limits = &small;
-	if (!feed_all(&parser, bytes, size, step, &head))
+	if (!feed_all(&parser, bytes, size, feed_step(size), &head))
 		abort();
 	return 0;
 }

@@ -545,7 +545,28 @@ in_use_row_add(struct text_table *t, const struct doc *item)
 		number_put(s, d, "now");
 		str_puts(s, " of ");
 		number_put(s, d, "limit");
+		if (doc_get(d, "idle") != NULL) {
+			str_puts(s, ", ");
+			number_put(s, d, "idle");
+			str_puts(s, " idle");
+		}
 	}
+	row_end(&r, t);
+}
+
+static void
+so_far_row_add(struct text_table *t, const struct doc *item)
+{
+	static const char *const keys[] = { "made", "budgetUsedUp",
+		"overMaxRetries" };
+	const struct doc *retries = doc_get(item, "retries");
+	struct row r = { .count = 0 };
+
+	label_put(&r, item);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		number_put(cell(&r), retries, keys[i]);
+	number_put(cell(&r), item, "ejections");
+	number_put(cell(&r), item, "ejectionsWithheld");
 	row_end(&r, t);
 }
 
@@ -557,9 +578,13 @@ describe_endpoints(
 		"health", "for", "why" };
 	static const char *const use_titles[] = { "upstream", "connections",
 		"pending", "requests", "retries" };
+	static const char *const so_far_titles[] = { "upstream", "retries",
+		"budget used up", "over maxRetries", "ejections", "withheld" };
 	struct text_table *t = text_table_new(ARRAY_SIZE(titles), titles);
 	struct text_table *use =
 		text_table_new(ARRAY_SIZE(use_titles), use_titles);
+	struct text_table *so_far =
+		text_table_new(ARRAY_SIZE(so_far_titles), so_far_titles);
 	bool any = false;
 
 	for (size_t i = 0; i < doc_count(items); i++) {
@@ -569,6 +594,7 @@ describe_endpoints(
 			continue;
 		endpoint_rows_add(t, item);
 		in_use_row_add(use, item);
+		so_far_row_add(so_far, item);
 		any = true;
 	}
 	if (any) {
@@ -576,9 +602,12 @@ describe_endpoints(
 		text_table_print(t, out);
 		str_puts(out, "In use\n");
 		text_table_print(use, out);
+		str_puts(out, "Retries and ejections so far\n");
+		text_table_print(so_far, out);
 	}
 	text_table_free(t);
 	text_table_free(use);
+	text_table_free(so_far);
 }
 
 /* ---- services */

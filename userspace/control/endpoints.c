@@ -2,6 +2,7 @@
 #include "control/endpoints.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,44 +18,71 @@ number(uint64_t value)
 	return doc_new_integer(value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
-static void
+static struct doc *
 in_use_print(struct doc *to, const char *key, uint64_t now, uint32_t limit)
 {
 	struct doc *d = doc_set(to, key, doc_new_map());
 
 	doc_set(d, "now", number(now));
 	doc_set(d, "limit", number(limit));
+	return d;
 }
 
 static void
-breakers_print(const struct control *c, const struct object *o, struct doc *to)
+breakers_print(const struct object *o, const struct counters_upstream *sums,
+	struct doc *to)
 {
 	const struct policy_breakers *most = o->model->upstream->breakers;
 	struct doc *d = doc_set(to, "inUse", doc_new_map());
-	struct counters_upstream sums;
+	struct doc *connections;
 
 	if (most == NULL)
 		most = &policy_breakers_default;
-	supervisor_sum_upstream(c->supervisor, o->id, &sums);
-	in_use_print(
-		d, "connections", sums.connections_open, most->connections);
-	in_use_print(d, "pending", sums.pending_active, most->pending);
-	in_use_print(d, "requests", sums.requests_active, most->requests);
-	in_use_print(d, "retries", sums.retries_active, most->retries);
+	connections = in_use_print(
+		d, "connections", sums->connections_open, most->connections);
+	doc_set(connections, "idle", number(sums->idle_open));
+	in_use_print(d, "pending", sums->pending_active, most->pending);
+	in_use_print(d, "requests", sums->requests_active, most->requests);
+	in_use_print(d, "retries", sums->retries_active, most->retries);
 }
 
 static void
-endpoint_print(struct doc *to, const struct health *h, const struct endpoint *e,
+retries_print(const struct counters_upstream *sums, struct doc *to)
+{
+	struct doc *d = doc_set(to, "retries", doc_new_map());
+
+	doc_set(d, "made", number(sums->retried));
+	doc_set(d, "budgetUsedUp", number(sums->retry_budget_used_up));
+	doc_set(d, "overMaxRetries", number(sums->retry_overflow));
+}
+
+/* Of an endpoint that is up: what keeps its share small. */
+static void
+slow_start_print(
+	struct doc *to, const struct policy_balance *p, uint64_t age_ms)
+{
+	char text[64];
+
+	if (age_ms >= p->slow_start_ms)
+		return;
+	snprintf(text, sizeof(text), "slow start, %llu s left",
+		(unsigned long long)(p->slow_start_ms - age_ms + 999) / 1000);
+	doc_set_string(to, "why", text);
+}
+
+static void
+endpoint_print(struct doc *to, const struct object *o, const struct endpoint *e,
 	size_t i)
 {
 	struct doc *d = doc_add(to, doc_new_map());
-	uint64_t now = clock_realtime_ms();
+	uint64_t now = clock_realtime_ms(), age_ms;
 	struct health_view view;
 	char text[ADDR_TEXT_MAX];
 	time_t seconds;
 	struct tm tm;
 
-	health_view(h, i, &view);
+	health_view(discovery_health(o->discovery), i, &view);
+	age_ms = now > view.since_ms ? now - view.since_ms : 0;
 	seconds = (time_t)(view.since_ms / 1000);
 	doc_set_string(d, "address", addr_format(&e->addr, text));
 	doc_set(d, "weight", number(e->weight));
@@ -63,25 +91,27 @@ endpoint_print(struct doc *to, const struct health *h, const struct endpoint *e,
 	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	doc_set_string(d, "since", text);
-	doc_set(d, "seconds",
-		number(now > view.since_ms ? (now - view.since_ms) / 1000 : 0));
+	doc_set(d, "seconds", number(age_ms / 1000));
 	if (view.why[0] != '\0')
 		doc_set_string(d, "why", view.why);
+	else if (e->health == ENDPOINT_UP)
+		slow_start_print(d, &o->model->upstream->balance, age_ms);
 	if (e->host[0] != '\0')
 		doc_set_string(d, "host", e->host);
 }
 
 static void
-set_print(struct doc *to, const struct health *h, size_t limit)
+set_print(struct doc *to, const struct object *o, size_t limit)
 {
 	struct doc *list = doc_set(to, "endpoints", doc_new_list());
 	size_t count;
-	const struct endpoint *set = health_endpoints(h, &count);
+	const struct endpoint *set =
+		health_endpoints(discovery_health(o->discovery), &count);
 
 	for (int up = 0; up < 2; up++)
 		for (size_t i = 0; i < count && doc_count(list) < limit; i++)
 			if ((set[i].health == ENDPOINT_UP) == up)
-				endpoint_print(list, h, &set[i], i);
+				endpoint_print(list, o, &set[i], i);
 }
 
 static void
@@ -96,6 +126,22 @@ counts_print(struct doc *to, const struct health *h)
 	doc_set(to, "down", number(counts.down));
 	doc_set(to, "ejected", number(counts.ejected));
 	doc_set(to, "ejections", number(counts.ejections));
+	doc_set(to, "ejectionsWithheld", number(counts.ejections_withheld));
+}
+
+static void
+upstream_print(const struct control *c, const struct object *o, struct doc *to,
+	size_t limit)
+{
+	struct counters_upstream sums;
+
+	supervisor_sum_upstream(c->supervisor, o->id, &sums);
+	doc_set_string(to, "namespace", o->ns);
+	doc_set_string(to, "name", o->name);
+	counts_print(to, discovery_health(o->discovery));
+	breakers_print(o, &sums, to);
+	retries_print(&sums, to);
+	set_print(to, o, limit);
 }
 
 struct doc *
@@ -108,19 +154,13 @@ endpoints_print(
 	for (size_t i = 0; i < objects_count(c->objects, MODEL_UPSTREAM); i++) {
 		const struct object *o =
 			objects_at(c->objects, MODEL_UPSTREAM, i);
-		const struct health *h = discovery_health(o->discovery);
-		struct doc *one;
 
-		if (o->model == NULL || h == NULL ||
+		if (o->model == NULL ||
+			discovery_health(o->discovery) == NULL ||
 			(ns != NULL && strcmp(ns, o->ns) != 0) ||
 			(name != NULL && strcmp(name, o->name) != 0))
 			continue;
-		one = doc_add(items, doc_new_map());
-		doc_set_string(one, "namespace", o->ns);
-		doc_set_string(one, "name", o->name);
-		counts_print(one, h);
-		breakers_print(c, o, one);
-		set_print(one, h, limit);
+		upstream_print(c, o, doc_add(items, doc_new_map()), limit);
 	}
 	return d;
 }

@@ -2,8 +2,8 @@
  * Route features, one file each, applied in a fixed order to the head that is
  * being made. A filter is pure: it sees the parsed request (or response), the
  * route, and edits a head_edit, from which the proxy writes the new head with
- * http/write. Later features (CORS, faults, mirroring, authentication) are
- * further files here.
+ * http/write. It runs once for each attempt, when the endpoint is known: what
+ * may refuse a request (limit.h) is asked before.
  */
 #ifndef FILTER_FILTER_H
 #define FILTER_FILTER_H

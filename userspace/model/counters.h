@@ -71,6 +71,7 @@
 	X(connections_opened, "connections opened")                            \
 	X(connections_reused, "requests on a kept connection")                 \
 	X(connections_open, "connections open now")                            \
+	X(idle_open, "connections open now that wait for a request")           \
 	X(idle_closed, "kept connections closed after upstreamIdleTimeout")    \
 	X(connect_failed, "connections that could not be made")                \
 	X(connect_timeout, "connections not made in time")                     \

@@ -25,6 +25,7 @@ pool_remove(struct link *l)
 	if (l->next != NULL)
 		l->next->at = l->at;
 	l->backend->idle_count--;
+	gauge_down(&l->backend->counts->idle_open);
 	if (l->backend->upstream != NULL)
 		l->backend->upstream->idle_count--;
 }
@@ -169,6 +170,7 @@ link_rest(struct link *l)
 		l->next->at = &l->next;
 	b->idle = l;
 	b->idle_count++;
+	gauge_up(&b->counts->idle_open);
 	b->upstream->idle_count++;
 	upstream_wake(b->upstream);
 	if (w->settings.upstream_idle_ms > 0)

@@ -123,12 +123,63 @@ test_ejection(void **state)
 	expect("DELETE", UP("tattle-short"), "", 200, NULL, NULL);
 }
 
+static void
+test_withheld(void **state)
+{
+	(void)state;
+	expect("PUT", UP("tattle"),
+		UPSTREAM("tattle") "outlierDetection: { consecutive5xx: 5, "
+				   "enforcingConsecutive5xx: 0, "
+				   "enforcingConsecutiveGatewayFailure: 0 }\n",
+		200, NULL, NULL);
+	until_number("tattle", "ejectionsWithheld", NULL, 1);
+	until_number("tattle", "ejected", NULL, 0);
+	expect("DELETE", UP("tattle"), "", 200, NULL, NULL);
+}
+
+static void
+why_is(const char *name, const char *says)
+{
+	const struct doc *item;
+	const char *why;
+	char path[128];
+	struct doc *body;
+
+	snprintf(path, sizeof(path),
+		"/v1/endpoints?namespace=gloo-system&name=%s", name);
+	assert_int_equal(ask("GET", path, "text/plain", "", &body), 200);
+	item = doc_at(doc_get(body, "items"), 0);
+	why = doc_get_string(doc_at(doc_get(item, "endpoints"), 0), "why");
+	if (says == NULL)
+		assert_null(why);
+	else
+		assert_ptr_equal(why, strstr(why, says));
+	doc_free(body);
+}
+
+#define SLOW(window)                                                           \
+	UPSTREAM("slow") "loadBalancerConfig: { roundRobin: { slowStartConfig" \
+			 ": { slowStartWindow: " window " } } }\n"
+
+static void
+test_slow_start(void **state)
+{
+	(void)state;
+	expect("PUT", UP("slow"), SLOW("1h"), 200, NULL, NULL);
+	why_is("slow", "slow start, 3"); /* 3600 s, or some less */
+	expect("PUT", UP("slow"), UPSTREAM("slow"), 200, NULL, NULL);
+	why_is("slow", NULL);
+	expect("DELETE", UP("slow"), "", 200, NULL, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_health),
 		CASE(test_ejection),
+		CASE(test_withheld),
+		CASE(test_slow_start),
 	};
 
 	if (fake_is_asked_for(argc, argv))

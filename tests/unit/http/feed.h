@@ -139,6 +139,13 @@ feed_agree(const struct feed *a, const struct feed *b)
 	return a->verdict != HTTP_PARSE_DONE || feed_heads_equal(a, b);
 }
 
+/* Cut after every byte, and of what is long, where that takes seconds, less. */
+static inline size_t
+feed_step(size_t length)
+{
+	return length > 2048 ? 37 : 1;
+}
+
 /* Whole, then growing by step; false: the ways do not agree. */
 static inline bool
 feed_all(const struct feed_parser *parser, const char *bytes, size_t length,

@@ -42,7 +42,7 @@ feed_connection(
 		size_t n;
 
 		c.sound = feed_all(
-			parser, bytes, length, length > 2048 ? 37 : 1, &got);
+			parser, bytes, length, feed_step(length), &got);
 		if (!c.sound || got.verdict == HTTP_PARSE_MORE)
 			break;
 		c.why = got.why;

@@ -28,6 +28,8 @@ connections_are_reused(void **state)
 	assert_int_equal(c.requests - before.requests, 10);
 	assert_true(rig_origin_connections(rig.origin) <= 1);
 	assert_true(c.connections_reused - before.connections_reused >= 9);
+	assert_true(c.idle_open > 0);
+	assert_int_equal(c.idle_open, c.connections_open);
 	/* No more than two requests on one connection. */
 	fd = rig_client(&rig);
 	for (int i = 0; i < 6; i++)

@@ -272,6 +272,7 @@ those_who_wait_are_served_before_the_end(void **state)
 	for (uint32_t i = UP_ONE; i < UP_END; i++) {
 		gauges_are_zero(i);
 		assert_int_equal(counted(i).connections_open, 0);
+		assert_int_equal(counted(i).idle_open, 0);
 	}
 	sums_hold();
 }
