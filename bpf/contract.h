@@ -64,7 +64,7 @@
 	X(pass_icmp, "ICMP")                                                   \
 	X(pass_icmpv6, "ICMPv6")                                               \
 	X(pass_other_l4, "neither TCP, UDP nor ICMP")                          \
-	X(pass_fragment, "fragments, the first one included")                  \
+	X(pass_fragment, "fragments; not the first one to a listener")         \
 	X(pass_not_ip, "neither IPv4 nor IPv6")                                \
 	X(pass_too_many_vlans, "more than two VLAN tags")                      \
 	X(pass_ext_header_limit, "IPv6 with more than six extension headers")  \

@@ -40,7 +40,7 @@ fragment_key_set(struct gg_fragment_key *key, const struct packet *p)
 }
 
 /*
- * Gives a fragment the ports of its packet; has_ports then says so. Returns
+ * Gives later fragments the ports of the first one; has_ports then says so. Returns
  * what it is counted as where it stays without.
  */
 __attribute__((noinline)) int
@@ -57,7 +57,6 @@ fragment_ports(struct packet *p)
 		return GG_REASON_pass_fragment;
 	fragment_key_set(&key, p);
 	if (p->at.fragment == PARSE_FIRST) {
-		p->at.has_ports = true;
 		if (!fragment_matters(p))
 			return GG_REASON_pass_fragment;
 		ports.from_port_be = p->at.from.port_be;
@@ -72,6 +71,7 @@ fragment_ports(struct packet *p)
 		p->at.from.port_be = first->from_port_be;
 		p->at.to.port_be = first->to_port_be;
 		p->at.has_ports = true;
+		p->at.fragment = PARSE_LATER;
 		return GG_REASON_pass_fragment;
 	}
 	return packet_is_to_service_address(p) ? GG_REASON_drop_fragment :

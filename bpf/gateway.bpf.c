@@ -179,17 +179,22 @@ gg_gateway(struct xdp_md *ctx)
 		packet_fill(&p, cfg, bytes);
 		reason = fragment_ports(&p);
 	}
-	if (p.at.has_ports)
+	if (p.at.has_ports || p.at.fragment == PARSE_SHORT)
 		vip = bpf_map_lookup_elem(&gg_vip, &p.at.to);
 	if (vip != NULL && vip->slot < GG_SLOTS_MAX &&
 		vip->mode < GG_MODE_COUNT)
 		slot = vip->slot;
 	if (slot != 0 && vip->mode == GG_MODE_PASS) {
-		if (p.at.fragment != PARSE_WHOLE) {
+		if (p.at.fragment == PARSE_LATER) {
 			slot = 0;
 			goto out;
 		}
+		/* The rest of its header may say so. */
+		if (p.at.fragment == PARSE_SHORT)
+			p.at.tcp_request = true;
 		reason = listener_reason(p.at.tcp_request);
+	} else if (p.at.fragment == PARSE_SHORT) {
+		slot = 0;
 	}
 	if (slot != 0 && listed != GG_LIST_ALLOW) {
 		refused = source_judge(cfg, vip, &p.at, bytes);

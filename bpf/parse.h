@@ -25,6 +25,7 @@
 #define PARSE_IP4_OFFSET   0x1fff
 #define PARSE_IP6_FRAGMENT 0xfff9
 #define PARSE_IP6_OFFSET   0xfff8
+#define PARSE_FRAGMENT_MIN 8 /* bytes: offsets count in these */
 #define PARSE_EXT_MORE     0x7ff /* 255 * 8 and below */
 
 /*
@@ -66,8 +67,9 @@ address_map4(void *to, __u32 word)
 
 enum parse_fragment_kind {
 	PARSE_WHOLE,
-	PARSE_FIRST, /* its ports are in from and to, if it has them whole */
-	PARSE_LATER,
+	PARSE_FIRST, /* its ports are in from and to */
+	PARSE_SHORT, /* so are those of this first one, but no flags of TCP */
+	PARSE_LATER, /* or a first one without ports */
 };
 
 struct parsed {
@@ -225,7 +227,20 @@ parse_udp(struct cursor *c, struct parsed *p)
 	return GG_REASON_pass_no_vip_udp;
 }
 
-/* Of the first fragment of several; its ports may be in a later one. */
+/* Only the ports stand in the 8 bytes that the smallest fragment has. */
+static __always_inline void
+parse_short_tcp(struct cursor *c, struct parsed *p)
+{
+	const struct tcphdr *tcp = cursor_take_within(c, PARSE_FRAGMENT_MIN);
+
+	if (tcp == NULL)
+		return;
+	p->from.port_be = tcp->source;
+	p->to.port_be = tcp->dest;
+	p->fragment = PARSE_SHORT;
+}
+
+/* Of the first fragment of several; its header may go on in a later one. */
 static __always_inline enum gg_reason
 parse_first_fragment(struct cursor *c, struct parsed *p)
 {
@@ -233,7 +248,10 @@ parse_first_fragment(struct cursor *c, struct parsed *p)
 	const struct udphdr *udp;
 
 	p->l4 = (__u16)(c->pos - c->start);
-	if (p->to.l4_proto == IPPROTO_TCP) {
+	p->fragment = PARSE_LATER;
+	if (p->to.l4_proto == IPPROTO_TCP && c->left < sizeof(*tcp)) {
+		parse_short_tcp(c, p);
+	} else if (p->to.l4_proto == IPPROTO_TCP) {
 		tcp = cursor_take_within(c, sizeof(*tcp));
 		if (tcp != NULL)
 			parse_tcp_header(tcp, p);
@@ -245,9 +263,8 @@ parse_first_fragment(struct cursor *c, struct parsed *p)
 			p->has_ports = true;
 		}
 	}
-	/* Ports of fragments are looked at only where services are. */
-	p->fragment = p->has_ports ? PARSE_FIRST : PARSE_LATER;
-	p->has_ports = false;
+	if (p->has_ports)
+		p->fragment = PARSE_FIRST;
 	return GG_REASON_pass_fragment;
 }
 
@@ -326,10 +343,12 @@ parse_fragment_header(struct cursor *c, struct parsed *p, __u8 *next)
 		return PARSE_ON;
 	p->fragment_id_be = fragment->id_be;
 	p->from.l4_proto = p->to.l4_proto = fragment->next;
-	if ((fragment->offset_be & bpf_htons(PARSE_IP6_OFFSET)) == 0)
-		return parse_first_fragment(c, p);
 	p->fragment = PARSE_LATER;
-	return GG_REASON_pass_fragment;
+	if ((fragment->offset_be & bpf_htons(PARSE_IP6_OFFSET)) != 0)
+		return GG_REASON_pass_fragment;
+	/* Further headers may stand before the ports. */
+	p->fragment = PARSE_FIRST;
+	return PARSE_ON;
 }
 
 static __always_inline enum gg_reason
@@ -401,6 +420,8 @@ parse_ip6(struct cursor *c, struct parsed *p)
 	if (reason != PARSE_ON)
 		return reason;
 	p->from.l4_proto = p->to.l4_proto = next;
+	if (p->fragment == PARSE_FIRST)
+		return parse_first_fragment(c, p);
 	switch (next) {
 	case IPPROTO_TCP:
 		return parse_tcp(c, p);

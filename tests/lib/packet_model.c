@@ -145,18 +145,38 @@ const struct packet_row packet_rows[] = {
 	{ "ESP hides what is in it", "eth ip6 raw proto=50 data=40", 0,
 		R(pass_other_l4) },
 	{ "no next header", "eth ip6", 0, R(pass_other_l4) },
-	{ "the first fragment", "eth ip4 mf=1 tcp to=80 data=12", 0,
-		R(pass_fragment) },
+	{ "the first fragment", "eth ip4 mf=1 tcp to=80 data=12", 1,
+		R(pass_listener) },
+	{ "the first fragment of a SYN",
+		"eth ip4 mf=1 tcp to=80 flags=S data=12", 1,
+		R(pass_listener_syn) },
+	{ "the first fragment to no listener", "eth ip4 mf=1 tcp to=81 data=12",
+		0, R(pass_fragment) },
+	{ "the first fragment over UDP", "eth ip4 mf=1 udp to=53 data=16", 3,
+		R(pass_listener) },
 	{ "a middle fragment", "eth ip4 mf=1 offset=185 raw proto=6 data=64",
 		0, R(pass_fragment) },
 	{ "the last fragment", "eth ip4 offset=185 raw proto=17 data=3", 0,
 		R(pass_fragment) },
 	{ "\"don't fragment\" is no fragment", "eth ip4 df=1 tcp to=80", 1,
 		R(pass_listener) },
-	{ "a fragment shorter than a TCP header",
+	{ "a fragment shorter than a TCP header, to no listener",
 		"eth ip4 mf=1 raw proto=6 data=8", 0, R(pass_fragment) },
-	{ "the first fragment over IPv6", "eth ip6 frag mf=1 tcp to=80", 0,
+	{ "one with ports and no flags may be a SYN",
+		"eth ip4 len=28 mf=1 tcp to=80 flags=A cut=42", 1,
+		R(pass_listener_syn) },
+	{ "ports cut", "eth ip4 len=27 mf=1 tcp to=80 cut=41", 0,
 		R(pass_fragment) },
+	{ "the first fragment over IPv6", "eth ip6 frag mf=1 tcp to=80", 2,
+		R(pass_listener) },
+	{ "a header between a first fragment's and its ports",
+		"eth ip6 frag mf=1 dest tcp to=80 flags=S", 2,
+		R(pass_listener_syn) },
+	{ "headers that a first fragment has not whole",
+		"eth ip6 frag mf=1 dest len=1", 0, R(pass_malformed_ip6) },
+	{ "a first fragment over IPv6 with ports and no flags",
+		"eth ip6 len=24 frag mf=1 dest tcp to=80 cut=78", 2,
+		R(pass_listener_syn) },
 	{ "the last fragment over IPv6",
 		"eth ip6 frag offset=100 next=6 data=20", 0, R(pass_fragment) },
 	{ "an atomic fragment is a whole packet", "eth ip6 frag tcp to=80", 2,
@@ -248,8 +268,10 @@ model(const void *data, size_t length, struct parsed *parsed)
 
 	verdict.reason = parse_packet(data, (const uint8_t *)data + length,
 		parsed);
-	if (parsed->has_ports)
+	if (parsed->has_ports || parsed->fragment == PARSE_SHORT)
 		verdict.slot = slot_find(&parsed->to);
+	if (verdict.slot != 0 && parsed->fragment == PARSE_SHORT)
+		parsed->tcp_request = true;
 	if (verdict.slot != 0)
 		verdict.reason = parsed->tcp_request ?
 			GG_REASON_pass_listener_syn :
