@@ -392,7 +392,7 @@ struct gg_list {
 /* Key of gg_block: sources whose new connections to a listener are dropped
  * because of what they did there (control writes them). */
 struct gg_block_key {
-	__u8 ip[16];
+	__u8 ip[16]; /* of IPv6 the /64: the rest is 0 */
 	__u32 slot;
 };
 

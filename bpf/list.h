@@ -44,6 +44,9 @@ list_is_blocked(const struct parsed *packet, __u32 slot)
 	struct gg_block *block;
 
 	__builtin_memcpy(key.ip, packet->from.ip, 16);
+	/* In its /64 a host has as many addresses as it likes. */
+	if (packet->family == 6)
+		__builtin_memset(key.ip + 8, 0, 8);
 	block = bpf_map_lookup_elem(&gg_block, &key);
 	if (block == NULL || block->until_ns < bpf_ktime_get_coarse_ns())
 		return false;

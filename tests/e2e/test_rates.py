@@ -365,6 +365,22 @@ def test_promoted(r):
     check(r.limits(name="beyond")[0]["promoted"] >= 1)
 
 
+def test_promoted_with_its_64(r):
+    """an IPv6 source is blocked with its /64, and shown as that"""
+    r.service("six-beyond", rateLimits=[{
+        "name": "far", "rate": 100, "unit": "MINUTE",
+        "promotion": {"after": "1s", "duration": "4s"}}])
+    idle = Client(r, "fd98::3", "six-beyond", 2)  # a neighbour's, open while it happens
+    hammer(r, "fd98::2", "six-beyond", 200, lambda: "fd98::/64" in r.blocked())
+    e2e.wait_until("the end of what was open", lambda: idle.get()[0] == 0, 2)
+    equal(may_connect(r, "fd98::3", "six-beyond"), 0)
+    equal(may_connect(r, "fd98:0:0:1::3", "six-beyond"), 200)
+    check("fd98::/64 is blocked for 4 s" in r.gateway.log_text(), "log")
+    check("| fd98::/64 " in r.gateway.glooctl("get", "sources").stdout)
+    e2e.wait_until("its return", lambda: may_connect(r, "fd98::3", "six-beyond") in (200, 429))
+    equal(r.blocked(), {})
+
+
 def test_not_promoted(r):
     """not blocked: behind a trusted proxy, by a network's key, or just over the limit"""
     r.service("spared", rateLimits=[{

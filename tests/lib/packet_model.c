@@ -326,12 +326,15 @@ static int
 is_blocked(const struct packet_policy *policy, const uint8_t ip[16],
 	uint32_t slot)
 {
+	struct addr_prefix source;
 	struct addr a;
 
 	for (const struct packet_block *x = policy->blocks;
 		x != NULL && x->ip != NULL; x++) {
-		if (x->slot == slot && addr_parse_ip(x->ip, 0, &a) == 0 &&
-			memcmp(a.ip, ip, 16) == 0)
+		if (x->slot != slot || addr_parse_ip(x->ip, 0, &a) != 0)
+			continue;
+		addr_source(a.ip, &source);
+		if (addr_prefix_contains(&source, ip))
 			return 1;
 	}
 	return 0;

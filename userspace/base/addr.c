@@ -97,6 +97,23 @@ addr_prefix_contains(const struct addr_prefix *p, const uint8_t ip[16])
 }
 
 bool
+addr_prefix_overlaps(const struct addr_prefix *a, const struct addr_prefix *b)
+{
+	return a->bits < b->bits ? addr_prefix_contains(a, b->ip)
+				 : addr_prefix_contains(b, a->ip);
+}
+
+void
+addr_source(const uint8_t ip[16], struct addr_prefix *out)
+{
+	bool v4 = memcmp(ip, v4_prefix, sizeof(v4_prefix)) == 0;
+
+	memcpy(out->ip, ip, sizeof(out->ip));
+	out->bits = v4 ? 128 : 64;
+	addr_prefix_mask(out);
+}
+
+bool
 addr_is_v4(const struct addr *a)
 {
 	return memcmp(a->ip, v4_prefix, sizeof(v4_prefix)) == 0;
@@ -214,6 +231,17 @@ addr_prefix_format(const struct addr_prefix *p, char *out)
 	snprintf(out, ADDR_TEXT_MAX, "%.45s/%u", ip,
 		v4 ? p->bits - 96u : p->bits);
 	return out;
+}
+
+const char *
+addr_source_format(const struct addr_prefix *p, char *out)
+{
+	struct addr a = { 0 };
+
+	if (p->bits != 128)
+		return addr_prefix_format(p, out);
+	memcpy(a.ip, p->ip, sizeof(a.ip));
+	return addr_format_ip(&a, out);
 }
 
 const char *

@@ -29,9 +29,15 @@ int addr_prefix_parse(const char *text, struct addr_prefix *out,
 	struct error *err);
 /* Clears the bits beyond the length. */
 void addr_prefix_mask(struct addr_prefix *p);
+/* Who is behind an address: of IPv6 its /64, in which a host has as many
+ * addresses as it likes. */
+void addr_source(const uint8_t ip[16], struct addr_prefix *out);
+/* As sources are shown: a single address without its length. Returns out. */
+const char *addr_source_format(const struct addr_prefix *p, char *out);
 /* "10.0.0.0/8" or "2001:db8::/32"; out has ADDR_TEXT_MAX bytes. Returns out. */
 const char *addr_prefix_format(const struct addr_prefix *p, char *out);
 bool addr_prefix_contains(const struct addr_prefix *p, const uint8_t ip[16]);
+bool addr_prefix_overlaps(const struct addr_prefix *, const struct addr_prefix *);
 bool addr_is_v4(const struct addr *a);
 bool addr_is_any(const struct addr *a); /* 0.0.0.0 or :: */
 bool addr_is_loopback(const struct addr *a); /* 127.0.0.0/8 or ::1 */

@@ -17,7 +17,7 @@
 #include "control/supervise.h"
 
 struct source {
-	struct addr addr;
+	struct addr addr; /* of addr_source(), port 0 */
 	uint32_t slot;
 	char *owner, *rule;
 	uint32_t rate, unit_s;
@@ -83,13 +83,16 @@ source_find(const struct blocks *b, uint32_t slot, const struct addr *addr)
 	return NULL;
 }
 
+/* Nor has it one in its /64, which would be blocked as well. */
 static bool
 is_trusted(const struct control *c, const struct addr *addr)
 {
 	const struct settings *s = c->settings;
+	struct addr_prefix source;
 
+	addr_source(addr->ip, &source);
 	for (size_t i = 0; i < s->trusted_count; i++)
-		if (addr_prefix_contains(&s->trusted[i], addr->ip))
+		if (addr_prefix_overlaps(&s->trusted[i], &source))
 			return true;
 	return addr_is_loopback(addr);
 }
@@ -133,9 +136,18 @@ source_send(const struct blocks *b, const struct source *s, uint64_t now_ms)
 		(uint32_t)(s->until_ms - now_ms));
 }
 
+static const char *
+source_text(const struct addr *addr, char text[ADDR_TEXT_MAX])
+{
+	struct addr_prefix source;
+
+	addr_source(addr->ip, &source);
+	return addr_source_format(&source, text);
+}
+
 static void
 source_block(struct blocks *b, const struct wire_message *m,
-	const struct object *owner, const struct limit_rule *rule)
+	const struct addr *addr, const struct object *owner, const struct limit_rule *rule)
 {
 	struct control *c = b->control;
 	uint64_t now_ms = clock_monotonic_ms();
@@ -147,7 +159,7 @@ source_block(struct blocks *b, const struct wire_message *m,
 	b->items = xreallocarray(b->items, b->count + 1, sizeof(*b->items));
 	s = &b->items[b->count++];
 	*s = (struct source){
-		.addr = m->far_beyond.addr,
+		.addr = *addr,
 		.slot = m->far_beyond.slot,
 		.owner = xstrdup(owner->label),
 		.rule = xstrdup(rule->name),
@@ -156,7 +168,6 @@ source_block(struct blocks *b, const struct wire_message *m,
 		.since_ms = clock_realtime_ms(),
 		.until_ms = now_ms + ms,
 	};
-	s->addr.port_be = 0;
 	if (kernel_is_active(c)) {
 		s->in_kernel = kernel_block(c, s->slot, &s->addr, (uint32_t)ms,
 				       &err) == 0;
@@ -168,7 +179,7 @@ source_block(struct blocks *b, const struct wire_message *m,
 	source_send(b, s, now_ms);
 	log_warn("limits: %s is blocked for %" PRIu64 " s at %s: it went on "
 		 "far beyond %s of %s by=%s",
-		addr_format_ip(&s->addr, text), ms / 1000,
+		source_text(&s->addr, text), ms / 1000,
 		listener_label(c, s->slot), s->rule, s->owner,
 		s->in_kernel ? "kernel" : "proxy");
 }
@@ -177,11 +188,15 @@ void
 blocks_far_beyond(struct blocks *b, const struct wire_message *m)
 {
 	const struct object *owner;
+	struct addr_prefix source;
+	struct addr addr = { 0 };
 	struct limit_rule rule;
 
-	if (source_find(b, m->far_beyond.slot, &m->far_beyond.addr) == NULL &&
+	addr_source(m->far_beyond.addr.ip, &source);
+	memcpy(addr.ip, source.ip, sizeof(addr.ip));
+	if (source_find(b, m->far_beyond.slot, &addr) == NULL &&
 		is_plausible(b, m, &owner, &rule) && has_room(b))
-		source_block(b, m, owner, &rule);
+		source_block(b, m, &addr, owner, &rule);
 }
 
 /* ---- it comes back */
@@ -201,7 +216,7 @@ blocks_look(struct blocks *b)
 			continue;
 		}
 		log_info("limits: %s comes back at %s",
-			addr_format_ip(&s->addr, text),
+			source_text(&s->addr, text),
 			listener_label(b->control, s->slot));
 		source_fini(s);
 	}
@@ -260,7 +275,7 @@ source_print(struct doc *to, const struct blocks *b, uint32_t slot,
 	struct doc *d = doc_add(to, doc_new_map());
 	char text[ADDR_TEXT_MAX];
 
-	doc_set_string(d, "source", addr_format_ip(addr, text));
+	doc_set_string(d, "source", source_text(addr, text));
 	slot_print(b->control, slot, d);
 	doc_set(d, "secondsLeft",
 		doc_new_integer((int64_t)((left_ms + 999) / 1000)));

@@ -102,18 +102,6 @@ left_print(struct doc *to, const struct object *gateway,
 	doc_set_string(d, "unit", limit_unit_name(rule.unit_s));
 }
 
-/* A single address without its length, as blocked ones are written. */
-static const char *
-prefix_text(const struct addr_prefix *p, char text[ADDR_TEXT_MAX])
-{
-	struct addr addr = { 0 };
-
-	if (p->bits != 128)
-		return addr_prefix_format(p, text);
-	memcpy(addr.ip, p->ip, sizeof(addr.ip));
-	return addr_format_ip(&addr, text);
-}
-
 static void
 source_print(
 	const struct control *c, struct doc *to, const struct fastpath_source *s)
@@ -122,7 +110,7 @@ source_print(
 	struct doc *d = doc_add(to, doc_new_map()), *limits;
 	char text[ADDR_TEXT_MAX];
 
-	doc_set_string(d, "source", prefix_text(&s->prefix, text));
+	doc_set_string(d, "source", addr_source_format(&s->prefix, text));
 	slot_print(c, s->slot, d);
 	doc_set_string(d, "state", s->shadow ? "shadow" : "limited");
 	doc_set_string(d, "by", "kernel");

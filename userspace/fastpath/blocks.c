@@ -27,8 +27,10 @@ static struct gg_block_key
 block_key(uint32_t slot, const struct addr *addr)
 {
 	struct gg_block_key key = { .slot = slot };
+	struct addr_prefix source;
 
-	memcpy(key.ip, addr->ip, 16);
+	addr_source(addr->ip, &source);
+	memcpy(key.ip, source.ip, 16);
 	return key;
 }
 

@@ -1,6 +1,6 @@
 /*
  * Sources whose new TCP connections to one slot are dropped for a bounded time
- * (gg_block). Blocks outlive the daemon and end by themselves.
+ * (gg_block), of an IPv6 one for its /64. Blocks outlive the daemon and end by themselves.
  */
 #ifndef FASTPATH_BLOCKS_H
 #define FASTPATH_BLOCKS_H
@@ -25,7 +25,7 @@ void fastpath_unblock(struct fastpath *f, uint32_t slot,
 size_t fastpath_blocks_sweep(struct fastpath *f);
 
 struct fastpath_block {
-	struct addr addr; /* port 0 */
+	struct addr addr; /* port 0; of IPv6 the first of the /64 */
 	uint32_t slot;
 	uint64_t left_ms;
 	uint64_t dropped; /* connection requests */

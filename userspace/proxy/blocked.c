@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/mem.h"
 #include "base/table.h"
 
@@ -12,7 +13,7 @@
 #define WAYS 8u
 
 struct source {
-	uint8_t ip[16];
+	uint8_t ip[16]; /* of addr_source() */
 	uint32_t slot;
 	uint64_t until_ms;
 };
@@ -68,14 +69,16 @@ void
 blocked_add(struct blocked *b, uint32_t slot, const uint8_t ip[16],
 	uint64_t until_ms, uint64_t now_ms)
 {
+	struct addr_prefix source;
 	struct source *s;
 
+	addr_source(ip, &source);
 	if (b->sources == NULL)
 		b->sources = xcalloc((size_t)ROWS * WAYS, sizeof(*b->sources));
 	if (now_ms >= b->last_ms)
 		memset(b->sources, 0, ROWS * WAYS * sizeof(*b->sources));
-	s = place_find(b, slot, ip);
-	memcpy(s->ip, ip, sizeof(s->ip));
+	s = place_find(b, slot, source.ip);
+	memcpy(s->ip, source.ip, sizeof(s->ip));
 	s->slot = slot;
 	s->until_ms = until_ms;
 	if (until_ms > b->last_ms)
@@ -94,13 +97,15 @@ bool
 blocked_has(const struct blocked *b, uint32_t slot, const uint8_t ip[16],
 	uint64_t now_ms)
 {
+	struct addr_prefix source;
 	const struct source *row;
 
 	if (now_ms >= b->last_ms)
 		return false;
-	row = row_of(b, slot, ip);
+	addr_source(ip, &source);
+	row = row_of(b, slot, source.ip);
 	for (unsigned i = 0; i < WAYS; i++)
-		if (is_it(&row[i], slot, ip))
+		if (is_it(&row[i], slot, source.ip))
 			return now_ms < row[i].until_ms;
 	return false;
 }

@@ -1,6 +1,6 @@
 /*
  * Sources whose connections to a listener are not taken for a while, because of
- * what they did there (control says who). Each worker has its own; it is
+ * what they did there (control says who), an IPv6 one with its /64. Each worker has its own; it is
  * bounded: in a full row the one goes that would be the first to come back.
  * Private to proxy/.
  */

@@ -469,13 +469,15 @@ static void
 block(struct worker *w, uint32_t slot, const struct addr *addr, uint32_t ms)
 {
 	struct session *s, *next;
+	struct addr_prefix source;
 
+	addr_source(addr->ip, &source);
 	blocked_add(w->blocked, slot, addr->ip, worker_now(w) + ms,
 		worker_now(w));
 	for (s = w->sessions; s != NULL; s = next) {
 		next = s->next;
 		if (s->slot != slot ||
-			memcmp(s->peer.ip, addr->ip, sizeof(addr->ip)) != 0)
+			!addr_prefix_contains(&source, s->peer.ip))
 			continue;
 		session_kill(s);
 		/* What it held may have gone to another, which ended by it. */

@@ -84,6 +84,58 @@ test_loopback(void **state)
 }
 
 static void
+test_sources(void **state)
+{
+	static const struct {
+		const char *ip, *source;
+	} rows[] = {
+		{ "192.0.2.7", "192.0.2.7" },
+		{ "2001:db8::7", "2001:db8::/64" },
+		{ "2001:db8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:1::/64" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[ADDR_TEXT_MAX];
+		struct addr_prefix source;
+		struct addr a;
+
+		assert_int_equal(addr_parse_ip(rows[i].ip, 80, &a), 0);
+		addr_source(a.ip, &source);
+		assert_string_equal(
+			addr_source_format(&source, text), rows[i].source);
+		assert_true(addr_prefix_contains(&source, a.ip));
+	}
+}
+
+static void
+test_overlaps(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool overlap;
+	} rows[] = {
+		{ "2001:db8::/64", "2001:db8::7/128", true },
+		{ "2001:db8::/32", "2001:db8::/64", true },
+		{ "2001:db8::/64", "2001:db8::/64", true },
+		{ "2001:db8::/64", "2001:db8:0:1::7/128", false },
+		{ "::/0", "10.0.0.0/8", true },
+		{ "10.0.0.0/8", "11.0.0.0/8", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr_prefix a, b;
+
+		assert_int_equal(addr_prefix_parse(rows[i].a, &a, NULL), 0);
+		assert_int_equal(addr_prefix_parse(rows[i].b, &b, NULL), 0);
+		if (addr_prefix_overlaps(&a, &b) != rows[i].overlap ||
+			addr_prefix_overlaps(&b, &a) != rows[i].overlap)
+			fail_msg("%s and %s", rows[i].a, rows[i].b);
+	}
+}
+
+static void
 test_longest_text_fits(void **state)
 {
 	struct addr a;
@@ -215,6 +267,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_and_format),
 		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_overlaps),
 		cmocka_unit_test(test_longest_text_fits),
 		cmocka_unit_test(test_sockaddr_there_and_back),
 		cmocka_unit_test(test_prefixes),

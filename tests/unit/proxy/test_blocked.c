@@ -50,6 +50,22 @@ who_is_blocked_where_and_how_long(void **state)
 }
 
 static void
+an_ipv6_source_is_its_64(void **state)
+{
+	struct blocked *b = blocked_new();
+	uint8_t ip[16] = { 0x20, 0x01, 0x0d, 0xb8, [7] = 1, [15] = 1 };
+
+	(void)state;
+	blocked_add(b, 1, ip, 3000, 1000);
+	assert_true(blocked_has(b, 1, ip, 2000));
+	ip[8] = ip[15] = 0xff;
+	assert_true(blocked_has(b, 1, ip, 2000));
+	ip[7] = 2;
+	assert_false(blocked_has(b, 1, ip, 2000));
+	blocked_free(b);
+}
+
+static void
 it_is_bounded(void **state)
 {
 	struct blocked *b = blocked_new();
@@ -76,6 +92,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_is_blocked_where_and_how_long),
+		cmocka_unit_test(an_ipv6_source_is_its_64),
 		cmocka_unit_test(it_is_bounded),
 	};
 
