@@ -121,6 +121,24 @@ def test_too_much(r):
     check("options.rateLimits" in verdict["reason"], verdict)
 
 
+def test_additional_prefix(r):
+    """a kernel limit of a Gateway that serves a prefix: a Warning names the prefix"""
+    def put(*addresses):
+        status, text = r.gateway.api("PUT", "/v1/gateways/gloo-system/wide", {
+            "metadata": {"name": "wide", "namespace": "gloo-system"}, "bindPort": 8089,
+            "additionalAddresses": [{"address": a} for a in addresses],
+            "options": {"rateLimits": [
+                {"name": "syns", "counts": "connections", "rate": 5, "unit": "HOUR"}]}})
+        equal(status, 200, text)
+        return json.loads(text)
+    verdict = put("10.66.0.0/24", "10.67.0.1")
+    equal(verdict["state"], "Warning", verdict)
+    check("packets to 10.66.0.0/24 of additionalAddresses" in verdict["reason"], verdict)
+    check("10.67" not in verdict["reason"], verdict)
+    equal(put("10.67.0.1")["state"], "Accepted")
+    r.gateway.glooctl("delete", "gateway", "wide")
+
+
 def test_prefixes(r):
     """xdp.denyPrefixes and allowPrefixes, by a reload; the longest decides"""
     settings = r.gateway.dir / "settings.yaml"

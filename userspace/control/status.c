@@ -152,6 +152,26 @@ upstream_warn(struct str *to, const struct object *o)
 			text);
 }
 
+/* Packets are told apart by single addresses: see kernel_tell(). */
+static void
+prefixes_warn(struct str *to, const struct model_gateway *g)
+{
+	char prefix[ADDR_TEXT_MAX], text[256];
+	struct sockets_bind b;
+
+	for (size_t i = 0; i < g->bind_count; i++) {
+		gateway_bind(g, i, &b);
+		if (b.prefix.bits == 128)
+			continue;
+		snprintf(text, sizeof(text),
+			"its rateLimits of stage kernel do not hold for "
+			"packets to %s of additionalAddresses: the kernel "
+			"limits single addresses only",
+			addr_prefix_format(&b.prefix, prefix));
+		reason_add(to, text);
+	}
+}
+
 static void
 gateway_warn(
 	struct str *to, const struct control *c, const struct object *o)
@@ -168,6 +188,8 @@ gateway_warn(
 				  "enforced: xdp.interfaces lists no interface"
 				: "its rateLimits of stage kernel are not "
 				  "enforced");
+	if (kernel_limits_wanted(o->model->gateway))
+		prefixes_warn(to, o->model->gateway);
 	if (o->model->gateway->bind_count > 0 &&
 		c->steering.code != ERROR_NONE) {
 		snprintf(text, sizeof(text),
