@@ -419,5 +419,23 @@ def test_kernel_off(r):
     r.gateway.glooctl("delete", "gateway", "third")
 
 
+def test_prefixes_off(r):
+    """denied and allowed prefixes without an interface: a warning that says so"""
+    settings = r.gateway.dir / "settings.yaml"
+    plain = settings.read_text()
+    wrong = "xdp.denyPrefixes and xdp.allowPrefixes do nothing"
+
+    def checked():
+        return wrong in r.gateway.glooctl("check", ok=(0, 1, 2)).stdout
+    check(not checked())
+    settings.write_text(plain.replace("xdp:\n", "xdp:\n  denyPrefixes: [ 192.0.2.0/24 ]\n"))
+    r.gateway.process.send_signal(signal.SIGHUP)
+    e2e.wait_until("the warning", checked)
+    check(wrong in r.gateway.log_text(), "log")
+    settings.write_text(plain)
+    r.gateway.process.send_signal(signal.SIGHUP)
+    e2e.wait_until("its end", lambda: not checked())
+
+
 if __name__ == "__main__":
     e2e.main(globals())

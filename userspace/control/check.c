@@ -11,6 +11,7 @@
 #include "control/control.h"
 #include "control/files.h"
 #include "control/generation.h"
+#include "control/kernel_limits.h"
 #include "control/status.h"
 #include "control/spread.h"
 #include "control/supervise.h"
@@ -181,7 +182,10 @@ static void
 kernel_check(const struct control *c, struct doc *areas)
 {
 	struct area a = area_add(areas, "kernel");
+	const char *problem = kernel_prefixes_problem(c->settings);
 
+	if (problem != NULL)
+		say(a.warnings, "%s", problem);
 	if (c->fastpath == NULL)
 		return;
 	steering_check(c, &a);

@@ -66,6 +66,15 @@ on_change(int fd, unsigned what, void *arg)
 }
 
 void
+kernel_prefixes_log(const struct control *c)
+{
+	const char *problem = kernel_prefixes_problem(c->settings);
+
+	if (problem != NULL)
+		log_warn("settings: %s", problem);
+}
+
+void
 kernel_open(struct control *c)
 {
 	static const enum fastpath_mode modes[] = {
@@ -106,6 +115,7 @@ kernel_open(struct control *c)
 	drops_reopen(c->drops);
 	interfaces_log(c);
 	hash_seed_log(c);
+	kernel_prefixes_log(c);
 }
 
 void

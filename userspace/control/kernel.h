@@ -9,6 +9,8 @@ void kernel_open(struct control *c);
 /* As kernel_open with new settings; detach: what is attached goes first. */
 void kernel_reopen(struct control *c, bool detach);
 void kernel_close(struct control *c, bool detach);
+/* Where those of the settings do nothing. */
+void kernel_prefixes_log(const struct control *c);
 /* Each second. */
 void kernel_look(struct control *c);
 /* Some interface runs the program. */

@@ -130,6 +130,15 @@ prefixes_tell(const struct control *c, struct error *err)
 	return rc;
 }
 
+const char *
+kernel_prefixes_problem(const struct settings *s)
+{
+	if (s->allow_count + s->deny_count == 0 || s->interface_count > 0)
+		return NULL;
+	return "xdp.denyPrefixes and xdp.allowPrefixes do nothing: "
+	       "xdp.interfaces lists no interface";
+}
+
 int
 kernel_limits_tell(const struct control *c, struct error *err)
 {

@@ -20,6 +20,9 @@ bool kernel_limits_rule(const struct model_gateway *g, uint32_t group,
 	enum limit_counts counts, struct limit_rule *out);
 /* Brings the maps to what the gateways and the settings say. */
 int kernel_limits_tell(const struct control *c, struct error *err);
+/* Why xdp.denyPrefixes and xdp.allowPrefixes do nothing; NULL: they do, or there
+ * are none. */
+const char *kernel_prefixes_problem(const struct settings *s);
 /* Packets that a limit of that kind dropped at the slot, or in shadow would
  * have: rules of a kind are counted together. */
 uint64_t kernel_limit_refused(

@@ -193,6 +193,7 @@ settings_apply(struct control *c, struct settings *old)
 		prefixes_differ(now->deny, now->deny_count, old->deny,
 			old->deny_count)) {
 		c->listeners_stale = true;
+		kernel_prefixes_log(c);
 		kernel_tell(c);
 	}
 	if (prefixes_differ(now->trusted, now->trusted_count, old->trusted,
