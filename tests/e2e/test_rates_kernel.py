@@ -101,6 +101,30 @@ def test_connections(r):
     r.gateway.glooctl("delete", "gateway", "second")
 
 
+def test_counts(r):
+    """what a rule refused counts from when it came; two of one kind say that they share it"""
+    syns = {"name": "syns", "counts": "connections", "rate": 2, "unit": "HOUR"}
+
+    def refused(*rules):
+        """Of the first rule: as it comes, and after three refusals."""
+        status, verdict = r.gateway_put("second", 8081, *rules)
+        equal((status, verdict["kernel"]), (200, "enforced"), verdict)
+        before = row(r, rules[0]["name"])["refused"]
+        answers = [get(r, 5, port=8081, seconds=0.3) for _ in range(rules[0]["rate"] + 3)]
+        equal(answers, [200] * rules[0]["rate"] + [0] * 3)
+        return before, row(r, rules[0]["name"])["refused"]
+    # The slot has been another gateway's, then the same one's with another rule.
+    for rule in (syns, {**syns, "rate": 3}, {**syns, "name": "other"}):
+        before, after = refused(rule)
+        check(before == 0 and after >= 3, rule, before, after)
+        check("countedWith" not in row(r, rule["name"]))
+    net = {**syns, "name": "net", "prefixLengthV4": 24, "rate": 100}
+    check(refused(syns, net)[0] == 0)
+    equal([row(r, n).get("countedWith") for n in ("syns", "net")], ["net", "syns"])
+    equal(row(r, "syns")["refused"], row(r, "net")["refused"])
+    r.gateway.glooctl("delete", "gateway", "second")
+
+
 def test_shadow(r):
     """in shadow nothing is dropped, what would be is counted"""
     status, verdict = r.gateway_put("third", 8082, {

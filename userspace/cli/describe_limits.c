@@ -47,6 +47,16 @@ count_put(struct str *s, const struct doc *d, const char *key)
 		str_putc(s, '-');
 }
 
+/* Two rules of the kernel may have one counter. */
+static void
+refused_put(struct str *s, const struct doc *d, const char *key)
+{
+	count_put(s, d, key);
+	if (doc_get(d, "countedWith") != NULL &&
+		doc_get_integer(d, key) > 0)
+		str_printf(s, "\nwith %s", doc_get_text(d, "countedWith"));
+}
+
 static void
 row_add(struct text_table *t, const struct doc *d)
 {
@@ -65,9 +75,9 @@ row_add(struct text_table *t, const struct doc *d)
 	str_puts(&cells[5], doc_get_text(d, "stage"));
 	str_puts(&cells[6], doc_get_text(d, "action"));
 	count_put(&cells[7], d, "passed");
-	count_put(&cells[8], d, "refused");
+	refused_put(&cells[8], d, "refused");
 	str_puts(&cells[9], doc_get_text(d, "enforcedBy"));
-	count_put(&cells[10], d, "shadowed");
+	refused_put(&cells[10], d, "shadowed");
 	count_put(&cells[11], d, "promoted");
 	for (size_t i = 0; i < COLUMNS; i++)
 		texts[i] = cells[i].data;

@@ -28,6 +28,7 @@
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/kernel.h"
+#include "control/kernel_counts.h"
 #include "control/limits.h"
 #include "control/log_ring.h"
 #include "control/notify.h"
@@ -323,6 +324,7 @@ parts_make(struct control *c, struct error *err)
 	c->healths = healths_new(c);
 	c->services = services_new(c);
 	c->limits = limits_new();
+	c->kernel_counts = kernel_counts_new();
 	c->blocks = blocks_new(c);
 	c->drops = drops_new(c);
 	c->stop_timer = loop_timer_new(c->loop, on_stop_delay, c);
@@ -438,6 +440,7 @@ life_end(struct life *life)
 	supervisor_free(c->supervisor);
 	blocks_free(c->blocks);
 	limits_free(c->limits);
+	kernel_counts_free(c->kernel_counts);
 	if (c->fastpath != NULL)
 		kernel_close(c, c->stopping && !c->settings->xdp_keep);
 	spread_close(c, c->stopping && !c->settings->xdp_keep);

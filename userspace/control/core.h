@@ -29,6 +29,7 @@ struct drops;
 struct fastpath;
 struct generations;
 struct healths;
+struct kernel_counts;
 struct limits;
 struct log_ring;
 struct loop;
@@ -69,6 +70,7 @@ struct control {
 	bool listeners_stale; /* the kernel half has to be told */
 	struct error kernel;  /* why the kernel half does not hold them */
 	struct fastpath *fastpath;
+	struct kernel_counts *kernel_counts;
 	struct loop_fd *kernel_watch; /* of addresses and interfaces */
 	struct sockets *sockets;      /* which socket gets a connection */
 	struct error steering; /* why additional addresses are not served */

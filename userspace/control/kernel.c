@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "control/drops.h"
+#include "control/kernel_counts.h"
 #include "control/kernel_limits.h"
 #include "control/relation.h"
 #include "control/services.h"
@@ -106,6 +107,7 @@ kernel_open(struct control *c)
 		interfaces[i].mode = modes[s->interfaces[i].mode];
 	}
 	c->fastpath = fastpath_open(&options);
+	kernel_counts_forget(c->kernel_counts);
 	free(interfaces);
 	fd = fastpath_watch_fd(c->fastpath);
 	if (fd >= 0)

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "control/kernel.h"
+#include "control/kernel_counts.h"
 #include "fastpath/blocks.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/limits.h"
@@ -142,48 +143,10 @@ kernel_prefixes_problem(const struct settings *s)
 int
 kernel_limits_tell(const struct control *c, struct error *err)
 {
-	return prefixes_tell(c, err) == 0 ? rules_tell(c, err) : -1;
-}
-
-/* ---- what became of it */
-
-struct wanted {
-	char name[64];
-	uint64_t count;
-};
-
-static void
-on_note(const char *name, uint64_t count, void *arg)
-{
-	struct wanted *w = arg;
-
-	if (strcmp(name, w->name) == 0)
-		w->count += count;
-}
-
-static void
-on_counter(const char *reason, uint64_t packets, uint64_t bytes, void *arg)
-{
-	(void)bytes;
-	on_note(reason, packets, arg);
-}
-
-uint64_t
-kernel_limit_refused(
-	const struct control *c, uint32_t slot, const struct limit_rule *r)
-{
-	struct wanted w = { .count = 0 };
-	bool shadow = r->action == LIMIT_ACTION_SHADOW;
-
-	if (slot == 0 || !kernel_is_active(c))
-		return 0;
-	snprintf(w.name, sizeof(w.name), "%s_%s",
-		shadow ? "shadow" : "drop_limit", limit_counts_name(r->counts));
-	if (shadow)
-		fastpath_notes(c->fastpath, slot, on_note, &w);
-	else
-		fastpath_counters(c->fastpath, slot, on_counter, &w);
-	return w.count;
+	if (prefixes_tell(c, err) != 0 || rules_tell(c, err) != 0)
+		return -1;
+	kernel_counts_told(c);
+	return 0;
 }
 
 /* ---- blocked sources */

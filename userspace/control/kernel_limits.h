@@ -23,10 +23,6 @@ int kernel_limits_tell(const struct control *c, struct error *err);
 /* Why xdp.denyPrefixes and xdp.allowPrefixes do nothing; NULL: they do, or there
  * are none. */
 const char *kernel_prefixes_problem(const struct settings *s);
-/* Packets that a limit of that kind dropped at the slot, or in shadow would
- * have: rules of a kind are counted together. */
-uint64_t kernel_limit_refused(
-	const struct control *c, uint32_t slot, const struct limit_rule *r);
 
 int kernel_block(const struct control *c, uint32_t slot,
 	const struct addr *addr, uint32_t ms, struct error *err);

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/kernel.h"
-#include "control/kernel_limits.h"
+#include "control/kernel_counts.h"
 #include "control/metrics.h"
 #include "filter/limit_table.h"
 #include "net/shm.h"
@@ -243,7 +243,7 @@ sums_of(const struct control *c, const struct seen_rule *seen,
 	if (seen->rule->stage == LIMIT_STAGE_KERNEL)
 		out[seen->rule->action == LIMIT_ACTION_SHADOW
 				? LIMIT_SHADOWED
-				: LIMIT_REFUSED] = kernel_limit_refused(
+				: LIMIT_REFUSED] = kernel_counts_refused(
 			c, seen->object->slot, seen->rule);
 	else if (c->limits->table != NULL)
 		limit_table_sums(c->limits->table, seen->identity, out);
@@ -284,6 +284,7 @@ rule_print(const struct seen_rule *seen, void *arg)
 	const struct limit_rule *r = seen->rule;
 	struct doc *d = doc_add(p->items, doc_new_map());
 	uint64_t sums[LIMIT_TALLY_COUNT];
+	struct limit_rule other;
 
 	doc_set_string(d, "type", model_type_plural(seen->object->type));
 	doc_set_string(d, "namespace", seen->object->ns);
@@ -307,6 +308,8 @@ rule_print(const struct seen_rule *seen, void *arg)
 	sums_of(p->control, seen, sums);
 	if (r->stage == LIMIT_STAGE_HTTP)
 		number_set(d, "passed", sums[LIMIT_PASSED]);
+	else if (kernel_counts_other(limits_of(seen->object), r, &other))
+		doc_set_string(d, "countedWith", other.name);
 	number_set(d, "refused", sums[LIMIT_REFUSED]);
 	number_set(d, "shadowed", sums[LIMIT_SHADOWED]);
 	number_set(d, "promoted", sums[LIMIT_PROMOTED]);

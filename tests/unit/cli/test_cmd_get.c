@@ -86,6 +86,27 @@
 	"\"unit\":\"HOUR\",\"burst\":5,\"stage\":\"http\","                    \
 	"\"action\":\"429\",\"enforcedBy\":\"proxy\",\"passed\":3,"            \
 	"\"refused\":1,\"shadowed\":0,\"promoted\":0}"
+#define SHARED                                                                 \
+	"{\"type\":\"gateways\",\"namespace\":\"gloo-system\","               \
+	"\"name\":\"second\",\"rule\":\"syns\",\"key\":\"sourceAddress\","     \
+	"\"prefixLengthV4\":32,\"prefixLengthV6\":64,"                         \
+	"\"counts\":\"connections\",\"rate\":5,\"unit\":\"HOUR\","           \
+	"\"burst\":5,\"stage\":\"kernel\",\"action\":\"drop\","              \
+	"\"enforcedBy\":\"kernel\",\"countedWith\":\"net\",\"refused\":3,"   \
+	"\"shadowed\":0,\"promoted\":0}"
+#define SHARED_TABLE                                                           \
+	"+--------------------+------+---------------+---------------"         \
+	"+-------+--------+--------+--------+----------+\n"                    \
+	"|       WHERE        | RULE |      KEY      |     RATE      "         \
+	"| BURST | STAGE  | ACTION | PASSED | REFUSED  |\n"                    \
+	"+--------------------+------+---------------+---------------"         \
+	"+-------+--------+--------+--------+----------+\n"                    \
+	"| Gateway            | syns | sourceAddress | 5 connections "         \
+	"| 5     | kernel | drop   | -      | 3        |\n"                    \
+	"| gloo-system.second |      | /32, /64      | per HOUR      "         \
+	"|       |        |        |        | with net |\n"                    \
+	"+--------------------+------+---------------+---------------"         \
+	"+-------+--------+--------+--------+----------+\n"
 #define LIMITS_TABLE                                                           \
 	"+---------------------+-----------------+---------------+---"         \
 	"---------+-------+-------+--------+--------+---------+\n"             \
@@ -342,6 +363,10 @@ static const struct command_case cases[] = {
 	{ "get limits: a table", "get limits", NULL,
 		{ { "GET /v1/limits", 200, ITEMS(LIMIT), false }, END }, CLI_OK,
 		LIMITS_TABLE, "", NULL },
+	{ "get limits: two rules that the kernel counts together", "get limits",
+		NULL,
+		{ { "GET /v1/limits", 200, ITEMS(SHARED), false }, END },
+		CLI_OK, SHARED_TABLE, "", NULL },
 	{ "get limits of a namespace that has none",
 		"get limits -n other -o json", NULL,
 		{ { "GET /v1/limits", 200, ITEMS(LIMIT), false }, END },
