@@ -3,6 +3,7 @@
 #ifndef BPF_EVENT_H
 #define BPF_EVENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <linux/bpf.h>
@@ -14,6 +15,25 @@
 #include "bpf/maps.h"
 #include "bpf/parse.h"
 
+/* One of cfg->sample, and the first in a second of this CPU, so that one sees
+ * as well what is dropped rarely. */
+static __always_inline bool
+event_is_due(const struct gg_cfg *cfg, __u32 slot, __u32 reason)
+{
+	__u64 ticks = bpf_jiffies64();
+	struct this_cpu *cpu;
+	__u32 zero = 0;
+
+	cpu = bpf_map_lookup_elem(&gg_cpu, &zero);
+	if (cpu == NULL)
+		return false;
+	if ((cfg->hz == 0 || ticks - cpu->sampled_tick < cfg->hz) &&
+		(count_read(slot, reason) & (cfg->sample - 1)) != 0)
+		return false;
+	cpu->sampled_tick = ticks;
+	return true;
+}
+
 /* Before the packet is counted. A full buffer takes nothing: samples may be
  * lost, counters are not. */
 static __always_inline void
@@ -22,8 +42,7 @@ event_sample(struct xdp_md *ctx, const struct gg_cfg *cfg, __u32 slot,
 {
 	struct gg_event *event;
 
-	if (cfg->sample == 0 ||
-		(count_read(slot, reason) & (cfg->sample - 1)) != 0)
+	if (cfg->sample == 0 || !event_is_due(cfg, slot, reason))
 		return;
 	event = bpf_ringbuf_reserve(&gg_events, sizeof(*event), 0);
 	if (event == NULL)

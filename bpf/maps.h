@@ -86,6 +86,7 @@ struct this_cpu {
 	__u32 new_ones; /* connections */
 	__u32 new_sources;  /* entries made in sources_tick */
 	__u64 sources_tick; /* jiffies */
+	__u64 sampled_tick; /* of the last sample of a drop */
 };
 
 /* A NAT entry while it is made: too large for the stack beside the rest. */

@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 #include <netinet/in.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "fastpath/events.h"
 #include "tests/lib/limit_world.h"
@@ -201,6 +202,17 @@ event_take(const struct fastpath_event *event, void *arg)
 	e->last = *event;
 }
 
+/* The first drop of each is a sample. */
+static void
+cpu_keep(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
 static void
 test_samples_of_drops(void **state)
 {
@@ -209,14 +221,12 @@ test_samples_of_drops(void **state)
 	struct error err = ERROR_INIT;
 	struct events seen = { 0 };
 	char text[ADDR_TEXT_MAX];
-	cpu_set_t one;
 
 	(void)state;
-	CPU_ZERO(&one); /* the first of each CPU is a sample */
-	CPU_SET(0, &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	cpu_keep();
 	limited_list(deny);
 	limited_cfg(1, 16);
+	limited_cfg_hz(UINT32_MAX); /* no sample for the sake of a second */
 	limited_send("eth ip4 tcp from=1 to=80", 0, R(drop_denied), 3);
 	reader = fastpath_events_open(limited.fastpath, &err);
 	assert_non_null(reader);
@@ -239,12 +249,38 @@ test_samples_of_drops(void **state)
 	fastpath_events_close(reader);
 }
 
+/* Of a client that is dropped once in a while there is a sample each second. */
+static void
+test_rare_drops_are_seen(void **state)
+{
+	const struct packet_prefix deny[] = { { "192.0.2.0/24", 1 }, { 0 } };
+	uint64_t end_ms = clock_monotonic_ms() + 20000;
+	struct fastpath_events *reader;
+	struct error err = ERROR_INIT;
+	struct events seen = { 0 };
+
+	(void)state;
+	cpu_keep();
+	limited_list(deny);
+	limited_cfg(1, 1u << 31);
+	limited_send("eth ip4 tcp to=80", 0, R(drop_denied), 1);
+	reader = fastpath_events_open(limited.fastpath, &err);
+	assert_non_null(reader);
+	while (seen.count < 2 && clock_monotonic_ms() < end_ms) {
+		limited_send("eth ip4 tcp to=80", 0, R(drop_denied), 1);
+		fastpath_events_read(reader, event_take, &seen);
+	}
+	assert_int_equal(seen.count, 2);
+	fastpath_events_close(reader);
+}
+
 int
 main(void)
 {
 #define T(name)                                                                \
 	cmocka_unit_test_setup_teardown(name, limited_setup, limited_teardown)
 	const struct CMUnitTest tests[] = {
+		T(test_rare_drops_are_seen),
 		T(test_a_block_ends_by_itself),
 		T(test_prefixes_by_difference),
 		T(test_as_many_prefixes_as_there_is_room_for),

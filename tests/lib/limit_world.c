@@ -45,6 +45,18 @@ limited_cfg(uint32_t admit_shift, uint32_t sample)
 }
 
 void
+limited_cfg_hz(uint32_t hz)
+{
+	const uint32_t zero = 0;
+	int fd = bpf_map__fd(limited.gateway->maps.gg_cfg);
+	struct gg_cfg cfg;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &cfg), 0);
+	cfg.hz = hz;
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &cfg, BPF_ANY), 0);
+}
+
+void
 limited_listen(void)
 {
 	struct fastpath_listener set[16] = { 0 };

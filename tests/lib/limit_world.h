@@ -35,6 +35,8 @@ extern struct limited {
 } limited;
 
 void limited_cfg(uint32_t admit_shift, uint32_t sample);
+/* What the program takes for a second, in ticks. */
+void limited_cfg_hz(uint32_t hz);
 void limited_listen(void);
 /* max_entries and type of gg_rl4; 0: as built. */
 void limited_load(uint32_t entries, enum bpf_map_type type);

@@ -38,7 +38,8 @@ const struct cli_command cli_command_drops = {
 	.name = "drops",
 	.summary = "show samples of the packets that the kernel dropped",
 	.about = "Of each listener, reason and CPU the first packet and then "
-		 "one of 1024 is kept;\n/metrics counts all of them "
+		 "one of 1024 is kept,\nand of each CPU at least one a "
+		 "second; /metrics counts all of them\n"
 		 "(gloo_gateway_kernel_packets).\n",
 	.about_put = reasons_put,
 	.examples = "  glooctl drops\n"
