@@ -308,7 +308,7 @@ union gg_bucket {
 
 /* What a source has left. dropped counts what was refused, in shadow what
  * would have been: exact up to GG_DROPPED_EXACT, then by sampling in steps of
- * as many, so that a refused packet writes nothing here. */
+ * as many, so that of refused packets about one of so many writes here. */
 #define GG_DROPPED_EXACT 64
 
 struct gg_source {

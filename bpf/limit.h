@@ -3,7 +3,7 @@
  * Limits per source. Most sources are known to the sketch alone; one that used
  * a good part of its burst gets an entry of its own, which is exact. Every
  * bucket of every rule is looked at before anything is spent, so a refused
- * packet writes nothing.
+ * packet spends nothing.
  *
  * What is a function of its own and not static, the verifier looks at once and
  * for itself; such functions share numbers only, in struct limit_call.
