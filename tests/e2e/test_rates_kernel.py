@@ -173,9 +173,16 @@ def test_prefixes(r):
     r.gateway.process.send_signal(signal.SIGHUP)
     e2e.wait_until("the denial", lambda: get(r, 5, seconds=0.3) == 0)
     equal([get(r, n) for n in (3, 6, 8)], [200, 200, 200])
+    seen = {i["prefix"]: i for i in r.gateway.get("/v1/prefixes")["items"]}
+    equal({k: v["action"] for k, v in seen.items()},
+          {"10.98.0.4/30": "deny", "10.98.0.6": "allow"})
+    check(all(v["packets"] > 0 for v in seen.values()), seen)
+    series = 'gloo_gateway_kernel_prefix_packets{prefix="10.98.0.4/30",action="deny"} '
+    check(series in r.gateway.api("GET", "/metrics")[1], series)
     settings.write_text(plain)
     r.gateway.process.send_signal(signal.SIGHUP)
     e2e.wait_until("the end of the denial", lambda: get(r, 5, seconds=0.3) == 200)
+    equal(r.gateway.get("/v1/prefixes")["items"], [])
 
 
 if __name__ == "__main__":

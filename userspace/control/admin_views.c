@@ -19,6 +19,7 @@
 #include "control/dump.h"
 #include "control/endpoints.h"
 #include "control/generation.h"
+#include "control/kernel_limits.h"
 #include "control/limits.h"
 #include "control/log_ring.h"
 #include "control/metrics.h"
@@ -130,6 +131,12 @@ static void
 get_blocked(struct control *c, struct http_server_request *r)
 {
 	admin_reply_doc(r, 200, blocks_print(c->blocks));
+}
+
+static void
+get_prefixes(struct control *c, struct http_server_request *r)
+{
+	admin_reply_doc(r, 200, kernel_prefixes_print(c));
 }
 
 static void
@@ -517,6 +524,7 @@ static const struct view {
 	{ "/v1/url", get_url, false },
 	{ "/v1/limits", get_limits, false },
 	{ "/v1/blocked", get_blocked, false },
+	{ "/v1/prefixes", get_prefixes, false },
 	{ "/v1/sources", get_sources, false },
 	{ "/v1/drops", get_drops, false },
 	{ "/v1/logs", get_logs, false },

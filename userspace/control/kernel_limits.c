@@ -1,7 +1,7 @@
 /* What the resources limit in the kernel: rules, prefixes, blocked sources. */
 #include "control/kernel_limits.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +138,65 @@ kernel_prefixes_problem(const struct settings *s)
 		return NULL;
 	return "xdp.denyPrefixes and xdp.allowPrefixes do nothing: "
 	       "xdp.interfaces lists no interface";
+}
+
+static const char *
+prefix_action(const struct fastpath_prefix *p)
+{
+	return p->deny ? "deny" : "allow";
+}
+
+static void
+on_prefix(const struct fastpath_prefix *p, uint64_t packets, void *arg)
+{
+	struct doc *d = doc_add(arg, doc_new_map());
+	char text[ADDR_TEXT_MAX];
+
+	doc_set_string(d, "prefix", addr_source_format(&p->prefix, text));
+	doc_set_string(d, "action", prefix_action(p));
+	doc_set(d, "packets",
+		doc_new_integer(
+			packets > INT64_MAX ? INT64_MAX : (int64_t)packets));
+}
+
+struct doc *
+kernel_prefixes_print(const struct control *c)
+{
+	struct doc *d = doc_new_map();
+	struct doc *items = doc_set(d, "items", doc_new_list());
+	const char *problem = kernel_prefixes_problem(c->settings);
+
+	if (problem == NULL && c->fastpath != NULL &&
+		fastpath_prefix_hits(c->fastpath, on_prefix, items) != 0)
+		problem = "the kernel's counts cannot be read";
+	if (problem != NULL)
+		doc_set_string(d, "problem", problem);
+	return d;
+}
+
+static void
+on_series(const struct fastpath_prefix *p, uint64_t packets, void *arg)
+{
+	char text[ADDR_TEXT_MAX];
+
+	str_printf(arg,
+		"gloo_gateway_kernel_prefix_packets{prefix=\"%s\","
+		"action=\"%s\"} %" PRIu64 "\n",
+		addr_source_format(&p->prefix, text), prefix_action(p),
+		packets);
+}
+
+void
+kernel_prefixes_metrics(const struct control *c, struct str *out)
+{
+	if (!kernel_is_active(c) ||
+		c->settings->allow_count + c->settings->deny_count == 0)
+		return;
+	str_puts(out,
+		"# HELP gloo_gateway_kernel_prefix_packets packets that a "
+		"prefix of xdp.denyPrefixes or xdp.allowPrefixes decided\n"
+		"# TYPE gloo_gateway_kernel_prefix_packets counter\n");
+	fastpath_prefix_hits(c->fastpath, on_series, out);
 }
 
 int

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/doc.h"
+#include "base/str.h"
 #include "control/core.h"
 #include "model/limit.h"
 
@@ -23,6 +25,9 @@ int kernel_limits_tell(const struct control *c, struct error *err);
 /* Why xdp.denyPrefixes and xdp.allowPrefixes do nothing; NULL: they do, or there
  * are none. */
 const char *kernel_prefixes_problem(const struct settings *s);
+/* With the packets that each decided; for /v1/prefixes and for /metrics. */
+struct doc *kernel_prefixes_print(const struct control *c);
+void kernel_prefixes_metrics(const struct control *c, struct str *out);
 
 int kernel_block(const struct control *c, uint32_t slot,
 	const struct addr *addr, uint32_t ms, struct error *err);

@@ -12,6 +12,7 @@
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/health.h"
+#include "control/kernel_limits.h"
 #include "control/limits.h"
 #include "control/relation.h"
 #include "control/service_view.h"
@@ -379,6 +380,7 @@ kernel_print(const struct control *c, struct str *out)
 	str_append(out, bytes.data, bytes.length);
 	str_fini(&bytes);
 	notes_print(c, out);
+	kernel_prefixes_metrics(c, out);
 	one(out, "kernel_map_bytes", "gauge", "memory of the kernel's maps",
 		fastpath_map_bytes(c->fastpath));
 }
