@@ -215,7 +215,8 @@ struct gg_cfg {
 	 * gg_ct4, gg_ct6 and, in mode nat, none begins; 0: no bound. */
 	__u32 flood_guard;
 	/* One of so many drops of a slot, reason and CPU goes to gg_events, the
-	 * first one too, and one a second of each CPU; a power of two. 0: none. */
+	 * first one too, and one a second of each CPU; a power of two.
+	 * 0: none. */
 	__u32 sample;
 	/* Entries of gg_rl4 and gg_rl6 that a CPU makes in one tick: beyond,
 	 * the sketch alone decides. 0: no bound. */

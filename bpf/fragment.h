@@ -40,8 +40,8 @@ fragment_key_set(struct gg_fragment_key *key, const struct packet *p)
 }
 
 /*
- * Gives later fragments the ports of the first one; has_ports then says so. Returns
- * what it is counted as where it stays without.
+ * Gives later fragments the ports of the first one; has_ports then says so.
+ * Returns what it is counted as where it stays without.
  */
 __attribute__((noinline)) int
 fragment_ports(struct packet *p)
