@@ -39,9 +39,10 @@ def get(r, source, port=8080, seconds=1, host="plain.example"):
 
 def map_dump(r, name):
     """The entries of a map of this gateway, as bpftool shows it by its name."""
-    pinned = {m["id"] for m in json.loads(run(
-        "bpftool", "-j", "-f", "map", "show", "name", name).stdout)
-        if any(r.gateway.pin in p for p in m.get("pinned", []))}
+    found = json.loads(run("bpftool", "-j", "-f", "map", "show", "name", name).stdout)
+    # A single one of that name is no list.
+    pinned = {m["id"] for m in (found if isinstance(found, list) else [found])
+              if any(r.gateway.pin in p for p in m.get("pinned", []))}
     equal(len(pinned), 1, name)
     dump = json.loads(run("bpftool", "-j", "map", "dump", "id", pinned.pop()).stdout)
     return [row.get("formatted", row) for row in dump]
