@@ -9,7 +9,8 @@
 
 #include <linux/types.h>
 
-/* Grows when a layout below changes; the daemon writes it into gg_cfg. */
+/* Grows when a layout below or its meaning changes; the daemon writes it into
+ * gg_cfg, and takes over no maps with another one. */
 #define GG_CONTRACT_VERSION 2
 
 #define GG_PROGRAM "gg_gateway"
