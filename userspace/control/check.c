@@ -12,6 +12,8 @@
 #include "control/files.h"
 #include "control/generation.h"
 #include "control/kernel_limits.h"
+#include "control/nat_ports.h"
+#include "control/services.h"
 #include "control/status.h"
 #include "control/spread.h"
 #include "control/supervise.h"
@@ -178,6 +180,28 @@ steering_check(const struct control *c, const struct area *a)
 			"net.ipv4.tcp_migrate_req=1");
 }
 
+static bool
+has_nat(const struct control *c)
+{
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++)
+		if (service_is_nat(objects_at(c->objects, MODEL_GATEWAY, i)))
+			return true;
+	return false;
+}
+
+static void
+nat_ports_check(const struct control *c, const struct area *a)
+{
+	struct str why;
+
+	str_init(&why);
+	if (has_nat(c))
+		nat_ports_explain(&why);
+	if (why.length > 0)
+		say(a->warnings, "%s", why.data);
+	str_fini(&why);
+}
+
 static void
 kernel_check(const struct control *c, struct doc *areas)
 {
@@ -213,6 +237,7 @@ kernel_check(const struct control *c, struct doc *areas)
 	}
 	maps_check(c, &a);
 	hash_seed_check(c, &a);
+	nat_ports_check(c, &a);
 }
 
 struct doc *
