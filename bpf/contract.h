@@ -98,6 +98,7 @@
 	X(drop_nat_unknown, "to a service in mode nat: of no connection")      \
 	X(drop_flood_guard, "new to a service in nat: the flood guard acts")    \
 	X(drop_no_headroom, "to a backend, with no room for one more header")   \
+	X(drop_nat_table, "the table of mode nat took no other connection")     \
 	X(drop_malformed, "to a service, but not to be forwarded as it is")
 
 /*

@@ -209,7 +209,7 @@ nat_add_reverse(bool is4, const struct packet *p, struct nat_room *room)
 			return PARSE_ON;
 		if (rc != -EEXIST) {
 			count_note(p->slot, GG_NOTE_connection_not_kept);
-			break;
+			return GG_REASON_drop_nat_table;
 		}
 	}
 	return GG_REASON_drop_nat_ports;
@@ -343,7 +343,7 @@ nat_create(struct xdp_md *ctx, bool is4, const struct packet *p,
 	way = nat_find(is4, f);
 	if (way == NULL) {
 		count_note(p->slot, GG_NOTE_connection_not_kept);
-		*reason = GG_REASON_drop_nat_ports;
+		*reason = GG_REASON_drop_nat_table;
 	}
 	return way;
 }
