@@ -505,6 +505,39 @@ const struct steer_row steer_rows[] = {
 		"eth " A4 "ttl=1 icmp type=3 code=1 quote=28 " ICMP4
 		"tcp from=80",
 		XDP_DROP, R(drop_ttl), 64, NULL },
+	{ "an MTU below 68 is the backend's to judge",
+		"eth " A4 "icmp type=3 code=4 mtu=67 quote=40 " ICMP4
+		"tcp from=80 to=40000 data=100",
+		XDP_TX, R(forward_icmp), 64,
+		B(64) A4 "ttl=63 icmp type=3 code=4 mtu=67 quote=40 " ICMP4
+			 "tcp from=80 to=40000 data=100" },
+	{ "route: so is none at all, as of routers before RFC 1191",
+		"eth " A4 "icmp type=3 code=4 mtu=0 quote=40 " ICMP4
+		"tcp from=81 to=40000 data=100",
+		XDP_TX, R(forward_icmp), 68,
+		B(68) "ip4 to=10.0.0.68 ttl=63 icmp type=3 code=4 mtu=0 "
+		      "quote=40 ip4 from=10.0.0.68 to=192.0.2.1 tcp from=8080 "
+		      "to=40000 data=100" },
+	{ "and one below 1280 over IPv6",
+		"eth " A6 "icmp6 type=2 mtu=1279 quote=60 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 tcp from=81 to=40000 "
+		"data=100",
+		XDP_TX, R(forward_icmp), 70,
+		B(70) "ip6 to=fd00::70 hops=63 icmp6 type=2 mtu=1279 quote=60 "
+		      "ip6 from=fd00::70 to=2001:db8::1 tcp from=8080 to=40000 "
+		      "data=100" },
+	{ "nat: SYN of a connection over IPv6",
+		"eth " A6 "tcp to=82 flags=S", XDP_TX, R(forward_syn), 74,
+		B(74) "ip6 from=fd00::1 to=fd00::74 hops=63 tcp from=@ to=8080 "
+		      "flags=S" },
+	{ "+packet too big about its answer, which has headers",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=100 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 dest size=16 frag id=9 mf=1 "
+		"tcp from=82 to=40000 data=100",
+		XDP_TX, R(forward_icmp), 74,
+		B(74) "ip6 from=fd00::1 to=fd00::74 hops=63 icmp6 type=2 "
+		      "mtu=1280 quote=100 ip6 from=fd00::74 to=fd00::1 dest "
+		      "size=16 frag id=9 mf=1 tcp from=8080 to=@ data=100" },
 	{ "an error whose checksum carries",
 		"eth " A4 "icmp type=3 code=3 mtu=65535 quote=28 " ICMP4
 		"udp from=54 to=65535 data=9 fill=ff",
