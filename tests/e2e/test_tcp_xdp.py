@@ -92,6 +92,8 @@ def test_steered(t):
     check(t.gateway.metric("gloo_gateway_kernel_packets", listener="gloo-system.echo",
                            reason="forward") > 0)
     equal(t.gateway.metric("gloo_gateway_service_steered", service="gloo-system.echo"), 1)
+    notes = [line for a in t.gateway.get("/v1/check")["areas"] for line in a["notes"]]
+    check("gg1: in generic mode no packet of a service" in " ".join(notes), notes)
 
 
 def test_nat_ports(t):
