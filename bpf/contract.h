@@ -558,7 +558,7 @@ struct gg_nat {
 	__u16 slot;
 	__u8 reverse; /* 1: from the backend to the client */
 	__u8 closing; /* GG_NAT_CLOSING_*, the same in both */
-	__u16 pad;
+	__u16 mtu;    /* of ifindex, in bytes of IP; 0: not known */
 };
 
 /* With its key it is two cache lines in an LRU_HASH. */
