@@ -9,7 +9,8 @@
 
 #include <linux/types.h>
 
-/* Grows when a layout below changes; the daemon writes it into gg_cfg. */
+/* Grows when a layout below or its meaning changes; the daemon writes it into
+ * gg_cfg, and takes over no maps with another one. */
 #define GG_CONTRACT_VERSION 2
 
 #define GG_PROGRAM "gg_gateway"
@@ -97,6 +98,7 @@
 	X(drop_nat_unknown, "to a service in mode nat: of no connection")      \
 	X(drop_flood_guard, "new to a service in nat: the flood guard acts")    \
 	X(drop_no_headroom, "to a backend, with no room for one more header")   \
+	X(drop_nat_table, "the table of mode nat took no other connection")     \
 	X(drop_malformed, "to a service, but not to be forwarded as it is")
 
 /*
@@ -556,7 +558,7 @@ struct gg_nat {
 	__u16 slot;
 	__u8 reverse; /* 1: from the backend to the client */
 	__u8 closing; /* GG_NAT_CLOSING_*, the same in both */
-	__u16 pad;
+	__u16 mtu;    /* of ifindex, in bytes of IP; 0: not known */
 };
 
 /* With its key it is two cache lines in an LRU_HASH. */

@@ -94,51 +94,100 @@ icmp_answer(struct xdp_md *ctx, struct packet *p, enum gg_reason reason)
 
 /* ---- the packet in an error */
 
+enum quoted_kind {
+	QUOTED_FLOW,  /* its ports were read */
+	QUOTED_OTHER, /* nothing that services are sent or send */
+	QUOTED_CUT,   /* the ports of TCP or UDP, or all of it, are not there */
+};
+
 static __always_inline bool
+quoted_has_ports(__u8 l4_proto)
+{
+	return l4_proto == IPPROTO_TCP || l4_proto == IPPROTO_UDP;
+}
+
+static __always_inline enum quoted_kind
 quoted_set_ports(struct xdp_md *ctx, const struct packet *p,
 	struct quoted *q, __u8 l4_proto)
 {
 	__u32 end = p->at.l3 + p->at.length;
 	const __be16 *ports = packet_bytes(ctx, q->l4, 8);
 
+	q->from.l4_proto = q->to.l4_proto = l4_proto;
+	if (!quoted_has_ports(l4_proto))
+		return QUOTED_OTHER;
 	/* RFC 792 promises 8 bytes of it, no more. */
 	if (ports == NULL || q->l4 + 8u > end)
-		return false;
+		return QUOTED_CUT;
 	q->from.port_be = ports[0];
 	q->to.port_be = ports[1];
-	q->from.l4_proto = q->to.l4_proto = l4_proto;
 	q->has_sum = q->l4 + 18u <= end;
-	return l4_proto == IPPROTO_TCP || l4_proto == IPPROTO_UDP;
+	return QUOTED_FLOW;
 }
 
-static __always_inline bool
+static __always_inline enum quoted_kind
 quoted_read4(struct xdp_md *ctx, const struct packet *p, struct quoted *q)
 {
 	const struct iphdr *ip = packet_bytes(ctx, q->l3, sizeof(*ip));
 
-	if (ip == NULL || ip->version != 4 || ip->ihl < 5 ||
-		ip->frag_off & bpf_htons(PARSE_IP4_OFFSET))
-		return false;
+	if (ip == NULL || ip->version != 4 || ip->ihl < 5)
+		return QUOTED_CUT;
+	if (ip->frag_off & bpf_htons(PARSE_IP4_OFFSET))
+		return quoted_has_ports(ip->protocol) ? QUOTED_CUT :
+							QUOTED_OTHER;
 	address_map4(q->from.ip, ip->saddr);
 	address_map4(q->to.ip, ip->daddr);
 	q->l4 = (__u16)(q->l3 + ip->ihl * 4u);
 	return quoted_set_ports(ctx, p, q, ip->protocol);
 }
 
+/* Past one extension header; false: its end is not there. *later: it says that
+ * a later fragment follows. */
 static __always_inline bool
+quoted_skip(struct xdp_md *ctx, const struct packet *p, struct quoted *q,
+	__u8 *next, bool *later)
+{
+	const struct parse_ext *ext = packet_bytes(ctx, q->l4, sizeof(*ext));
+	const struct parse_fragment *fragment = (const void *)ext;
+
+	if (ext == NULL)
+		return false;
+	q->l4 += sizeof(*ext);
+	if (*next == IPPROTO_FRAGMENT)
+		*later = fragment->offset_be & bpf_htons(PARSE_IP6_OFFSET);
+	else
+		q->l4 += ext->length * (*next == IPPROTO_AH ? 4u : 8u);
+	*next = ext->next;
+	return q->l4 <= p->at.l3 + p->at.length;
+}
+
+/* What cannot be walked to its end may be about anything. */
+static __always_inline enum quoted_kind
 quoted_read6(struct xdp_md *ctx, const struct packet *p, struct quoted *q)
 {
 	const struct ipv6hdr *ip = packet_bytes(ctx, q->l3, sizeof(*ip));
+	bool later = false;
+	__u8 next;
 
 	if (ip == NULL || ip->version != 6)
-		return false;
+		return QUOTED_CUT;
 	address_copy(q->from.ip, &ip->saddr);
 	address_copy(q->to.ip, &ip->daddr);
 	q->l4 = (__u16)(q->l3 + sizeof(*ip));
-	return quoted_set_ports(ctx, p, q, ip->nexthdr);
+	next = ip->nexthdr;
+#pragma GCC unroll 8
+	for (int i = 0; i < GG_EXT_HEADERS_MAX; i++) {
+		if (later || !parse_is_ext(next))
+			break;
+		if (!quoted_skip(ctx, p, q, &next, &later))
+			return QUOTED_OTHER;
+	}
+	if (later)
+		return quoted_has_ports(next) ? QUOTED_CUT : QUOTED_OTHER;
+	return quoted_set_ports(ctx, p, q, next);
 }
 
-static __always_inline bool
+static __always_inline enum quoted_kind
 quoted_read(struct xdp_md *ctx, const struct packet *p, struct quoted *q)
 {
 	q->l3 = (__u16)(p->at.l4 + sizeof(struct parse_icmp));
@@ -358,21 +407,22 @@ icmp_error(struct xdp_md *ctx, struct packet *p, bool too_big,
 {
 	struct icmp_room *room;
 	const struct gg_vip *vip;
+	enum quoted_kind kind;
 	struct quoted *q;
 	__u32 zero = 0;
-	bool has_ports;
 
 	room = bpf_map_lookup_elem(&gg_icmp_room, &zero);
 	if (room == NULL)
 		return reason;
 	q = &room->quoted;
 	__builtin_memset(q, 0, sizeof(*q));
-	has_ports = quoted_read(ctx, p, q);
+	kind = quoted_read(ctx, p, q);
 	if (too_big && quoted_is_outer(q))
 		return PACKET_PATH_MTU;
-	if (!has_ports)
-		return packet_is_to_service_address(p) ? GG_REASON_drop_icmp :
-							 reason;
+	if (kind == QUOTED_CUT && packet_is_to_service_address(p))
+		return GG_REASON_drop_icmp;
+	if (kind != QUOTED_FLOW)
+		return reason;
 	vip = bpf_map_lookup_elem(&gg_vip, &q->from);
 	if (vip != NULL && vip->mode != GG_MODE_PASS &&
 		vip->mode < GG_MODE_COUNT && vip->slot < GG_SLOTS_MAX) {

@@ -111,10 +111,22 @@ nat_note(const struct packet *p, bool is4, struct gg_nat *way)
 		other->closing = closing;
 }
 
+/* Of the interface that the packet came in by. */
+static __always_inline __u16
+nat_ingress_mtu(struct xdp_md *ctx)
+{
+	__u32 mtu = 0;
+
+	if (bpf_check_mtu(ctx, 0, &mtu, 0, 0) < 0)
+		return 0;
+	return mtu > 0xffff ? 0xffff : (__u16)mtu;
+}
+
 static __always_inline void
 nat_set_client(struct xdp_md *ctx, const struct ethhdr *eth,
 	struct gg_nat *way)
 {
+	way->mtu = nat_ingress_mtu(ctx);
 	way->ifindex = ctx->ingress_ifindex;
 	rewrite_mac(way->to_mac, eth->h_source);
 	rewrite_mac(way->from_mac, eth->h_dest);
@@ -209,7 +221,7 @@ nat_add_reverse(bool is4, const struct packet *p, struct nat_room *room)
 			return PARSE_ON;
 		if (rc != -EEXIST) {
 			count_note(p->slot, GG_NOTE_connection_not_kept);
-			break;
+			return GG_REASON_drop_nat_table;
 		}
 	}
 	return GG_REASON_drop_nat_ports;
@@ -227,7 +239,6 @@ nat_fill(struct xdp_md *ctx, const struct packet *p, struct gg_nat *way)
 	way->slot = (__u16)p->slot;
 	way->reverse = 1;
 	way->closing = 0;
-	way->pad = 0;
 	return true;
 }
 
@@ -343,7 +354,7 @@ nat_create(struct xdp_md *ctx, bool is4, const struct packet *p,
 	way = nat_find(is4, f);
 	if (way == NULL) {
 		count_note(p->slot, GG_NOTE_connection_not_kept);
-		*reason = GG_REASON_drop_nat_ports;
+		*reason = GG_REASON_drop_nat_table;
 	}
 	return way;
 }
@@ -406,6 +417,21 @@ nat_forward6(struct xdp_md *ctx, struct packet *p)
 			   nat_forward(ctx, p, false);
 }
 
+/* For the client's interface; the backend is then to be told. */
+static __always_inline bool
+nat_back_is_too_big(struct packet *p, const struct gg_nat *way)
+{
+	const struct gg_backend *b;
+	__u32 index = way->backend;
+
+	if (way->mtu == 0 || p->at.length <= way->mtu)
+		return false;
+	p->mtu = way->mtu;
+	/* Where that of the backend is not looked at, nor is this. */
+	b = bpf_map_lookup_elem(&gg_backend, &index);
+	return b != NULL && b->mtu != 0;
+}
+
 /* What a backend answers. Returns PARSE_ON for what is none of that. */
 static __always_inline enum gg_reason
 nat_back(struct xdp_md *ctx, struct packet *p, bool is4)
@@ -423,6 +449,8 @@ nat_back(struct xdp_md *ctx, struct packet *p, bool is4)
 	p->slot = way->slot;
 	if (p->at.ttl <= 1)
 		return GG_REASON_drop_ttl;
+	if (nat_back_is_too_big(p, way))
+		return GG_REASON_answer_too_big;
 	nat_note(p, is4, way);
 	nat_ends(is4, way, &ends);
 	if (!packet_change(ctx, p, &ends))

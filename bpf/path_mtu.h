@@ -61,8 +61,9 @@ path_quote_read(struct xdp_md *ctx, struct packet *p, struct path_quote *q)
 		return false;
 	p->at.family = *first >> 4;
 	if (p->at.family == 4)
-		return quoted_read4(ctx, p, &q->inner);
-	return p->at.family == 6 && quoted_read6(ctx, p, &q->inner);
+		return quoted_read4(ctx, p, &q->inner) == QUOTED_FLOW;
+	return p->at.family == 6 &&
+		quoted_read6(ctx, p, &q->inner) == QUOTED_FLOW;
 }
 
 /* The backend that the quoted packet went to. */

@@ -53,7 +53,9 @@ lab_open(void **state)
 		       "ip addr add 10.9.0.1/24 dev v0 &&"
 		       "ip addr add fd09::1/64 dev v0 nodad &&"
 		       "ip link set v0 up && ip -n far link set lo up &&"
-		       "ip -n far link set v1 up");
+		       "ip -n far link set v1 up &&"
+		       /* Else v0 takes no redirected frames. */
+		       "ip netns exec far ethtool -K v1 gro on");
 }
 
 static inline int

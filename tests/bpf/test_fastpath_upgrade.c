@@ -54,6 +54,77 @@ test_replaces_an_older_version_and_keeps_its_maps(void **state)
 		close(maps[i]);
 }
 
+/* gg_cfg as another version would leave it, of the same size. */
+static int
+cfg_of_another_contract(void)
+{
+	const struct gg_cfg cfg = { .contract = GG_CONTRACT_VERSION + 1,
+		.seed = 77 };
+	const uint32_t zero = 0;
+	int fd = map_make(BPF_MAP_TYPE_ARRAY, GG_MAP_CFG, 4, sizeof(cfg), 1);
+
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &cfg, 0), 0);
+	return fd;
+}
+
+static void
+assert_not_taken(int fd)
+{
+	const uint32_t zero = 0;
+	struct gg_cfg now;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &now), 0);
+	assert_int_equal(now.contract, GG_CONTRACT_VERSION + 1);
+	assert_int_equal(now.hz, 0);
+	close(fd);
+}
+
+static void
+test_replaces_a_version_of_another_contract(void **state)
+{
+	int map = cfg_of_another_contract();
+	uint32_t old = program_put(GG_PROGRAM, &map, 1);
+	struct fastpath *f = open_v0();
+
+	(void)state;
+	assert_int_not_equal(assert_attached(f)->program_id, old);
+	listen_all(f);
+	send_and_count(f, 0);
+	fastpath_close(f, true);
+	assert_not_taken(map);
+}
+
+static void
+pin_cfg(int fd)
+{
+	struct error err = ERROR_INIT;
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/maps", netns.pin_path);
+	assert_int_equal(file_make_folders(path, 0700, &err), 0);
+	snprintf(path, sizeof(path), "%s/maps/gg_cfg", netns.pin_path);
+	assert_int_equal(bpf_obj_pin(fd, path), 0);
+}
+
+static void
+test_pins_of_another_contract_are_replaced(void **state)
+{
+	int map = cfg_of_another_contract();
+	struct fastpath *f;
+
+	(void)state;
+	pin_cfg(map);
+	f = open_v0();
+	assert_attached(f);
+	listen_all(f);
+	send_and_count(f, 0);
+	fastpath_close(f, false);
+	assert_not_taken(map);
+	f = open_v0();
+	assert_counter(f, "pass_listener", PACKETS);
+	fastpath_close(f, true);
+}
+
 /* Our object, but for one constant. */
 static struct bpf_object *
 older_object_open(void)
@@ -182,15 +253,10 @@ static void
 test_pins_of_another_shape_are_replaced(void **state)
 {
 	int map = map_make(BPF_MAP_TYPE_ARRAY, GG_MAP_CFG, 4, 8, 1);
-	struct error err = ERROR_INIT;
 	struct fastpath *f;
-	char path[160];
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/maps", netns.pin_path);
-	assert_int_equal(file_make_folders(path, 0700, &err), 0);
-	snprintf(path, sizeof(path), "%s/maps/gg_cfg", netns.pin_path);
-	assert_int_equal(bpf_obj_pin(map, path), 0);
+	pin_cfg(map);
 	close(map);
 	f = open_v0();
 	assert_attached(f);
@@ -210,7 +276,9 @@ main(void)
 		LAB(test_an_upgrade_counts_every_packet),
 		LAB(test_replaces_an_older_version_below_the_dispatcher),
 		LAB(test_replaces_a_version_with_other_maps),
+		LAB(test_replaces_a_version_of_another_contract),
 		LAB(test_pins_of_another_shape_are_replaced),
+		LAB(test_pins_of_another_contract_are_replaced),
 	};
 	int rc;
 

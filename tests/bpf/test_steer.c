@@ -423,6 +423,91 @@ test_nat_ports_run_out(void **state)
 	assert_int_equal(nat_entries(), 8);
 }
 
+/* The interface of the clients gets another MTU than lo has. */
+static void
+client_mtu_set(uint16_t mtu)
+{
+	int fd = bpf_map__fd(gateway->maps.gg_nat4);
+	struct gg_flow4 key, *last = NULL;
+	struct gg_nat4 entry;
+
+	for (; bpf_map_get_next_key(fd, last, &key) == 0; last = &key) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &entry), 0);
+		assert_int_equal(entry.way.mtu, 0xffff);
+		entry.way.mtu = mtu;
+		assert_int_equal(bpf_map_update_elem(fd, &key, &entry,
+					 BPF_EXIST),
+			0);
+	}
+}
+
+#define ANSWER                                                                 \
+	"eth from=2:0:0:0:1:83 to=2:0:0:0:2:1 ip4 from=10.0.0.83 "             \
+	"to=10.0.0.1 df=1 tcp from=8080 to=%u data=%u"
+
+static struct world_verdict
+answer_run(struct packet *p, unsigned port, unsigned data)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), ANSWER, port, data);
+	packet_build(p, text);
+	return world_run(packet_data(p), p->length);
+}
+
+static void
+test_nat_tells_the_backend_what_the_clients_take(void **state)
+{
+	uint64_t told = world_count(83, GG_REASON_answer_too_big);
+	struct world_verdict v;
+	struct packet p, wanted;
+	char text[512];
+	unsigned port;
+
+	(void)state;
+	world_forget();
+	packet_build(&p, "eth ip4 to=198.51.100.10 tcp to=84 flags=S");
+	port = world_nat_port(&p);
+	assert_int_equal(world_run(packet_data(&p), p.length).action, XDP_TX);
+	client_mtu_set(1300);
+	answer_run(&p, port, 1260);
+	assert_int_equal(world_count(83, GG_REASON_forward_reverse), 1);
+	v = answer_run(&p, port, 1261);
+	assert_int_equal(world_count(83, GG_REASON_answer_too_big) - told, 1);
+	snprintf(text, sizeof(text),
+		"eth to=2:0:0:0:1:83 from=2:0:0:0:2:1 ip4 from=10.0.0.1 "
+		"to=10.0.0.83 id=0 df=1 icmp type=3 code=4 mtu=1300 quote=128 "
+		"ip4 from=10.0.0.83 to=10.0.0.1 df=1 tcp from=8080 to=%u "
+		"data=1261",
+		port);
+	packet_build(&wanted, text);
+	assert_int_equal(v.action, XDP_TX);
+	assert_int_equal(v.length, wanted.length);
+	assert_memory_equal(v.data, packet_data(&wanted), v.length);
+}
+
+static void
+test_nat_looks_at_no_mtu_in_generic_mode(void **state)
+{
+	uint64_t told = world_count(72, GG_REASON_answer_too_big);
+	struct packet p;
+	char text[256];
+
+	/* The backend of this service has an MTU of 0. */
+	(void)state;
+	world_forget();
+	packet_build(&p, "eth ip4 to=198.51.100.10 tcp to=82 flags=S");
+	snprintf(text, sizeof(text),
+		"eth ip4 from=10.0.0.72 to=10.0.0.1 tcp from=8080 to=%u "
+		"data=1400",
+		world_nat_port(&p));
+	assert_int_equal(world_run(packet_data(&p), p.length).action, XDP_TX);
+	client_mtu_set(1300);
+	packet_build(&p, text);
+	assert_int_equal(world_run(packet_data(&p), p.length).action, XDP_TX);
+	assert_int_equal(world_count(72, GG_REASON_answer_too_big), told);
+}
+
 static void
 test_nat_leaves_the_ports_of_listeners(void **state)
 {
@@ -561,6 +646,9 @@ main(void)
 		cmocka_unit_test(test_flood_guard_keeps_no_more),
 		cmocka_unit_test(test_flood_guard_of_nat),
 		cmocka_unit_test(test_nat_ports_run_out),
+		cmocka_unit_test(
+			test_nat_tells_the_backend_what_the_clients_take),
+		cmocka_unit_test(test_nat_looks_at_no_mtu_in_generic_mode),
 		cmocka_unit_test(test_nat_leaves_the_ports_of_listeners),
 		cmocka_unit_test(test_nat_of_two_services_sharing_a_backend),
 		cmocka_unit_test(test_nat_tuple_used_again),

@@ -2,7 +2,56 @@
  * Services that cannot be steered are refused with a sentence, and harm neither
  * what they had nor the others.
  */
+#include <net/if.h>
+#include <sys/utsname.h>
+
 #include "steering_lab.h"
+
+/* What comes in by w0 goes out by v0: a veth whose other end has neither GRO nor
+ * a program loses such frames. */
+static void
+test_a_way_that_loses_redirected_frames(void **state)
+{
+	const struct fastpath_interface_option interfaces[] = {
+		{ "v0", FASTPATH_NATIVE },
+		{ "w0", FASTPATH_NATIVE },
+	};
+	const struct fastpath_options options = {
+		.pin_path = netns.pin_path,
+		.interfaces = interfaces,
+		.interface_count = 2,
+	};
+	struct asked *a = service_of(GG_MODE_NAT, 1);
+	struct error err = ERROR_INIT;
+	struct utsname kernel;
+	struct fastpath *f;
+	int major, minor;
+
+	(void)state;
+	assert_int_equal(uname(&kernel), 0);
+	assert_int_equal(sscanf(kernel.release, "%d.%d", &major, &minor), 2);
+	if (major * 1000 + minor < 6003) /* it would not say */
+		skip();
+	must("ip netns exec far ethtool -K v1 gro off");
+	f = open_v0();
+	/* XDP_TX is no redirect: of that the kernel says nothing. */
+	set_ok(f, a);
+	fastpath_close(f, true);
+	must("ip link add w0 type veth peer name w1 && ip link set w0 up &&"
+	     " ip link set w1 up");
+	f = fastpath_open(&options);
+	assert_int_equal(fastpath_services_set(f, &a->service, 1, &err), -1);
+	assert_string_equal(err.text,
+		"the way to 10.9.0.10 is over v0, which takes no frames that "
+		"XDP redirects (ndo_xdp_xmit)");
+	assert_false(fastpath_service_state(f, SLOT)->enforced);
+	must("ip netns exec far ethtool -K v1 gro on");
+	set_ok(f, a);
+	assert_true(fastpath_service_state(f, SLOT)->enforced);
+	free(a);
+	fastpath_close(f, true);
+	command("ip link del w0");
+}
 
 static void
 test_what_is_wrong_is_refused(void **state)
@@ -87,6 +136,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		LAB(test_a_way_that_loses_redirected_frames),
 		LAB(test_what_is_wrong_is_refused),
 	};
 	int rc;

@@ -92,6 +92,31 @@ def test_steered(t):
     check(t.gateway.metric("gloo_gateway_kernel_packets", listener="gloo-system.echo",
                            reason="forward") > 0)
     equal(t.gateway.metric("gloo_gateway_service_steered", service="gloo-system.echo"), 1)
+    notes = [line for a in t.gateway.get("/v1/check")["areas"] for line in a["notes"]]
+    check("gg1: in generic mode no packet of a service" in " ".join(notes), notes)
+
+
+def test_nat_ports(t):
+    """a port that mode nat and the box itself may take deserves a Warning"""
+    def sysctl(setting):
+        run("sysctl", "-qw", "net.ipv4." + setting, ns=t.lab.gw)
+
+    def checked():
+        return [line for a in t.gateway.get("/v1/check")["areas"] for line in a["warnings"]
+                if "ip_local_port_range" in line]
+
+    equal(checked(), [])
+    try:
+        sysctl("ip_local_port_range=20000 60999")
+        s = t.status()
+        equal(s["state"], "Warning", s)
+        check("gives 20000, too" in s["reason"], s)
+        equal(len(checked()), 2, checked())  # of the gateway and of the kernel
+        sysctl("ip_local_reserved_ports=1024-32767")
+        equal(t.status()["state"], "Accepted")
+        equal(checked(), [])
+    finally:
+        sysctl("ip_local_port_range=32768 60999")
 
 
 def test_bytes(t):

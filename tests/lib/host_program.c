@@ -219,6 +219,19 @@ host_adjust_head(struct xdp_md *ctx, int delta)
 	return 0;
 }
 
+/* That of the loopback interface. */
+static long
+host_check_mtu(void *ctx, __u32 ifindex, __u32 *mtu, __s32 length_diff,
+	__u64 flags)
+{
+	(void)ctx;
+	(void)ifindex;
+	(void)length_diff;
+	(void)flags;
+	*mtu = 65536;
+	return 0;
+}
+
 static long
 host_adjust_tail(struct xdp_md *ctx, int delta)
 {
@@ -244,6 +257,7 @@ host_program_open(void)
 	bpf_redirect_map = host_redirect_map;
 	bpf_xdp_adjust_head = host_adjust_head;
 	bpf_xdp_adjust_tail = host_adjust_tail;
+	bpf_check_mtu = host_check_mtu;
 	for (size_t i = 0; i < MAPS; i++) {
 		if (maps[i].is_array)
 			maps[i].values =

@@ -432,10 +432,112 @@ const struct steer_row steer_rows[] = {
 		"eth " A4 "icmp type=3 code=1 quote=28 ip4 "
 		"from=198.51.100.10 offset=9 tcp from=80",
 		XDP_DROP, R(drop_icmp), 0, NULL },
+	{ "an error about a tunnel that ends in the box (ESP)",
+		"eth " A4 "icmp type=3 code=4 mtu=1300 quote=28 " ICMP4
+		"raw proto=50 data=64",
+		XDP_PASS, R(pass_icmp), 0, NULL },
+	{ "about a later fragment of such a tunnel (GRE)",
+		"eth " A4 "icmp type=3 code=4 mtu=1300 quote=28 ip4 "
+		"from=198.51.100.10 offset=9 raw proto=47 data=64",
+		XDP_PASS, R(pass_icmp), 0, NULL },
+	{ "about SCTP of the box's own",
+		"eth " A4 "icmp type=3 code=2 quote=28 " ICMP4
+		"raw proto=132 data=12",
+		XDP_PASS, R(pass_icmp), 0, NULL },
+	{ "about a ping of the box's own, over IPv6",
+		"eth " A6 "icmp6 type=1 quote=48 ip6 from=2001:db8::10 "
+		"to=2001:db8::1 icmp6",
+		XDP_PASS, R(pass_icmpv6), 0, NULL },
+	{ "about ESP after extension headers",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=80 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 hop dest size=16 raw proto=50 "
+		"data=64",
+		XDP_PASS, R(pass_icmpv6), 0, NULL },
+	{ "an error that quotes a first fragment",
+		"eth " A4 "icmp type=3 code=1 quote=28 ip4 from=198.51.100.10 "
+		"to=192.0.2.1 id=7 mf=1 udp from=54 to=40000 len=48 data=16",
+		XDP_TX, R(forward_icmp), 69,
+		B(69) "ip4 to=10.0.0.69 ttl=63 icmp type=3 code=1 quote=28 ip4 "
+		      "from=10.0.0.69 to=192.0.2.1 id=7 mf=1 udp from=8080 "
+		      "to=40000 len=48 data=16" },
+	{ "over IPv6 the headers of the quote are walked: dsr-l2",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=100 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 hop dest size=16 tcp from=80 "
+		"to=40000 data=100",
+		XDP_TX, R(forward_icmp), 66,
+		B(66) A6 "hops=63 icmp6 type=2 mtu=1280 quote=100 ip6 "
+			 "from=2001:db8::10 to=2001:db8::1 hop dest size=16 tcp "
+			 "from=80 to=40000 data=100" },
+	{ "route: a first fragment after six headers, its sums kept right",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=140 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 hop dest route dest dest "
+		"frag id=7 mf=1 tcp from=81 to=40000 data=100",
+		XDP_TX, R(forward_icmp), 70,
+		B(70) "ip6 to=fd00::70 hops=63 icmp6 type=2 mtu=1280 quote=140 "
+		      "ip6 from=fd00::70 to=2001:db8::1 hop dest route dest "
+		      "dest frag id=7 mf=1 tcp from=8080 to=40000 data=100" },
+	{ "a quote with seven headers is not walked to its end",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=140 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 hop dest route dest dest "
+		"frag dest tcp from=81 to=40000 data=100",
+		XDP_PASS, R(pass_icmpv6), 0, NULL },
+	{ "nor is one whose headers are cut",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=60 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 hop dest size=16 tcp from=81",
+		XDP_PASS, R(pass_icmpv6), 0, NULL },
+	{ "a quote over IPv6 that ends with its headers",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=71 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 hop dest size=16 tcp from=81",
+		XDP_DROP, R(drop_icmp), 0, NULL },
+	{ "a quote over IPv6 that is a later fragment of a service's",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=80 ip6 "
+		"from=2001:db8::10 frag id=7 offset=9 next=6 data=100",
+		XDP_DROP, R(drop_icmp), 0, NULL },
+	{ "or of the box's own tunnel",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=80 ip6 "
+		"from=2001:db8::10 frag id=7 offset=9 next=50 data=100",
+		XDP_PASS, R(pass_icmpv6), 0, NULL },
+	{ "a later fragment of an extension header: what it holds is data",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=80 ip6 "
+		"from=2001:db8::10 frag id=7 offset=9 next=60 data=100",
+		XDP_PASS, R(pass_icmpv6), 0, NULL },
 	{ "an error to a service's address with TTL 1",
 		"eth " A4 "ttl=1 icmp type=3 code=1 quote=28 " ICMP4
 		"tcp from=80",
 		XDP_DROP, R(drop_ttl), 64, NULL },
+	{ "an MTU below 68 is the backend's to judge",
+		"eth " A4 "icmp type=3 code=4 mtu=67 quote=40 " ICMP4
+		"tcp from=80 to=40000 data=100",
+		XDP_TX, R(forward_icmp), 64,
+		B(64) A4 "ttl=63 icmp type=3 code=4 mtu=67 quote=40 " ICMP4
+			 "tcp from=80 to=40000 data=100" },
+	{ "route: so is none at all, as of routers before RFC 1191",
+		"eth " A4 "icmp type=3 code=4 mtu=0 quote=40 " ICMP4
+		"tcp from=81 to=40000 data=100",
+		XDP_TX, R(forward_icmp), 68,
+		B(68) "ip4 to=10.0.0.68 ttl=63 icmp type=3 code=4 mtu=0 "
+		      "quote=40 ip4 from=10.0.0.68 to=192.0.2.1 tcp from=8080 "
+		      "to=40000 data=100" },
+	{ "and one below 1280 over IPv6",
+		"eth " A6 "icmp6 type=2 mtu=1279 quote=60 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 tcp from=81 to=40000 "
+		"data=100",
+		XDP_TX, R(forward_icmp), 70,
+		B(70) "ip6 to=fd00::70 hops=63 icmp6 type=2 mtu=1279 quote=60 "
+		      "ip6 from=fd00::70 to=2001:db8::1 tcp from=8080 to=40000 "
+		      "data=100" },
+	{ "nat: SYN of a connection over IPv6",
+		"eth " A6 "tcp to=82 flags=S", XDP_TX, R(forward_syn), 74,
+		B(74) "ip6 from=fd00::1 to=fd00::74 hops=63 tcp from=@ to=8080 "
+		      "flags=S" },
+	{ "+packet too big about its answer, which has headers",
+		"eth " A6 "icmp6 type=2 mtu=1280 quote=100 ip6 "
+		"from=2001:db8::10 to=2001:db8::1 dest size=16 frag id=9 mf=1 "
+		"tcp from=82 to=40000 data=100",
+		XDP_TX, R(forward_icmp), 74,
+		B(74) "ip6 from=fd00::1 to=fd00::74 hops=63 icmp6 type=2 "
+		      "mtu=1280 quote=100 ip6 from=fd00::74 to=fd00::1 dest "
+		      "size=16 frag id=9 mf=1 tcp from=8080 to=@ data=100" },
 	{ "an error whose checksum carries",
 		"eth " A4 "icmp type=3 code=3 mtu=65535 quote=28 " ICMP4
 		"udp from=54 to=65535 data=9 fill=ff",

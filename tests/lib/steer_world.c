@@ -222,16 +222,11 @@ world_fill(void)
 	world_cfg(GG_CFG_STEER | GG_CFG_NAT | GG_CFG_ROUTE, 0);
 }
 
-struct gateway_bpf *
-world_open(void)
+static struct gateway_bpf *
+world_load(void)
 {
-	int rc;
+	int rc = gateway_bpf__load(gateway);
 
-	gateway = gateway_bpf__open();
-	if (gateway == NULL)
-		return NULL;
-	bpf_map__set_max_entries(gateway->maps.gg_ct4, WORLD_CONNECTIONS);
-	rc = gateway_bpf__load(gateway);
 	if (rc != 0) {
 		world_close();
 		errno = -rc;
@@ -239,6 +234,37 @@ world_open(void)
 	}
 	world_fill();
 	return gateway;
+}
+
+struct gateway_bpf *
+world_open(void)
+{
+	gateway = gateway_bpf__open();
+	if (gateway == NULL)
+		return NULL;
+	bpf_map__set_max_entries(gateway->maps.gg_ct4, WORLD_CONNECTIONS);
+	return world_load();
+}
+
+static void
+map_limit(struct bpf_map *map, uint32_t entries)
+{
+	bpf_map__set_type(map, BPF_MAP_TYPE_HASH);
+	bpf_map__set_max_entries(map, entries);
+}
+
+struct gateway_bpf *
+world_open_full(uint32_t entries)
+{
+	gateway = gateway_bpf__open();
+	if (gateway == NULL)
+		return NULL;
+	map_limit(gateway->maps.gg_ct4, entries);
+	map_limit(gateway->maps.gg_ct6, entries);
+	map_limit(gateway->maps.gg_nat4, entries);
+	map_limit(gateway->maps.gg_nat6, entries);
+	map_limit(gateway->maps.gg_fragment, entries);
+	return world_load();
 }
 
 void

@@ -44,6 +44,9 @@ struct world_verdict {
 
 /* Loads and fills; NULL with errno when the kernel refuses. */
 struct gateway_bpf *world_open(void);
+/* The same, with tables of connections, of mode nat and of fragments that take
+ * so many entries and then no more. */
+struct gateway_bpf *world_open_full(uint32_t entries);
 void world_close(void);
 /* What only this program does: forgets connections and fragments. */
 void world_forget(void);

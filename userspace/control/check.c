@@ -12,6 +12,8 @@
 #include "control/files.h"
 #include "control/generation.h"
 #include "control/kernel_limits.h"
+#include "control/nat_ports.h"
+#include "control/services.h"
 #include "control/status.h"
 #include "control/spread.h"
 #include "control/supervise.h"
@@ -178,6 +180,40 @@ steering_check(const struct control *c, const struct area *a)
 			"net.ipv4.tcp_migrate_req=1");
 }
 
+static bool
+has_service(const struct control *c, bool (*is)(const struct object *gateway))
+{
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_GATEWAY); i++)
+		if (is(objects_at(c->objects, MODEL_GATEWAY, i)))
+			return true;
+	return false;
+}
+
+static void
+nat_ports_check(const struct control *c, const struct area *a)
+{
+	struct str why;
+
+	str_init(&why);
+	if (has_service(c, service_is_nat))
+		nat_ports_explain(&why);
+	if (why.length > 0)
+		say(a->warnings, "%s", why.data);
+	str_fini(&why);
+}
+
+/* What it hides from the program of packets that are merged before. */
+static void
+generic_check(const struct control *c, const struct area *a, const char *name)
+{
+	if (has_service(c, service_is))
+		say(a->notes,
+			"%s: in generic mode no packet of a service is compared"
+			" with the MTU of its way: ethtool -K %s gro off lro "
+			"off",
+			name, name);
+}
+
 static void
 kernel_check(const struct control *c, struct doc *areas)
 {
@@ -204,6 +240,8 @@ kernel_check(const struct control *c, struct doc *areas)
 				f->adopted ? ", adopted" : "");
 		if (f->attached && f->problem[0] != '\0')
 			say(a.warnings, "%s: %s", f->name, f->problem);
+		if (f->attached && f->mode == FASTPATH_GENERIC)
+			generic_check(c, &a, f->name);
 	}
 	if (c->kernel.code != ERROR_NONE)
 		say(a.errors, "%s", c->kernel.text);
@@ -213,6 +251,7 @@ kernel_check(const struct control *c, struct doc *areas)
 	}
 	maps_check(c, &a);
 	hash_seed_check(c, &a);
+	nat_ports_check(c, &a);
 }
 
 struct doc *

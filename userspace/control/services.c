@@ -74,6 +74,13 @@ host_of(const struct object *gateway)
 	return &gateway->model->gateway->tcp->hosts[0];
 }
 
+bool
+service_is_nat(const struct object *gateway)
+{
+	return service_is(gateway) &&
+	       host_of(gateway)->mode == MODEL_STEER_NAT;
+}
+
 /* ---- when */
 
 void

@@ -41,6 +41,8 @@ int services_check(const struct control *c, const struct model_gateway *g,
 
 /* The gateway is one of TCP or UDP. */
 bool service_is(const struct object *gateway);
+/* Such a one, and it has mode nat. */
+bool service_is_nat(const struct object *gateway);
 /* XDP counts the packets of that relayed service as those of a listener. */
 bool services_passes(const struct control *c, uint32_t slot);
 

@@ -15,6 +15,7 @@
 #include "control/health.h"
 #include "control/kernel.h"
 #include "control/kernel_limits.h"
+#include "control/nat_ports.h"
 #include "control/relation.h"
 #include "control/services.h"
 #include "control/supervise.h"
@@ -222,6 +223,17 @@ service_say(struct str *to, const struct control *c, const struct object *o)
 }
 
 static void
+nat_ports_warn(struct str *to)
+{
+	struct str why;
+
+	str_init(&why);
+	nat_ports_explain(&why);
+	reason_add(to, why.data);
+	str_fini(&why);
+}
+
+static void
 service_warn(struct str *to, const struct control *c, const struct object *o)
 {
 	const struct model_tcp_gateway *t = o->model->gateway->tcp;
@@ -238,6 +250,8 @@ service_warn(struct str *to, const struct control *c, const struct object *o)
 		return;
 	service_view(c, o, &view);
 	reason_add(to, view.problem);
+	if (view.server == SERVICE_XDP && service_is_nat(o))
+		nat_ports_warn(to);
 }
 
 static void

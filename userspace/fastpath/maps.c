@@ -140,6 +140,32 @@ maps_take(struct maps *m, enum map_kind kind, int fd, struct error *err)
 	return 0;
 }
 
+static int
+cfg_read(const struct maps *m, struct gg_cfg *cfg, struct error *err)
+{
+	const uint32_t key = 0;
+
+	if (bpf_map_lookup_elem(m->fd[MAP_CFG], &key, cfg) != 0)
+		return error_errno(err, errno, "cannot read " GG_MAP_CFG);
+	return 0;
+}
+
+/* What means something else in another version may well have the same size. */
+static int
+contract_check(const struct maps *m, struct error *err)
+{
+	struct gg_cfg cfg;
+
+	if (cfg_read(m, &cfg, err) != 0)
+		return -1;
+	if (cfg.contract == 0 || cfg.contract == GG_CONTRACT_VERSION)
+		return 0;
+	return error_set(err, ERROR_SYSTEM,
+		"map " GG_MAP_CFG " (id %u) is of contract %u, this version's"
+		" is %d",
+		m->id[MAP_CFG], cfg.contract, GG_CONTRACT_VERSION);
+}
+
 int
 maps_open_pinned(struct maps *m, const char *pin_path, struct error *err)
 {
@@ -158,6 +184,8 @@ maps_open_pinned(struct maps *m, const char *pin_path, struct error *err)
 		if (maps_take(m, (enum map_kind)i, fd, err) != 0)
 			goto fail;
 	}
+	if (contract_check(m, err) != 0)
+		goto fail;
 	return 0;
 fail:
 	maps_close(m);
@@ -213,6 +241,8 @@ maps_open_program(struct maps *m, uint32_t program_id, struct error *err)
 			program_id, map_names[MAP_CFG]);
 		goto fail;
 	}
+	if (contract_check(m, err) != 0)
+		goto fail;
 	return 0;
 fail:
 	maps_close(m);
@@ -250,16 +280,6 @@ maps_kernel_hz(void)
 }
 
 /* ---- gg_cfg */
-
-static int
-cfg_read(const struct maps *m, struct gg_cfg *cfg, struct error *err)
-{
-	const uint32_t key = 0;
-
-	if (bpf_map_lookup_elem(m->fd[MAP_CFG], &key, cfg) != 0)
-		return error_errno(err, errno, "cannot read " GG_MAP_CFG);
-	return 0;
-}
 
 static int
 cfg_write(const struct maps *m, const struct gg_cfg *cfg, struct error *err)

@@ -51,8 +51,8 @@ void maps_close(struct maps *m);
 /* Takes fd, after checking that it has the shape the contract demands. */
 int maps_take(struct maps *m, enum map_kind kind, int fd, struct error *err);
 /* 0: gg_cfg and perhaps others found; what an older version did not have yet
- * stays closed. -1: err says what is missing or has another shape; *m is closed
- * then. */
+ * stays closed. -1: err says what is missing, has another shape or is of another
+ * contract; *m is closed then. */
 int maps_open_pinned(struct maps *m, const char *pin_path, struct error *err);
 int maps_open_program(struct maps *m, uint32_t program_id, struct error *err);
 /* The same gg_cfg: a program may not use all that its set has. */

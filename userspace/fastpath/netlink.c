@@ -1,4 +1,4 @@
-/* Questions to the kernel's rtnetlink. */
+/* Questions to the kernel's rtnetlink and generic netlink. */
 #include "fastpath/netlink.h"
 
 #include <errno.h>
@@ -8,24 +8,36 @@
 
 #include "base/addr.h"
 
-int
-netlink_open(uint32_t groups, struct error *err)
+static int
+socket_open(int protocol, uint32_t groups, struct error *err)
 {
 	struct sockaddr_nl local = {
 		.nl_family = AF_NETLINK,
 		.nl_groups = groups,
 	};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		NETLINK_ROUTE);
+		protocol);
 
 	if (fd < 0)
-		return error_errno(err, errno, "no rtnetlink socket");
+		return error_errno(err, errno, "no netlink socket");
 	if (bind(fd, (struct sockaddr *)&local, sizeof(local)) != 0) {
-		error_errno(err, errno, "cannot bind an rtnetlink socket");
+		error_errno(err, errno, "cannot bind a netlink socket");
 		close(fd);
 		return -1;
 	}
 	return fd;
+}
+
+int
+netlink_open(uint32_t groups, struct error *err)
+{
+	return socket_open(NETLINK_ROUTE, groups, err);
+}
+
+int
+netlink_open_generic(struct error *err)
+{
+	return socket_open(NETLINK_GENERIC, 0, err);
 }
 
 void *

@@ -1,6 +1,7 @@
 /*
- * Questions to the kernel's rtnetlink: one request, one answer. The kernel
- * answers within the call that asks, so nothing here waits for anybody.
+ * Questions to the kernel's rtnetlink and generic netlink: one request, one
+ * answer. The kernel answers within the call that asks, so nothing here waits
+ * for anybody.
  */
 #ifndef FASTPATH_NETLINK_H
 #define FASTPATH_NETLINK_H
@@ -26,6 +27,8 @@ struct netlink_request {
 
 /* Non-blocking; groups: RTMGRP_* to hear of. */
 int netlink_open(uint32_t groups, struct error *err);
+/* Of generic netlink, whose fixed part is a struct genlmsghdr. */
+int netlink_open_generic(struct error *err);
 /* Begins a request whose fixed part has that size; returns the fixed part. */
 void *netlink_begin(struct netlink_request *request, uint16_t type,
 	uint16_t flags, size_t fixed_size);

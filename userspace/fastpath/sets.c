@@ -2,6 +2,7 @@
 #include "fastpath/sets.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -105,6 +106,16 @@ sets_program(const struct sets *s, struct map_set *set, struct error *err)
 	return set->program;
 }
 
+static bool
+maps_are_pinned(const char *pin_path)
+{
+	int fd = pins_get(pin_path, PINS_MAPS, map_names[MAP_CFG]);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 void
 sets_open(struct sets *s, const struct fastpath_options *options)
 {
@@ -118,8 +129,11 @@ sets_open(struct sets *s, const struct fastpath_options *options)
 		.flood_guard = options->flood_guard,
 		.hash_seed = options->hash_seed,
 	};
+	if (!maps_are_pinned(s->pin_path))
+		return;
 	if (maps_open_pinned(&maps, s->pin_path, &err) != 0) {
-		log_debug("fastpath: %s", err.text);
+		log_info("fastpath: the pinned maps are not taken over: %s",
+			err.text);
 		return;
 	}
 	set_adopt(s, &maps);

@@ -44,6 +44,7 @@ struct steered {
 	const struct fastpath_listener *listeners;
 	size_t listener_count;
 	struct tx attached; /* interfaces that run the program */
+	struct tx native;   /* those in native mode */
 	bool generic;       /* one of them in generic mode */
 	struct backends backends;
 	struct rows rows;

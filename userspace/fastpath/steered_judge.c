@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fastpath/features.h"
 #include "fastpath/steered.h"
 #include "fastpath/sync.h"
 
@@ -51,6 +52,25 @@ generic_judge(const struct steered *s, const struct service_conf *conf,
 		" merged packets of TCP: modes ipip and gue need native mode");
 }
 
+/* What comes in by another interface, natively, is redirected there. */
+static int
+redirect_judge(const struct steered *s, uint32_t ifindex, const struct addr *addr,
+	struct error *err)
+{
+	char text[ADDR_TEXT_MAX], name[IF_NAMESIZE];
+	bool others = false;
+
+	for (size_t i = 0; i < s->native.count; i++)
+		others |= s->native.list[i] != ifindex;
+	if (!others || !features_lose_redirected(ifindex))
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		"the way to %s is over %s, which takes no frames that XDP"
+		" redirects (ndo_xdp_xmit)",
+		addr_format_ip(addr, text),
+		if_indextoname(ifindex, name) != NULL ? name : "?");
+}
+
 static int
 backend_judge(struct steered *s, const struct service_conf *conf,
 	const struct addr *addr, struct error *err)
@@ -69,7 +89,7 @@ backend_judge(struct steered *s, const struct service_conf *conf,
 			" its answers back; name it in xdp.interfaces",
 			addr_format_ip(addr, text),
 			if_indextoname(way.ifindex, name) != NULL ? name : "?");
-	return 0;
+	return redirect_judge(s, way.ifindex, addr, err);
 }
 
 /* A backend that left another service may still answer for it. */

@@ -35,7 +35,7 @@ attached_take(struct fastpath *f)
 {
 	struct steered *s = &f->steering.steered;
 
-	s->attached.count = 0;
+	s->attached.count = s->native.count = 0;
 	s->generic = false;
 	s->listeners = f->listeners;
 	s->listener_count = f->listener_count;
@@ -45,7 +45,10 @@ attached_take(struct fastpath *f)
 		if (!interface->shown.attached)
 			continue;
 		tx_want(&s->attached, interface->ifindex, NULL);
-		s->generic |= interface->shown.mode == FASTPATH_GENERIC;
+		if (interface->shown.mode == FASTPATH_GENERIC)
+			s->generic = true;
+		else
+			tx_want(&s->native, interface->ifindex, NULL);
 	}
 }
 
