@@ -61,6 +61,29 @@ retries_of(const struct exchange *x)
 	return offset != 0 ? image_at(x->match.vhost, offset) : NULL;
 }
 
+/* ---- the route's timeout */
+
+static void
+total_start(struct exchange *x)
+{
+	uint32_t ms = x->match.route->timeout_ms;
+
+	if (ms == 0 || x->due.total_ms != 0)
+		return;
+	x->due.total_ms = worker_now(x->worker) + ms;
+	exchange_timer_arm(x);
+}
+
+/* The rest of the request takes as long as its client needs. */
+static void
+total_stop(struct exchange *x)
+{
+	if (x->request_done || x->due.total_ms == 0)
+		return;
+	x->due.total_ms = 0;
+	exchange_timer_arm(x);
+}
+
 /* ---- leaving an endpoint */
 
 static void
@@ -85,6 +108,7 @@ wait_end(struct exchange *x)
 		u->waiting_last = x->wait_at;
 	x->wait_at = NULL;
 	gauge_down(&x->counts->pending_active);
+	total_stop(x);
 }
 
 void
@@ -250,12 +274,7 @@ attempt_send(struct exchange *x)
 void
 attempt_request_complete(struct exchange *x)
 {
-	uint32_t ms = x->match.route->timeout_ms;
-
-	if (ms > 0 && x->due.total_ms == 0) {
-		x->due.total_ms = worker_now(x->worker) + ms;
-		exchange_timer_arm(x);
-	}
+	total_start(x);
 	try_timeout_start(x);
 }
 
@@ -314,6 +333,8 @@ wait_begin(struct exchange *x, struct upstream *u)
 	x->wait_at = u->waiting_last;
 	*u->waiting_last = x;
 	u->waiting_last = &x->wait_next;
+	/* Nothing of its body is taken meanwhile, nothing else would end it. */
+	total_start(x);
 	upstream_look_later(u);
 }
 

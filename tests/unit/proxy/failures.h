@@ -271,6 +271,9 @@ static const struct route_row plain[] = {
 	{ .path = "/pair", .upstream = UP_PAIR },
 	{ .path = "/budget", .upstream = UP_BUDGET, .retries = &half },
 	{ .path = "/free", .upstream = UP_FREE, .retries = &nothing_left },
+	{ .path = "/narrow/hasty",
+		.upstream = UP_NARROW,
+		.timeout = { true, 600 } },
 	{ .path = "/narrow", .upstream = UP_NARROW },
 	{ .path = "/nonewaits", .upstream = UP_NONE_WAITS },
 	{ .path = "/onewaits", .upstream = UP_ONE_WAITS },
@@ -479,6 +482,23 @@ ask(const char *request, struct str *got)
 {
 	client_read(client_send(request), got);
 	rig_settled(&rig);
+}
+
+/* Paces what a test sends; nothing depends on how exact it is. */
+static inline void
+pace(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+/* A body of a length, in small pieces that take longer than any timeout. */
+static inline void
+body_send_slowly(int fd, int length)
+{
+	for (int i = 0; i < length; i++) {
+		pace(50);
+		rig_client_send(fd, "x", 1);
+	}
 }
 
 static inline void

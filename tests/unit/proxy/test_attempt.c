@@ -515,23 +515,6 @@ nothing_follows_a_head_that_went_out(void **state)
 
 /* ---- times */
 
-/* Paces what a test sends; nothing depends on how exact it is. */
-static void
-pace(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
-/* A body of a length, in small pieces that take longer than any timeout. */
-static void
-body_send_slowly(int fd, int length)
-{
-	for (int i = 0; i < length; i++) {
-		pace(50);
-		rig_client_send(fd, "x", 1);
-	}
-}
-
 static void
 each_try_has_its_time(void **state)
 {

@@ -123,6 +123,38 @@ those_who_wait_for_nobody_are_refused(void **state)
 	narrow_again();
 }
 
+/* Whether or not all of its body has come. */
+static void
+those_who_wait_have_the_time_of_the_route(void **state)
+{
+	static const char head[] =
+		"POST /narrow/hasty HTTP/1.1\r\nHost: h\r\n"
+		"Connection: close\r\nContent-Length: 16\r\n\r\n";
+	static const char *const bodies[] = { "", "hell", "hell of " };
+	struct counters_upstream before = counted(UP_NARROW), now;
+	int first, fds[ARRAY_SIZE(bodies)];
+
+	(void)state;
+	rig_origin_script(a, always_ok);
+	clients_wait("/narrow", UP_NARROW, &first, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		fds[i] = client_send(head);
+		rig_client_send(fds[i], bodies[i], strlen(bodies[i]));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++)
+		answered(fds[i], "HTTP/1.1 504 ");
+	now = counted(UP_NARROW);
+	assert_int_equal(now.request_timeout - before.request_timeout, 3);
+	/* A client's time is its own again when the wait is over. */
+	fds[0] = client_send(head);
+	assert_true(rig_await(&rig, UP_NARROW, "pending_active", 1));
+	rig_origin_pause(a, false);
+	answered(first, "HTTP/1.1 200 ");
+	body_send_slowly(fds[0], 16);
+	answered(fds[0], "HTTP/1.1 200 ");
+	narrow_again();
+}
+
 /* A user whose requests get that status. */
 static void
 user_find(int status, char *request, size_t size)
@@ -254,6 +286,7 @@ main(void)
 		cmocka_unit_test(those_who_wait_may_leave),
 		cmocka_unit_test(those_who_wait_go_where_the_endpoints_are),
 		cmocka_unit_test(those_who_wait_for_nobody_are_refused),
+		cmocka_unit_test(those_who_wait_have_the_time_of_the_route),
 		cmocka_unit_test(a_retry_that_waited_goes_elsewhere),
 		cmocka_unit_test(not_all_may_wait),
 		cmocka_unit_test(who_is_down_gets_nothing),
