@@ -66,7 +66,7 @@ class Resilience:
         self.upstream("budget", [self.special.port])
         self.upstream("warm", hosts)
         self.upstream("narrow", [self.special.port], circuitBreakers={
-            "maxConnections": 3, "maxPendingRequests": 100})
+            "maxConnections": 6, "maxPendingRequests": 100})
         self.upstream("ring", hosts, loadBalancerConfig={"ringHash": {}})
         self.upstream("turns", hosts, loadBalancerConfig={"roundRobin": {}})
         self.gateway.glooctl("create", "-f", "-", stdin=SERVICE)
@@ -234,8 +234,8 @@ def test_connections(r):
     for t in threads:
         t.join()
     equal(statuses, [200] * clients)
-    # Two workers that ask at the same moment may be one too many.
-    check(2 <= most[0] <= 4, most[0], "at once")
+    # One more: of a worker that has none, or when both ask at the same moment.
+    check(2 <= most[0] <= 7, most[0], "at once")
     equal(r.counted("pending_active", "narrow"), 0)
     equal(r.counted("pending_overflow", "narrow"), 0)
     equal(r.counted("requests_active", "narrow"), 0)

@@ -16,11 +16,8 @@ bool
 breaker_allows(
 	const struct worker *w, uint32_t upstream, size_t gauge, uint32_t most)
 {
-	uint64_t sum = gauge_of(w->counters, upstream, gauge);
+	uint64_t sum = 0;
 
-	if (sum < most / w->workers)
-		return true;
-	sum = 0;
 	for (uint32_t i = 0; i < w->workers; i++)
 		sum += gauge_of(&w->all_counters[i], upstream, gauge);
 	return sum < most;

@@ -1,8 +1,9 @@
 /*
- * The circuit breakers of an upstream: limits for all workers together. A
- * worker whose own part of a gauge is within its share asks nobody; beyond it
- * the parts of the others, in the shared counters, are added up. Two workers
- * that ask at the same moment may so be one too many. Private to proxy/.
+ * The circuit breakers of an upstream: limits for all workers together. Each
+ * time the parts of all workers, in the shared counters, are added up: one line
+ * of memory for each. No worker has a share that is its own without a look at
+ * the others, who may have used all of it. Workers that ask at the same moment
+ * may so be one too many each. Private to proxy/.
  */
 #ifndef PROXY_BREAKER_H
 #define PROXY_BREAKER_H
