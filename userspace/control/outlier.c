@@ -8,12 +8,16 @@
 
 static uint64_t
 streak_sum(const struct outlier *o, const struct ejection *e,
-	enum outlier_streak which)
+	enum outlier_streak which, uint64_t now_ms)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t w = 0; w < o->workers; w++)
-		sum += e->streaks[w * OUTLIER_STREAKS + which];
+	for (uint32_t w = 0; w < o->workers; w++) {
+		const struct outlier_tally *t = &e->tallies[w];
+
+		if (now_ms - t->at_ms <= o->policy.interval_ms)
+			sum += t->streaks[which];
+	}
 	return sum;
 }
 
@@ -35,15 +39,15 @@ ejection_time_ms(const struct policy_outlier *p, uint32_t times)
 }
 
 static bool
-is_too_much(
-	const struct outlier *o, struct ejection *e, enum outlier_streak which)
+is_too_much(const struct outlier *o, struct ejection *e,
+	enum outlier_streak which, uint64_t now_ms)
 {
 	const struct policy_outlier *p = &o->policy;
 	uint32_t most = which == OUTLIER_ERRORS ? p->errors : p->gateway_errors;
 
 	if (most == 0)
 		return false;
-	if (streak_sum(o, e, which) >= most)
+	if (streak_sum(o, e, which, now_ms) >= most)
 		return true;
 	e->spared[which] = false;
 	return false;
@@ -85,17 +89,19 @@ outlier_report(struct outlier *o, struct ejection *e, size_t count,
 	uint32_t worker, const uint32_t streaks[OUTLIER_STREAKS],
 	uint64_t now_ms)
 {
+	struct outlier_tally *tally;
+
 	if (worker >= o->workers || e->until_ms != 0)
 		return false;
-	if (e->streaks == NULL)
-		e->streaks = xcalloc(
-			o->workers * OUTLIER_STREAKS, sizeof(*e->streaks));
-	memcpy(e->streaks + worker * OUTLIER_STREAKS, streaks,
-		OUTLIER_STREAKS * sizeof(*streaks));
+	if (e->tallies == NULL)
+		e->tallies = xcalloc(o->workers, sizeof(*e->tallies));
+	tally = &e->tallies[worker];
+	tally->at_ms = now_ms;
+	memcpy(tally->streaks, streaks, sizeof(tally->streaks));
 	for (int which = 0; which < OUTLIER_STREAKS; which++) {
 		bool spared = e->spared[which];
 
-		if (!is_too_much(o, e, (enum outlier_streak)which))
+		if (!is_too_much(o, e, (enum outlier_streak)which, now_ms))
 			continue;
 		if (!is_enforced(o, e, (enum outlier_streak)which)) {
 			o->withheld += !spared;
@@ -134,8 +140,8 @@ ejection_is_remembered(const struct ejection *e)
 void
 ejection_forget_streaks(struct ejection *e)
 {
-	free(e->streaks);
-	e->streaks = NULL;
+	free(e->tallies);
+	e->tallies = NULL;
 	memset(e->spared, 0, sizeof(e->spared));
 }
 

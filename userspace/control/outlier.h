@@ -1,8 +1,10 @@
 /*
  * Who is left out for its answers (outlierDetection). Each worker of the proxy
  * counts failures in a row for itself; here they are added up, and the one
- * whose sum is too much is ejected for a while, longer each time. Pure: the
- * time comes as an argument, what follows is the caller's.
+ * whose sum is too much is ejected for a while, longer each time. What a worker
+ * said counts for an interval: one that gets no more requests would not say
+ * that its failures are over. Pure: the time comes as an argument, what follows
+ * is the caller's.
  */
 #ifndef CONTROL_OUTLIER_H
 #define CONTROL_OUTLIER_H
@@ -27,9 +29,13 @@ struct outlier { /* of an upstream */
 	uint64_t withheld;  /* that maxEjectionPercent or chance withheld */
 };
 
+struct outlier_tally { /* what a worker said last */
+	uint64_t at_ms;
+	uint32_t streaks[OUTLIER_STREAKS];
+};
+
 struct ejection { /* of an endpoint; all zero at first */
-	/* Of each worker, OUTLIER_STREAKS; NULL: none has failed. */
-	uint32_t *streaks;
+	struct outlier_tally *tallies; /* of each worker; NULL: none failed */
 	uint64_t until_ms; /* 0: not ejected */
 	uint32_t times;    /* how often lately */
 	/* That chance withheld; decided once for each run of failures. */

@@ -53,7 +53,9 @@ extern const struct policy_breakers policy_breakers_default;
 
 /* outlierDetection. Consecutive failures of one endpoint; 0: not looked at. */
 struct policy_outlier {
-	uint64_t interval_ms; /* how often it is seen who may come back */
+	/* How often it is seen who may come back; for how long what a worker
+	 * said of its failures counts. */
+	uint64_t interval_ms;
 	uint64_t ejection_ms; /* times the number of ejections so far */
 	uint64_t ejection_max_ms;
 	uint32_t errors;         /* answers 500-599 and all failures below */

@@ -77,6 +77,27 @@ test_sum(void **state)
 	assert_true(report(f, 1, 1, UINT32_MAX, UINT32_MAX, 1000));
 }
 
+/* A worker that gets no more requests says nothing more. */
+static void
+test_old_reports(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_false(report(f, 0, 0, 4, 0, 1000));
+	assert_false(report(f, 0, 1, 1, 0, 1011)); /* no longer in a row */
+	assert_false(report(f, 0, 1, 4, 0, 1012));
+	/* Its own run goes on, however slowly. */
+	assert_true(report(f, 0, 0, 5, 0, 2000));
+	/* Within the interval they are one run. */
+	assert_false(report(f, 1, 0, 4, 0, 1000));
+	assert_true(report(f, 1, 1, 1, 0, 1010));
+	/* A success of one does not end that of another. */
+	assert_true(outlier_look(&f->o, &f->e[1], 2000));
+	assert_false(report(f, 1, 0, 4, 0, 3000));
+	assert_false(report(f, 1, 1, 0, 0, 3001));
+	assert_true(report(f, 1, 1, 1, 0, 3002));
+}
+
 static void
 test_times(void **state)
 {
@@ -151,6 +172,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		CASE(test_sum),
+		CASE(test_old_reports),
 		CASE(test_times),
 		CASE(test_percent),
 		CASE(test_enforcing),
