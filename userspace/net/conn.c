@@ -370,6 +370,13 @@ conn_queued(const struct conn *c)
 	return c->out != NULL ? c->out->length : 0;
 }
 
+void
+conn_forget_queued(struct conn *c)
+{
+	buffer_free(c->pool, c->out);
+	c->out = NULL;
+}
+
 /* What the peer's kernel has confirmed. The socket tells of room in its queue
  * only when a third of it is free, which may take a slow reader minutes. */
 static uint64_t

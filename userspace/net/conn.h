@@ -80,6 +80,8 @@ enum conn_got conn_receive(struct conn *c, void *to, size_t size, size_t *n);
  * when something is queued already. -1: the connection failed. */
 int conn_send(struct conn *c, const struct iovec *iov, int count);
 size_t conn_queued(const struct conn *c);
+/* What is queued is sent no more. */
+void conn_forget_queued(struct conn *c);
 /* Bytes are queued, and over window_ms the peer took none, or fewer than rate
  * a second. The first look begins it; *due_ms: when to look again, 0 when
  * nothing is queued. */

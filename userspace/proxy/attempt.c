@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "proxy/answer.h"
 #include "proxy/affinity.h"
 #include "proxy/breaker.h"
 #include "proxy/exchange.h"
@@ -639,13 +638,7 @@ attempt_lost(struct exchange *x)
 void
 attempt_send_failed(struct exchange *x)
 {
-	struct session *s = x->session;
-	struct link *l = x->link;
-
-	l->conn.readable = true;
-	link_pump(l);
-	if (s->exchange == x && x->link == l)
-		answer_ended(x);
+	link_send_failed(x->link);
 }
 
 void

@@ -30,7 +30,8 @@ void attempt_connected(struct exchange *x);
 void attempt_connect_failed(struct exchange *x, int problem);
 /* The connection is over before the answer was. */
 void attempt_lost(struct exchange *x);
-/* Nothing can be sent; an answer may be there all the same. */
+/* Nothing can be sent; an answer may be there all the same, and is passed on
+ * as fast as the client takes it. */
 void attempt_send_failed(struct exchange *x);
 
 /* The answer is malformed or cannot be passed on. */

@@ -612,7 +612,8 @@ exchange_client_half_closed(struct exchange *x)
 uint64_t
 exchange_body_moved(const struct exchange *x)
 {
-	if (!link_is_ready(x))
+	/* No more of it is needed when the answer came before its end. */
+	if (!link_is_ready(x) || x->link->conn.failed)
 		return worker_now(x->worker);
 	return conn_queued(&x->link->conn) > 0 ? x->link->conn.progress_ms : 0;
 }

@@ -224,7 +224,7 @@ link_turn(struct link *l)
 	if (l->state != LINK_BUSY || l->exchange != x)
 		return;
 	conn_keep(&l->conn, bytes + used, have - used);
-	if (l->conn.ended) {
+	if (l->conn.ended || (l->conn.failed && n == 0 && !l->conn.readable)) {
 		answer_ended(x);
 	} else if (n > 0 && !l->conn.readable) {
 		/* libevent tells a reset that came with these bytes only as
@@ -253,6 +253,17 @@ link_pump(struct link *l)
 	} while (l->again && l->state == LINK_BUSY && l->exchange == x &&
 		 answer_is_wanted(x));
 	l->pumping = false;
+}
+
+void
+link_send_failed(struct link *l)
+{
+	conn_forget_queued(&l->conn);
+	l->conn.readable = true;
+	if (l->pumping)
+		worker_later_add(l->worker, &l->later);
+	else
+		link_pump(l);
 }
 
 static void

@@ -46,6 +46,8 @@ void link_rest(struct link *l);
 void link_close(struct link *l); /* NULL is fine */
 /* Reads what there is, if the exchange wants it. */
 void link_pump(struct link *l);
+/* Its peer takes nothing any more; what it said before is read to its end. */
+void link_send_failed(struct link *l);
 
 static inline bool
 link_is_reused(const struct link *l)

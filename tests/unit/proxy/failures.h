@@ -84,6 +84,7 @@ enum {
 	UP_OUTLIER,
 	UP_OUTLIER_1,
 	UP_STORM,
+	UP_ALONE, /* of one test, which sets its endpoint */
 	UP_END,
 };
 
@@ -162,6 +163,7 @@ static struct image_build_upstream upstreams[] = {
 		.name = "g.storm",
 		.breakers = BREAKERS(10, 8, 64, 5),
 		.outlier = STREAK(.errors = 3, .gateway_errors = 2) },
+	{ .id = UP_ALONE, .name = "g.alone" },
 };
 
 /* retries_complete says the rest. */
@@ -293,6 +295,7 @@ static const struct route_row plain[] = {
 	{ .path = "/source", .upstream = UP_RING, HASH(by_source) },
 	{ .path = "/outlier3", .upstream = UP_OUTLIER },
 	{ .path = "/outlier1", .upstream = UP_OUTLIER_1 },
+	{ .path = "/alone", .upstream = UP_ALONE },
 	{ .path = "/idle",
 		.upstream = UP_ONE,
 		.timeout = { true, 0 },

@@ -1,6 +1,11 @@
 /* Retries: when, how often, where to, with what body, for how long. */
 #include "tests/unit/proxy/failures.h"
 
+#include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+
 /* ---- retryOn */
 
 struct outcome {
@@ -456,6 +461,108 @@ a_body_that_still_comes_is_sent_again(void **state)
 	str_fini(&want);
 }
 
+/* An upstream of its own makes sure of what its answer has come to: all that
+ * was sent is in the kernel of the proxy. */
+static int
+upstream_listen(uint32_t id)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t size = sizeof(sin);
+	struct rig_endpoint here = at(0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(
+		bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(
+		getsockname(fd, (struct sockaddr *)&sin, &size), 0);
+	here.port = ntohs(sin.sin_port);
+	rig_endpoints(&rig, id, &here, 1);
+	generation_next();
+	return fd;
+}
+
+static void
+send_arrives(int fd, const char *bytes, size_t length)
+{
+	int queued = 1;
+
+	assert_int_equal(send(fd, bytes, length, MSG_NOSIGNAL), length);
+	while (queued > 0) {
+		assert_int_equal(ioctl(fd, SIOCOUTQ, &queued), 0);
+		pace(queued > 0);
+	}
+}
+
+/* Sends chunks until the proxy leaves them where they are, as its client sends
+ * but does not read; how many bytes went out. */
+static size_t
+answer_until_refused(int fd, int client)
+{
+	static char piece[16384];
+	uint64_t before = counted(UP_ALONE).bytes_received;
+	size_t sent = 0;
+	int waits = 0;
+
+	memset(piece, 'x', sizeof(piece));
+	memcpy(piece, "3ff8\r\n", 6);
+	memcpy(piece + sizeof(piece) - 2, "\r\n", 2);
+	while (waits < 40) {
+		if (counted(UP_ALONE).bytes_received - before + 20000 < sent) {
+			waits++;
+			pace(1);
+			continue;
+		}
+		waits = 0;
+		rig_client_send(client, "x", 1);
+		send_arrives(fd, piece, sizeof(piece));
+		sent += sizeof(piece);
+	}
+	return sent;
+}
+
+static void
+an_early_answer_is_passed_on_whole(void **state)
+{
+	static const char head[] = "HTTP/1.1 413 Too large\r\n"
+				   "Transfer-Encoding: chunked\r\n\r\n";
+	static const char end[] = "0\r\n\r\n";
+	const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	struct str got;
+	uint64_t before;
+	size_t sent;
+	char first;
+	int listener = upstream_listen(UP_ALONE), fd, up;
+
+	(void)state;
+	str_init(&got);
+	fd = client_send("POST /alone HTTP/1.1\r\nHost: h\r\n"
+			 "Content-Length: 1000000\r\n\r\nhello");
+	up = accept(listener, NULL, NULL);
+	assert_true(up >= 0);
+	/* What it said before it was asked would be no answer. */
+	assert_true(recv(up, &first, 1, 0) == 1);
+	send_arrives(up, head, strlen(head));
+	sent = answer_until_refused(up, fd);
+	send_arrives(up, end, strlen(end));
+	setsockopt(up, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(up);
+	/* What follows of the body has nowhere to go. */
+	before = rig_counters(&rig).bytes_received;
+	rig_client_send(fd, "world", 5);
+	while (rig_counters(&rig).bytes_received < before + 5)
+		pace(1);
+	client_read(fd, &got);
+	begins("early", &got, "HTTP/1.1 413 ");
+	ends("early", &got, "xx\r\n0\r\n\r\n");
+	assert_true(got.length >= sent);
+	rig_settled(&rig);
+	gauges_are_zero(UP_ALONE);
+	close(listener);
+	str_fini(&got);
+}
+
 static void
 a_large_body_is_sent_once(void **state)
 {
@@ -676,6 +783,7 @@ main(void)
 		cmocka_unit_test(bodies_are_sent_again),
 		cmocka_unit_test(a_body_survives_a_reset_in_its_middle),
 		cmocka_unit_test(a_body_that_still_comes_is_sent_again),
+		cmocka_unit_test(an_early_answer_is_passed_on_whole),
 		cmocka_unit_test(a_large_body_is_sent_once),
 		cmocka_unit_test(nothing_follows_a_head_that_went_out),
 		cmocka_unit_test(each_try_has_its_time),
