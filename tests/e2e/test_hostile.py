@@ -810,6 +810,7 @@ def test_c21(w):
     # A route that guards /admin is not got round by any spelling.
     put(w, "guarded", {"domains": ["guarded.example"], "routes": [
         {"matchers": [{"prefix": "/admin"}], "directResponseAction": {"status": 403}},
+        {"matchers": [{"regex": "/r/(a+)+secret"}], "directResponseAction": {"status": 403}},
         {"matchers": [{"prefix": "/files"}], "options": {"prefixRewrite": "/public/"},
          "routeAction": {"single": {"upstream": {"name": "origin"}}}},
         {"matchers": [{"prefix": "/"}], "routeAction": {"single": {"upstream": {
@@ -828,6 +829,11 @@ def test_c21(w):
                                                   host=host), b"")
              for p in ("/admin", "/admin/x", "/%61dmin", "/a/../admin", "/./admin", "/x/%2e%2e/admin",
                        "/adm%69n?x", "/admin;x", "http://guarded.example/admin", "/a/.%2e/admin/")]
+    # Nor by a path on which the regex of the guard is given up.
+    rows += [(f"C21 guarded by a regex, {what}", local, status, req(
+        f"POST /r/{path} HTTP/1.1", "Content-Length: 0", host=host), b"")
+             for what, path, status in (("it matches", "aaasecret", 403),
+                                        ("it is given up", "a" * 60 + "secretb", 500))]
     rows += [(f"C21 not guarded, and not the same path: {p}", kept,
               req(f"GET {p} HTTP/1.1", host=host), {"target": p.encode()})
              for p in ("//admin", "/Admin", "/a;/admin", "/x?/admin")]

@@ -448,7 +448,7 @@ metrics_prometheus(const struct control *c, struct str *out)
 	one(out, "access_log_dropped", "counter",
 		"access log lines dropped (full disk)", box.access_log_dropped);
 	one(out, "regex_limited", "counter",
-		"regexes given up for their limits: not matched",
+		"regexes given up for their limits: answered with 500",
 		box.regex_limited);
 	objects_print(c, out);
 	listeners_print(c, out);

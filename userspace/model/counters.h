@@ -59,7 +59,7 @@
 	X(idle_closed, "idle connections closed")                              \
 	X(accept_failed, "accept() failures (descriptors)")                    \
 	X(access_log_dropped, "access log lines dropped (full disk)")          \
-	X(regex_limited, "regexes given up for their limits: not matched")
+	X(regex_limited, "regexes given up for their limits: answered with 500")
 
 #define COUNTERS_UPSTREAM(X)                                                   \
 	X(requests, "requests sent")                                           \

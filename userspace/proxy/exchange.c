@@ -345,6 +345,19 @@ request_complete(struct exchange *x)
 	attempt_request_complete(x);
 }
 
+static void
+refuse_no_route(struct exchange *x)
+{
+	if (x->match.limited) {
+		exchange_refuse(x, 500, "regex_limited",
+			"a regex of a route takes too many steps on this "
+			"request");
+		return;
+	}
+	x->session->counts->no_route++;
+	exchange_refuse(x, 404, "no_route", "no route matches this request");
+}
+
 void
 exchange_begin(struct exchange *x, const struct http_head *head,
 	const struct http_target *target)
@@ -372,9 +385,7 @@ exchange_begin(struct exchange *x, const struct http_head *head,
 	if (filter_is_limited(&x->match) && !throttle_pass(x, head))
 		return;
 	if (x->match.route == NULL) {
-		s->counts->no_route++;
-		exchange_refuse(
-			x, 404, "no_route", "no route matches this request");
+		refuse_no_route(x);
 		return;
 	}
 	switch ((enum image_action)x->match.route->action) {

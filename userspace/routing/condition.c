@@ -35,11 +35,22 @@ value_holds(const struct condition_run *run, const struct image_condition *c,
 		       : MATCHER_NO;
 }
 
-static bool
+/* found: a value that fulfils what is asked, or (MATCHER_LIMITED) may: no other
+ * is looked at then, as each may take as long. */
+static enum matcher_verdict
+outcome(const struct image_condition *c, enum matcher_verdict found)
+{
+	if (found == MATCHER_LIMITED)
+		return MATCHER_LIMITED;
+	return (found == MATCHER_YES) != c->invert ? MATCHER_YES : MATCHER_NO;
+}
+
+static enum matcher_verdict
 header_holds(const struct condition_run *run, const struct image_condition *c,
 	const struct http_head *head)
 {
 	struct slice name = image_text(run->vhost, c->name);
+	enum matcher_verdict found;
 
 	for (unsigned i = 0; i < head->field_count; i++) {
 		const struct http_field *f = &head->fields[i];
@@ -49,16 +60,11 @@ header_holds(const struct condition_run *run, const struct image_condition *c,
 		if (f->id == HTTP_FIELD_OTHER &&
 			!slice_equal_nocase(http_field_name(head, f), name))
 			continue;
-		switch (value_holds(run, c, http_field_value(head, f))) {
-		case MATCHER_YES:
-			return !c->invert;
-		case MATCHER_LIMITED:
-			return false;
-		case MATCHER_NO:
-			break;
-		}
+		found = value_holds(run, c, http_field_value(head, f));
+		if (found != MATCHER_NO)
+			return outcome(c, found);
 	}
-	return c->invert;
+	return outcome(c, MATCHER_NO);
 }
 
 /* coded without its %XX into out, which is emptied first. */
@@ -102,11 +108,12 @@ cut(struct slice *text, char c)
 	return piece;
 }
 
-static bool
+static enum matcher_verdict
 query_holds(const struct condition_run *run, const struct image_condition *c,
 	struct slice query)
 {
 	struct slice name = image_text(run->vhost, c->name);
+	enum matcher_verdict found;
 
 	while (query.data != NULL) {
 		struct slice value = cut(&query, '&');
@@ -114,33 +121,37 @@ query_holds(const struct condition_run *run, const struct image_condition *c,
 
 		if (!slice_equal(decode(key, run->text), name))
 			continue;
-		switch (value_holds(run, c, decode(value, run->text))) {
-		case MATCHER_YES:
-			return !c->invert;
-		case MATCHER_LIMITED:
-			return false;
-		case MATCHER_NO:
-			break;
-		}
+		found = value_holds(run, c, decode(value, run->text));
+		if (found != MATCHER_NO)
+			return outcome(c, found);
 	}
-	return c->invert;
+	return outcome(c, MATCHER_NO);
 }
 
-bool
+enum matcher_verdict
 conditions_hold(const struct condition_run *run, const struct image_matcher *m,
 	const struct router_request *request)
 {
+	enum matcher_verdict all = MATCHER_YES, one;
 	const struct image_condition *c;
 
 	if (!method_holds(run, m, request->head))
-		return false;
+		return MATCHER_NO;
 	c = image_at(run->vhost, m->headers.offset);
-	for (uint32_t i = 0; i < m->headers.count; i++)
-		if (!header_holds(run, &c[i], request->head))
-			return false;
+	for (uint32_t i = 0; i < m->headers.count; i++) {
+		one = header_holds(run, &c[i], request->head);
+		if (one == MATCHER_NO)
+			return MATCHER_NO;
+		if (one == MATCHER_LIMITED)
+			all = MATCHER_LIMITED;
+	}
 	c = image_at(run->vhost, m->query.offset);
-	for (uint32_t i = 0; i < m->query.count; i++)
-		if (!query_holds(run, &c[i], request->target.query))
-			return false;
-	return true;
+	for (uint32_t i = 0; i < m->query.count; i++) {
+		one = query_holds(run, &c[i], request->target.query);
+		if (one == MATCHER_NO)
+			return MATCHER_NO;
+		if (one == MATCHER_LIMITED)
+			all = MATCHER_LIMITED;
+	}
+	return all;
 }

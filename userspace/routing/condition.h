@@ -2,7 +2,8 @@
  * What a matcher asks of a request besides the path: method, header fields,
  * query parameters. All of them must hold. A condition on a field or parameter
  * that is there several times holds if one of them fulfils it; inverted, it
- * holds if none does. A regex given up for its limits fulfils neither.
+ * holds if none does. MATCHER_LIMITED: the others hold, and it hangs on a regex
+ * that was given up for its limits.
  * Parameters are compared decoded (%XX; "+" is "+").
  */
 #ifndef ROUTING_CONDITION_H
@@ -22,7 +23,7 @@ struct condition_run {
 	struct str *text; /* room for decoded parameters */
 };
 
-bool conditions_hold(const struct condition_run *run,
+enum matcher_verdict conditions_hold(const struct condition_run *run,
 	const struct image_matcher *m, const struct router_request *request);
 
 #endif

@@ -24,7 +24,7 @@ void matcher_release(struct matcher *m); /* NULL is fine */
 enum matcher_verdict {
 	MATCHER_NO,
 	MATCHER_YES,
-	MATCHER_LIMITED, /* given up: neither it nor its contrary holds */
+	MATCHER_LIMITED, /* given up: it is not known */
 };
 
 /* *limited counts what is given up; it stays the caller's. */

@@ -374,19 +374,38 @@ lists_sink(struct radix_list *lists, size_t count, size_t i)
 
 /* The tree has compared the bytes; the lengths are compared here so that not
  * even a wrong image makes prefix_length pass the path. */
-static bool
+static enum matcher_verdict
 path_holds(const struct condition_run *run, const struct image_matcher *m,
 	struct slice path)
 {
+	bool fits;
+
 	switch (m->path_type) {
 	case MODEL_PATH_PREFIX:
-		return m->path.length <= path.length;
+		fits = m->path.length <= path.length;
+		break;
 	case MODEL_PATH_EXACT:
-		return m->path.length == path.length;
+		fits = m->path.length == path.length;
+		break;
 	default:
-		return matcher_matches(run->regexes[m->regex], run->matchers,
-			       path) == MATCHER_YES;
+		return matcher_matches(
+			run->regexes[m->regex], run->matchers, path);
 	}
+	return fits ? MATCHER_YES : MATCHER_NO;
+}
+
+/* What does not hold beside a regex that was given up decides. */
+static enum matcher_verdict
+matcher_holds(const struct condition_run *run, const struct image_matcher *m,
+	const struct router_request *request)
+{
+	enum matcher_verdict path = path_holds(run, m, request->target.path);
+	enum matcher_verdict rest;
+
+	if (path == MATCHER_NO)
+		return MATCHER_NO;
+	rest = conditions_hold(run, m, request);
+	return rest == MATCHER_YES ? path : rest;
 }
 
 static void
@@ -401,8 +420,8 @@ match_set(struct router_match *match, const struct image_matcher *m,
 }
 
 /* The first of those that have to be asked, if it comes before the one that
- * is certain. */
-static bool
+ * is certain. MATCHER_LIMITED: it cannot be said which it is. */
+static enum matcher_verdict
 lists_ask(const struct router_vhost *v, struct router_scratch *s,
 	const struct router_request *request, const struct radix_found *found,
 	struct router_match *match)
@@ -419,18 +438,18 @@ lists_ask(const struct router_vhost *v, struct router_scratch *s,
 		lists_sink(lists, count, i);
 	while (count > 0 && *lists[0].at < found->matcher) {
 		const struct image_matcher *m = &matchers[*lists[0].at];
+		enum matcher_verdict verdict = matcher_holds(&run, m, request);
 
-		if (path_holds(&run, m, path) &&
-			conditions_hold(&run, m, request)) {
+		if (verdict == MATCHER_YES)
 			match_set(match, m,
 				image_at(vhost, vhost->routes.offset), path);
-			return true;
-		}
+		if (verdict != MATCHER_NO)
+			return verdict;
 		if (++lists[0].at == lists[0].end)
 			lists[0] = lists[--count];
 		lists_sink(lists, count, 0);
 	}
-	return false;
+	return MATCHER_NO;
 }
 
 static void
@@ -441,11 +460,13 @@ route_find(const struct router_vhost *v, struct router_scratch *s,
 	const struct image_route *routes =
 		image_at(vhost, vhost->routes.offset);
 	struct radix_found found;
+	enum matcher_verdict asked = MATCHER_NO;
 
 	candidates_collect(vhost, s, request->target.path, &found);
-	if (found.count > 0 && lists_ask(v, s, request, &found, match))
-		return;
-	if (found.matcher == UINT32_MAX)
+	if (found.count > 0)
+		asked = lists_ask(v, s, request, &found, match);
+	match->limited = asked == MATCHER_LIMITED;
+	if (asked != MATCHER_NO || found.matcher == UINT32_MAX)
 		return;
 	match->route = &routes[found.route];
 	match->path_type = found.path_type;

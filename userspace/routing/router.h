@@ -31,8 +31,7 @@ struct router *router_new(const struct image *image, struct matcher_cache *c,
 void router_free(struct router *r);
 const struct image *router_image(const struct router *r);
 
-/* *limited counts the regexes that were given up for their limits: their
- * matcher has not matched then. */
+/* *limited counts the regexes that were given up for their limits. */
 struct router_scratch *router_scratch_new(uint64_t *limited);
 void router_scratch_free(struct router_scratch *s);
 
@@ -50,6 +49,8 @@ struct router_match {
 	uint32_t prefix_length; /* how much of the path the matcher took: the
 				   prefix, or the whole for exact and regex */
 	uint8_t path_type;      /* enum model_path of the matcher */
+	bool limited; /* no route: it hangs on a regex that was given up, and
+			 who sent the request must not choose by that */
 };
 
 /* The first route in order that matches, as a linear scan would find it. */

@@ -567,7 +567,7 @@ finds_what_a_scan_finds(void **state)
 }
 
 static void
-regexes_that_do_not_end_have_not_matched(void **state)
+regexes_that_do_not_end_leave_nothing_to_the_next(void **state)
 {
 	struct model_matcher m[] = {
 		{ .path_type = MODEL_PATH_REGEX, .path = CHARS("/(a+)+b") },
@@ -583,46 +583,81 @@ regexes_that_do_not_end_have_not_matched(void **state)
 		fixture_name(f, "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 				"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc "
 				"HTTP/1.1\nHost: h\n"),
-		"all");
+		"-");
+	assert_true(f->match.limited);
 	assert_int_equal(f->limited, 1);
 	assert_string_equal(
 		fixture_name(f, "GET /aab HTTP/1.1\nHost: h\n"), "evil");
+	assert_false(f->match.limited);
+	assert_string_equal(
+		fixture_name(f, "GET /b HTTP/1.1\nHost: h\n"), "all");
 	assert_int_equal(f->limited, 1);
 }
 
+#define EVIL "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc"
+
+/* Neither a condition nor its contrary; what does not hold beside it decides. */
 static void
-regexes_that_do_not_end_hold_in_no_condition(void **state)
+regexes_that_do_not_end_are_no_verdict_on_a_condition(void **state)
 {
-	static struct model_header_matcher header = { CHARS("x"),
-		CHARS("(a+)+b"), true, true };
+	static struct model_header_matcher headers[] = {
+		{ CHARS("x"), CHARS("(a+)+b"), true, true },
+		{ CHARS("y"), CHARS("(a+)+b"), true, false },
+		{ CHARS("z"), CHARS("1"), false, false },
+	};
 	static struct model_query_matcher query = { CHARS("q"), CHARS("(a+)+b"),
 		true };
 	struct model_matcher m[] = {
-		{ .path = CHARS("/"), .headers = &header, .header_count = 1 },
+		{ .path = CHARS("/x"),
+			.headers = &headers[0],
+			.header_count = 1 },
+		{ .path = CHARS("/y"),
+			.headers = &headers[1],
+			.header_count = 2 },
 		{ .path = CHARS("/q"), .query = &query, .query_count = 1 },
 		{ .path = CHARS("/") },
 	};
-	struct model_route routes[] = { test_route(CHARS("not evil"), &m[0]),
-		test_route(CHARS("evil"), &m[1]),
-		test_route(CHARS("all"), &m[2]) };
-	static const struct routed rows[] = {
-		{ "inverted, given up",
-			"GET /x HTTP/1.1\nHost: h\n"
-			"x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc\n",
-			"all" },
-		{ "inverted, another value", "GET /x HTTP/1.1\nHost: h\nx: c\n",
-			"not evil" },
-		{ "a parameter, given up",
-			"GET /q?q=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc "
-			"HTTP/1.1\nHost: h\nx: aab\n",
-			"all" },
+	struct model_route routes[] = { test_route(CHARS("x"), &m[0]),
+		test_route(CHARS("y"), &m[1]), test_route(CHARS("q"), &m[2]),
+		test_route(CHARS("all"), &m[3]) };
+	static const struct {
+		const char *head, *name;
+		int limited;
+		bool is_given_up;
+	} rows[] = {
+		{ "GET /x HTTP/1.1\nHost: h\nx: c\n", "x", 0, false },
+		{ "GET /x HTTP/1.1\nHost: h\nx: ab\n", "all", 0, false },
+		{ "GET /x HTTP/1.1\nHost: h\nx: " EVIL "\n", "-", 1, true },
+		/* The first that fulfils it is enough. */
+		{ "GET /x HTTP/1.1\nHost: h\nx: ab\nx: " EVIL "\n", "all", 0,
+			false },
+		/* Not each of them has its turn of 50 000 steps. */
+		{ "GET /x HTTP/1.1\nHost: h\nx: " EVIL "\nx: " EVIL "\n", "-",
+			1, true },
+		{ "GET /y HTTP/1.1\nHost: h\ny: ab\nz: 1\n", "y", 0, false },
+		{ "GET /y HTTP/1.1\nHost: h\ny: " EVIL "\nz: 1\n", "-", 1,
+			true },
+		{ "GET /y HTTP/1.1\nHost: h\ny: " EVIL "\nz: 2\n", "all", 1,
+			false },
+		{ "GET /q?q=ab HTTP/1.1\nHost: h\n", "q", 0, false },
+		{ "GET /q?q=" EVIL " HTTP/1.1\nHost: h\n", "-", 1, true },
+		{ "GET /other?q=" EVIL " HTTP/1.1\nHost: h\nx: " EVIL "\n",
+			"all", 0, false },
 	};
-	struct model_virtual_service vs = test_service(routes, 3);
+	struct model_virtual_service vs = test_service(routes, 4);
 	struct fixture *f = *state;
 
 	fixture_serve(f, &vs);
-	routed_check(f, rows, ARRAY_SIZE(rows));
-	assert_int_equal(f->limited, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *name;
+
+		f->limited = 0;
+		name = fixture_name(f, rows[i].head);
+		if (strcmp(name, rows[i].name) != 0 ||
+			f->limited != (uint64_t)rows[i].limited ||
+			f->match.limited != rows[i].is_given_up)
+			fail_msg("%s: %s", rows[i].head, name);
+	}
 }
 
 static void
@@ -687,8 +722,8 @@ main(void)
 		TEST(hosts_are_found),
 		TEST(hosts_without_default_are_unknown),
 		TEST(finds_what_a_scan_finds),
-		TEST(regexes_that_do_not_end_have_not_matched),
-		TEST(regexes_that_do_not_end_hold_in_no_condition),
+		TEST(regexes_that_do_not_end_leave_nothing_to_the_next),
+		TEST(regexes_that_do_not_end_are_no_verdict_on_a_condition),
 		TEST(regexes_outlive_their_router),
 		TEST(upstreams_are_found_by_id),
 	};
