@@ -90,14 +90,15 @@ scheme_skip(struct slice *text, const char *scheme)
 	return true;
 }
 
-/* http://authority/path?query: split; false: refuse. */
+/* http://authority/path?query: split; false: refuse. Listeners are plain: who
+ * asks for https:// has come to the wrong one (RFC 9110, 7.4). */
 static bool
 absolute_read(struct http_head *h, struct slice text)
 {
 	struct slice rest = text;
 	size_t n = 0;
 
-	if (!scheme_skip(&rest, "http://") && !scheme_skip(&rest, "https://"))
+	if (!scheme_skip(&rest, "http://"))
 		return false;
 	while (n < rest.length && rest.data[n] != '/' && rest.data[n] != '?')
 		n++;
