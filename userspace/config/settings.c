@@ -300,6 +300,8 @@ static const struct schema_field limits_fields[] = {
 	MS("headTimeout", head_timeout_ms, 1, 60 * MINUTE, 10000),
 	MS("idleTimeout", idle_timeout_ms, 1, 60 * MINUTE, 60000),
 	NUMBER("rateLimitEntries", rate_limit_entries, 1024, 16777216, 65536),
+	MS("streamIdleTimeout", stream_idle_ms, 0, 24 * 60 * MINUTE,
+		5 * MINUTE),
 	NUMBER("targetBytes", target_bytes, 64, 61440, 8192),
 	MS("upstreamIdleTimeout", upstream_idle_ms, 1, 60 * MINUTE, 60000),
 	{ .name = NULL },

@@ -286,6 +286,7 @@ supervisor_send_settings(struct supervisor *s)
 		.idle_timeout_ms = ms(from->idle_timeout_ms),
 		.upstream_idle_ms = ms(from->upstream_idle_ms),
 		.body_idle_ms = ms(from->body_idle_ms),
+		.stream_idle_ms = ms(from->stream_idle_ms),
 		.head_bytes = from->head_bytes,
 		.target_bytes = from->target_bytes,
 		.fields = from->fields,

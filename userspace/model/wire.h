@@ -61,6 +61,7 @@ struct wire_settings {
 	uint32_t body_rate_grace_ms; /* over so long, 10 s */
 	uint32_t connections_max;    /* of all clients, in all workers */
 	uint32_t connections_per_source; /* IPv4 address, IPv6 /64 */
+	uint32_t stream_idle_ms; /* no answer yet, and no other timeout, 5 min */
 	uint64_t body_bytes;             /* of a request */
 };
 

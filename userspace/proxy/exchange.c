@@ -520,17 +520,20 @@ exchange_timer_arm(struct exchange *x)
 		wheel_timer_set(x->worker->wheel, &x->timer, due_ms);
 }
 
-/* The route's idleTimeout; without any timeout, the one of bodies. */
+/* The route's idleTimeout; without any timeout, the one of bodies when there
+ * is an answer and the one of streams until then: without it a silent endpoint
+ * would hold client and connection for ever. */
 static uint32_t
 idle_timeout_ms(const struct exchange *x)
 {
 	const struct image_route *r = x->match.route;
+	const struct wire_settings *limits = &x->worker->settings;
 
 	if (r->idle_timeout_ms > 0)
 		return r->idle_timeout_ms;
-	return r->timeout_ms == 0 && x->head_sent
-		       ? x->worker->settings.body_idle_ms
-		       : 0;
+	if (r->timeout_ms > 0)
+		return 0;
+	return x->head_sent ? limits->body_idle_ms : limits->stream_idle_ms;
 }
 
 void

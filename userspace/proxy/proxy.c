@@ -802,6 +802,7 @@ proxy_init(struct proxy *p, int channel)
 		.idle_timeout_ms = 60000,
 		.upstream_idle_ms = 60000,
 		.body_idle_ms = 30000,
+		.stream_idle_ms = 300000,
 		.orphan_timeout_ms = 600000 };
 	if (getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &cred, &length) == 0)
 		p->control_uid = cred.uid;

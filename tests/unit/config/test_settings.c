@@ -79,6 +79,7 @@ defaults_check(const struct settings *s)
 	assert_int_equal(s->idle_timeout_ms, 60000);
 	assert_int_equal(s->upstream_idle_ms, 60000);
 	assert_int_equal(s->body_idle_ms, 30000);
+	assert_int_equal(s->stream_idle_ms, 300000);
 	assert_int_equal(s->trusted_count, 0);
 	assert_string_equal(s->xdp_pin_path, "/sys/fs/bpf/gloo-gateway");
 	assert_false(s->xdp_keep);
@@ -179,7 +180,7 @@ test_all(void **state)
 		"  upstreamIdleTimeout: 3s, bodyIdleTimeout: 4s,\n"
 		"  bodyBytes: 5000000000, bodyRate: 6, bodyRateGrace: 5s,\n"
 		"  connectionsPerSource: 0, rateLimitEntries: 2048,\n"
-		"  blockedSources: 0}\n"
+		"  blockedSources: 0, streamIdleTimeout: 6s}\n"
 		"trustedProxies: [10.0.0.0/8, \"::1\"]\n"
 		"xdp: {pinPath: /pins, onStop: keep, object: a.bpf.o,\n"
 		"  allowPrefixes: [192.0.2.1], denyPrefixes: [192.0.2.0/24,\n"
@@ -206,6 +207,7 @@ test_all(void **state)
 	assert_int_equal(s->connections, 7);
 	assert_int_equal(s->connections_per_source, 0);
 	assert_int_equal(s->body_idle_ms, 4000);
+	assert_int_equal(s->stream_idle_ms, 6000);
 	assert_true(s->body_bytes == UINT64_C(5000000000));
 	assert_int_equal(s->body_rate, 6);
 	assert_int_equal(s->body_rate_grace_ms, 5000);

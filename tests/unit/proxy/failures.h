@@ -296,6 +296,9 @@ static const struct route_row plain[] = {
 	{ .path = "/outlier3", .upstream = UP_OUTLIER },
 	{ .path = "/outlier1", .upstream = UP_OUTLIER_1 },
 	{ .path = "/alone", .upstream = UP_ALONE },
+	{ .path = "/endless",
+		.upstream = UP_ONE,
+		.timeout = { true, 0 } },
 	{ .path = "/idle",
 		.upstream = UP_ONE,
 		.timeout = { true, 0 },
@@ -328,6 +331,7 @@ static const struct wire_settings settings = {
 	.idle_timeout_ms = 3000,
 	.upstream_idle_ms = 10000,
 	.body_idle_ms = 3000,
+	.stream_idle_ms = 1500,
 };
 
 /* Soon, and as often as they like. */

@@ -749,6 +749,10 @@ silence_has_its_time(void **state)
 	ask(GET("/idle"), &got);
 	begins("no answer", &got, "HTTP/1.1 504 ");
 	ends("no answer", &got, "for longer than the idle timeout\n");
+	/* Without any timeout of the route. */
+	ask(GET("/endless"), &got);
+	begins("no answer for ever", &got, "HTTP/1.1 504 ");
+	ends("no answer for ever", &got, "for longer than the idle timeout\n");
 	rig_origin_script(a, partial);
 	ask(GET("/idle"), &got);
 	ends("half an answer", &got, "\r\n\r\nabc");
@@ -757,7 +761,7 @@ silence_has_its_time(void **state)
 	client_read(client_send(post), &got);
 	begins("no body", &got, "HTTP/1.1 504 ");
 	assert_int_equal(
-		counted(UP_ONE).request_timeout - before.request_timeout, 3);
+		counted(UP_ONE).request_timeout - before.request_timeout, 4);
 	/* One that comes slowly, but comes. */
 	fd = client_send(post);
 	body_send_slowly(fd, 12);
