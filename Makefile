@@ -108,7 +108,7 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libtest.a $(B)/libgateway.a
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 check: all layers headers $(UNIT_TESTS) ## layers, headers, unit tests, config cases: no privileges
-	$(Q)tests/lib/run-programs $(UNIT_TESTS)
+	$(Q)JOBS=$$(nproc) tests/lib/run-programs $(UNIT_TESTS)
 check-bpf: all $(BPF_TESTS) ## test-run of the loaded XDP program (root)
 	$(Q)tests/lib/run-programs $(BPF_TESTS)
 # Ours to compare with (static pattern rules: the general one is for cmocka).
