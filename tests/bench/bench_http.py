@@ -193,11 +193,12 @@ class Bench:
         self.measured += 1
         return run / 1000 / result["requests"]
 
-    def interleaved(self, started, cases, expect, *more):
+    def interleaved(self, started, cases, expect, *more, times=1):
         """{case: [µs per round]}; cases: {case: (proxy, path)}."""
         figures = {case: [] for case in cases}
-        self.patience = len(cases) * self.rounds // 2
-        for n in range(-1, self.rounds):  # the first warms up
+        rounds = self.rounds * times
+        self.patience = len(cases) * rounds // 2
+        for n in range(-1, rounds):  # the first warms up
             for case, (proxy, path) in cases.items():
                 seconds = 0.2 if n < 0 else self.seconds
                 us = self.cpu_us(proxy, path, expect, "--seconds", seconds, *more)
@@ -228,7 +229,10 @@ class Bench:
         started = self.start(self.proxies, routes)
         for row, name, answer, expect, more, target, reach in rows:
             cases = {c: (p, routes.path(answer, row == "first")) for c, p in started.items()}
-            figures = self.interleaved(started, cases, expect, *more)
+            # The row that counts most: the machine is fast for seconds only, and
+            # each proxy shall have met that.
+            figures = self.interleaved(started, cases, expect, *more,
+                                       times=3 if row == "keep" else 1)
             self.add(Line(name, "µs", figures, target, reach))
             if row == "keep":
                 self.add(Line("the same, against Envoy", "µs",
