@@ -7,9 +7,7 @@ all its processes: on loopback the sender's context does the receiver's part of
 the kernel's work too, so each proxy is charged what it causes. Rounds are
 interleaved (A, B, C, A, B, C, ...) and short; the table has the least and the
 median of all, and as ratio that of the leasts and the median of the rounds'
-own ratios. The latter is what reaches a target or not: a machine that is shared
-changes its pace by half for seconds at a time, and a least is of one moment that
-the others may not have met.
+own ratios. A target is reached when both reach it.
 """
 import argparse
 import contextlib
@@ -86,13 +84,9 @@ class Line:
             return "-"
         return f"{ratio:.2f}" + ("" if paired is None else f" ({paired:.2f})")
 
-    def judged(self, other):
-        paired = self.paired_ratio(other)
-        return self.ratio(other) if paired is None else paired
-
     def best(self):
         """The peer that is hardest to beat."""
-        found = [(r, c) for c in self.against if (r := self.judged(c)) is not None]
+        found = [(r, c) for c in self.against if (r := self.ratio(c)) is not None]
         return max(found)[1] if found else None
 
     def cells(self):
@@ -110,8 +104,9 @@ HEAD = ["figure"] + COLUMNS + ["ours / nginx", "ours / best peer", "to reach"]
 
 def ratio_at_most(other, most):
     def reached(line):
-        r = line.judged(line.best() if other == "best" else other)
-        return None if r is None else r <= most
+        name = line.best() if other == "best" else other
+        r, paired = line.ratio(name), line.paired_ratio(name)
+        return None if r is None else max(r, paired or 0) <= most
     return reached
 
 
@@ -479,5 +474,4 @@ def main():
     say(f"{time.monotonic() - began:.0f} s")
 
 
-if __name__ == "__main__":
-    main()
+main()
