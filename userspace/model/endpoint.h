@@ -20,11 +20,15 @@ struct endpoint {
 	uint16_t weight;  /* 1..65535 */
 	uint8_t health;   /* enum endpoint_health */
 	uint8_t pad[3];
+	/* Whose address it is, where one may pass from owner to owner (a hash of
+	 * a pod's uid); 0: not known. Another owner is another endpoint: pool,
+	 * health, ejection and kernel entries of the former are not its. */
+	uint64_t owner;
 	/* The DNS name that led to addr, NUL-terminated, for autoHostRewrite;
 	 * empty for a literal address. */
 	char host[ENDPOINT_HOST_MAX];
 };
 
-_Static_assert(sizeof(struct endpoint) == 280, "crosses the channel");
+_Static_assert(sizeof(struct endpoint) == 288, "crosses the channel");
 
 #endif

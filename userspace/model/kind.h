@@ -18,8 +18,11 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "model/endpoint.h"
+#include "model/model.h"
 
+struct http_client;
 struct kind_host;
+struct kind_program;
 struct loop;
 struct resolver;
 
@@ -30,6 +33,13 @@ struct kind_flag {
 	const char *argument; /* "strings", "string", "uint32"; NULL: a switch */
 	const char *help;
 	int (*set)(struct doc *spec, const char *value, struct error *err);
+};
+
+enum kind_level {
+	KIND_OK,
+	KIND_NOTE,    /* worth knowing, nothing is wrong */
+	KIND_WARNING, /* stale, or a part does not work */
+	KIND_ERROR,
 };
 
 enum kind_prompt_type {
@@ -62,6 +72,30 @@ typedef void kind_details_f(const void *spec, struct str *lines);
 typedef void *kind_watch_f(const void *spec, struct kind_host *host);
 typedef void kind_unwatch_f(void *state);
 
+/* What the kind does once for the whole control process, before any watch: it
+ * finds services that become upstreams, reads resources from elsewhere, holds
+ * the connection that its upstreams share. Called when the settings have the
+ * kind's key; the result is freed by close, after all unwatch. After a reload
+ * that changed that key: unwatch of all, close, open, watch of all. */
+typedef void *kind_open_f(struct kind_program *program);
+typedef void kind_close_f(void *shared);
+
+/* What became of a resource that came through resource_put. */
+struct kind_verdict {
+	enum model_type type;
+	const char *ns, *name;
+	const char *state;   /* "Accepted", "Warning", "Rejected", "Pending" */
+	const char *reason;  /* "" if there is nothing to say */
+	uint64_t generation; /* that resource_put was given */
+};
+typedef void kind_judged_f(void *shared, const struct kind_verdict *verdict);
+
+/* What discovery would make, whether it is on or not: calls each once for every
+ * upstream document, which the callee frees. -1: not known yet, err says why. */
+typedef void kind_preview_each_f(struct doc *upstream, void *arg);
+typedef int kind_preview_f(void *shared, kind_preview_each_f *each, void *arg,
+	struct error *err);
+
 struct upstream_kind {
 	const char *key;   /* below upstreamSpec: "static", "kube", "aws", ... */
 	const char *title; /* in tables: "Static", "Kubernetes", "AWS", ... */
@@ -78,6 +112,18 @@ struct upstream_kind {
 	kind_watch_f *watch;
 	kind_unwatch_f *unwatch;
 	const char *not_served;
+
+	/* All NULL for a kind that needs none of this. settings_key is the key
+	 * of settings.yaml, whose value settings_check reads; without the key
+	 * in the settings, upstreams of a kind that has open are not served,
+	 * and not_served says what to do about it. judged and preview may be
+	 * NULL. */
+	const char *settings_key;
+	int (*settings_check)(const struct doc *settings, struct error *err);
+	kind_open_f *open;
+	kind_close_f *close;
+	kind_judged_f *judged;
+	kind_preview_f *preview;
 };
 
 /*
@@ -88,11 +134,57 @@ struct upstream_kind {
 struct kind_host {
 	struct loop *loop;
 	struct resolver *resolver;
+	void *shared; /* of open; NULL: the kind has none */
 	/* Replaces the whole set; the array is copied. */
 	void (*endpoints_replace)(struct kind_host *host,
 		const struct endpoint *set, size_t count);
 	void (*condition_set)(struct kind_host *host, bool ok,
 		const char *reason);
+};
+
+/*
+ * What a kind that is open sees of control. All calls on the control thread,
+ * never before open returned. What it reported stays until it says otherwise,
+ * over restarts too: a source that cannot be asked changes nothing.
+ */
+struct kind_program {
+	struct loop *loop;
+	struct resolver *resolver;
+	struct http_client *http;
+	const struct doc *settings;      /* the value below settings_key */
+	const char *discovery_namespace; /* where discovered upstreams go */
+	const char *settings_folder;     /* of relative paths */
+
+	/* A service was found: d (taken) is the upstream that it makes, with
+	 * metadata.name, metadata.labels.discovered_by and the kind's spec. It
+	 * is stored as an operator's own would be; keys that the operator has
+	 * changed or added keep the operator's value. An upstream of that name
+	 * that nothing discovered is left alone, and -1 and err say so. */
+	int (*upstream_found)(struct kind_program *program, struct doc *d,
+		struct error *err);
+	void (*upstream_gone)(struct kind_program *program, const char *name);
+	/* All that is there was found: what was discovered before and not found
+	 * since open, or since the last such call, is gone. */
+	void (*upstreams_settled)(struct kind_program *program);
+
+	/* A resource of another store has that form now; d is taken, may be of
+	 * the Kubernetes form. Enforced as one of our own store, but not written
+	 * there. It is judged by and by, again whenever that changes. If our own
+	 * store has one of that name, it is Rejected and says so. */
+	void (*resource_put)(struct kind_program *program, enum model_type type,
+		const char *ns, const char *name, struct doc *d,
+		uint64_t generation);
+	void (*resource_remove)(struct kind_program *program,
+		enum model_type type, const char *ns, const char *name);
+	/* As upstreams_settled, for the resources of that type. */
+	void (*resources_settled)(struct kind_program *program,
+		enum model_type type);
+
+	/* A part of its work ("services", "endpoints", "token") that fails or
+	 * works again; shown by `glooctl check` with the time since when.
+	 * level: KIND_OK takes it away. Logged once when it changes. */
+	void (*condition_set)(struct kind_program *program, const char *part,
+		enum kind_level level, const char *reason);
 };
 
 /* The table of kinds is handed round by main; ends with NULL. */

@@ -12,7 +12,7 @@
 
 /* Both processes must agree on image.h, counters.h, endpoint.h, the memory of
  * filter/limit_table.h and this. */
-#define WIRE_CONTRACT 4
+#define WIRE_CONTRACT 5
 #define WIRE_FDS_MAX 64 /* descriptors with one message */
 #define WIRE_TEXT_MAX 256
 

@@ -1,0 +1,63 @@
+/*
+ * Follows all objects of one sort: list, then watch, for ever
+ * (client-go's reflector, ../../docs: spec of list and watch semantics at
+ * kubernetes.io/docs/reference/using-api/api-concepts). Keeps no object, only
+ * their names and versions; what it says is always a difference, so nothing is
+ * ever emptied by a failure or a relist.
+ */
+#ifndef KINDS_KUBERNETES_REFLECTOR_H
+#define KINDS_KUBERNETES_REFLECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/doc.h"
+#include "kinds/kubernetes/api.h"
+
+struct kubernetes_reflector;
+
+struct kubernetes_collection {
+	const char *group;           /* "discovery.k8s.io"; "": core */
+	const char *const *versions; /* the best first: "v1", "v1beta1", NULL */
+	const char *plural;          /* "endpointslices" */
+	const char *ns;              /* NULL: all */
+	const char *labels;          /* label selector, or NULL */
+	const char *fields;          /* field selector, or NULL */
+};
+
+enum kubernetes_state {
+	KUBERNETES_BEGINNING, /* nothing was heard yet */
+	KUBERNETES_CURRENT,
+	KUBERNETES_STALE,     /* cannot be asked now; what was said holds */
+	KUBERNETES_FORBIDDEN, /* a rule is missing: verb and resource in reason */
+	KUBERNETES_ABSENT,    /* the server has no such resource (any more) */
+};
+
+struct kubernetes_reflector_events {
+	/* New or changed. version: the API version that it is of. */
+	void (*put)(const struct doc *object, const char *version, void *arg);
+	/* ns is "" where there is none. */
+	void (*gone)(const char *ns, const char *name, void *arg);
+	/* All that is there was said (again, after a relist). Not called when
+	 * the server says that there is no such resource: then everything was
+	 * said to be gone only if the server had it before and answered in full
+	 * that it has not (a deleted definition), never by an error. */
+	void (*settled)(void *arg);
+	void (*state)(enum kubernetes_state state, const char *reason, void *arg);
+};
+
+struct kubernetes_reflector_counts {
+	uint64_t lists, watches, events, skipped;
+	uint64_t last_event_ms; /* monotonic */
+};
+
+struct kubernetes_reflector *kubernetes_reflector_new(
+	struct kubernetes_api *api, const struct kubernetes_collection *c,
+	const struct kubernetes_reflector_events *events, void *arg);
+void kubernetes_reflector_free(struct kubernetes_reflector *r);
+void kubernetes_reflector_counts(const struct kubernetes_reflector *r,
+	struct kubernetes_reflector_counts *out);
+/* What has gone before is said again on the next list: the callee forgot. */
+void kubernetes_reflector_again(struct kubernetes_reflector *r);
+
+#endif
