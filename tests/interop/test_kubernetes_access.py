@@ -4,7 +4,6 @@ import sys
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
-import kube
 from e2e import check, equal, wait_until
 from kube_bed import ACCOUNT, OWN, Bed, Gateway
 

@@ -251,13 +251,15 @@ def test_quiet(r):
 
 
 def test_own_address(r):
-    """the address of the box is kept in the Service gateway-proxy and in its slice"""
+    """the box's address is kept in the status of gateway-proxy and in its slice"""
     def address():
         s = r.cluster.get("Service", "gateway-proxy", OWN)
         return [i.get("ip") for i in s["status"].get("loadBalancer", {}).get("ingress", [])]
-    wait_until("its address", lambda: address() == [r.bed.address])
-    wait_until("its slice", lambda: r.bed.usable("gateway-proxy", OWN) == [
-        f"{r.bed.address}:8080"])
+    wait_until("its address", lambda: address() == ["10.97.0.1"])
+    wait_until("its slice", lambda: r.bed.usable("gateway-proxy", OWN) == ["10.97.0.1:8080"])
+    r.cluster.patch("EndpointSlice", "gateway-proxy", {"endpoints": []}, OWN)
+    wait_until("it to be put back", lambda: r.bed.usable("gateway-proxy", OWN) == [
+        "10.97.0.1:8080"])
 
 
 def lease(r):

@@ -7,7 +7,6 @@ import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
-import kube
 from e2e import check, equal, wait_until
 from kube_bed import Asker, Bed, Gateway
 from kube_relay import Relay, status
