@@ -142,6 +142,7 @@ upstream_warn(struct str *to, const struct object *o)
 	if (kind->watch == NULL)
 		reason_add(to, kind->not_served);
 	health_warn(to, discovery_health(o->discovery));
+	reason_add(to, discovery_note(o->discovery));
 	if (problem == NULL)
 		return;
 	reason_add(to, problem);
