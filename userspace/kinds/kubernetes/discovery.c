@@ -504,7 +504,6 @@ watch_report(struct watch *w)
 	const struct kubernetes_cluster *c = w->cluster;
 	const char *problem;
 
-	w->last_ms = loop_now_ms(w->host->loop);
 	if (!kubernetes_cluster_follows(c, w->ns)) {
 		watch_tell(w,
 			xasprintf("namespace \"%s\" is not watched: add it to "
@@ -514,6 +513,7 @@ watch_report(struct watch *w)
 		return;
 	}
 	if (kubernetes_cluster_settled(c, w->ns)) {
+		w->last_ms = loop_now_ms(w->host->loop);
 		settled_report(w);
 		return;
 	}
