@@ -124,6 +124,11 @@ struct upstream_kind {
 	kind_close_f *close;
 	kind_judged_f *judged;
 	kind_preview_f *preview;
+	/* What the resources that it puts are changed with: "kubectl". How one
+	 * stops an upstream from being found again: "delete the service, or
+	 * ...". Both may be NULL. */
+	const char *resources_tool;
+	const char *discovery_stop;
 };
 
 /*

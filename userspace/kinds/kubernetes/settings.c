@@ -49,6 +49,7 @@ external_name_check(const char *text, struct error *err)
 	}
 
 static const struct schema_field fields[] = {
+	TEXT("address", address, model_address_check, NULL),
 	{ .name = "allowedExternalNames",
 		.type = SCHEMA_STRINGS,
 		SCHEMA_ARRAY_AT(kubernetes_settings, external_names,

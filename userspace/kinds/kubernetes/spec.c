@@ -123,4 +123,7 @@ const struct upstream_kind upstream_kind_kubernetes = {
 	.close = kubernetes_close,
 	.judged = kubernetes_judged,
 	.preview = kubernetes_preview,
+	.resources_tool = "kubectl",
+	.discovery_stop = "delete the service, or annotate it with "
+			  "gloo.solo.io/discover: \"false\"",
 };
