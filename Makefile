@@ -12,7 +12,7 @@ VERSION := 0.1.0
 BUILD_ID := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 ARCH_INCLUDE := /usr/include/$(shell $(CC) -print-multiarch)
 
-PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libsystemd libseccomp libbpf libxdp
+PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libcurl libsystemd libseccomp libbpf libxdp
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wpedantic -Wformat=2 -Wvla -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef $(if $(WERROR),-Werror)
@@ -24,6 +24,7 @@ ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(HARDEN) -fPIE -iquote userspace \
 	$(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
+TEST_LIBS := -lcmocka $(shell pkg-config --libs openssl)
 BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -idirafter $(ARCH_INCLUDE) -iquote .
 
@@ -111,7 +112,7 @@ $(B)/libtest.a: $(TEST_LIB_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/tests/%: $(B)/tests/%.o $(B)/libtest.a $(B)/libgateway.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
 check: all layers headers $(UNIT_TESTS) ## layers, headers, unit tests, config cases: no privileges
 	$(Q)JOBS=$$(nproc) tests/lib/run-programs $(UNIT_TESTS)
