@@ -15,6 +15,7 @@
 #include "control/generation.h"
 #include "control/kernel.h"
 #include "control/notify.h"
+#include "control/programs.h"
 #include "control/spread.h"
 #include "control/supervise.h"
 
@@ -204,7 +205,8 @@ settings_apply(struct control *c, struct settings *old)
 static int
 settings_reload(struct control *c, struct error *err)
 {
-	struct settings *now = settings_read(c->options->settings_path, err);
+	struct settings *now = settings_read(
+		c->options->settings_path, c->options->kinds, err);
 	struct settings *old = c->settings;
 
 	if (now == NULL)
@@ -212,6 +214,7 @@ settings_reload(struct control *c, struct error *err)
 	lasting_keep(now, old);
 	c->settings = now;
 	settings_apply(c, old);
+	programs_reload(c);
 	settings_free(old);
 	return 0;
 }
