@@ -29,6 +29,15 @@ static const struct cli_flag flags[] = {
 	CLI_FLAG_END,
 };
 
+/* As it was installed. */
+static const struct cli_command kube = {
+	.name = "kube",
+	.summary = "the same",
+	.run = uninstall_run,
+};
+
+static const struct cli_command *const children[] = { &kube, NULL };
+
 const struct cli_command cli_command_uninstall = {
 	.name = "uninstall",
 	.summary = "undo glooctl install kube",
@@ -37,6 +46,7 @@ const struct cli_command cli_command_uninstall = {
 	.examples = "  glooctl uninstall\n"
 		    "  glooctl uninstall --all\n",
 	.flags = flags,
+	.children = children,
 	.run = uninstall_run,
 };
 

@@ -119,9 +119,11 @@ on_answer(const struct kubernetes_answer *answer, void *arg)
 		error_set(&a->err, ERROR_SYSTEM,
 			"%s does not take the credentials of %s: %s", server,
 			k->source, answer->problem);
-	else if (answer->problem != NULL)
+	else if (answer->problem != NULL && answer->status != 0)
 		error_set(&a->err, ERROR_SYSTEM, "%s: %s", server,
 			answer->problem);
+	else if (answer->problem != NULL)
+		error_set(&a->err, ERROR_SYSTEM, "%s", answer->problem);
 	loop_stop(k->loop);
 }
 

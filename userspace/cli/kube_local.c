@@ -72,8 +72,9 @@ kube_local_path(const struct kube_local *l, const char *name)
 int
 kube_local_prepare(const struct kube_local *l, struct error *err)
 {
-	if (file_make_folders(l->folder, FOLDER_MODE, err) != 0)
-		return -1;
+	if (mkdir(l->folder, FOLDER_MODE) != 0 && errno != EEXIST)
+		return error_errno(
+			err, errno, "cannot make the folder %s", l->folder);
 	if (access(l->folder, W_OK | X_OK) != 0)
 		return error_errno(err, errno, "cannot write into %s", l->folder);
 	return 0;
