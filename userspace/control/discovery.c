@@ -138,6 +138,8 @@ discovery_unwatch(struct discovery *d)
 	d->watch = NULL;
 	free(d->problem);
 	d->problem = NULL;
+	free(d->note);
+	d->note = NULL;
 }
 
 struct discovery *
