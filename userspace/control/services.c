@@ -238,6 +238,7 @@ backends_collect(const struct control *c, const struct model_tcp_host *h,
 			.addr = set[i].addr,
 			.weight = set[i].weight > 0 ? set[i].weight : 1,
 			.state = states[set[i].health],
+			.owner = set[i].owner,
 		};
 		up += set[i].health == ENDPOINT_UP;
 	}
