@@ -442,17 +442,9 @@ endpoints_send(struct supervisor *s)
 {
 	const struct objects *all = s->control->objects;
 
-	for (size_t i = 0; i < objects_count(all, MODEL_UPSTREAM); i++) {
-		const struct object *o = objects_at(all, MODEL_UPSTREAM, i);
-		const struct endpoint *set;
-		size_t count;
-
-		if (o->discovery == NULL)
-			continue;
-		set = discovery_endpoints(o->discovery, &count);
-		supervisor_send_endpoints(
-			s, o->id, discovery_version(o->discovery), set, count);
-	}
+	for (size_t i = 0; i < objects_count(all, MODEL_UPSTREAM); i++)
+		discovery_tell(
+			objects_at(all, MODEL_UPSTREAM, i)->discovery);
 }
 
 static void
