@@ -50,6 +50,41 @@ settings_of(const char *text, struct error *err)
 	return settings_read(file, NULL, err);
 }
 
+/* ---- keys of kinds of upstream */
+
+static int
+one_check(const struct doc *d, struct error *err)
+{
+	for (size_t i = 0; i < doc_count(d); i++) {
+		if (strcmp(doc_key_at(d, i), "good") == 0)
+			continue;
+		err->line = doc_line(doc_value_at(d, i));
+		return error_set(err, ERROR_CONFIG, ".%s: is not good",
+			doc_key_at(d, i));
+	}
+	return 0;
+}
+
+static const struct upstream_kind with_key = { .key = "one",
+	.settings_key = "first", .settings_check = one_check };
+static const struct upstream_kind without = { .key = "two" };
+static const struct upstream_kind kubernetes = { .key = "kube",
+	.settings_key = "kubernetes" };
+static const struct upstream_kind *const some_kinds[] = { &without, &with_key,
+	&kubernetes, NULL };
+
+static struct settings *
+settings_of_kinds(const char *text, struct error *err)
+{
+	struct error why = ERROR_INIT;
+
+	if (file_replace(file, text, strlen(text), 0600, &why) != 0)
+		fail_msg("%s", why.text);
+	return settings_read(file, some_kinds, err);
+}
+
+/* ---- */
+
 static void
 defaults_check(const struct settings *s)
 {
@@ -142,9 +177,10 @@ test_shipped(void **state)
 			line[0] == '#' && line[1] != ' ' ? line + 1
 			: strncmp(line, "#  ", 3) == 0   ? line + 1
 							 : "");
-	s = settings_of(shown.data, &err);
+	s = settings_of_kinds(shown.data, &err);
 	if (s == NULL)
 		fail_msg("%s\n%s", err.text, shown.data);
+	assert_non_null(settings_of_kind(s, &kubernetes));
 	assert_string_equal(s->admin_http, "127.0.0.1:9091");
 	assert_string_equal(s->resolvers, "127.0.0.1:5353");
 	assert_string_equal(s->access_log, "/var/log/gloo-gateway/access.json");
@@ -428,37 +464,6 @@ test_no_yaml(void **state)
 		assert_int_equal(err.text[strlen(file)], ':');
 		assert_true(err.line > 0);
 	}
-}
-
-/* ---- keys of kinds of upstream */
-
-static int
-one_check(const struct doc *d, struct error *err)
-{
-	for (size_t i = 0; i < doc_count(d); i++) {
-		if (strcmp(doc_key_at(d, i), "good") == 0)
-			continue;
-		err->line = doc_line(doc_value_at(d, i));
-		return error_set(err, ERROR_CONFIG, ".%s: is not good",
-			doc_key_at(d, i));
-	}
-	return 0;
-}
-
-static const struct upstream_kind with_key = { .key = "one",
-	.settings_key = "first", .settings_check = one_check };
-static const struct upstream_kind without = { .key = "two" };
-static const struct upstream_kind *const some_kinds[] = { &without, &with_key,
-	NULL };
-
-static struct settings *
-settings_of_kinds(const char *text, struct error *err)
-{
-	struct error why = ERROR_INIT;
-
-	if (file_replace(file, text, strlen(text), 0600, &why) != 0)
-		fail_msg("%s", why.text);
-	return settings_read(file, some_kinds, err);
 }
 
 static void

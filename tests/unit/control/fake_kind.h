@@ -319,8 +319,10 @@ fake_tell(const char *folder, const char *text, const char *says)
 {
 	char *answer = fake_ask(folder, text);
 
-	if (strstr(answer, says) == NULL)
-		fail_msg("%s: %s (wanted %s)", text, answer, says);
+	if (strstr(answer, says) == NULL) {
+		print_error("%s: %s (wanted %s)\n", text, answer, says);
+		fail();
+	}
 	free(answer);
 }
 

@@ -115,6 +115,7 @@ test_unchanged(void **state)
 
 	(void)state;
 	fake_tell(root, FOUND("a", "81", ""), "ok");
+	until_text(UP("a"), "status", "state", "Accepted");
 	first = version_of("a");
 	fake_tell(root, FOUND("a", "81", ""), "ok");
 	second = version_of("a");
