@@ -256,8 +256,11 @@ test_contract(void **state)
 		assert_non_null(kind->free);
 		assert_non_null(kind->details);
 		assert_true((kind->watch == NULL) == (kind->unwatch == NULL));
+		/* Which cannot be served always, or not without settings. */
+		assert_true((kind->watch == NULL || kind->open != NULL) ==
+			    (kind->not_served != NULL));
 		assert_true(
-			(kind->watch == NULL) == (kind->not_served != NULL));
+			(kind->open == NULL) == (kind->settings_key == NULL));
 		for (const struct kind_prompt *p = kind->prompts;
 			p != NULL && p->question != NULL; p++) {
 			bool found = false;
@@ -269,8 +272,7 @@ test_contract(void **state)
 		}
 	}
 	assert_non_null(kind_get("static")->watch);
-	assert_string_equal(kind_get("kube")->not_served,
-		"upstreams of kind kube are not served yet");
+	assert_string_equal(kind_get("kube")->settings_key, "kubernetes");
 	assert_string_equal(kind_get("kube")->title, "Kubernetes");
 	assert_string_equal(kind_get("aws")->title, "AWS");
 	assert_string_equal(kind_get("azure")->title, "Azure");
