@@ -259,7 +259,6 @@ call_end(struct kubernetes_call *c, struct kubernetes_answer *a,
 	const char *failure)
 {
 	struct doc *doc = NULL, *rest = NULL;
-	struct error err = ERROR_INIT;
 	struct str problem;
 
 	str_init(&problem);
@@ -278,9 +277,9 @@ call_end(struct kubernetes_call *c, struct kubernetes_answer *a,
 	if (failure == NULL && c->split != NULL && c->of_list) {
 		struct slice text = json_split_rest(c->split);
 
-		rest = json_doc_read(text.data, text.length, &err);
+		rest = json_doc_read(text.data, text.length, NULL);
 		if (rest == NULL)
-			failure = err.text;
+			failure = "the list is no valid JSON";
 	}
 	if (failure != NULL)
 		str_printf(&problem, "%s %.*s: %s", c->method,
@@ -374,10 +373,13 @@ static int
 on_value(const char *text, size_t length, void *arg)
 {
 	struct kubernetes_call *c = arg;
-	struct error err = ERROR_INIT;
-	struct doc *d = json_doc_read(text, length, &err);
+	struct doc *d = json_doc_read(text, length, NULL);
 
-	c->events.value(d, length, d == NULL ? err.text : NULL, c->arg);
+	/* The reader's own words may quote what it read: a secret. */
+	c->events.value(d, length,
+		d == NULL ? "it is no valid JSON, or holds what no text may"
+			  : NULL,
+		c->arg);
 	return c->gone;
 }
 
