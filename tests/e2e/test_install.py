@@ -69,6 +69,7 @@ kubernetes:
 """
 SERVICE = "/api/v1/namespaces/gloo-system/services/gateway-proxy"
 SLICE = "/apis/discovery.k8s.io/v1/namespaces/gloo-system/endpointslices/gateway-proxy"
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/gloo-system/leases/gloo-gateway"
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/upstreams.gloo.solo.io"
 
 
@@ -301,7 +302,9 @@ def test_uninstall(i):
     check("service/gateway-proxy would be deleted\n" in p.stdout, p.stdout)
     check("namespace/" not in p.stdout and "customresource" not in p.stdout, p.stdout)
     equal((i.cluster.versions(), i.local()), (versions, files))
+    i.cluster.store(LEASE, {"kind": "Lease", "metadata": {"name": "gloo-gateway"}})
     p = i.glooctl("uninstall", "kube")
+    check("lease.coordination.k8s.io/gloo-gateway deleted\n" in p.stdout, p.stdout)
     check("service/gateway-proxy deleted\n" in p.stdout, p.stdout)
     equal({o["kind"] for o in i.cluster.objects.values()},
           {"Namespace", "CustomResourceDefinition"})

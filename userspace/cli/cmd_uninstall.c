@@ -117,13 +117,14 @@ object_remove(const struct cli *cli, struct kube *k, const struct doc *object,
 	return rc;
 }
 
-/* The last made is the first to go. */
+/* The last made is the first to go; the Lease is made by the daemon. */
 static int
 objects_remove(const struct cli *cli, struct kube *k, struct error *err)
 {
 	struct doc *manifests = kubernetes_manifests();
 	int rc = 0;
 
+	doc_add(manifests, kubernetes_manifest_lease());
 	for (size_t i = doc_count(manifests); i-- > 0 && rc == 0;)
 		if (wanted(cli, doc_at(manifests, i)))
 			rc = object_remove(cli, k, doc_at(manifests, i), err);

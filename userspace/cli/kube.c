@@ -1,11 +1,9 @@
 /* A Kubernetes cluster in the words of glooctl. */
 #include "cli/kube.h"
 
-#include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -17,6 +15,7 @@
 #include "kinds/kubernetes/manifest.h"
 #include "net/http_client.h"
 #include "net/loop.h"
+#include "net/own_address.h"
 
 /* One command, and somebody waits for it: no slower than it has to be. */
 #define INTERVAL_MS 20
@@ -178,26 +177,6 @@ server_split(const char *url, char **host, char **port)
 								    : "443");
 }
 
-/* Where packets to ai would come from; nothing is sent. */
-static int
-source_of(const struct addrinfo *ai, struct addr *out)
-{
-	struct sockaddr_storage ss;
-	socklen_t length = sizeof(ss);
-	int fd = socket(ai->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int rc = -1;
-
-	if (fd < 0)
-		return -1;
-	if (connect(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
-		getsockname(fd, (struct sockaddr *)&ss, &length) == 0) {
-		addr_from_sockaddr(out, (struct sockaddr *)&ss);
-		rc = 0;
-	}
-	close(fd);
-	return rc;
-}
-
 char *
 kube_own_address(const struct kube *k, struct error *err)
 {
@@ -206,20 +185,24 @@ kube_own_address(const struct kube *k, struct error *err)
 	struct addrinfo *all = NULL;
 	char *host, *port, *ip = NULL;
 	char text[ADDR_TEXT_MAX];
-	struct addr a;
-	int why;
+	struct addr there, own;
+	int unknown, why = 0;
 
 	server_split(server, &host, &port);
-	why = getaddrinfo(host, port, &hints, &all);
+	unknown = getaddrinfo(host, port, &hints, &all);
 	for (const struct addrinfo *ai = all; ai != NULL && ip == NULL;
-		ai = ai->ai_next)
-		if (source_of(ai, &a) == 0)
-			ip = xstrdup(addr_format_ip(&a, text));
+		ai = ai->ai_next) {
+		addr_from_sockaddr(&there, ai->ai_addr);
+		why = own_address(&there, &own);
+		if (why == 0)
+			ip = xstrdup(addr_format_ip(&own, text));
+	}
 	if (ip == NULL)
 		error_set(err, ERROR_SYSTEM,
 			"the address of this box is not known, since there is "
 			"no way to %s (%s); give it with --address",
-			server, why != 0 ? gai_strerror(why) : strerror(errno));
+			server,
+			unknown != 0 ? gai_strerror(unknown) : strerror(-why));
 	if (all != NULL)
 		freeaddrinfo(all);
 	free(host);

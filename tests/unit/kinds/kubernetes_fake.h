@@ -200,6 +200,9 @@ kubernetes_call_cancel(struct kubernetes_call *call)
 	fake_call_free(call);
 }
 
+/* What the next answers say of the server's clock; 0: nothing. */
+static uint64_t fake_date_ms;
+
 /* The answer of that call; json NULL: none. */
 static inline void
 answer(struct kubernetes_call *call, int status, const char *json)
@@ -214,6 +217,7 @@ answer(struct kubernetes_call *call, int status, const char *json)
 		.status = status,
 		.doc = d,
 		.reason = "",
+		.date_ms = fake_date_ms,
 	};
 	kubernetes_answer_f *cb = call->cb;
 	void *arg = call->arg;

@@ -137,7 +137,7 @@ test_renewed_at_80_percent(void **state)
 	call_is(REQUEST);
 	token = token_answer(OURS);
 	file_is(token);
-	told_is("token ok\n");
+	told_is("");
 	free(token);
 	/* And the next. */
 	pass(479999);
@@ -177,7 +177,8 @@ test_failures(void **state)
 	str_clear(&told);
 	for (size_t i = 0; i < ARRAY_SIZE(waits_s); i++) {
 		answer(fake_calls, 403, "{}");
-		told_is("token warning: the token of service account "
+		told_is(i > 0 ? "" :
+			"token warning: the token of service account "
 			"gloo-gateway is not renewed: the server said 403\n");
 		pass(waits_s[i] * 1000 - 1);
 		assert_null(fake_calls);

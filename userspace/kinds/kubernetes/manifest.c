@@ -95,8 +95,22 @@ kubernetes_manifest_ours(const struct doc *object)
 {
 	const struct doc *labels = doc_find(object, "metadata", "labels", NULL);
 
-	return strcmp(doc_get_text(labels, "app.kubernetes.io/managed-by"),
+	return kubernetes_manifest_is(object, "Lease") ||
+	       strcmp(doc_get_text(labels, "app.kubernetes.io/managed-by"),
 		       KUBERNETES_MANAGER) == 0;
+}
+
+struct doc *
+kubernetes_manifest_lease(void)
+{
+	struct doc *d = doc_new_map();
+	struct doc *meta = doc_set(d, "metadata", doc_new_map());
+
+	doc_set_string(d, "apiVersion", "coordination.k8s.io/v1");
+	doc_set_string(d, "kind", "Lease");
+	doc_set_string(meta, "name", KUBERNETES_LEASE);
+	doc_set_string(meta, "namespace", KUBERNETES_NAMESPACE);
+	return d;
 }
 
 /* ---- the address */

@@ -28,8 +28,11 @@ char *kubernetes_manifest_path(const struct doc *object);
 /* As kubectl calls it, "role.rbac.authorization.k8s.io/a"; the caller frees. */
 char *kubernetes_manifest_label(const struct doc *object);
 bool kubernetes_manifest_is(const struct doc *object, const char *kind);
-/* Is it of glooctl's making? */
+/* Is it of glooctl's making, or the daemon's (the Lease)? */
 bool kubernetes_manifest_ours(const struct doc *object);
+/* The daemon's Lease by its name, which is enough to delete it; the caller
+ * frees. */
+struct doc *kubernetes_manifest_lease(void);
 /* Puts the address of the box, without port, into the EndpointSlice. -1 and
  * err: no cluster takes such an address for an endpoint. */
 int kubernetes_manifest_address(

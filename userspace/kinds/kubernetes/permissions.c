@@ -17,6 +17,7 @@
 #include "net/loop.h"
 
 #define AGAIN_MS      (10 * 60 * 1000u)
+#define MISSING_MS    60000u /* while some are missing */
 #define REFUSED_MS    10000u /* after a refusal: so much later */
 #define FAILED_MS     30000u /* no answer came */
 #define CLOCK_SKEW_MS 60000u /* the server allows tokens a minute */
@@ -52,14 +53,17 @@ condition(struct kubernetes_permissions *p, const char *part,
 	program->condition_set(program, part, level, reason);
 }
 
-static void
+/* True: none is missing. */
+static bool
 verdict(struct kubernetes_permissions *p)
 {
 	struct str text;
+	bool all;
 
 	str_init(&text);
 	kubernetes_rules_put(p->rules, p->missing, &text);
-	if (text.length == 0) {
+	all = text.length == 0;
+	if (all) {
 		condition(p, "permissions", KIND_OK, "");
 	} else {
 		str_puts(&text,
@@ -68,6 +72,7 @@ verdict(struct kubernetes_permissions *p)
 		condition(p, "permissions", KIND_WARNING, text.data);
 	}
 	str_fini(&text);
+	return all;
 }
 
 /* The server's time is that of some moment between question and answer. */
@@ -212,8 +217,7 @@ next(struct kubernetes_permissions *p)
 				kubernetes_rules_at(p->rules, p->at)));
 		return;
 	}
-	verdict(p);
-	wait(p, AGAIN_MS);
+	wait(p, verdict(p) ? AGAIN_MS : MISSING_MS);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "base/table.h"
 #include "kinds/kubernetes/address.h"
 #include "kinds/kubernetes/lease.h"
+#include "kinds/kubernetes/permissions.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/status.h"
 #include "net/loop.h"
@@ -323,6 +324,10 @@ on_state(enum kubernetes_state state, const char *reason, void *arg)
 {
 	struct follower *f = arg;
 
+	/* Refused, or no more. */
+	if (state == KUBERNETES_FORBIDDEN || f->state == KUBERNETES_FORBIDDEN)
+		kubernetes_permissions_again(
+			f->resources->cluster->permissions);
 	f->state = state;
 	free(f->reason);
 	f->reason = xstrdup(reason == NULL ? "" : reason);
