@@ -312,7 +312,8 @@ h2_head(struct peer *p, uint32_t stream)
 {
 	char number[12], block[64];
 	int n = snprintf(number, sizeof(number), "%u", p->number);
-	int length = snprintf(block, sizeof(block), "\x88%c\x0cx-connection%c%s",
+	int length = snprintf(block, sizeof(block),
+		"\x88%c\x0cx-connection%c%s",
 		0x10, n, number);
 
 	h2_frame(p, H2_HEADERS, H2_END_HEADERS, stream, block, (size_t)length);

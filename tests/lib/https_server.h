@@ -1,7 +1,7 @@
 /*
- * A server in a child process, for tests of clients: HTTP/1.1 in the clear, over
- * TLS or on a unix socket, and HTTP/2. It does what the path of a request says;
- * in HTTP/2, whose heads it does not read, what the request's body says.
+ * A server in a child process, for tests of clients: HTTP/1.1 in the clear,
+ * over TLS or on a unix socket, and HTTP/2. It does what the path of a request
+ * says; in HTTP/2, whose heads it does not read, what the request's body says.
  *
  * Every answer tells in X-Connection which connection it came on, counted from
  * 1 for each server.

@@ -18,13 +18,12 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/http_setup.h"
 #include "net/loop.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define HEAD_MAX	   (256u << 10) /* bytes of an answer's head */
-#define READ_SIZE	   65536L
 #define IDLE_CONNECTIONS   32L
-
 
 /* A peer that is gone is noticed after this, also while nothing is sent. */
 #define PEER_GONE_MS	     30000
@@ -56,7 +55,7 @@ struct http_call {
 	void *arg;
 
 	CURL *easy; /* NULL: never was, or has ended */
-	struct curl_slist *headers, *connect_to;
+	struct http_setup setup;
 	struct loop_timer *timer; /* the next of the three timeouts */
 	uint64_t connect_timeout_ms, idle_timeout_ms, total_timeout_ms;
 	size_t body_max;
@@ -69,7 +68,6 @@ struct http_call {
 	int status;
 	struct str head; /* "Name\0value\0" of each field */
 	struct str body; /* collected, or not told yet */
-	char *authority; /* "https://127.0.0.1:6443", for messages */
 	char *problem;
 	char why[CURL_ERROR_SIZE]; /* libcurl's */
 };
@@ -126,11 +124,9 @@ call_free(struct http_call *call)
 	if (call->next != NULL)
 		call->next->previous = call->previous;
 	loop_timer_free(call->timer);
-	curl_slist_free_all(call->headers);
-	curl_slist_free_all(call->connect_to);
+	http_setup_fini(&call->setup);
 	str_fini(&call->head);
 	str_fini(&call->body);
-	free(call->authority);
 	free(call->problem);
 	free(call);
 }
@@ -140,7 +136,8 @@ static void
 call_fail(struct http_call *call, const char *text)
 {
 	if (call->problem == NULL)
-		call->problem = xasprintf("%s: %s", call->authority, text);
+		call->problem = xasprintf(
+			"%s: %s", call->setup.authority, text);
 	call->ended = true;
 	call_ready(call);
 }
@@ -367,6 +364,8 @@ on_call_timer(void *arg)
 static const char *
 call_why(struct http_call *call, CURLcode code)
 {
+	if (call->setup.why != NULL)
+		return call->setup.why;
 	for (char *p = call->why; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ')
 			*p = ' ';
@@ -534,7 +533,8 @@ head_field(struct str *head, const char *line, size_t length)
 
 	if (colon == NULL)
 		return;
-	for (value = colon + 1; value < end && (*value == ' ' || *value == '\t');)
+	value = colon + 1;
+	while (value < end && (*value == ' ' || *value == '\t'))
 		value++;
 	while (end > value && (end[-1] == '\r' || end[-1] == '\n' ||
 				      end[-1] == ' ' || end[-1] == '\t'))
@@ -583,7 +583,7 @@ on_body(char *data, size_t one, size_t length, void *arg)
 
 	call_heard(call);
 	if (call->events.body != NULL) {
-		/* Told at once: libcurl reads a hundred times at most before. */
+		/* Told soon: libcurl reads a hundred times at most before. */
 		call_ready(call);
 	} else if (length > call->body_max - call->body.length) {
 		call_fail(call, "the answer is too large");
@@ -595,274 +595,35 @@ on_body(char *data, size_t one, size_t length, void *arg)
 
 /* ---- beginning */
 
-static bool
-text_is(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
-static struct curl_blob
-blob_of(struct slice s)
-{
-	return (struct curl_blob){ (void *)s.data, s.length, CURL_BLOB_COPY };
-}
-
-/* Remembers the first option that libcurl refuses. */
-#define SET(option, value)                                                     \
-	do {                                                                   \
-		if (rc == CURLE_OK)                                            \
-			rc = curl_easy_setopt(call->easy, option, value);      \
-	} while (0)
-
-/* Whom the certificate must name: libcurl takes that from the URL, so the URL
- * gets that name, and where to go and whom to ask for are said apart. */
-static CURLcode
-set_server_name(struct http_call *call, CURLU *url, const char *name)
-{
-	bool v6 = strchr(name, ':') != NULL;
-	char *text = xasprintf(v6 ? "[%s]" : "%s", name);
-	char *host = NULL, *port = NULL;
-	CURLcode rc = CURLE_URL_MALFORMAT;
-	CURLUcode bad;
-
-	bad = curl_url_get(url, CURLUPART_HOST, &host, 0);
-	if (bad == CURLUE_OK)
-		bad = curl_url_get(
-			url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-	if (bad == CURLUE_OK)
-		bad = curl_url_set(url, CURLUPART_HOST, text, 0);
-	free(text);
-	if (bad != CURLUE_OK)
-		goto out;
-	text = xasprintf("::%s:%s", host, port);
-	call->connect_to = curl_slist_append(NULL, text);
-	free(text);
-	rc = CURLE_OK;
-	SET(CURLOPT_CONNECT_TO, call->connect_to);
-out:
-	curl_free(host);
-	curl_free(port);
-	return rc;
-}
-
-static CURLcode
-set_tls(struct http_call *call, const struct http_tls *tls)
-{
-	struct curl_blob blob;
-	CURLcode rc = CURLE_OK;
-	struct str both;
-
-	if (tls->ca.length > 0) {
-		blob = blob_of(tls->ca);
-		SET(CURLOPT_CAINFO_BLOB, &blob);
-		/* or the system's folder would be trusted as well */
-		SET(CURLOPT_CAPATH, NULL);
-	}
-	if (tls->cert.length > 0) {
-		/* Who shares a connection has the same certificate: libcurl
-		 * looks at that only, so the key goes into it, too. */
-		str_init(&both);
-		str_append(&both, tls->cert.data, tls->cert.length);
-		str_putc(&both, '\n');
-		str_append(&both, tls->key.data, tls->key.length);
-		blob = blob_of((struct slice){ both.data, both.length });
-		SET(CURLOPT_SSLCERT_BLOB, &blob);
-		SET(CURLOPT_SSLKEY_BLOB, &blob);
-		explicit_bzero(both.data, both.length);
-		str_fini(&both);
-	}
-	/* or a key with a pass phrase would be asked for at the terminal */
-	SET(CURLOPT_KEYPASSWD, "");
-	SET(CURLOPT_SSL_VERIFYPEER, tls->insecure ? 0L : 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, tls->insecure ? 0L : 2L);
-	return rc;
-}
-
-static CURLcode
-set_method(struct http_call *call, const struct http_request *r)
-{
-	const char *method = r->method == NULL ? "GET" : r->method;
-	bool sends = r->body.length > 0 || text_is(method, "POST") ||
-		text_is(method, "PUT") || text_is(method, "PATCH");
-	CURLcode rc = CURLE_OK;
-
-	if (sends) {
-		SET(CURLOPT_POST, 1L);
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.length);
-		SET(CURLOPT_COPYPOSTFIELDS,
-			r->body.length > 0 ? r->body.data : "");
-	} else if (text_is(method, "HEAD")) {
-		SET(CURLOPT_NOBODY, 1L);
-	}
-	SET(CURLOPT_CUSTOMREQUEST, method);
-	return rc;
-}
-
-/* name: with its colon. */
-static bool
-has_header(const char *const *headers, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (; headers != NULL && *headers != NULL; headers++)
-		if (strlen(*headers) >= length &&
-			slice_equal_nocase(
-				(struct slice){ *headers, length },
-				(struct slice){ name, length }))
-			return true;
-	return false;
-}
-
 static void
-add_header(struct http_call *call, const char *line)
-{
-	struct curl_slist *all = curl_slist_append(call->headers, line);
-
-	if (all == NULL)
-		log_fatal("memory: no room for a header");
-	call->headers = all;
-}
-
-static CURLcode
-set_headers(struct http_call *call, const struct http_request *r,
-	const char *authority)
-{
-	CURLcode rc = CURLE_OK;
-	char *host;
-
-	if (call->connect_to != NULL && !has_header(r->headers, "host:")) {
-		host = xasprintf("Host: %s", authority);
-		add_header(call, host);
-		free(host);
-	}
-	/* None of libcurl's own: a form, a wait for 100. */
-	if (!has_header(r->headers, "content-type:"))
-		add_header(call, "Content-Type:");
-	add_header(call, "Expect:");
-	for (const char *const *h = r->headers; h != NULL && *h != NULL; h++) {
-		if (strpbrk(*h, "\r\n") != NULL) {
-			strcpy(call->why, "a line break in a header");
-			return CURLE_BAD_FUNCTION_ARGUMENT;
-		}
-		add_header(call, *h);
-	}
-	SET(CURLOPT_HTTPHEADER, call->headers);
-	SET(CURLOPT_USERAGENT, "gloo-gateway");
-	return rc;
-}
-
-static CURLcode
-set_ways(struct http_call *call, const struct http_request *r)
-{
-	CURLcode rc = CURLE_OK;
-
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_PATH_AS_IS, 1L);
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	/* "" is not the environment's. */
-	SET(CURLOPT_PROXY, r->proxy == NULL ? "" : r->proxy);
-	SET(CURLOPT_NOPROXY, "");
-	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (r->unix_socket != NULL)
-		SET(CURLOPT_UNIX_SOCKET_PATH, r->unix_socket);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_QUICK_EXIT, 1L); /* a cancelled call waits for no name */
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
-	SET(CURLOPT_BUFFERSIZE, READ_SIZE);
-	return rc;
-}
-
-static CURLcode
 set_callbacks(struct http_call *call)
 {
-	CURLcode rc = CURLE_OK;
+	CURL *easy = call->easy;
 
-	SET(CURLOPT_PRIVATE, call);
-	SET(CURLOPT_ERRORBUFFER, call->why);
-	SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-	SET(CURLOPT_PREREQFUNCTION, on_connected);
-	SET(CURLOPT_PREREQDATA, call);
-	SET(CURLOPT_HEADERFUNCTION, on_head);
-	SET(CURLOPT_HEADERDATA, call);
-	SET(CURLOPT_WRITEFUNCTION, on_body);
-	SET(CURLOPT_WRITEDATA, call);
-	return rc;
-}
-
-/* "127.0.0.1:6443", without the port that goes without saying. */
-static char *
-authority_of(CURLU *url)
-{
-	char *host = NULL, *port = NULL, *authority = NULL;
-
-	if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-		curl_url_get(url, CURLUPART_PORT, &port, 0);
-		authority = xasprintf("%s%s%s", host, port == NULL ? "" : ":",
-			port == NULL ? "" : port);
-	}
-	curl_free(host);
-	curl_free(port);
-	return authority;
-}
-
-static CURLcode
-set_url(struct http_call *call, const struct http_request *r)
-{
-	const char *name = r->tls == NULL ? NULL : r->tls->server_name;
-	char *authority = NULL, *scheme = NULL, *text = NULL;
-	CURLcode rc = CURLE_URL_MALFORMAT;
-	CURLU *url = curl_url();
-
-	if (url == NULL)
-		log_fatal("memory: no room for a URL");
-	if (curl_url_set(url, CURLUPART_URL, r->url,
-		    CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) != CURLUE_OK ||
-		curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-		(authority = authority_of(url)) == NULL)
-		goto out;
-	free(call->authority);
-	call->authority = xasprintf("%s://%s", scheme, authority);
-	rc = CURLE_OK;
-	if (name != NULL && text_is(scheme, "https"))
-		rc = set_server_name(call, url, name);
-	if (rc == CURLE_OK &&
-		curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
-		rc = CURLE_URL_MALFORMAT;
-	SET(CURLOPT_URL, text);
-	/* Many calls on one connection: wait until it is known what the other
-	 * side speaks. Without TLS that would be until it has answered. */
-	SET(CURLOPT_PIPEWAIT, text_is(scheme, "https") ? 1L : 0L);
-	if (rc == CURLE_OK)
-		rc = set_headers(call, r, authority);
-out:
-	curl_free(text);
-	curl_free(scheme);
-	free(authority);
-	curl_url_cleanup(url);
-	return rc;
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->why);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+	/* It tries a further address in time. */
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+		(long)call->connect_timeout_ms);
 }
 
 static CURLcode
 call_begin(struct http_call *call, const struct http_request *r)
 {
-	static const struct http_tls system_roots;
 	CURLcode rc;
 
 	call->easy = curl_easy_init();
 	if (call->easy == NULL)
 		log_fatal("libcurl: no room for a call");
-	rc = set_callbacks(call);
-	if (rc == CURLE_OK)
-		rc = set_url(call, r);
-	if (rc == CURLE_OK)
-		rc = set_ways(call, r);
-	if (rc == CURLE_OK)
-		rc = set_tls(call, r->tls == NULL ? &system_roots : r->tls);
-	if (rc == CURLE_OK)
-		rc = set_method(call, r);
+	set_callbacks(call);
+	rc = http_setup(&call->setup, call->easy, r);
 	if (rc == CURLE_OK && curl_multi_add_handle(call->client->multi,
 				      call->easy) != CURLM_OK)
 		rc = CURLE_FAILED_INIT;
@@ -885,9 +646,6 @@ http_call_new(struct http_client *c, const struct http_request *r,
 	call->idle_timeout_ms = r->idle_timeout_ms;
 	call->total_timeout_ms = r->total_timeout_ms;
 	call->body_max = r->body_max > 0 ? r->body_max : HTTP_CLIENT_BODY_MAX;
-	/* until it is known; there may be a password in it */
-	call->authority = xstrdup(
-		strchr(r->url, '@') == NULL ? r->url : "the request");
 	call->timer = loop_timer_new(c->loop, on_call_timer, call);
 	call->begun_ms = loop_now_ms(c->loop);
 	str_init(&call->head);

@@ -8,8 +8,8 @@
  * Calls to one server share connections: one each with HTTP/1.1, one for all
  * with HTTP/2, if they trust and come as the same. A peer that is gone is
  * noticed after 30 s by TCP; a connection on which nothing came while a call
- * timed out ends, with all of its calls. Redirects are not followed. libcurl may
- * repeat a request when a kept connection turns out closed before any answer.
+ * timed out ends, with all of its calls. Redirects are not followed. A request
+ * may be repeated when a kept connection turns out closed before any answer.
  */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
@@ -71,9 +71,9 @@ struct http_events {
 	 * more is wanted, the call ends with that as its problem. */
 	int (*body)(struct http_call *call, const void *data, size_t length,
 		void *arg);
-	/* From each of the three, calls may be made and given up, and the client
-	 * be freed. The last that is heard; the call is freed afterwards. Never called
-	 * before http_call_new returned. */
+	/* The last that is heard; the call is freed afterwards. Never called
+	 * before http_call_new returned. In each of the three, calls may be
+	 * made and given up, and the client be freed. */
 	void (*done)(struct http_call *call, const struct http_result *result,
 		void *arg);
 };
