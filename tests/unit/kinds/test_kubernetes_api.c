@@ -22,7 +22,7 @@ struct world {
 struct ended {
 	int count, status;
 	char *problem, *reason, *name;
-	uint64_t retry_after_ms;
+	uint64_t retry_after_ms, date_ms;
 	bool has_doc;
 };
 
@@ -46,6 +46,7 @@ on_answer(const struct kubernetes_answer *a, void *arg)
 	e->reason = xstrdup(a->reason);
 	e->name = xstrdup(doc_get_text(a->doc, "name"));
 	e->retry_after_ms = a->retry_after_ms;
+	e->date_ms = a->date_ms;
 	e->has_doc = a->doc != NULL;
 }
 
@@ -311,6 +312,33 @@ test_retries_end(void **state)
 	ended_fini(&e);
 }
 
+/* What the server says of its clock, in the form that all send. */
+static void
+test_date(void **state)
+{
+	static const struct replay_line script[] = {
+		{ "", 200, "Date: Fri, 27 Nov 2026 13:37:01 GMT\r\n", "{}", 0,
+			0, 0, NULL },
+		{ "", 403, "Date: Fri, 27 Nov 2026 13:37:01 GMT\r\n", "", 0,
+			0, 0, NULL },
+		{ "", 200, NULL, "{}", 0, 0, 0, NULL },
+		{ "", 200, "Date: tomorrow\r\n", "{}", 0, 0, 0, NULL },
+		{ "", 200, "Date: Fri, 27 Nov 2026 13:37:01 GMT, or so\r\n",
+			"{}", 0, 0, 0, NULL },
+		{ NULL, 0, NULL, NULL, 0, 0, 0, NULL },
+	};
+	struct world *w = *state;
+
+	begin(w, script);
+	for (size_t i = 0; i < 5; i++) {
+		struct ended e = call(
+			w, (struct kubernetes_request){ .path = "/x" });
+
+		assert_int_equal(e.date_ms, i < 2 ? 1795786621000 : 0);
+		ended_fini(&e);
+	}
+}
+
 /* ---- the bucket */
 
 static bool
@@ -552,6 +580,7 @@ main(void)
 		T(test_no_answer),
 		T(test_unauthorized_is_asked_once_more),
 		T(test_retry_after),
+		T(test_date),
 		T(test_retries_end),
 		T(test_bucket),
 		T(test_cancelled),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "base/json_split.h"
@@ -308,6 +309,21 @@ retry_after(const struct kubernetes_call *c)
 	return ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : ms;
 }
 
+/* RFC 9110 5.6.7, the form that all servers send. */
+static uint64_t
+date_read(const struct kubernetes_call *c)
+{
+	const char *text = http_call_header(c->http, "Date"), *end;
+	struct tm tm = { 0 };
+	time_t seconds;
+
+	if (text == NULL)
+		return 0;
+	end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	seconds = end != NULL && *end == '\0' ? timegm(&tm) : 0;
+	return seconds > 0 ? (uint64_t)seconds * 1000 : 0;
+}
+
 /* True: the call was or will be made once more. */
 static bool
 call_repeat(struct kubernetes_call *c, int status, uint64_t retry_after_ms)
@@ -336,6 +352,7 @@ on_done(struct http_call *call, const struct http_result *result, void *arg)
 
 	(void)call;
 	a.retry_after_ms = retry_after(c);
+	a.date_ms = date_read(c);
 	c->http = NULL;
 	if (failure == NULL &&
 		call_repeat(c, result->status, a.retry_after_ms))
