@@ -29,7 +29,7 @@ struct kubernetes_settings {
 				  * to the API server */
 	char *service_account;   /* serviceAccount: whose token is renewed; NULL:
 				  * it is not ours to renew */
-	char *identity;          /* of the Lease; NULL: host name and boot id */
+	char *identity;          /* of the Lease; NULL: host name, made unique */
 	bool insecure;           /* insecureSkipTlsVerify */
 };
 
