@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/health.h"
+#include "control/programs.h"
 #include "control/services.h"
 #include "control/supervise.h"
 #include "net/loop.h"
@@ -118,17 +119,19 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 	d->problem = xstrdup(reason);
 }
 
-static void
-watch_start(struct discovery *d)
+void
+discovery_watch(struct discovery *d)
 {
 	const struct model_upstream *u = d->model->upstream;
 
-	if (u->kind->watch != NULL)
-		d->watch = u->kind->watch(u->spec, &d->host);
+	if (programs_not_served(d->control, u->kind) != NULL)
+		return;
+	d->host.shared = programs_shared(d->control, u->kind);
+	d->watch = u->kind->watch(u->spec, &d->host);
 }
 
-static void
-watch_stop(struct discovery *d)
+void
+discovery_unwatch(struct discovery *d)
 {
 	if (d->watch != NULL)
 		d->model->upstream->kind->unwatch(d->watch);
@@ -163,7 +166,7 @@ discovery_new(struct control *c, const struct object *o)
 	health_restore(d->health, known, count);
 	endpoints_send(d);
 	free(known);
-	watch_start(d);
+	discovery_watch(d);
 	return d;
 }
 
@@ -191,9 +194,9 @@ discovery_change(struct discovery *d, const struct object *o)
 	health_change(d->health, o->model);
 	if (spec_is_same(old->upstream, o->model->upstream))
 		return;
-	watch_stop(d);
+	discovery_unwatch(d);
 	d->model = model_object_ref(o->model);
-	watch_start(d);
+	discovery_watch(d);
 	model_object_unref(old);
 }
 
@@ -202,7 +205,7 @@ discovery_free(struct discovery *d)
 {
 	if (d == NULL)
 		return;
-	watch_stop(d);
+	discovery_unwatch(d);
 	if (loop_timer_pending(d->save))
 		on_save(d);
 	loop_timer_free(d->save);

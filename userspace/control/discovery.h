@@ -20,6 +20,9 @@ struct discovery *discovery_new(struct control *c, const struct object *o);
 /* The upstream has a new version: watched anew if its spec changed. */
 void discovery_change(struct discovery *d, const struct object *o);
 void discovery_free(struct discovery *d);
+/* Its kind is closed and opened again; the endpoints stay. */
+void discovery_unwatch(struct discovery *d);
+void discovery_watch(struct discovery *d);
 
 /* With the health that counts. */
 const struct endpoint *discovery_endpoints(

@@ -88,6 +88,8 @@ struct kind_verdict {
 	const char *reason;  /* "" if there is nothing to say */
 	uint64_t generation; /* that resource_put was given */
 };
+/* When it is known, and each time that it changes; Pending only if it lasts.
+ * Must not put or remove resources itself. */
 typedef void kind_judged_f(void *shared, const struct kind_verdict *verdict);
 
 /* What discovery would make, whether it is on or not: calls each once for every
@@ -168,7 +170,8 @@ struct kind_program {
 	 * metadata.name, metadata.labels.discovered_by and the kind's spec. It
 	 * is stored as an operator's own would be; keys that the operator has
 	 * changed or added keep the operator's value. An upstream of that name
-	 * that nothing discovered is left alone, and -1 and err say so. */
+	 * that nothing discovered is left alone, and -1 and err say so; what
+	 * could not be stored is tried again without being told. */
 	int (*upstream_found)(struct kind_program *program, struct doc *d,
 		struct error *err);
 	void (*upstream_gone)(struct kind_program *program, const char *name);

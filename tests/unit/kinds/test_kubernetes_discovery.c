@@ -18,8 +18,10 @@
 #include "base/str.h"
 #include "base/yaml.h"
 #include "kinds/kubernetes/cluster.h"
+#include "kinds/kubernetes/permissions.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/resources.h"
+#include "kinds/kubernetes/token.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 
@@ -275,6 +277,44 @@ kubernetes_resources_judged(
 {
 	assert_ptr_equal(r, &the_resources);
 	str_printf(&told, "judged %s\n", verdict->name);
+}
+
+/* ---- the account's rights, and its token */
+
+static struct kubernetes_permissions *const the_permissions = (void *)&the_api;
+static size_t refusals;
+
+struct kubernetes_permissions *
+kubernetes_permissions_new(struct kubernetes_cluster *c)
+{
+	assert_ptr_equal(c->api, &the_api);
+	return the_permissions;
+}
+
+void
+kubernetes_permissions_free(struct kubernetes_permissions *p)
+{
+	(void)p;
+}
+
+void
+kubernetes_permissions_again(struct kubernetes_permissions *p)
+{
+	assert_ptr_equal(p, the_permissions);
+	refusals++;
+}
+
+struct kubernetes_token *
+kubernetes_token_new(struct kubernetes_cluster *c)
+{
+	assert_ptr_equal(c->api, &the_api);
+	return NULL;
+}
+
+void
+kubernetes_token_free(struct kubernetes_token *t)
+{
+	assert_null(t);
 }
 
 struct kubernetes_reflector {
@@ -903,8 +943,10 @@ test_forbidden(void **state)
 	watch(&u, "u", WEB);
 	service_put();
 	settled("services");
+	refusals = 0;
 	is_now("endpointslices", KUBERNETES_FORBIDDEN,
 		"cannot list endpointslices");
+	assert_int_equal(refusals, 1);
 	told_is("found default-web-80 of default/web\n"
 		"endpoints error: cannot list endpointslices\n");
 	pass(0);
@@ -1253,6 +1295,7 @@ test_without_discovery(void **state)
 	(void)state;
 	begin("{discovery: false}");
 	pass(0);
+	/* Which still keep the address of the box. */
 	told_is("follow services\nfollow endpointslices\nresources\n");
 	service_put();
 	settled("services");

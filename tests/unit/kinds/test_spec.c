@@ -169,6 +169,8 @@ test_flags_refused(void **state)
 		{ "kube", "kube-service-labels", "=a",
 			"\"=a\" is not of the form key=value" },
 		{ "kube", "kube-service", "", "a value is needed" },
+		{ "kube", "service-spec-type", "soap",
+			"\"soap\" is neither rest nor grpc" },
 		{ "aws", "aws-secret", "aws",
 			"\"aws\" is not of the form namespace.name" },
 		{ "azure", "azure-secret", ".a",
@@ -185,6 +187,29 @@ test_flags_refused(void **state)
 			fail_msg("--%s %s was taken", rows[i].flag,
 				rows[i].value);
 		assert_string_equal(err.text, rows[i].error);
+		doc_free(d);
+	}
+}
+
+/* Taken, so that the daemon can say that it does not serve it. */
+static void
+test_service_spec(void **state)
+{
+	static const char *const keys[] = { "static", "kube", "consul" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct doc *d = doc_new_map();
+		struct error err = ERROR_INIT;
+
+		assert_int_equal(flag_set(kind_get(keys[i]), d,
+					 "service-spec-type", "grpc", &err),
+			0);
+		assert_int_equal(doc_type(doc_find(d, "serviceSpec", "grpc",
+					 NULL)),
+			DOC_MAP);
+		assert_null(kind_get(keys[i])->read(d, &err));
+		assert_non_null(strstr(err.text, "serviceSpec"));
 		doc_free(d);
 	}
 }
@@ -286,6 +311,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_flags_refused),
+		cmocka_unit_test(test_service_spec),
 		cmocka_unit_test(test_switch),
 		cmocka_unit_test(test_functions),
 		cmocka_unit_test(test_contract),

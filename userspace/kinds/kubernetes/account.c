@@ -635,7 +635,7 @@ credential_check(struct exec_credential *c, struct error *err)
 		return 0;
 	str_init(&token);
 	str_puts(&token, c->token);
-	rc = token_check(&token, "the token", err);
+	rc = token_check(&token, "what it gave", err);
 	secret_clear(&token);
 	str_fini(&token);
 	return rc;

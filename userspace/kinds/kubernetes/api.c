@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "base/json_split.h"
@@ -258,7 +259,6 @@ call_end(struct kubernetes_call *c, struct kubernetes_answer *a,
 	const char *failure)
 {
 	struct doc *doc = NULL, *rest = NULL;
-	struct error err = ERROR_INIT;
 	struct str problem;
 
 	str_init(&problem);
@@ -277,9 +277,9 @@ call_end(struct kubernetes_call *c, struct kubernetes_answer *a,
 	if (failure == NULL && c->split != NULL && c->of_list) {
 		struct slice text = json_split_rest(c->split);
 
-		rest = json_doc_read(text.data, text.length, &err);
+		rest = json_doc_read(text.data, text.length, NULL);
 		if (rest == NULL)
-			failure = err.text;
+			failure = "the list is no valid JSON";
 	}
 	if (failure != NULL)
 		str_printf(&problem, "%s %.*s: %s", c->method,
@@ -307,6 +307,21 @@ retry_after(const struct kubernetes_call *c)
 		return 0;
 	ms = strtoul(text, NULL, 10) * c->api->pace.second_ms;
 	return ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : ms;
+}
+
+/* RFC 9110 5.6.7, the form that all servers send. */
+static uint64_t
+date_read(const struct kubernetes_call *c)
+{
+	const char *text = http_call_header(c->http, "Date"), *end;
+	struct tm tm = { 0 };
+	time_t seconds;
+
+	if (text == NULL)
+		return 0;
+	end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	seconds = end != NULL && *end == '\0' ? timegm(&tm) : 0;
+	return seconds > 0 ? (uint64_t)seconds * 1000 : 0;
 }
 
 /* True: the call was or will be made once more. */
@@ -337,6 +352,7 @@ on_done(struct http_call *call, const struct http_result *result, void *arg)
 
 	(void)call;
 	a.retry_after_ms = retry_after(c);
+	a.date_ms = date_read(c);
 	c->http = NULL;
 	if (failure == NULL &&
 		call_repeat(c, result->status, a.retry_after_ms))
@@ -357,10 +373,13 @@ static int
 on_value(const char *text, size_t length, void *arg)
 {
 	struct kubernetes_call *c = arg;
-	struct error err = ERROR_INIT;
-	struct doc *d = json_doc_read(text, length, &err);
+	struct doc *d = json_doc_read(text, length, NULL);
 
-	c->events.value(d, length, d == NULL ? err.text : NULL, c->arg);
+	/* The reader's own words may quote what it read: a secret. */
+	c->events.value(d, length,
+		d == NULL ? "it is no valid JSON, or holds what no text may"
+			  : NULL,
+		c->arg);
 	return c->gone;
 }
 

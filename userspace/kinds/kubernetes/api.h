@@ -47,6 +47,7 @@ struct kubernetes_answer {
 	const char *reason; /* Status.reason: "Expired", "Forbidden", ""... */
 	/* Of Retry-After or details.retryAfterSeconds; 0: none. */
 	uint64_t retry_after_ms;
+	uint64_t date_ms; /* the server's clock, since 1970; 0: not said */
 };
 
 typedef void kubernetes_answer_f(

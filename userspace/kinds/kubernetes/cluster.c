@@ -10,11 +10,13 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "kinds/kubernetes/discovery.h"
+#include "kinds/kubernetes/permissions.h"
 #include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/resources.h"
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
+#include "kinds/kubernetes/token.h"
 #include "model/schema.h"
 #include "net/loop.h"
 
@@ -503,6 +505,9 @@ on_state(enum kubernetes_state state, const char *reason, void *arg)
 	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 
+	/* Refused, or no more. */
+	if (state == KUBERNETES_FORBIDDEN || f->state == KUBERNETES_FORBIDDEN)
+		kubernetes_permissions_again(c->permissions);
 	f->state = state;
 	free(f->reason);
 	f->reason = xstrdup(reason == NULL ? "" : reason);
@@ -560,6 +565,8 @@ cluster_start(struct kubernetes_cluster *c)
 		follow_start(&c->scopes[i].follows[FOLLOW_SLICES]);
 	}
 	c->resources = kubernetes_resources_new(c);
+	c->permissions = kubernetes_permissions_new(c);
+	c->token = kubernetes_token_new(c);
 }
 
 static void
@@ -661,6 +668,8 @@ kubernetes_close(void *shared)
 
 	if (c == NULL)
 		return;
+	kubernetes_token_free(c->token);
+	kubernetes_permissions_free(c->permissions);
 	kubernetes_resources_free(c->resources);
 	scopes_free(c);
 	kubernetes_api_free(c->api);
@@ -683,7 +692,7 @@ kubernetes_judged(void *shared, const struct kind_verdict *verdict)
 {
 	struct kubernetes_cluster *c = shared;
 
-	if (c->resources != NULL)
+	if (c->resources != NULL && c->settings->resources)
 		kubernetes_resources_judged(c->resources, verdict);
 }
 

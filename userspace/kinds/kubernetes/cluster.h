@@ -13,11 +13,13 @@
 #include "model/kind.h"
 
 struct kubernetes_discovery; /* discovery.h: upstreams that are watched */
+struct kubernetes_permissions; /* permissions.h: has the account its rights */
 struct kubernetes_problems;  /* problems.h */
 struct kubernetes_resources; /* resources.h: custom resources, status, Lease */
 struct kubernetes_scope;     /* cluster.c: what is followed of a namespace */
 struct kubernetes_services;  /* services.h: upstreams made of services */
 struct kubernetes_slices;    /* slices.h: all endpoint slices */
+struct kubernetes_token;     /* token.h: renews it */
 struct loop_timer;
 struct table;
 
@@ -30,6 +32,7 @@ struct kubernetes_cluster {
 	struct kubernetes_slices *slices;
 	struct kubernetes_discovery *discovery;
 	struct kubernetes_resources *resources; /* NULL with api */
+	struct kubernetes_permissions *permissions; /* NULL with api */
 	/* the rest is cluster.c's own */
 	struct kubernetes_scope *scopes; /* one of all, or one per namespace */
 	size_t scope_count;
@@ -40,6 +43,7 @@ struct kubernetes_cluster {
 	uint64_t retry_ms;
 	char *account_problem; /* NULL: it was read */
 	struct loop_timer *stale;
+	struct kubernetes_token *token; /* NULL: not ours to renew, or not yet */
 };
 
 kind_open_f kubernetes_open;

@@ -88,6 +88,7 @@ static const struct kind_flag flags[] = {
 	{ "kube-service-labels", "strings",
 		"labels that the service's pods must have, key=value,...",
 		labels_set },
+	FLAG_SERVICE_SPEC,
 	{ NULL, NULL, NULL, NULL },
 };
 
