@@ -162,6 +162,8 @@ area_list(const struct doc *area, const struct doc *status)
 		{ "proxies", "the proxy runs the newest generation" },
 		{ "secrets", "each that is referred to is there" },
 		{ "kernel", "the XDP program is attached where it should be" },
+		{ "kubernetes", "the cluster answers, and lets us see and do "
+				"what is needed" },
 	};
 	const char *name = doc_get_text(area, "name");
 	const struct doc *objects = doc_get(status, "objects");
