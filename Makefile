@@ -63,7 +63,13 @@ $(B)/gen/version.h: FORCE
 	$(Q)mkdir -p $(@D) && printf '#define VERSION "%s"\n#define BUILD_ID "%s"\n' \
 		'$(VERSION)' '$(BUILD_ID)' > $@.new; \
 	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-GENERATED := $(B)/gen/upstream_kinds.inc $(B)/gen/commands.inc $(B)/gen/version.h
+MANIFESTS := $(sort $(wildcard config/kubernetes/*.yaml))
+$(B)/gen/kubernetes_manifests.inc: FORCE
+	$(Q)mkdir -p $(@D) && cat $(MANIFESTS) | od -An -v -tx1 | \
+		sed 's/ \(..\)/0x\1,/g' > $@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+GENERATED := $(B)/gen/upstream_kinds.inc $(B)/gen/commands.inc $(B)/gen/version.h \
+	$(B)/gen/kubernetes_manifests.inc
 
 # ---- kernel half
 define build_bpf
@@ -156,6 +162,7 @@ install: all ## install below DESTDIR and PREFIX
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
+	install -d -m 700 $(DESTDIR)$(SYSCONFDIR)/gloo-gateway/kubernetes
 	install -m 755 $(B)/gloo-gateway $(DESTDIR)$(PREFIX)/sbin/gloo-gateway.new
 	mv $(DESTDIR)$(PREFIX)/sbin/gloo-gateway.new $(DESTDIR)$(PREFIX)/sbin/gloo-gateway
 	install -m 755 $(B)/glooctl $(DESTDIR)$(PREFIX)/bin/glooctl.new

@@ -399,6 +399,18 @@ peer_close(void *arg)
 	free(p);
 }
 
+/* The alert arrives: closing while there are unread bytes would overtake it. */
+static void
+peer_refuse(struct peer *p)
+{
+	char bytes[1024];
+
+	shutdown(p->fd, SHUT_WR);
+	while (recv(p->fd, bytes, sizeof(bytes), 0) > 0)
+		;
+	pthread_exit(NULL);
+}
+
 static void *
 serve(void *arg)
 {
@@ -411,7 +423,7 @@ serve(void *arg)
 		p->ssl = SSL_new(tls);
 		SSL_set_fd(p->ssl, p->fd);
 		if (SSL_accept(p->ssl) != 1)
-			pthread_exit(NULL);
+			peer_refuse(p);
 		SSL_get0_alpn_selected(p->ssl, &protocol, &length);
 	}
 	if (length == 2 && memcmp(protocol, "h2", 2) == 0)

@@ -271,3 +271,26 @@ api_delete(const struct cli *cli, enum model_type type, const char *ns,
 	free(path);
 	return rc;
 }
+
+int
+api_reload(const struct cli *cli, struct error *err)
+{
+	struct client_request r = {
+		.socket = cli->socket, .method = "POST", .path = "/v1/reload"
+	};
+	struct doc *d = NULL;
+	struct str answer;
+	int rc;
+
+	str_init(&answer);
+	rc = client_call(&r, &answer, err);
+	if (rc >= 0)
+		d = answer_read(rc, &answer, err);
+	if (d != NULL && rc != 200)
+		error_set(err, ERROR_SYSTEM,
+			"the daemon answered %d to a reload", rc);
+	rc = d != NULL && rc == 200 ? 0 : -1;
+	doc_free(d);
+	str_fini(&answer);
+	return rc;
+}

@@ -32,6 +32,7 @@ struct discovery {
 	uint64_t messages;       /* that took the set to a proxy */
 	char *problem;
 	uint64_t problem_since;
+	char *note;
 	struct loop_timer *save;
 	bool save_late; /* it runs for SAVE_HEALTH_MS */
 };
@@ -140,6 +141,17 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 	d->problem = xstrdup(reason);
 }
 
+static void
+on_note(struct kind_host *host, const char *note)
+{
+	struct discovery *d = (struct discovery *)host;
+
+	if (note != NULL)
+		log_warn("upstream %s: %s", d->label, note);
+	free(d->note);
+	d->note = note == NULL ? NULL : xstrdup(note);
+}
+
 void
 discovery_watch(struct discovery *d)
 {
@@ -159,6 +171,8 @@ discovery_unwatch(struct discovery *d)
 	d->watch = NULL;
 	free(d->problem);
 	d->problem = NULL;
+	free(d->note);
+	d->note = NULL;
 }
 
 struct discovery *
@@ -173,6 +187,7 @@ discovery_new(struct control *c, const struct object *o)
 		.resolver = c->resolver,
 		.endpoints_replace = on_endpoints,
 		.condition_set = on_condition,
+		.note_set = on_note,
 	};
 	d->control = c;
 	d->ns = xstrdup(o->ns);
@@ -279,4 +294,10 @@ discovery_problem(const struct discovery *d, uint64_t *since)
 		return NULL;
 	*since = d->problem_since;
 	return d->problem;
+}
+
+const char *
+discovery_note(const struct discovery *d)
+{
+	return d == NULL ? NULL : d->note;
 }

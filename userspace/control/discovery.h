@@ -42,5 +42,7 @@ uint64_t discovery_changed_ms(const struct discovery *d);
 uint64_t discovery_messages(const struct discovery *d);
 /* Why the endpoints may be stale, or NULL; since: ms since 1970. */
 const char *discovery_problem(const struct discovery *d, uint64_t *since);
+/* What does not hold for it though the endpoints are right, or NULL. */
+const char *discovery_note(const struct discovery *d);
 
 #endif

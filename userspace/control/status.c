@@ -140,6 +140,7 @@ upstream_warn(
 
 	reason_add(to, programs_not_served(c, kind));
 	health_warn(to, discovery_health(o->discovery));
+	reason_add(to, discovery_note(o->discovery));
 	if (problem == NULL)
 		return;
 	reason_add(to, problem);

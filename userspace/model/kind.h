@@ -147,6 +147,10 @@ struct kind_host {
 		const struct endpoint *set, size_t count);
 	void (*condition_set)(struct kind_host *host, bool ok,
 		const char *reason);
+	/* What does not hold for this upstream though its endpoints are as
+	 * they should be ("HTTP/2 is not spoken to it yet"): its Warning. NULL
+	 * takes it away. */
+	void (*note_set)(struct kind_host *host, const char *note);
 };
 
 /*

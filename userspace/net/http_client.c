@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
@@ -24,7 +25,6 @@
 #define READ_SIZE	   65536L
 #define IDLE_CONNECTIONS   32L
 
-#define TICK_MS		   10 /* the kernel's and the loop's time differ */
 
 /* A peer that is gone is noticed after this, also while nothing is sent. */
 #define PEER_GONE_MS	     30000
@@ -35,6 +35,7 @@
 struct watch {
 	struct watch *next, **previous;
 	struct loop_fd *on_loop;
+	int fd;
 };
 
 struct http_client {
@@ -62,6 +63,7 @@ struct http_call {
 
 	uint64_t begun_ms, heard_ms; /* heard_ms: last byte, or the request */
 	bool connected;
+	struct addr peer, own; /* of the connection, when connected */
 	bool is_ready, telling, cancelled, ended;
 	bool head_whole, head_told, timed_out;
 	int status;
@@ -281,26 +283,51 @@ call_heard(struct http_call *call)
 	call->heard_ms = loop_now_ms(call->client->loop);
 }
 
+/* libcurl does not tell which descriptor it is. */
+static int
+connection_of(const struct http_call *call)
+{
+	struct sockaddr_storage ss;
+	struct sockaddr *sa = (struct sockaddr *)&ss;
+	struct addr peer, own;
+	socklen_t length;
+
+	for (const struct watch *w = call->client->watches; w != NULL;
+		w = w->next) {
+		length = sizeof(ss);
+		if (getpeername(w->fd, sa, &length) < 0 ||
+			(ss.ss_family != AF_INET && ss.ss_family != AF_INET6))
+			continue;
+		addr_from_sockaddr(&peer, sa);
+		length = sizeof(ss);
+		if (getsockname(w->fd, sa, &length) < 0)
+			continue;
+		addr_from_sockaddr(&own, sa);
+		if (addr_equal(&peer, &call->peer) &&
+			addr_equal(&own, &call->own))
+			return w->fd;
+	}
+	return -1;
+}
+
 /*
  * A connection on which nothing at all came while a call waited in vain would
  * make the next calls wait, too, as they share it (HTTP/2). All of its calls
- * fail and the next begin with a new one.
+ * fail and the next begin with a new one. Half of the time is enough: at first
+ * the server may have said how it takes requests.
  */
 static void
-connection_doubt(struct http_call *call)
+connection_doubt(const struct http_call *call)
 {
 	uint64_t silent_ms = loop_now_ms(call->client->loop) - call->heard_ms;
-	curl_socket_t fd = CURL_SOCKET_BAD;
 	struct tcp_info info;
 	socklen_t length = sizeof(info);
+	int fd;
 
-	if (!call->connected ||
-		curl_easy_getinfo(call->easy, CURLINFO_ACTIVESOCKET, &fd) !=
-			CURLE_OK ||
-		fd == CURL_SOCKET_BAD ||
+	if (!call->connected || (fd = connection_of(call)) < 0 ||
 		getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
 		return;
-	if (info.tcpi_last_data_recv + TICK_MS >= silent_ms)
+	if (info.tcpi_last_data_recv >= silent_ms / 2)
 		shutdown(fd, SHUT_RDWR);
 }
 
@@ -417,6 +444,7 @@ watch_new(struct http_client *c, int fd, unsigned what)
 {
 	struct watch *w = xcalloc(1, sizeof(*w));
 
+	w->fd = fd;
 	w->on_loop = loop_fd_new(c->loop, fd, what, on_socket, c);
 	w->next = c->watches;
 	w->previous = &c->watches;
@@ -488,11 +516,10 @@ on_connected(void *arg, char *peer, char *own, int peer_port, int own_port)
 {
 	struct http_call *call = arg;
 
-	(void)peer;
-	(void)own;
-	(void)peer_port;
-	(void)own_port;
 	call->connected = true;
+	if (addr_parse_ip(peer, (uint16_t)peer_port, &call->peer) < 0 ||
+		addr_parse_ip(own, (uint16_t)own_port, &call->own) < 0)
+		call->peer = call->own = (struct addr){ .port_be = 0 };
 	call_heard(call);
 	call_arm(call);
 	return CURL_PREREQFUNC_OK;
@@ -621,9 +648,9 @@ out:
 static CURLcode
 set_tls(struct http_call *call, const struct http_tls *tls)
 {
-	struct slice key = tls->key.length > 0 ? tls->key : tls->cert;
 	struct curl_blob blob;
 	CURLcode rc = CURLE_OK;
+	struct str both;
 
 	if (tls->ca.length > 0) {
 		blob = blob_of(tls->ca);
@@ -632,10 +659,17 @@ set_tls(struct http_call *call, const struct http_tls *tls)
 		SET(CURLOPT_CAPATH, NULL);
 	}
 	if (tls->cert.length > 0) {
-		blob = blob_of(tls->cert);
+		/* Who shares a connection has the same certificate: libcurl
+		 * looks at that only, so the key goes into it, too. */
+		str_init(&both);
+		str_append(&both, tls->cert.data, tls->cert.length);
+		str_putc(&both, '\n');
+		str_append(&both, tls->key.data, tls->key.length);
+		blob = blob_of((struct slice){ both.data, both.length });
 		SET(CURLOPT_SSLCERT_BLOB, &blob);
-		blob = blob_of(key);
 		SET(CURLOPT_SSLKEY_BLOB, &blob);
+		explicit_bzero(both.data, both.length);
+		str_fini(&both);
 	}
 	/* or a key with a pass phrase would be asked for at the terminal */
 	SET(CURLOPT_KEYPASSWD, "");

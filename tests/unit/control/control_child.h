@@ -1,6 +1,7 @@
 /*
  * Control as a whole, started in a child with a fake proxy (fake_proxy.h) and
- * asked through its admin socket.
+ * asked through its admin socket. A test may define CONTROL_CHILD_KIND, a kind
+ * of upstream of its own, and CONTROL_CHILD_SETTINGS, more lines of settings.
  */
 #ifndef TESTS_UNIT_CONTROL_CONTROL_CHILD_H
 #define TESTS_UNIT_CONTROL_CONTROL_CHILD_H
@@ -37,13 +38,13 @@ extern const struct upstream_kind upstream_kind_consul;
 
 static const struct upstream_kind *const kinds[] = { &upstream_kind_static,
 	&upstream_kind_consul,
-#ifdef TEST_KIND /* of the test's own */
-	&TEST_KIND,
+#ifdef CONTROL_CHILD_KIND
+	&CONTROL_CHILD_KIND,
 #endif
 	NULL };
 
-#ifndef TEST_SETTINGS /* more lines of settings */
-#define TEST_SETTINGS ""
+#ifndef CONTROL_CHILD_SETTINGS
+#define CONTROL_CHILD_SETTINGS ""
 #endif
 
 static char root[64], settings[96], sock[96];
@@ -294,7 +295,7 @@ setup(void **state)
 		return -1;
 	snprintf(settings, sizeof(settings), "%s/settings.yaml", root);
 	snprintf(sock, sizeof(sock), "%s/admin.sock", root);
-	settings_put(TEST_SETTINGS);
+	settings_put(CONTROL_CHILD_SETTINGS);
 	port = port_free();
 	gateway_put("gateway", port);
 	control_start();

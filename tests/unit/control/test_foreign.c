@@ -4,8 +4,8 @@
  */
 #include "fake_kind.h"
 
-#define TEST_KIND     fake_kind
-#define TEST_SETTINGS "fake: { socket: kind.sock }\n"
+#define CONTROL_CHILD_KIND     fake_kind
+#define CONTROL_CHILD_SETTINGS "fake: { socket: kind.sock }\n"
 #include "control_child.h"
 
 #define PUT(type, name, generation, doc)                                       \

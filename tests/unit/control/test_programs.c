@@ -4,8 +4,8 @@
  */
 #include "fake_kind.h"
 
-#define TEST_KIND     fake_kind
-#define TEST_SETTINGS "fake: { socket: kind.sock, tag: one }\n"
+#define CONTROL_CHILD_KIND     fake_kind
+#define CONTROL_CHILD_SETTINGS "fake: { socket: kind.sock, tag: one }\n"
 #include "control_child.h"
 
 #define FAKE_UPSTREAM(name)                                                    \

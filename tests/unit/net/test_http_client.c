@@ -1107,15 +1107,21 @@ test_connections_are_kept(void **state)
 
 /* ---- HTTP/2 */
 
-static void
-h2_begin(struct seen *seen, const char *what, uint64_t total_ms, bool stream)
+static struct http_request
+h2_request(const struct http_tls *t, const char *what, uint64_t total_ms)
 {
-	struct http_tls t = { .ca = slice_of(ca) };
-	struct http_request r = { .tls = &t,
+	return (struct http_request){ .tls = t,
 		.method = "POST",
 		.url = url_of("https", "127.0.0.1", &h2, "/"),
 		.body = slice_of(what),
 		.total_timeout_ms = total_ms };
+}
+
+static void
+h2_begin(struct seen *seen, const char *what, uint64_t total_ms, bool stream)
+{
+	struct http_tls t = { .ca = slice_of(ca) };
+	struct http_request r = h2_request(&t, what, total_ms);
 
 	*seen = (struct seen){ .header_wanted = "x-connection" };
 	seen_begin(seen, &r, stream);
@@ -1178,11 +1184,18 @@ test_h2_streams_are_their_own(void **state)
 static void
 test_h2_a_dead_connection_is_left(void **state)
 {
-	struct seen watch, frozen, next;
+	struct http_tls t = { .ca = slice_of(ca) };
+	struct http_request freeze = h2_request(&t, "freeze", 300);
+	struct http_request half = h2_request(&t, "half", 0);
+	struct seen frozen = { .call = NULL }, next;
+	struct seen watch = { .header_wanted = "x-connection",
+		.deed = AGAIN,
+		.when = "body",
+		.other = &frozen,
+		.again = &freeze };
 
 	(void)state;
-	h2_begin(&watch, "half", 0, true);
-	h2_begin(&frozen, "freeze", 300, true);
+	seen_begin(&watch, &half, true);
 	run();
 	expect_problem(&frozen, "no whole answer within 300 ms");
 	assert_true(frozen.timed_out);

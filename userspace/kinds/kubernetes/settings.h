@@ -25,9 +25,11 @@ struct kubernetes_settings {
 	size_t external_name_count;
 	char *namespace_;        /* namespace: of Lease, own Service; gloo-system */
 	char *service;           /* service: gateway-proxy */
+	char *address;           /* of this box there; NULL: the one on the way
+				  * to the API server */
 	char *service_account;   /* serviceAccount: whose token is renewed; NULL:
 				  * it is not ours to renew */
-	char *identity;          /* of the Lease; NULL: host name and boot id */
+	char *identity;          /* of the Lease; NULL: host name, made unique */
 	bool insecure;           /* insecureSkipTlsVerify */
 };
 
