@@ -104,7 +104,8 @@ test_wrong(void **state)
 	} rows[] = {
 		{ "install", "install needs a further word" },
 		{ "install gateway", "gateway" },
-		{ "install kube --docker-email a", "unknown flag --docker-email" },
+		{ "install kube --docker-email a",
+			"unknown flag --docker-email" },
 		{ "install kube --token-seconds 599",
 			"--token-seconds: at least 600" },
 		{ "install kube --token-seconds -1",
