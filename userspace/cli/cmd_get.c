@@ -146,9 +146,10 @@ const struct cli_command cli_command_get = {
 	.about = "yaml prints several objects between \"---\", json an array; "
 		 "name only their names.\nwide adds namespace, version, what "
 		 "proxy and kernel enforce, and the reason;\nof upstreams also "
-		 "their endpoints, how well each is, and what of the circuit\n"
-		 "breakers' limits is in use; of gateways of TCP and UDP "
-		 "who serves each, and its\nbackends.\n",
+		 "their endpoints, how well each is, when the set last\n"
+		 "changed or since when it is stale, and what of the circuit "
+		 "breakers' limits is\nin use; of gateways of TCP and UDP "
+		 "who serves each, and its backends.\n",
 	.flags = flags,
 	.children = children,
 };

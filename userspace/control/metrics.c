@@ -306,6 +306,14 @@ upstreams_print(const struct control *c, struct str *out)
 		str_printf(out, "} %" PRIu64 "\n",
 			stale && since < now ? (now - since) / 1000 : 0);
 	}
+	head(out, "upstream_endpoint_messages", "counter",
+		"messages that took its set of endpoints to a proxy");
+	for (size_t i = 0; i < count; i++) {
+		str_puts(out, PREFIX "upstream_endpoint_messages{");
+		metrics_label(out, "upstream", rows[i].upstream->label);
+		str_printf(out, "} %" PRIu64 "\n",
+			discovery_messages(rows[i].upstream->discovery));
+	}
 	healths_print(out, rows, count);
 	free(rows);
 }

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 
 #define FOLDER_MODE 0700
 #define FILE_MODE   0600
+
+#define OWNER_DIGITS 16 /* hexadecimal: a number of JSON would lose some */
 
 struct state {
 	char *root;
@@ -298,6 +301,19 @@ endpoints_path(const struct state *s, const char *ns, const char *name)
 	return xasprintf("%s/endpoints/%s/%s.json", s->root, ns, name);
 }
 
+/* As it was written; all else is not known. */
+static uint64_t
+owner_read(const char *text)
+{
+	uint64_t owner = 0;
+
+	if (text == NULL || strlen(text) != OWNER_DIGITS ||
+		strspn(text, "0123456789abcdef") != OWNER_DIGITS ||
+		sscanf(text, "%" SCNx64, &owner) != 1)
+		return 0;
+	return owner;
+}
+
 static bool
 endpoint_read(const struct doc *d, struct endpoint *e)
 {
@@ -318,6 +334,7 @@ endpoint_read(const struct doc *d, struct endpoint *e)
 			    : ENDPOINT_UP;
 	if (host != NULL)
 		snprintf(e->host, sizeof(e->host), "%s", host);
+	e->owner = owner_read(doc_get_string(d, "owner"));
 	return true;
 }
 
@@ -325,7 +342,7 @@ static struct doc *
 endpoint_print(const struct endpoint *e)
 {
 	struct doc *d = doc_new_map();
-	char ip[ADDR_TEXT_MAX];
+	char ip[ADDR_TEXT_MAX], owner[OWNER_DIGITS + 1];
 
 	doc_set_string(d, "address", addr_format_ip(&e->addr, ip));
 	doc_set(d, "port", doc_new_integer(addr_port(&e->addr)));
@@ -334,6 +351,11 @@ endpoint_print(const struct endpoint *e)
 		doc_set_string(d, "host", e->host);
 	if (e->health == ENDPOINT_DOWN)
 		doc_set_string(d, "health", "down");
+	if (e->owner != 0) {
+		snprintf(owner, sizeof(owner), "%0*" PRIx64, OWNER_DIGITS,
+			e->owner);
+		doc_set_string(d, "owner", owner);
+	}
 	return d;
 }
 

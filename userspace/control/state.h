@@ -65,7 +65,7 @@ void state_reports_each(const struct state *s, enum state_area area,
 	const char *kind, state_report_f *cb, void *arg);
 
 /* The array is the caller's (free); NULL and 0: nothing is known. Of the health
- * it is remembered who was down. */
+ * it is remembered who was down. Owners are kept. */
 struct endpoint *state_endpoints_read(
 	const struct state *s, const char *ns, const char *name, size_t *count);
 int state_endpoints_write(const struct state *s, const char *ns,

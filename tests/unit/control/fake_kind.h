@@ -296,7 +296,8 @@ static const struct upstream_kind fake_kind = {
 
 /* ---- the test's side */
 
-/* What the kind answers to one packet; the caller frees. */
+/* What the kind answers to one packet; the caller frees. NULL: nothing, for it
+ * is closed at the moment. */
 static inline char *
 fake_ask(const char *folder, const char *text)
 {
@@ -305,10 +306,12 @@ fake_ask(const char *folder, const char *text)
 	char *answer = xcalloc(1, FAKE_PACKET_MAX);
 
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.80s/kind.sock", folder);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL),
-		(ssize_t)strlen(text));
-	assert_true(recv(fd, answer, FAKE_PACKET_MAX - 1, 0) > 0);
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0 ||
+		send(fd, text, strlen(text), MSG_NOSIGNAL) < 0 ||
+		recv(fd, answer, FAKE_PACKET_MAX - 1, 0) <= 0) {
+		free(answer);
+		answer = NULL;
+	}
 	close(fd);
 	return answer;
 }
@@ -319,8 +322,9 @@ fake_tell(const char *folder, const char *text, const char *says)
 {
 	char *answer = fake_ask(folder, text);
 
-	if (strstr(answer, says) == NULL) {
-		print_error("%s: %s (wanted %s)\n", text, answer, says);
+	if (answer == NULL || strstr(answer, says) == NULL) {
+		print_error("%s: %s (wanted %s)\n", text,
+			answer == NULL ? "no answer" : answer, says);
 		fail();
 	}
 	free(answer);

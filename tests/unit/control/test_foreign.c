@@ -44,7 +44,7 @@ until_told(const char *says)
 	do {
 		char *more = fake_ask(root, "{\"do\": \"told\"}");
 
-		str_puts(&all, more);
+		str_puts(&all, more == NULL ? "" : more);
 		free(more);
 		if (strstr(all.data, says) != NULL)
 			break;

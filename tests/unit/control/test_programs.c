@@ -21,13 +21,14 @@ until_kind(const char *says)
 	do {
 		free(answer);
 		answer = fake_ask(root, "{\"do\": \"state\"}");
-		if (strstr(answer, says) != NULL) {
+		if (answer != NULL && strstr(answer, says) != NULL) {
 			free(answer);
 			return;
 		}
 		poll(NULL, 0, 10);
 	} while (clock_monotonic_ms() < end);
-	fail_msg("the kind says %s, not %s", answer, says);
+	fail_msg("the kind says %s, not %s", answer == NULL ? "-" : answer,
+		says);
 }
 
 static char *

@@ -143,6 +143,7 @@ test_endpoints(void **state)
 	addr_parse_ip("2001:db8::1", 65535, &set[1].addr);
 	strcpy(set[1].host, "db.example");
 	set[1].health = ENDPOINT_DOWN;
+	set[1].owner = UINT64_C(0xfedcba9876543210);
 	assert_null(state_endpoints_read(s, "a.b", "c", &count));
 	assert_int_equal(state_endpoints_write(s, "a.b", "c", set, 2, NULL), 0);
 	back = state_endpoints_read(s, "a.b", "c", &count);
@@ -153,6 +154,39 @@ test_endpoints(void **state)
 	assert_null(state_endpoints_read(s, "a", "b.c", &count));
 	state_endpoints_remove(s, "a.b", "c");
 	assert_null(state_endpoints_read(s, "a.b", "c", &count));
+	state_close(s);
+}
+
+/* An owner that cannot be read is not known; the endpoint is there. */
+static void
+test_odd_owners(void **state)
+{
+	static const char *const owners[] = { "\"\"", "7",
+		"\"fedcba987654321\"", "\"FEDCBA9876543210\"",
+		"\"-edcba9876543210\"", "\"fedcba98765432100\"" };
+	struct state *s = state_make();
+	char *path = xasprintf("%s/endpoints/ns", root);
+
+	(void)state;
+	assert_int_equal(file_make_folders(path, 0700, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+		char *text = xasprintf("[{\"address\": \"10.0.0.1\", \"port\":"
+				       " 1, \"weight\": 1, \"owner\": %s}]",
+			owners[i]);
+		char *file = xasprintf("%s/x.json", path);
+		struct endpoint *back;
+		size_t count;
+
+		assert_int_equal(
+			file_replace(file, text, strlen(text), 0600, NULL), 0);
+		back = state_endpoints_read(s, "ns", "x", &count);
+		assert_int_equal(count, 1);
+		assert_int_equal(back[0].owner, 0);
+		free(back);
+		free(file);
+		free(text);
+	}
+	free(path);
 	state_close(s);
 }
 
@@ -228,6 +262,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_reports, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_odd_owners, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
 	};

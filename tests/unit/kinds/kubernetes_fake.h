@@ -208,6 +208,7 @@ static inline void
 answer(struct kubernetes_call *call, int status, const char *json)
 {
 	static char problem[64];
+	static unsigned count;
 	struct error err = ERROR_INIT;
 	struct doc *d = json == NULL
 				? NULL
@@ -224,6 +225,8 @@ answer(struct kubernetes_call *call, int status, const char *json)
 	if (json != NULL && d == NULL)
 		fail_msg("%s: %s", json, err.text);
 	snprintf(problem, sizeof(problem), "the server said %d", status);
+	if (status == 0) /* other words each time, as libcurl's are */
+		snprintf(problem, sizeof(problem), "no answer %u", ++count);
 	if (status < 200 || status > 299)
 		a.problem = problem;
 	fake_call_free(call);

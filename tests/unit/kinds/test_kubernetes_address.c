@@ -247,6 +247,9 @@ test_refused(void **state)
 	pass(29999);
 	assert_null(fake_calls);
 	pass(KUBERNETES_ADDRESS_LOOK_MS);
+	answer(fake_calls, 0, NULL);
+	told_is("");
+	pass(30000 + KUBERNETES_ADDRESS_LOOK_MS);
 	answer(fake_calls, 200, SLICE_OF("IPv6", "null", "[]"));
 	told_is("address warning: cannot use the slice for the address "
 		"10.0.0.5 of this box: " SLICE ": its addressType is another; "

@@ -389,6 +389,20 @@ test_forbidden(void **state)
 	answer(fake_calls, 403, NULL);
 	told_is("leader warning: does not lead: cannot read the Lease "
 		"gloo-system/gloo-gateway: the server said 403\n");
+	for (int i = 0; i < 5; i++) {
+		live(2500);
+		answer(fake_calls, 403, NULL);
+	}
+	told_is("");
+	live(2500);
+	answer(fake_calls, 0, NULL);
+	assert_non_null(strstr(told.data, "no answer"));
+	str_clear(&told);
+	for (int i = 0; i < 5; i++) {
+		live(2500);
+		answer(fake_calls, 0, NULL);
+	}
+	told_is("");
 	one.cut = false;
 	live_until_held(&one, 2500);
 	told_is("leader note: leader\n");

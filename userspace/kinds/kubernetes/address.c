@@ -41,6 +41,7 @@ struct kubernetes_address {
 	char ip[ADDR_TEXT_MAX];   /* ours now */
 	char seen_to[ADDR_TEXT_MAX]; /* the one that was seen to last */
 	uint64_t again_ms;
+	const char *failed; /* what did, and was told; NULL: nothing */
 	struct doc *addresses; /* that the slice lists */
 };
 
@@ -66,17 +67,29 @@ finish(struct kubernetes_address *a, uint64_t again_ms)
 	a->again_ms = now_ms(a) + again_ms;
 }
 
+/* Told once, since the words of a problem may be others each time. */
 static void
 fail(struct kubernetes_address *a, const char *what, const char *path,
 	const char *why)
 {
 	char text[700];
 
+	finish(a, FAILED_MS);
+	if (a->failed != NULL && strcmp(a->failed, what) == 0)
+		return;
+	a->failed = what;
 	snprintf(text, sizeof(text),
 		"cannot %s for the address %s of this box: %.200s: %.300s",
 		what, a->ip, path, why);
 	tell(a, KIND_WARNING, text);
-	finish(a, FAILED_MS);
+}
+
+static void
+succeed(struct kubernetes_address *a)
+{
+	a->failed = NULL;
+	tell(a, KIND_OK, "");
+	finish(a, KUBERNETES_ADDRESS_AGAIN_MS);
 }
 
 /* ---- which address it is */
@@ -162,8 +175,7 @@ on_service_written(const struct kubernetes_answer *answer, void *arg)
 	} else if (answer->problem != NULL) {
 		fail(a, "write the status", a->service_path, answer->problem);
 	} else {
-		tell(a, KIND_OK, "");
-		finish(a, KUBERNETES_ADDRESS_AGAIN_MS);
+		succeed(a);
 	}
 }
 
@@ -202,8 +214,7 @@ on_service(const struct kubernetes_answer *answer, void *arg)
 					doc_string(doc_at(a->addresses, i))));
 	if (doc_equal(wanted, ingress)) {
 		doc_free(wanted);
-		tell(a, KIND_OK, "");
-		finish(a, KUBERNETES_ADDRESS_AGAIN_MS);
+		succeed(a);
 		return;
 	}
 	patch = patch_new(answer->doc);
@@ -325,8 +336,7 @@ on_slice(const struct kubernetes_answer *answer, void *arg)
 	a->call = NULL;
 	if (answer->status == 404) {
 		/* Not installed by glooctl, so nobody asked for it. */
-		tell(a, KIND_OK, "");
-		finish(a, KUBERNETES_ADDRESS_AGAIN_MS);
+		succeed(a);
 		return;
 	}
 	if (answer->problem != NULL) {

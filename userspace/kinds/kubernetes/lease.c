@@ -17,6 +17,7 @@
 #define LEASES     "/apis/coordination.k8s.io/v1/namespaces/%s/leases"
 #define TIMEOUT_MS (KUBERNETES_LEASE_GIVE_UP_MS / 2)
 #define TIME_BYTES 40
+#define NOT_FAILED (-1)
 
 struct kubernetes_lease {
 	struct kubernetes_cluster *cluster;
@@ -42,6 +43,7 @@ struct kubernetes_lease {
 
 	bool held;
 	uint64_t held_until_ms;
+	int failed; /* the status of a failure that was told; or NOT_FAILED */
 };
 
 static uint64_t
@@ -219,6 +221,7 @@ win(struct kubernetes_lease *l)
 
 	if (now >= l->sent_ms + KUBERNETES_LEASE_GIVE_UP_MS)
 		return;
+	l->failed = NOT_FAILED;
 	l->held_until_ms = l->sent_ms + KUBERNETES_LEASE_GIVE_UP_MS;
 	loop_timer_start(l->deadline, l->held_until_ms - now);
 	if (l->held)
@@ -249,7 +252,9 @@ on_failure(struct kubernetes_lease *l, const struct kubernetes_answer *answer,
 		free(l->attempt);
 		l->attempt = NULL;
 	}
-	if (!l->held && answer->status != 409) {
+	/* Once: the words of a problem may be others each time. */
+	if (!l->held && answer->status != 409 && answer->status != l->failed) {
+		l->failed = answer->status;
 		snprintf(text, sizeof(text),
 			"does not lead: cannot %s the Lease %.128s/%s: %.160s",
 			what, l->cluster->settings->namespace_,
@@ -325,6 +330,7 @@ follow(struct kubernetes_lease *l, const char *holder)
 	char text[200];
 
 	lose(l);
+	l->failed = NOT_FAILED;
 	snprintf(text, sizeof(text), "follower of %.160s", holder);
 	tell(l, KIND_NOTE, text);
 	if (over_ms < KUBERNETES_LEASE_RETRY_MS)
@@ -404,6 +410,7 @@ kubernetes_lease_new(
 	l->cluster = c;
 	l->changed = changed;
 	l->arg = arg;
+	l->failed = NOT_FAILED;
 	l->identity = identity_make(c->settings);
 	l->collection = xasprintf(LEASES, c->settings->namespace_);
 	l->path = xasprintf("%s/%s", l->collection, KUBERNETES_LEASE_NAME);
