@@ -183,7 +183,9 @@ def test_changed(i):
 def test_another_box(i):
     """a second box adds its address to the first one's"""
     text = i.settings.read_text()
-    lines = i.install(address="10.97.0.2").stdout.splitlines()
+    p = i.install(address="10.97.0.2")
+    lines = p.stdout.splitlines()
+    check('kubernetes.address is "10.97.0.1", not "10.97.0.2": it stays' in p.stderr, p.stderr)
     equal([l for l in lines if not l.endswith(" unchanged")],
           ["service/gateway-proxy configured",
            "endpointslice.discovery.k8s.io/gateway-proxy configured"])
@@ -198,7 +200,7 @@ def test_another_box(i):
 
 def test_other_family(i):
     """an address of the other family makes the slice anew, as it is of one for ever"""
-    i.install(address="fd97::1")
+    i.install(address="FD97:0:0::1")
     o = i.cluster.objects
     equal((o[SLICE]["addressType"], [e["addresses"] for e in o[SLICE]["endpoints"]]),
           ("IPv6", [["fd97::1"]]))
