@@ -66,6 +66,22 @@ test_reload(void **state)
 	until_text(UP("a"), "status", "state", "Accepted");
 }
 
+/* As SIGHUP, and the answer says whether the settings are right. */
+static void
+test_reload_asked_for(void **state)
+{
+	(void)state;
+	settings_put("fake: { socket: kind.sock, tag: two }\n");
+	expect("POST", "/v1/reload", "", 200, NULL, NULL);
+	until_kind("opened 2");
+	until_kind("tag two");
+	settings_put("fake: { socket: kind.sock, tag: three }\nno: key\n");
+	expect("POST", "/v1/reload", "", 422, "error", "settings.yaml:");
+	until_kind("tag two");
+	expect("GET", "/v1/reload", "", 404, NULL, NULL);
+	expect("PUT", "/v1/reload", "", 404, NULL, NULL);
+}
+
 /* Without the key its upstreams are not served and say so, its resources are
  * gone, what was discovered is left; with the key all comes back. */
 static void
@@ -242,6 +258,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_reload),
+		CASE(test_reload_asked_for),
 		CASE(test_key_goes),
 		CASE(test_key_is_gone),
 		CASE(test_wrong_settings),
