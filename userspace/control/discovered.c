@@ -17,7 +17,7 @@
 
 struct found {
 	char *ns, *name;
-	struct doc *merged; /* what discovery said that the store has; or NULL */
+	struct doc *merged; /* what it said that the store has; or NULL */
 	struct doc *said;   /* newer, not in the store yet; or NULL */
 	bool seen;          /* found since the kind was opened */
 };

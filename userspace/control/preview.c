@@ -118,8 +118,8 @@ preview_get(struct control *c, struct http_server_request *r)
 	if (asked == 0) {
 		admin_reply_error(r, 409, 0,
 			"nothing is discovered: the settings have no key of a "
-			"kind of upstream that discovers, such as \"kubernetes\""
-			" (gloo-gateway-settings(5))");
+			"kind of upstream that discovers, such as "
+			"\"kubernetes\" (gloo-gateway-settings(5))");
 		doc_free(p.items);
 		return;
 	}

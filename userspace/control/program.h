@@ -1,6 +1,6 @@
 /*
  * A kind of upstream that may be open, as the parts of control see it that
- * serve it: programs.c (its life), discovered.c and foreign.c (what it reports).
+ * serve it: programs.c (its life), discovered.c and foreign.c (its reports).
  */
 #ifndef CONTROL_PROGRAM_H
 #define CONTROL_PROGRAM_H

@@ -30,7 +30,8 @@ void programs_reload(struct control *c);
 const char *programs_not_served(
 	const struct control *c, const struct upstream_kind *kind);
 /* Of open; NULL: there is none. */
-void *programs_shared(const struct control *c, const struct upstream_kind *kind);
+void *programs_shared(
+	const struct control *c, const struct upstream_kind *kind);
 
 /* The proxy runs a newer generation. */
 void programs_enforced(struct control *c);

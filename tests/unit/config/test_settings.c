@@ -52,6 +52,8 @@ settings_of(const char *text, struct error *err)
 
 /* ---- keys of kinds of upstream */
 
+extern const struct upstream_kind upstream_kind_kubernetes;
+
 static int
 one_check(const struct doc *d, struct error *err)
 {
@@ -68,10 +70,8 @@ one_check(const struct doc *d, struct error *err)
 static const struct upstream_kind with_key = { .key = "one",
 	.settings_key = "first", .settings_check = one_check };
 static const struct upstream_kind without = { .key = "two" };
-static const struct upstream_kind kubernetes = { .key = "kube",
-	.settings_key = "kubernetes" };
 static const struct upstream_kind *const some_kinds[] = { &without, &with_key,
-	&kubernetes, NULL };
+	&upstream_kind_kubernetes, NULL };
 
 static struct settings *
 settings_of_kinds(const char *text, struct error *err)
@@ -180,7 +180,7 @@ test_shipped(void **state)
 	s = settings_of_kinds(shown.data, &err);
 	if (s == NULL)
 		fail_msg("%s\n%s", err.text, shown.data);
-	assert_non_null(settings_of_kind(s, &kubernetes));
+	assert_non_null(settings_of_kind(s, &upstream_kind_kubernetes));
 	assert_string_equal(s->admin_http, "127.0.0.1:9091");
 	assert_string_equal(s->resolvers, "127.0.0.1:5353");
 	assert_string_equal(s->access_log, "/var/log/gloo-gateway/access.json");

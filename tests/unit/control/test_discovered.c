@@ -158,8 +158,8 @@ test_merge(void **state)
 		"upstreamSpec: { fake: { service: a, port: 81 } }\n",
 		200, "state", "Accepted");
 	control_again();
-	fake_tell(root, FOUND("a", "82", ", \"tier\": \"three\", \"new\": \"n\""),
-		"ok");
+	fake_tell(root,
+		FOUND("a", "82", ", \"tier\": \"three\", \"new\": \"n\""), "ok");
 	d = upstream_get("a");
 	assert_int_equal(doc_integer(doc_find(d, "upstreamSpec", "fake", "port",
 				 NULL)),
