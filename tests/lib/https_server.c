@@ -99,6 +99,19 @@ peer_wait_for_end(struct peer *p)
 	}
 }
 
+/* What was said arrives: to close while there are unread bytes would overtake
+ * it. */
+static void
+peer_leave(struct peer *p)
+{
+	char bytes[1024];
+
+	shutdown(p->fd, SHUT_WR);
+	while (recv(p->fd, bytes, sizeof(bytes), 0) > 0)
+		;
+	pthread_exit(NULL);
+}
+
 static void
 pace(void)
 {
@@ -339,7 +352,7 @@ h2_answer(struct peer *p, uint32_t stream, const char *what)
 		return;
 	h2_frame(p, H2_GOAWAY, 0, 0,
 		(char[]){ 0, 0, 0, (char)stream, 0, 0, 0, 0 }, 8);
-	pthread_exit(NULL);
+	peer_leave(p);
 }
 
 static void
@@ -399,18 +412,6 @@ peer_close(void *arg)
 	free(p);
 }
 
-/* The alert arrives: closing while there are unread bytes would overtake it. */
-static void
-peer_refuse(struct peer *p)
-{
-	char bytes[1024];
-
-	shutdown(p->fd, SHUT_WR);
-	while (recv(p->fd, bytes, sizeof(bytes), 0) > 0)
-		;
-	pthread_exit(NULL);
-}
-
 static void *
 serve(void *arg)
 {
@@ -423,7 +424,7 @@ serve(void *arg)
 		p->ssl = SSL_new(tls);
 		SSL_set_fd(p->ssl, p->fd);
 		if (SSL_accept(p->ssl) != 1)
-			peer_refuse(p);
+			peer_leave(p);
 		SSL_get0_alpn_selected(p->ssl, &protocol, &length);
 	}
 	if (length == 2 && memcmp(protocol, "h2", 2) == 0)

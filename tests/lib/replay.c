@@ -76,8 +76,8 @@ words_check(const char *asked, const char *head, size_t place)
 		bool there = strstr(head, wanted ? word : word + 1) != NULL;
 
 		if (there != wanted)
-			fail_msg("request %zu: \"%s\" is %sin:\n%s", place, word,
-				there ? "" : "not ", head);
+			fail_msg("request %zu: \"%s\" is %sin:\n%s", place,
+				word, there ? "" : "not ", head);
 	}
 	free(copy);
 }

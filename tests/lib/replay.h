@@ -1,7 +1,7 @@
 /*
- * A scripted HTTP server on the test's own loop, on loopback: each request takes
- * the next line of the script, which says what it must ask for and what is
- * answered. Needs cmocka: what does not fit fails the test.
+ * A scripted HTTP server on the test's own loop, on loopback: each request
+ * takes the next line of the script, which says what it must ask for and what
+ * is answered. Needs cmocka: what does not fit fails the test.
  */
 #ifndef TESTS_REPLAY_H
 #define TESTS_REPLAY_H
@@ -41,8 +41,8 @@ size_t replay_count(const struct replay *r);
 const char *replay_head(const struct replay *r, size_t i);
 /* When it came, monotonic. */
 uint64_t replay_time_ms(const struct replay *r, size_t i);
-/* After the script, each request is answered by what this makes of its head; its
- * texts must last until the next request. */
+/* After the script, each request is answered by what this makes of its head;
+ * its texts must last until the next request. */
 typedef struct replay_line replay_f(const char *head, void *arg);
 void replay_then(struct replay *r, replay_f *answer);
 

@@ -64,7 +64,8 @@ base64_encode(const void *data, size_t length, struct str *out)
 		if (have > 2)
 			bits |= bytes[i + 2];
 		for (size_t k = 0; k < 4; k++)
-			str_putc(out,
-				k > have ? '=' : digits[bits >> (18 - 6 * k) & 63]);
+			str_putc(out, k > have ? '='
+					       : digits[bits >> (18 - 6 * k) &
+							 63]);
 	}
 }

@@ -151,11 +151,12 @@ split_pop(struct json_split *s, bool is_map)
 static int
 rest_append(struct json_split *s, size_t at, const char *p, size_t n)
 {
-	if (n > s->max_bytes - s->rest.length)
-		return split_break(s, at,
-			"what stands beside the array is too large");
-	str_append(&s->rest, p, n);
-	return 0;
+	size_t room = s->max_bytes - s->rest.length;
+
+	str_append(&s->rest, p, n < room ? n : room);
+	return n <= room ? 0
+			 : split_break(s, at + room,
+				   "what stands beside the array is too large");
 }
 
 /* The next n bytes of the value belong to the caller. */
@@ -291,8 +292,9 @@ split_inside(struct json_split *s, size_t at, const char *p, size_t n,
 	} else {
 		i = scan_nested(s, p, n, &ended, &bad);
 	}
-	*verdict = bad != NULL ? split_break(s, at + i, bad)
-			       : value_take(s, at, p, i, ended);
+	*verdict = value_take(s, at, p, i, ended);
+	if (*verdict == 0 && bad != NULL)
+		*verdict = split_break(s, at + i, bad);
 	return i;
 }
 

@@ -6,7 +6,7 @@
 #include "net/http_client.h"
 
 #include <curl/curl.h>
-#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -934,6 +934,26 @@ http_call_header(const struct http_call *call, const char *name)
 	return NULL;
 }
 
+/* libcurl's own pair of sockets would go on to whom we execute. They get the
+ * lowest numbers that are free, so those are looked up before. */
+static CURLM *
+multi_new(void)
+{
+	int fds[2];
+	CURLM *multi;
+
+	for (int i = 0; i < 2; i++)
+		fds[i] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	for (int i = 0; i < 2; i++)
+		close(fds[i]);
+	multi = curl_multi_init();
+	if (multi == NULL)
+		log_fatal("libcurl: no room for a client");
+	for (int i = 0; i < 2; i++)
+		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+	return multi;
+}
+
 struct http_client *
 http_client_new(struct loop *loop)
 {
@@ -945,9 +965,7 @@ http_client_new(struct loop *loop)
 		log_fatal("libcurl: cannot start");
 	c->loop = loop;
 	c->ready_end = &c->ready;
-	c->multi = curl_multi_init();
-	if (c->multi == NULL)
-		log_fatal("libcurl: no room for a client");
+	c->multi = multi_new();
 	c->timer = loop_timer_new(loop, on_timer, c);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);

@@ -210,6 +210,9 @@ test_arrays(void **state)
 		{ "{\"items\":[{]}]}",
 			" {\"items\":[ no JSON at byte 11: brackets that do not "
 			"match skipped=0" },
+		{ "{\"x\":{\"y\":[1}",
+			" {\"x\":{\"y\":[1 no JSON at byte 12: brackets that do "
+			"not match skipped=0" },
 		{ "{\"items\" []}",
 			" {\"items\" no JSON at byte 9: a key without a colon "
 			"skipped=0" },

@@ -1,5 +1,5 @@
-/* What the tests of a Kubernetes client share: a folder, files, a loop that runs
- * until something is so. Needs cmocka. */
+/* What the tests of a Kubernetes client share: a folder, files, a loop that
+ * runs until something is so. Needs cmocka. */
 #ifndef TESTS_KUBERNETES_WORLD_H
 #define TESTS_KUBERNETES_WORLD_H
 

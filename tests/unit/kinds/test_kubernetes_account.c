@@ -336,7 +336,8 @@ test_insecure_must_be_allowed(void **state)
 	file_write("insecure", text, "https://s", "insecure-skip-tls-verify",
 		"true");
 	assert_null(kubernetes_account_open(loop, &o, &err));
-	assert_non_null(strstr(err.text, "insecure-skip-tls-verify is refused"));
+	assert_non_null(strstr(
+		err.text, "insecure-skip-tls-verify is refused"));
 	o.insecure = true;
 	a = kubernetes_account_open(loop, &o, NULL);
 	g = ask(a);
@@ -400,8 +401,8 @@ plugin_write(const char *expires)
 		"echo run >> %s/runs\n"
 		"n=$(wc -l < %s/runs)\n"
 		"printf '{\"apiVersion\":\"client.authentication.k8s.io/v1\","
-		"\"kind\":\"ExecCredential\",\"status\":{\"token\":\"token-%%d\""
-		"%s}}' $n\n",
+		"\"kind\":\"ExecCredential\",\"status\":{\"token\":"
+		"\"token-%%d\"%s}}' $n\n",
 		folder, folder, expires);
 	file_write("runs", "%s", "");
 }

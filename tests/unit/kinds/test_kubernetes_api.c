@@ -7,8 +7,8 @@
 #include "tests/lib/replay.h"
 
 #define STATUS                                                                 \
-	"{\"kind\":\"Status\",\"message\":\"pods \\\"a\\\" not\\nfound\","       \
-	"\"reason\":\"NotFound\",\"code\":404}"
+	"{\"kind\":\"Status\",\"message\":\"pods \\\"a\\\" not\\n"             \
+	"found\",\"reason\":\"NotFound\",\"code\":404}"
 
 struct world {
 	struct loop *loop;
@@ -174,11 +174,13 @@ test_refusals(void **state)
 			"GET /x: NotFound: pods \"a\" not found", "NotFound" },
 		{ { "", 404, NULL, "404 page not found\n", 0, 0, 0, NULL },
 			"GET /x: HTTP 404: 404 page not found", "" },
-		{ { "", 500, NULL, "", 0, 0, 0, NULL }, "GET /x: HTTP 500", "" },
+		{ { "", 500, NULL, "", 0, 0, 0, NULL },
+			"GET /x: HTTP 500", "" },
 		{ { "", 502, NULL, "\x1b[2J{", 0, 0, 0, NULL },
 			"GET /x: HTTP 502:  [2J{", "" },
-		{ { "", 409, NULL, "{\"kind\":\"Status\",\"reason\":\"Conflict\"",
-			  0, 0, 0, NULL },
+		{ { "", 409, NULL,
+			  "{\"kind\":\"Status\",\"reason\":\"Conflict\"", 0, 0,
+			  0, NULL },
 			"GET /x: HTTP 409: {\"kind\":\"Status\",\"reason\":"
 			"\"Conflict\"",
 			"" },
@@ -522,8 +524,8 @@ test_streams(void **state)
 			  "{\"kind\":\"L\",\"items\":[{\"n\":1},{\"n\":2}]}", 5,
 			  0, 0, NULL },
 			true, 0, "open 1/7 2/7 done 200 rest=L" },
-		{ { "", 200, NULL, "{\"n\":1}{\"n\":\"\xff\"}{\"n\":3}", 0, 0, 0,
-			  NULL },
+		{ { "", 200, NULL, "{\"n\":1}{\"n\":\"\xff\"}{\"n\":3}", 0, 0,
+			  0, NULL },
 			false, 0, "open 1/7 bad 3/7 done 200" },
 		{ { "", 200, NULL, "{\"n\":1}{\"n\":", 0, 20, 0, NULL }, false,
 			0,

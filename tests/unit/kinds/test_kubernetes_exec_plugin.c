@@ -222,7 +222,7 @@ test_failures(void **state)
 	}
 }
 
-/* The first half of the answer, then nothing: what it started is killed, too. */
+/* Half of the answer, then nothing: what it started is killed, too. */
 static void
 test_it_hangs(void **state)
 {
@@ -290,7 +290,8 @@ test_it_is_not_there(void **state)
 	struct loop *loop = loop_new();
 
 	(void)state;
-	assert_null(exec_plugin_start(loop, &x, "{}", 0, on_plugin, NULL, &err));
+	assert_null(exec_plugin_start(
+		loop, &x, "{}", 0, on_plugin, NULL, &err));
 	assert_string_equal(err.text,
 		"credential plugin \"no-such-plugin\" cannot be run: No such "
 		"file or directory; see the manual");

@@ -127,7 +127,7 @@ test_first_wins(void **state)
 	struct kubeconfig_login *l = login_of(first, second, NULL);
 
 	(void)state;
-	/* The entry of the first file is taken whole: no proxy of the second. */
+	/* The entry of the first file is taken whole: no proxy-url. */
 	assert_string_equal(l->server, "https://prod:6443");
 	assert_null(l->proxy);
 	kubeconfig_login_free(l);

@@ -491,7 +491,8 @@ test_watch_list(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@9 d/c@20");
-	assert_true(has_said(w, "settled current +d/a@9 +d/c@20 -d/b settled "));
+	assert_true(has_said(w,
+		"settled current +d/a@9 +d/c@20 -d/b settled "));
 	kubernetes_reflector_counts(w->reflector, &counts);
 	assert_int_equal(counts.lists, 3);
 	assert_int_equal(counts.watches, 1);
@@ -980,8 +981,9 @@ static void
 test_any_chunks(void **state)
 {
 	static const char body[] =
-		EVENT("ADDED", "{\"a\":\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\","
-			       META("\xc3\xb6", "1") "}") INITIAL_END("2");
+		EVENT("ADDED", "{\"a\":\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98"
+			       "\x80\"," META("\xc3\xb6", "1") "}")
+			INITIAL_END("2");
 	static const struct replay_line script[] = {
 		{ "sendInitialEvents", 200, NULL, body, 1, HELD_MS, 0, NULL },
 		WATCH_FOREVER("2"),

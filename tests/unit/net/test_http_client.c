@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -1090,6 +1091,34 @@ test_many_at_once(void **state)
 	assert_true(descriptors() < before);
 }
 
+/* Whom we execute gets none of them. */
+static void
+test_descriptors_are_ours(void **state)
+{
+	struct http_request r = request_to("/hello");
+	struct seen seen = { .call = NULL };
+	bool were[256];
+	size_t ours = 0;
+
+	(void)state;
+	http_client_free(client);
+	for (int fd = 0; fd < 256; fd++)
+		were[fd] = fcntl(fd, F_GETFD) >= 0;
+	client = http_client_new(loop);
+	exchange(&seen, &r, false);
+	for (int fd = 0; fd < 256; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		if (were[fd] || flags < 0)
+			continue;
+		ours++;
+		assert_true(flags & FD_CLOEXEC);
+	}
+	/* At least libcurl's own pair and the connection that was kept. */
+	assert_true(ours >= 3);
+	seen_fini(&seen);
+}
+
 static void
 test_connections_are_kept(void **state)
 {
@@ -1253,6 +1282,7 @@ main(void)
 		TEST(test_a_call_begins_in_a_callback),
 		TEST(test_cancelled_before_anything),
 		TEST(test_many_at_once),
+		TEST(test_descriptors_are_ours),
 		TEST(test_connections_are_kept),
 		TEST(test_h2_many_on_one_connection),
 		TEST(test_h2_streams_are_their_own),

@@ -14,7 +14,7 @@ struct absence {
 	void *arg;
 	struct kubernetes_call *call;
 	size_t version; /* that is asked for */
-	bool unknown[ABSENCE_VERSIONS_MAX]; /* the server knows no such version */
+	bool unknown[ABSENCE_VERSIONS_MAX]; /* the server answered 404 */
 };
 
 void

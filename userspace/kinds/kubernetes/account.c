@@ -630,7 +630,8 @@ credential_check(struct exec_credential *c, struct error *err)
 
 	if (c->expires_ms != 0 && c->expires_ms <= clock_realtime_ms())
 		return error_set(err, ERROR_CONFIG,
-			"what it gave has expired already; is the clock right?");
+			"what it gave has expired already; is the clock "
+			"right?");
 	if (c->token == NULL)
 		return 0;
 	str_init(&token);

@@ -24,8 +24,8 @@ struct kubernetes_account_options {
 	const char *context;    /* NULL: current-context */
 	const char *folder;     /* of relative paths in kubeconfig */
 	const char *pod_folder; /* NULL: KUBERNETES_POD_FOLDER */
-	/* Any certificate will do, and http:// as well. Without it, a kubeconfig
-	 * that asks for that is refused. */
+	/* Any certificate will do, and http:// as well. Without it, a
+	 * kubeconfig that asks for that is refused. */
 	bool insecure;
 	/* How often it is looked whether files have changed; 0: each time that
 	 * a ticket is asked for, as a pod once a minute. */

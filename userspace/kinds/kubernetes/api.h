@@ -18,8 +18,8 @@ struct kubernetes_api;
 struct kubernetes_call;
 struct loop;
 
-/* Token bucket of client-go: 5 a second, 10 at once; watches count too. Does not
- * own http and account. */
+/* Token bucket of client-go: 5 a second, 10 at once; watches count too. Does
+ * not own http and account. */
 struct kubernetes_api *kubernetes_api_new(struct loop *loop,
 	struct http_client *http, struct kubernetes_account *account);
 /* Calls that are open are given up; they are not told. */

@@ -115,7 +115,8 @@ status_read(const struct doc *status, struct exec_credential *out,
 
 	if ((cert[0] != '\0') != (key[0] != '\0'))
 		return error_set(err, ERROR_CONFIG,
-			"clientCertificateData and clientKeyData come together");
+			"clientCertificateData and clientKeyData come "
+			"together");
 	if (token[0] == '\0' && cert[0] == '\0')
 		return error_set(err, ERROR_CONFIG,
 			"neither a token nor a certificate in its status");

@@ -1,10 +1,10 @@
 /*
  * Follows all objects of one sort: list, then watch.
  *
- * What is asked for next is one of three: the whole set by a list, the whole set
- * by a watch that begins with it (WatchList), or what changed since a version.
- * Each ends in a function that decides on the next one: at once, or after a
- * pause. Versions are opaque: compared for equality only.
+ * What is asked for next is one of three: the whole set by a list, the whole
+ * set by a watch that begins with it (WatchList), or what changed since a
+ * version. Each ends in a function that decides on the next one: at once, or
+ * after a pause. Versions are opaque: compared for equality only.
  */
 #include "kinds/kubernetes/reflector.h"
 

@@ -1,8 +1,8 @@
 /*
  * Follows all objects of one sort: list, then watch, for ever (client-go's
  * reflector; kubernetes.io/docs/reference/using-api/api-concepts: list and
- * watch). Keeps no object, only their names and versions; what it says is always
- * a difference, so nothing is ever emptied by a failure or a relist.
+ * watch). Keeps no object, only their names and versions; what it says is
+ * always a difference, so nothing is ever emptied by a failure or a relist.
  */
 #ifndef KINDS_KUBERNETES_REFLECTOR_H
 #define KINDS_KUBERNETES_REFLECTOR_H
@@ -43,7 +43,7 @@ enum kubernetes_state {
 	KUBERNETES_BEGINNING, /* nothing was heard yet */
 	KUBERNETES_CURRENT,
 	KUBERNETES_STALE,     /* cannot be asked now; what was said holds */
-	KUBERNETES_FORBIDDEN, /* a rule is missing: verb and resource in reason */
+	KUBERNETES_FORBIDDEN, /* a rule is missing: reason says which */
 	KUBERNETES_ABSENT,    /* the server has no such resource (any more) */
 };
 
@@ -60,7 +60,8 @@ struct kubernetes_reflector_events {
 	void (*settled)(void *arg);
 	/* It is another one now, or another rule is missing. reason: "" of
 	 * CURRENT. Logged by the reflector, once for each change. */
-	void (*state)(enum kubernetes_state state, const char *reason, void *arg);
+	void (*state)(enum kubernetes_state state, const char *reason,
+		void *arg);
 };
 
 struct kubernetes_reflector_counts {
