@@ -139,7 +139,7 @@ def test_not_served(k):
     wait_until("the field", lambda: k.upstream()["circuitBreakers"] == {"maxConnections": 7})
     k.api.put("services", service("httpbin", HTTPBIN))
     wait_until("the field to go", lambda: "circuitBreakers" not in k.upstream())
-    equal(k.state(), ("Accepted", ""))
+    wait_until("it to be enforced", lambda: k.state() == ("Accepted", ""))
 
 
 def test_away(k):

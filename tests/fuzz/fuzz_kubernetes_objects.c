@@ -1,8 +1,8 @@
 /*
  * Objects of a cluster: whatever JSON comes as a Service, an EndpointSlice or
  * Endpoints. None crashes a reader; what is refused says why; the endpoints are
- * valid, sorted and each there once; what upstreams are made are read again; and
- * once everything was removed there is nothing.
+ * valid, sorted and each there once; what upstreams are made are read again;
+ * and once everything was removed there is nothing.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -847,7 +847,8 @@ test_absent(void **state)
 	(void)state;
 	begin_settled();
 	watch(&u, "u",
-		"{serviceName: no, serviceNamespace: default, servicePort: 80}");
+		"{serviceName: no, serviceNamespace: default, "
+		"servicePort: 80}");
 	told_is("u: none\n"
 		"u not ok: there is no service \"no\" in namespace "
 		"\"default\"\n");

@@ -194,8 +194,8 @@ test_seed(void **state)
 static void
 test_names(void **state)
 {
-	static const char a63[] =
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	static const char a63[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+				  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 	char name[KUBERNETES_UPSTREAM_MAX];
 
 	(void)state;
@@ -211,9 +211,13 @@ test_names(void **state)
 	assert_memory_equal(name, "nn-aaaa", 7);
 	assert_string_equal(name + 60, "a-1");
 	kubernetes_upstream_name("nnn", a63 + 5, 1, name);
-	assert_string_equal(name, "nnn-aaaaaaaaaaaaaaaaaaaaaaaaaaa-5b52c8dc879d983539767fb4e16377f");
+	assert_string_equal(name,
+		"nnn-aaaaaaaaaaaaaaaaaaaaaaaaaaa-"
+		"5b52c8dc879d983539767fb4e16377f");
 	kubernetes_upstream_name("nnn", a63 + 5, 2, name);
-	assert_string_equal(name, "nnn-aaaaaaaaaaaaaaaaaaaaaaaaaaa-628b3a95a2c4643c41d76f6b7f54c3b");
+	assert_string_equal(name,
+		"nnn-aaaaaaaaaaaaaaaaaaaaaaaaaaa-"
+		"628b3a95a2c4643c41d76f6b7f54c3b");
 }
 
 static void

@@ -374,7 +374,8 @@ test_owner(void **state)
 		"addressType: IPv4\n"
 		"ports: [{port: 80}]\n"
 		"endpoints:\n"
-		"- {addresses: [10.0.0.1], targetRef: {kind: Pod, uid: u-3}}\n");
+		"- {addresses: [10.0.0.1],"
+		" targetRef: {kind: Pod, uid: u-3}}\n");
 	told_is("default/web\n");
 	assert_int_equal(kubernetes_slices_endpoints(s, &q, e, 3), 1);
 	assert_int_not_equal(e[0].owner, first);
@@ -450,12 +451,14 @@ test_pods(void **state)
 		"addressType: IPv4\n"
 		"ports: [{port: 80}]\n"
 		"endpoints:\n"
-		"- {addresses: [10.0.0.1], targetRef: {kind: Pod, name: web-1}}\n"
+		"- {addresses: [10.0.0.1],"
+		" targetRef: {kind: Pod, name: web-1}}\n"
 		"- {addresses: [10.0.0.2], targetRef: {kind: Pod, name: web-2,"
 		" namespace: default}}\n"
 		"- {addresses: [10.0.0.3], targetRef: {kind: Pod, name: web-2,"
 		" namespace: other}}\n"
-		"- {addresses: [10.0.0.4], targetRef: {kind: Node, name: web-2}}\n"
+		"- {addresses: [10.0.0.4],"
+		" targetRef: {kind: Node, name: web-2}}\n"
 		"- {addresses: [10.0.0.5]}\n");
 	q.pod_wanted = is_wanted;
 	q.arg = wanted;

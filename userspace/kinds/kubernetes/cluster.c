@@ -143,8 +143,8 @@ on_made(struct doc *upstream, void *arg)
 	kubernetes_problems_set(m->cluster->upstreams, name, err.text);
 }
 
-/* What the service makes no more; unless another one makes it now, which is told
- * of itself. */
+/* What the service makes no more; unless another one makes it now, which is
+ * told of itself. */
 static void
 made_drop(struct kubernetes_cluster *c, const struct names *old,
 	const struct names *now)
@@ -305,10 +305,11 @@ condition_tell(struct kubernetes_cluster *c, const char *part)
 
 /* ---- what is worth saying at each upstream */
 
+/* Slices that the server does not have are no matter: Endpoints are. */
 static bool
-follow_is_needed(const struct follow *f)
+follow_is_stale(const struct follow *f)
 {
-	return f->reflector != NULL &&
+	return f->stale_since != 0 &&
 	       !(f->what == FOLLOW_SLICES && f->state == KUBERNETES_ABSENT);
 }
 
@@ -323,7 +324,7 @@ problem_find(const struct kubernetes_scope *s, uint64_t now)
 	for (size_t i = 0; i < FOLLOW_COUNT; i++) {
 		const struct follow *f = &s->follows[i];
 
-		if (follow_is_needed(f) && f->stale_since != 0 &&
+		if (follow_is_stale(f) &&
 			(!scope_is_settled(s) ||
 				now - f->stale_since >= STALE_TELL_MS))
 			return f;
@@ -364,7 +365,7 @@ on_stale(void *arg)
 	problems_update(c);
 	for (size_t i = 0; i < c->scope_count; i++)
 		for (size_t j = 0; j < FOLLOW_COUNT; j++)
-			if (c->scopes[i].follows[j].stale_since != 0 &&
+			if (follow_is_stale(&c->scopes[i].follows[j]) &&
 				c->scopes[i].problem_of == NULL)
 				loop_timer_start(c->stale, STALE_TELL_MS);
 }

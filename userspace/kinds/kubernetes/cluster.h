@@ -43,7 +43,7 @@ struct kubernetes_cluster {
 	uint64_t retry_ms;
 	char *account_problem; /* NULL: it was read */
 	struct loop_timer *stale;
-	struct kubernetes_token *token; /* NULL: not ours to renew, or not yet */
+	struct kubernetes_token *token; /* NULL: not ours to renew, not yet */
 };
 
 kind_open_f kubernetes_open;

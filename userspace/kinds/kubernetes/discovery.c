@@ -3,8 +3,9 @@
  * was said once, nothing is reported: what an earlier run knew goes on serving.
  * From then on what the cluster says holds, also that there is nothing.
  *
- * Pods themselves are followed only for an upstream whose selector asks for more
- * than the service's own: then those with these labels, by the server's choice.
+ * Pods themselves are followed only for an upstream whose selector asks for
+ * more than the service's own: then those with these labels, by the server's
+ * choice.
  */
 #include "kinds/kubernetes/discovery.h"
 

@@ -357,8 +357,8 @@ field_apply(struct service *v, const char *key, const struct doc *value)
 	}
 }
 
-/* upstream_config.deep_merge needs nothing: the fields that could be merged with
- * are refused, as they are the service's own. */
+/* upstream_config.deep_merge needs nothing: the fields that could be merged
+ * with are refused, as they are the service's own. */
 static void
 config_apply(struct service *v)
 {
@@ -378,7 +378,8 @@ config_apply(struct service *v)
 	spelled = doc_spell(d);
 	v->config = doc_new_map();
 	for (size_t i = 0; i < doc_count(spelled); i++)
-		field_apply(v, doc_key_at(spelled, i), doc_value_at(spelled, i));
+		field_apply(
+			v, doc_key_at(spelled, i), doc_value_at(spelled, i));
 	doc_free(spelled);
 	doc_free(d);
 }

@@ -35,8 +35,8 @@ void kubernetes_services_free(struct kubernetes_services *s);
 /* The API server's host, which external names may not name. */
 void kubernetes_services_server_set(
 	struct kubernetes_services *s, const char *host);
-/* -1 and err: it is not what it should be, and is passed over; what was known of
- * it stays. */
+/* -1 and err: it is not what it should be, and is passed over; what was known
+ * of it stays. */
 int kubernetes_services_put(struct kubernetes_services *s,
 	const struct doc *object, struct error *err);
 void kubernetes_services_remove(

@@ -347,6 +347,8 @@ endpoint_read(struct record *r, const struct doc *d, int family,
 	struct member *m, const struct member *before, struct error *err)
 {
 	const struct doc *hints = doc_get(d, "hints");
+	uint32_t zones = before == NULL ? 0 : before->zones;
+	uint32_t nodes = before == NULL ? 0 : before->nodes;
 
 	if (doc_type(d) != DOC_MAP)
 		return unexpected(d, "a map", err);
@@ -358,10 +360,8 @@ endpoint_read(struct record *r, const struct doc *d, int family,
 	if (conditions_read(d, m, err) != 0 || owner_read(r, d, m, err) != 0 ||
 		map_check(d, "hints", err) != 0)
 		return -1;
-	if (hint_read(r, hints, "forZones", before == NULL ? 0 : before->zones,
-		    &m->zones, err) != 0 ||
-		hint_read(r, hints, "forNodes",
-			before == NULL ? 0 : before->nodes, &m->nodes, err) != 0)
+	if (hint_read(r, hints, "forZones", zones, &m->zones, err) != 0 ||
+		hint_read(r, hints, "forNodes", nodes, &m->nodes, err) != 0)
 		return error_prefix(err, ".hints");
 	return 0;
 }
@@ -824,7 +824,8 @@ is_of_node(const struct candidate *c, const void *node)
 /* Only if every one has hints, and some are for us (KEP-2433): else a few would
  * get all the load, or nobody any. */
 static bool
-hints_apply(struct candidates *c, const char *ours, keep_f *has, keep_f *is_ours)
+hints_apply(
+	struct candidates *c, const char *ours, keep_f *has, keep_f *is_ours)
 {
 	if (ours == NULL || c->count == 0 ||
 		candidates_having(c, has, NULL) != c->count ||

@@ -1,8 +1,9 @@
 /*
  * All endpoint slices that the cluster has, and the endpoints that they mean
  * for one port of a service (kubernetes.io/docs: EndpointSlices; KEP-1669 for
- * terminating ones). Pure: objects in, endpoints out. Also takes core Endpoints,
- * as slices without conditions. Keeps per slice only what endpoints need.
+ * terminating ones). Pure: objects in, endpoints out. Also takes core
+ * Endpoints, as slices without conditions. Keeps per slice only what endpoints
+ * need.
  */
 #ifndef KINDS_KUBERNETES_SLICES_H
 #define KINDS_KUBERNETES_SLICES_H
@@ -26,14 +27,15 @@ enum kubernetes_slice_sort {
 /* The slices of that service are other ones now: those who use it ask again.
  * Not called when an object says what was known. ns and service may not be used
  * any more once the slices were changed. */
-typedef void kubernetes_slices_f(const char *ns, const char *service, void *arg);
+typedef void kubernetes_slices_f(
+	const char *ns, const char *service, void *arg);
 
 struct kubernetes_slices *kubernetes_slices_new(
 	kubernetes_slices_f *changed, void *arg);
 void kubernetes_slices_free(struct kubernetes_slices *s);
 
-/* -1 and err: it is not what it should be, and is passed over; what was known of
- * it stays. */
+/* -1 and err: it is not what it should be, and is passed over; what was known
+ * of it stays. */
 int kubernetes_slices_put(struct kubernetes_slices *s,
 	enum kubernetes_slice_sort sort, const struct doc *object,
 	struct error *err);
@@ -51,8 +53,10 @@ struct kubernetes_slices_query {
 	/* The number where a slice has that port without one, which means all
 	 * of the pod's; 0: such ports are left out. */
 	uint16_t port;
-	const char *zone, *node; /* of this box; NULL: hints are not looked at */
-	/* Pods must be of these, by name, in ns; NULL: any, and what is no pod. */
+	/* Of this box; NULL: such hints are not looked at. */
+	const char *zone, *node;
+	/* Pods must be of these, by name, in ns; NULL: any, and what is no
+	 * pod. */
 	bool (*pod_wanted)(const char *pod, void *arg);
 	void *arg;
 };
