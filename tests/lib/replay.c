@@ -175,6 +175,8 @@ answer_begin(struct client *c, const struct replay_line *line)
 		client_close(c);
 		return;
 	}
+	if (line->status < 0)
+		return;
 	str_clear(&c->out);
 	c->sent = 0;
 	answer_write(c, line);

@@ -18,7 +18,9 @@ struct replay_line {
 	/* Words that must be in the head, in any order, separated by blanks;
 	 * one that begins with "!" must not. */
 	const char *asked;
-	int status; /* 0: the connection is closed without an answer */
+	/* 0: the connection is closed without an answer; -1: it stays open
+	 * without one. */
+	int status;
 	const char *headers; /* "Name: value\r\n"...; or NULL */
 	const char *body;    /* NULL: none */
 	size_t chunk;        /* bytes that are sent at a time; 0: all */

@@ -97,7 +97,8 @@ begin_as(struct world *w, const struct replay_line *script, const char *user)
 	w->account = kubernetes_account_open(w->loop,
 		&(struct kubernetes_account_options){ .kubeconfig = "config",
 			.folder = folder,
-			.insecure = true },
+			.insecure = true,
+			.look_ms = 3600000 },
 		&err);
 	if (w->account == NULL)
 		fail_msg("%s", err.text);
@@ -249,6 +250,32 @@ test_unauthorized_is_asked_once_more(void **state)
 	assert_string_equal(e.problem, "GET /x: HTTP 401");
 	ended_fini(&e);
 	assert_int_equal(replay_count(w->replay), 4);
+}
+
+static void
+token_changes(void *arg)
+{
+	(void)arg;
+	file_write("token", "two");
+}
+
+/* The token is read again because it was refused, not because it is time. */
+static void
+test_refused_token_is_read_again(void **state)
+{
+	static const struct replay_line script[] = {
+		{ "Bearer one", 401, NULL, "", 0, 0, 0, token_changes },
+		{ "Bearer two", 200, NULL, "{}", 0, 0, 0, NULL },
+		{ NULL, 0, NULL, NULL, 0, 0, 0, NULL },
+	};
+	struct world *w = *state;
+	struct ended e;
+
+	file_write("token", "one");
+	begin_as(w, script, "tokenFile: token");
+	e = call(w, (struct kubernetes_request){ .path = "/x" });
+	assert_int_equal(e.status, 200);
+	ended_fini(&e);
 }
 
 static void
@@ -579,6 +606,7 @@ main(void)
 		T(test_refusals),
 		T(test_no_answer),
 		T(test_unauthorized_is_asked_once_more),
+		T(test_refused_token_is_read_again),
 		T(test_retry_after),
 		T(test_date),
 		T(test_retries_end),

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/doc.h"
-#include "base/log.h"
 #include "base/table.h"
 #include "kinds/kubernetes/reflector.h"
 #include "net/http_client.h"
@@ -181,6 +180,7 @@ set_up(void **state)
 		.backoff_reset = 120000,
 		.absent = 40,
 		.short_watch = SHORT_MS,
+		.head = 10000,
 		.watch_min = 60000,
 		.watch_max = 60000,
 		.watch_grace = 10000,
@@ -657,6 +657,25 @@ test_short_watches_back_off(void **state)
 	play(w, script, "d/a@11");
 	assert_string_equal(w->said.data, "+d/a@1 settled current stale "
 					  "current +d/a@11 ");
+}
+
+static void
+test_watch_is_not_answered(void **state)
+{
+	static const struct replay_line script[] = {
+		{ "sendInitialEvents=true", -1, NULL, NULL, 0, 0, 0, NULL },
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		{ "watch=1 resourceVersion=10", -1, NULL, NULL, 0, 0, 0, NULL },
+		WATCH("10", ADDED("b", "11"), REPLAY_FOREVER),
+		END,
+	};
+	struct world *w = *state;
+
+	w->times.head = 200;
+	play(w, script, "d/a@1 d/b@11");
+	assert_string_equal(w->said.data,
+		"stale +d/a@1 settled current stale current +d/b@11 ");
 }
 
 /* ---- refusals and failures */
@@ -1353,7 +1372,6 @@ test_churn(void **state)
 	static const struct replay_line script[] = { END };
 	struct world *w = *state;
 
-	log_set_level(LOG_LEVEL_ERROR);
 	w->times.short_watch = 5;
 	w->times.backoff_max = 8;
 	memset(&server, 0, sizeof(server));
@@ -1367,7 +1385,6 @@ test_churn(void **state)
 	assert_true(run_for(w->loop, WAIT_MS, sets_are_the_same, w));
 	assert_true(server.version > 50);
 	str_fini(&server.body);
-	log_set_level(LOG_LEVEL_INFO);
 }
 
 int
@@ -1390,6 +1407,7 @@ main(void)
 		T(test_bookmarks_are_no_silence),
 		T(test_we_end_a_watch_that_does_not_end),
 		T(test_short_watches_back_off),
+		T(test_watch_is_not_answered),
 		T(test_too_many_requests),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
 		T(test_forbidden),

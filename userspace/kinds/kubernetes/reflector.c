@@ -32,6 +32,7 @@ const struct kubernetes_times kubernetes_times_usual = {
 	.backoff_reset = 120000,
 	.absent = 30000,
 	.short_watch = 1000,
+	.head = 60000,
 	.watch_min = 300000,
 	.watch_max = 600000,
 	.watch_grace = 30000,
@@ -71,7 +72,8 @@ struct kubernetes_reflector {
 	struct kubernetes_call *call;
 	struct absence *absence;
 	struct loop_timer *pause;
-	struct loop_timer *steady; /* an open watch holds; or none begins */
+	/* Of a watch: it is not answered, its set does not come, or it holds. */
+	struct loop_timer *steady;
 	char *page;                /* continue, of the list under way */
 	uint64_t watch_ms;         /* what the server was told */
 	uint64_t opened_ms;        /* 0: not yet */
@@ -87,28 +89,6 @@ struct kubernetes_reflector {
 static void step_begin(struct kubernetes_reflector *r, enum step step);
 
 /* ---- what is told */
-
-static void
-state_log(const struct kubernetes_reflector *r)
-{
-	switch (r->state) {
-	case KUBERNETES_CURRENT:
-		log_info("kubernetes: %s is current objects=%zu", r->name,
-			object_set_count(r->set));
-		break;
-	case KUBERNETES_ABSENT:
-		log_info("kubernetes: the server has no %s", r->name);
-		break;
-	case KUBERNETES_STALE:
-	case KUBERNETES_FORBIDDEN:
-		log_warn("kubernetes: %s cannot be followed, what is known "
-			 "stays: %s",
-			r->name, r->reason);
-		break;
-	case KUBERNETES_BEGINNING:
-		break;
-	}
-}
 
 static void __attribute__((format(printf, 3, 4)))
 state_set(struct kubernetes_reflector *r, enum kubernetes_state state,
@@ -128,7 +108,8 @@ state_set(struct kubernetes_reflector *r, enum kubernetes_state state,
 	r->state = state;
 	free(r->reason);
 	r->reason = xstrdup(reason);
-	state_log(r);
+	log_debug("kubernetes: %s: state %d: %s", r->name, (int)state,
+		r->reason);
 	r->events.state(state, r->reason, r->arg);
 }
 
@@ -721,12 +702,15 @@ on_steady(void *arg)
 {
 	struct kubernetes_reflector *r = arg;
 
-	if (r->step == STEP_INITIAL) {
+	if (r->opened_ms == 0) {
+		state_set(r, KUBERNETES_STALE, "the watch is not answered");
+		step_back_off(r, r->step, 0);
+	} else if (r->step == STEP_INITIAL) {
 		initial_refused(r);
-		return;
+	} else {
+		r->cycles = 0;
+		current_set(r);
 	}
-	r->cycles = 0;
-	current_set(r);
 }
 
 static void
@@ -770,6 +754,7 @@ watch_begin(struct kubernetes_reflector *r)
 			.timeout_ms = r->watch_ms + r->times.watch_grace,
 			.once = true },
 		false, 0, &events, r);
+	loop_timer_start(r->steady, r->times.head);
 	str_fini(&path);
 }
 

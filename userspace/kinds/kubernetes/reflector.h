@@ -21,6 +21,7 @@ struct kubernetes_times {
 	uint64_t backoff_reset; /* without a failure: it begins anew */
 	uint64_t absent;        /* until it is asked for again */
 	uint64_t short_watch;   /* shorter, and without an event: an error */
+	uint64_t head; /* until a watch is answered, plugin and pace too */
 	uint64_t watch_min, watch_max; /* timeoutSeconds, at random */
 	uint64_t watch_grace;   /* then we end the watch */
 	uint64_t list_idle;     /* without a byte of a page of a list */
@@ -59,7 +60,7 @@ struct kubernetes_reflector_events {
 	 * that it has not (a deleted definition), never by an error. */
 	void (*settled)(void *arg);
 	/* It is another one now, or another rule is missing. reason: "" of
-	 * CURRENT. Logged by the reflector, once for each change. */
+	 * CURRENT. Worth a line in the log. */
 	void (*state)(enum kubernetes_state state, const char *reason,
 		void *arg);
 };
