@@ -12,7 +12,7 @@ VERSION := 0.1.0
 BUILD_ID := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 ARCH_INCLUDE := /usr/include/$(shell $(CC) -print-multiarch)
 
-PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libcurl libsystemd libseccomp libbpf libxdp
+PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libsystemd libseccomp libbpf libxdp
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wpedantic -Wformat=2 -Wvla -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef $(if $(WERROR),-Werror)
@@ -20,7 +20,8 @@ HARDEN := $(if $(findstring sanitize,$(CFLAGS)),,-D_FORTIFY_SOURCE=3 \
 	-fstack-protector-strong -fstack-clash-protection -fcf-protection \
 	-ftrivial-auto-var-init=zero)
 ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(HARDEN) -fPIE -iquote userspace \
-	-iquote . -iquote $(B)/gen -isystem $(B)/skel $(shell pkg-config --cflags $(PKGS)) \
+	-iquote . -iquote $(B)/gen -isystem $(B)/skel \
+	$(shell pkg-config --cflags $(PKGS) libcurl) \
 	$(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread

@@ -5,7 +5,6 @@
  */
 #include "net/http_client.h"
 
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -109,8 +108,8 @@ call_detach(struct http_call *call)
 {
 	if (call->easy == NULL)
 		return;
-	curl_multi_remove_handle(call->client->multi, call->easy);
-	curl_easy_cleanup(call->easy);
+	curl.multi_remove_handle(call->client->multi, call->easy);
+	curl.easy_cleanup(call->easy);
 	call->easy = NULL;
 	loop_timer_stop(call->timer);
 }
@@ -196,7 +195,8 @@ call_tell(struct http_call *call)
 static void
 client_end(struct http_client *c)
 {
-	curl_multi_cleanup(c->multi);
+	if (c->multi != NULL)
+		curl.multi_cleanup(c->multi);
 	while (c->watches != NULL) {
 		struct watch *w = c->watches;
 
@@ -206,7 +206,6 @@ client_end(struct http_client *c)
 	}
 	loop_timer_free(c->timer);
 	free(c);
-	curl_global_cleanup();
 }
 
 static void
@@ -369,7 +368,7 @@ call_why(struct http_call *call, CURLcode code)
 	for (char *p = call->why; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ')
 			*p = ' ';
-	return call->why[0] != '\0' ? call->why : curl_easy_strerror(code);
+	return call->why[0] != '\0' ? call->why : curl.easy_strerror(code);
 }
 
 static void
@@ -394,10 +393,10 @@ client_collect(struct http_client *c)
 	char *call;
 	int left;
 
-	while ((m = curl_multi_info_read(c->multi, &left)) != NULL) {
+	while ((m = curl.multi_info_read(c->multi, &left)) != NULL) {
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &call);
+		curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &call);
 		call_ended((struct http_call *)(void *)call, m->data.result);
 	}
 }
@@ -407,7 +406,7 @@ client_act(struct http_client *c, curl_socket_t fd, int what)
 {
 	int running;
 
-	curl_multi_socket_action(c->multi, fd, what, &running);
+	curl.multi_socket_action(c->multi, fd, what, &running);
 	client_collect(c);
 	client_tell(c);
 }
@@ -450,7 +449,7 @@ watch_new(struct http_client *c, int fd, unsigned what)
 	if (w->next != NULL)
 		w->next->previous = &w->next;
 	c->watches = w;
-	curl_multi_assign(c->multi, fd, w);
+	curl.multi_assign(c->multi, fd, w);
 	return w;
 }
 
@@ -566,7 +565,7 @@ on_head(char *line, size_t one, size_t length, void *arg)
 	} else if (line[0] != '\r' && line[0] != '\n') {
 		head_field(&call->head, line, length);
 	} else {
-		curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+		curl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 		if (status >= 200) {
 			call->status = (int)status;
 			call->head_whole = true;
@@ -600,17 +599,17 @@ set_callbacks(struct http_call *call)
 {
 	CURL *easy = call->easy;
 
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->why);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
-	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+	curl.easy_setopt(easy, CURLOPT_PRIVATE, call);
+	curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, call->why);
+	curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl.easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+	curl.easy_setopt(easy, CURLOPT_PREREQDATA, call);
+	curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
+	curl.easy_setopt(easy, CURLOPT_HEADERDATA, call);
+	curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl.easy_setopt(easy, CURLOPT_WRITEDATA, call);
 	/* It tries a further address in time. */
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+	curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 		(long)call->connect_timeout_ms);
 }
 
@@ -619,15 +618,56 @@ call_begin(struct http_call *call, const struct http_request *r)
 {
 	CURLcode rc;
 
-	call->easy = curl_easy_init();
+	call->easy = curl.easy_init();
 	if (call->easy == NULL)
 		log_fatal("libcurl: no room for a call");
 	set_callbacks(call);
 	rc = http_setup(&call->setup, call->easy, r);
-	if (rc == CURLE_OK && curl_multi_add_handle(call->client->multi,
+	if (rc == CURLE_OK && curl.multi_add_handle(call->client->multi,
 				      call->easy) != CURLM_OK)
 		rc = CURLE_FAILED_INIT;
 	return rc;
+}
+
+/* libcurl's own pair of sockets would go on to whom we execute. They get the
+ * lowest numbers that are free, so those are looked up before. */
+static CURLM *
+multi_new(void)
+{
+	int fds[2];
+	CURLM *multi;
+
+	for (int i = 0; i < 2; i++)
+		fds[i] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	for (int i = 0; i < 2; i++)
+		close(fds[i]);
+	multi = curl.multi_init();
+	if (multi == NULL)
+		log_fatal("libcurl: no room for a client");
+	for (int i = 0; i < 2; i++)
+		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+	return multi;
+}
+
+/* With the first call. */
+static int
+client_begin(struct http_client *c, struct error *err)
+{
+	if (c->multi != NULL)
+		return 0;
+	if (curl_load(err) != 0)
+		return -1;
+	/* OpenSSL writes without MSG_NOSIGNAL. */
+	signal(SIGPIPE, SIG_IGN);
+	c->multi = multi_new();
+	curl.multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+	curl.multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl.multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+	curl.multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+	curl.multi_setopt(c->multi, CURLMOPT_PIPELINING,
+		(long)CURLPIPE_MULTIPLEX);
+	curl.multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
+	return 0;
 }
 
 struct http_call *
@@ -635,6 +675,7 @@ http_call_new(struct http_client *c, const struct http_request *r,
 	const struct http_events *events, void *arg)
 {
 	struct http_call *call = xcalloc(1, sizeof(*call));
+	struct error err = ERROR_INIT;
 	CURLcode rc;
 
 	call->client = c;
@@ -655,6 +696,12 @@ http_call_new(struct http_client *c, const struct http_request *r,
 	if (call->next != NULL)
 		call->next->previous = &call->next;
 	c->calls = call;
+	if (client_begin(c, &err) != 0) {
+		call->problem = xstrdup(err.text);
+		call->ended = true;
+		loop_timer_start(call->timer, 0);
+		return call;
+	}
 	rc = call_begin(call, r);
 	if (rc == CURLE_OK) {
 		call_arm(call);
@@ -692,46 +739,14 @@ http_call_header(const struct http_call *call, const char *name)
 	return NULL;
 }
 
-/* libcurl's own pair of sockets would go on to whom we execute. They get the
- * lowest numbers that are free, so those are looked up before. */
-static CURLM *
-multi_new(void)
-{
-	int fds[2];
-	CURLM *multi;
-
-	for (int i = 0; i < 2; i++)
-		fds[i] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	for (int i = 0; i < 2; i++)
-		close(fds[i]);
-	multi = curl_multi_init();
-	if (multi == NULL)
-		log_fatal("libcurl: no room for a client");
-	for (int i = 0; i < 2; i++)
-		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
-	return multi;
-}
-
 struct http_client *
 http_client_new(struct loop *loop)
 {
 	struct http_client *c = xcalloc(1, sizeof(*c));
 
-	/* OpenSSL writes without MSG_NOSIGNAL. */
-	signal(SIGPIPE, SIG_IGN);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		log_fatal("libcurl: cannot start");
 	c->loop = loop;
 	c->ready_end = &c->ready;
-	c->multi = multi_new();
 	c->timer = loop_timer_new(loop, on_timer, c);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING,
-		(long)CURLPIPE_MULTIPLEX);
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
 	return c;
 }
 

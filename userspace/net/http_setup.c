@@ -24,7 +24,7 @@ blob_of(struct slice s)
 #define SET(option, value)                                                     \
 	do {                                                                   \
 		if (rc == CURLE_OK)                                            \
-			rc = curl_easy_setopt(s->easy, option, value);         \
+			rc = curl.easy_setopt(s->easy, option, value);         \
 	} while (0)
 
 /* Whom the certificate must name: libcurl takes that from the URL, so the URL
@@ -38,23 +38,23 @@ set_server_name(struct http_setup *s, CURLU *url, const char *name)
 	CURLcode rc = CURLE_URL_MALFORMAT;
 	CURLUcode bad;
 
-	bad = curl_url_get(url, CURLUPART_HOST, &host, 0);
+	bad = curl.url_get(url, CURLUPART_HOST, &host, 0);
 	if (bad == CURLUE_OK)
-		bad = curl_url_get(
+		bad = curl.url_get(
 			url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
 	if (bad == CURLUE_OK)
-		bad = curl_url_set(url, CURLUPART_HOST, text, 0);
+		bad = curl.url_set(url, CURLUPART_HOST, text, 0);
 	free(text);
 	if (bad != CURLUE_OK)
 		goto out;
 	text = xasprintf("::%s:%s", host, port);
-	s->connect_to = curl_slist_append(NULL, text);
+	s->connect_to = curl.slist_append(NULL, text);
 	free(text);
 	rc = CURLE_OK;
 	SET(CURLOPT_CONNECT_TO, s->connect_to);
 out:
-	curl_free(host);
-	curl_free(port);
+	curl.free(host);
+	curl.free(port);
 	return rc;
 }
 
@@ -129,7 +129,7 @@ has_header(const char *const *headers, const char *name)
 static void
 add_header(struct http_setup *s, const char *line)
 {
-	struct curl_slist *all = curl_slist_append(s->headers, line);
+	struct curl_slist *all = curl.slist_append(s->headers, line);
 
 	if (all == NULL)
 		log_fatal("memory: no room for a header");
@@ -193,13 +193,13 @@ authority_of(CURLU *url)
 {
 	char *host = NULL, *port = NULL, *authority = NULL;
 
-	if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-		curl_url_get(url, CURLUPART_PORT, &port, 0);
+	if (curl.url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+		curl.url_get(url, CURLUPART_PORT, &port, 0);
 		authority = xasprintf("%s%s%s", host, port == NULL ? "" : ":",
 			port == NULL ? "" : port);
 	}
-	curl_free(host);
-	curl_free(port);
+	curl.free(host);
+	curl.free(port);
 	return authority;
 }
 
@@ -209,13 +209,13 @@ set_url(struct http_setup *s, const struct http_request *r)
 	const char *name = r->tls == NULL ? NULL : r->tls->server_name;
 	char *authority = NULL, *scheme = NULL, *text = NULL;
 	CURLcode rc = CURLE_URL_MALFORMAT;
-	CURLU *url = curl_url();
+	CURLU *url = curl.url();
 
 	if (url == NULL)
 		log_fatal("memory: no room for a URL");
-	if (curl_url_set(url, CURLUPART_URL, r->url,
+	if (curl.url_set(url, CURLUPART_URL, r->url,
 		    CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) != CURLUE_OK ||
-		curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+		curl.url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 		(authority = authority_of(url)) == NULL)
 		goto out;
 	free(s->authority);
@@ -224,7 +224,7 @@ set_url(struct http_setup *s, const struct http_request *r)
 	if (name != NULL && text_is(scheme, "https"))
 		rc = set_server_name(s, url, name);
 	if (rc == CURLE_OK &&
-		curl_url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
+		curl.url_get(url, CURLUPART_URL, &text, 0) != CURLUE_OK)
 		rc = CURLE_URL_MALFORMAT;
 	SET(CURLOPT_URL, text);
 	/* Many calls on one connection: wait until it is known what the other
@@ -233,10 +233,10 @@ set_url(struct http_setup *s, const struct http_request *r)
 	if (rc == CURLE_OK)
 		rc = set_headers(s, r, authority);
 out:
-	curl_free(text);
-	curl_free(scheme);
+	curl.free(text);
+	curl.free(scheme);
 	free(authority);
-	curl_url_cleanup(url);
+	curl.url_cleanup(url);
 	return rc;
 }
 
@@ -263,7 +263,7 @@ http_setup(struct http_setup *s, CURL *easy, const struct http_request *r)
 void
 http_setup_fini(struct http_setup *s)
 {
-	curl_slist_free_all(s->headers);
-	curl_slist_free_all(s->connect_to);
+	curl.slist_free_all(s->headers);
+	curl.slist_free_all(s->connect_to);
 	free(s->authority);
 }

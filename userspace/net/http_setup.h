@@ -5,8 +5,7 @@
 #ifndef NET_HTTP_SETUP_H
 #define NET_HTTP_SETUP_H
 
-#include <curl/curl.h>
-
+#include "net/curl.h"
 #include "net/http_client.h"
 
 struct http_setup {
