@@ -1060,11 +1060,15 @@ descriptors(void)
 static void
 test_many_at_once(void **state)
 {
-	size_t before = descriptors();
 	struct seen *seen = xcalloc(300, sizeof(*seen));
+	struct http_request first = request_to("/number/0.");
 	char path[32];
+	size_t before;
 
 	(void)state;
+	exchange(&seen[0], &first, false); /* what the client itself has open */
+	seen_fini(&seen[0]);
+	before = descriptors();
 	for (unsigned i = 0; i < 300; i++) {
 		struct http_request r;
 
