@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import shutil
 import stat
 import sys
@@ -182,7 +183,9 @@ def test_changed(i):
 def test_another_box(i):
     """a second box adds its address to the first one's"""
     text = i.settings.read_text()
-    lines = i.install(address="10.97.0.2").stdout.splitlines()
+    p = i.install(address="10.97.0.2")
+    lines = p.stdout.splitlines()
+    check('kubernetes.address is "10.97.0.1", not "10.97.0.2": it stays' in p.stderr, p.stderr)
     equal([l for l in lines if not l.endswith(" unchanged")],
           ["service/gateway-proxy configured",
            "endpointslice.discovery.k8s.io/gateway-proxy configured"])
@@ -197,7 +200,7 @@ def test_another_box(i):
 
 def test_other_family(i):
     """an address of the other family makes the slice anew, as it is of one for ever"""
-    i.install(address="fd97::1")
+    i.install(address="FD97:0:0::1")
     o = i.cluster.objects
     equal((o[SLICE]["addressType"], [e["addresses"] for e in o[SLICE]["endpoints"]]),
           ("IPv6", [["fd97::1"]]))
@@ -347,6 +350,136 @@ def test_uninstall_without_cluster(i):
     equal(i.settings.read_text(), SETTINGS)
     equal(list((i.dir / "kubernetes").iterdir()), [])
     check("error: " in p.stderr and "nothing" in p.stderr, p.stderr)
+
+
+class Running:
+    """A gateway, and the API server on its loopback."""
+
+    def __init__(self, i):
+        self.lab = e2e.Lab()
+        self.gateway = e2e.Gateway(self.lab).start()
+        (self.gateway.dir / "cluster").mkdir()
+        with e2e.Namespace(self.lab.gw):
+            self.cluster = Cluster(self.gateway.dir / "cluster")
+        i.running = self
+
+    def glooctl(self, *argv, ok=(0,)):
+        return run(e2e.GLOOCTL, "--socket", self.gateway.socket, *argv, ns=self.lab.gw, ok=ok)
+
+    def install(self, *more):
+        return self.glooctl("install", "kube", "--kubeconfig", self.cluster.admin,
+                            "--address", self.lab.address, *more)
+
+    def area(self):
+        """What `glooctl check` says of the cluster."""
+        areas = [a for a in self.gateway.get("/v1/check")["areas"] if a["name"] == "kubernetes"]
+        return areas[0] if areas else None
+
+    def hears(self, level, part):
+        return e2e.wait_until(f"{level}: {part}", lambda: [
+            t for t in self.area()[level] if t.startswith(part + ":")])[0]
+
+    def close(self):
+        self.cluster.close()
+        try:
+            self.gateway.close()
+        finally:
+            self.lab.close()
+
+
+def test_daemon(i):
+    """with a daemon: its settings are the ones, it reads them, and looks at its account"""
+    r = Running(i)
+    p = r.install("--token-seconds", "600")
+    d = r.gateway.dir
+    check(f"{d}/settings.yaml configured\n" in p.stdout, p.stdout)
+    check(f", settings {d}/settings.yaml\n" in p.stdout
+          and "\ngateway-proxy: " in p.stdout, p.stdout)
+    equal(p.stderr, "")
+    for part in ("permissions", "clock", "token"):
+        r.hears("notes", part)
+    check(f"{d}/settings.yaml unchanged\n" in r.install().stdout)
+
+
+def test_rights(i):
+    """a right that is missing is named by check"""
+    r = i.running
+    r.cluster.rules = [{"verbs": ["get", "watch"], "apiGroups": ["*"], "resources": ["*"]}]
+    r.gateway.stop()
+    r.gateway.start()
+    said = r.hears("warnings", "permissions")
+    for what in ("list services; ", "list endpointslices of discovery.k8s.io; ",
+                 "patch virtualservices/status of gateway.solo.io; ",
+                 "create serviceaccounts/token gloo-gateway in gloo-system; "):
+        check(what in said, what, said)
+    check(not re.search(r"\b(get|watch)\b", said), said)
+    out = r.glooctl("check", ok=(2, 3)).stdout
+    check("kubernetes: warning: permissions: list services; " in out, out)
+
+
+def test_token_renewed(i):
+    """a token at 80 % of its life is renewed by the daemon, for the same time again"""
+    r = i.running
+    path, now = r.gateway.dir / "kubernetes/token", int(time.time())
+    who = "system:serviceaccount:gloo-system:gloo-gateway"
+    part = base64.urlsafe_b64encode(json.dumps(
+        {"sub": who, "iat": now - 700, "exp": now + 100}).encode()).decode().rstrip("=")
+    old = "e30." + part + ".c2ln"
+    r.cluster.tokens[old] = who
+    r.gateway.stop()
+    path.write_text(old)
+    r.gateway.start()
+    e2e.wait_until("another token", lambda: path.read_text() != old)
+    said = claims(path.read_text())
+    equal((said["sub"], said["exp"] - said["iat"]), (who, 800))
+    equal(stat.S_IMODE(path.stat().st_mode), 0o600)
+    log = r.gateway.log_text()
+    check("token renewed" in log and old not in log and path.read_text() not in log)
+
+
+def test_token_not_renewed(i):
+    """a token that cannot be renewed is said so, and when it is over as an error"""
+    r = i.running
+    path, now = r.gateway.dir / "kubernetes/token", int(time.time())
+    who = "system:serviceaccount:gloo-system:gloo-gateway"
+    r.cluster.forbidden = [("POST", "/token")]
+    for life, level, words in ((100, "warnings", "is not renewed"),
+                               (-100, "errors", "has expired")):
+        part = base64.urlsafe_b64encode(json.dumps(
+            {"sub": who, "iat": now - 900, "exp": now + life}).encode()).decode().rstrip("=")
+        r.gateway.stop()
+        path.write_text("e30." + part + ".c2ln")
+        r.cluster.tokens[path.read_text()] = who
+        r.gateway.start()
+        check(words in r.hears(level, "token"), r.area())
+    r.cluster.forbidden = []
+
+
+def test_reload_refused(i):
+    """settings that the daemon refuses are an error of install; what ran goes on"""
+    r = i.running
+    path = r.gateway.dir / "settings.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("kubernetes:\n", "kubernetes:\n  no: such key\n"))
+    p = r.glooctl("install", "kube", "--kubeconfig", r.cluster.admin, "--address",
+                  r.lab.address, ok=(1,))
+    check("error: " in p.stderr and "settings.yaml:" in p.stderr and "no" in p.stderr, p.stderr)
+    check(r.area() is not None)
+    path.write_text(text)
+    r.install()
+
+
+def test_daemon_uninstall(i):
+    """uninstall: the daemon leaves the cluster, and goes on"""
+    r = i.running
+    before = (r.gateway.dir / "settings.yaml").read_text()
+    r.glooctl("uninstall", "--kubeconfig", r.cluster.admin, "--all")
+    equal(r.area(), None)
+    equal(r.cluster.objects, {})
+    check("kubernetes" in before and "kubernetes" not in
+          (r.gateway.dir / "settings.yaml").read_text())
+    equal(r.gateway.api("GET", "/readyz")[0], 200)
+    r.close()
 
 
 if __name__ == "__main__":

@@ -43,12 +43,14 @@ def status(code, reason, message):
 
 class Cluster:
     """objects: path -> document. forbidden: (verb, part of a path) that is
-    answered 403. asked: (method, path, who) of each request."""
+    answered 403. rules: what an account may do, as far as it is told so. asked:
+    (method, path, who) of each request."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.objects, self.version, self.forbidden, self.asked = {}, 100, [], []
         self.tokens = {ADMIN: "admin"}
+        self.rules = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
         self.lock = threading.Lock()
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
@@ -57,7 +59,7 @@ class Cluster:
             capture_output=True)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "ca.crt", self.folder / "ca.key")
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.cluster = self
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
@@ -137,9 +139,18 @@ class Cluster:
             return self.apply(path, body)
         if method == "POST" and path.endswith("/token"):
             return self.token(path, body)
+        if method == "POST" and path.endswith("/selfsubjectrulesreviews"):
+            return 201, {"status": {"resourceRules": self.rules}}
+        if method == "POST" and path.endswith("/selfsubjectaccessreviews"):
+            return 201, {"status": {"allowed": False}}
         if method == "DELETE" and path in self.objects:
             return 200, self.objects.pop(path)
         return status(404, "NotFound", path + " not found")
+
+
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """A client that goes away in the middle is none of ours."""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,12 +1,13 @@
 /*
  * glooctl install kube: makes in a cluster what the gateway needs there
- * (config/kubernetes/), gets it a token, and tells the daemon of it. Done again,
- * it changes nothing.
+ * (config/kubernetes/), gets it a token, and tells the daemon of it. Done
+ * again, it changes nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -72,16 +73,24 @@ address_settle(const struct cli *cli, const struct kube *k,
 	struct doc *manifests, char **ip, struct error *err)
 {
 	const char *given = cli_text(cli, "address");
+	char text[ADDR_TEXT_MAX];
+	struct addr a;
 
 	*ip = given != NULL ? xstrdup(given) : kube_own_address(k, err);
 	if (*ip == NULL)
 		return -1;
-	if (kubernetes_manifest_address(manifests, *ip, err) == 0)
-		return 0;
-	if (given == NULL)
-		error_prefix(err, "give the address of this box with "
-				  "--address, as it is not known by itself");
-	return -1;
+	if (kubernetes_manifest_address(manifests, *ip, err) != 0) {
+		if (given == NULL)
+			error_prefix(err, "give the address of this box with "
+					  "--address, as it is not known by "
+					  "itself");
+		return -1;
+	}
+	/* As the API server writes it. */
+	addr_parse_ip(*ip, 0, &a);
+	free(*ip);
+	*ip = xstrdup(addr_format_ip(&a, text));
+	return 0;
 }
 
 static int
@@ -288,12 +297,15 @@ install_for_real(const struct cli *cli, struct kube *k,
 	if (kube_local_prepare(&local, &err) != 0 ||
 		objects_install(k, manifests, ip, &err) != 0 ||
 		account_install(k, &local, seconds, &err) != 0 ||
-		kube_local_settings_add(
-			&local, cli_text(cli, "address"), &outcome, &err) != 0) {
+		kube_local_settings_add(&local,
+			cli_given(cli, "address") ? ip : NULL, &outcome,
+			&err) < 0) {
 		rc = cli_error(&err);
 		goto out;
 	}
 	kube_outcome_print(local.settings, outcome);
+	if (err.code != ERROR_NONE)
+		cli_say("%s", err.text);
 	rc = daemon_tell(cli, &local);
 out:
 	kube_local_fini(&local);

@@ -44,8 +44,8 @@ int kube_ask(struct kube *k, const struct kube_question *q, struct doc **answer,
  * caller frees. */
 char *kube_own_address(const struct kube *k, struct error *err);
 /* The texts of a kubeconfig for the same server, and of its CA ("" if it has
- * none). It reads its token from the file "token" and the CA from "ca.crt", both
- * in its own folder. */
+ * none). It reads its token from the file "token" and the CA from "ca.crt",
+ * both in its own folder. */
 int kube_config_write(struct kube *k, struct str *kubeconfig, struct str *ca,
 	struct error *err);
 

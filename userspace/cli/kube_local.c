@@ -76,7 +76,8 @@ kube_local_prepare(const struct kube_local *l, struct error *err)
 		return error_errno(
 			err, errno, "cannot make the folder %s", l->folder);
 	if (access(l->folder, W_OK | X_OK) != 0)
-		return error_errno(err, errno, "cannot write into %s", l->folder);
+		return error_errno(
+			err, errno, "cannot write into %s", l->folder);
 	return 0;
 }
 
@@ -154,6 +155,7 @@ static int
 settings_edit(const struct kube_local *l, bool in, const char *address,
 	enum kube_outcome *outcome, struct error *err)
 {
+	struct error its = ERROR_INIT;
 	struct slice text;
 	struct str old, new;
 	bool there;
@@ -165,10 +167,11 @@ settings_edit(const struct kube_local *l, bool in, const char *address,
 	rc = text_read(l->settings, SETTINGS_MAX, &old, &there, err);
 	if (rc == 0) {
 		text = (struct slice){ old.data, old.length };
-		rc = in ? settings_key_add(text, address, &new, err)
-			: settings_key_remove(text, &new, err);
-		if (rc < 0)
-			error_prefix(err, "%s", l->settings);
+		rc = in ? settings_key_add(text, address, &new, &its)
+			: settings_key_remove(text, &new, &its);
+		if (its.code != ERROR_NONE)
+			error_set(err, its.code, "%s: %s", l->settings,
+				its.text);
 	}
 	if (rc == 0) {
 		*outcome = KUBE_CONFIGURED;
@@ -176,7 +179,7 @@ settings_edit(const struct kube_local *l, bool in, const char *address,
 	}
 	str_fini(&old);
 	str_fini(&new);
-	return rc < 0 ? -1 : 0;
+	return rc == 1 && its.code == ERROR_NONE ? 0 : rc;
 }
 
 int

@@ -1,7 +1,7 @@
 /*
  * What a cluster's account is on this box: the folder kubernetes/ beside the
- * settings with kubeconfig, ca.crt and token, the key in the settings that names
- * it, and the daemon that reads both.
+ * settings with kubeconfig, ca.crt and token, the key in the settings that
+ * names it, and the daemon that reads both.
  */
 #ifndef CLI_KUBE_LOCAL_H
 #define CLI_KUBE_LOCAL_H
@@ -38,7 +38,8 @@ int kube_local_put(const struct kube_local *l, const char *name,
 int kube_local_remove(const struct kube_local *l, const char *name,
 	enum kube_outcome *outcome, struct error *err);
 
-/* The key in the settings, settings_key.h. */
+/* The key in the settings, settings_key.h. 1: it was there, and err says what
+ * is otherwise in it. */
 int kube_local_settings_add(const struct kube_local *l, const char *address,
 	enum kube_outcome *outcome, struct error *err);
 int kube_local_settings_remove(const struct kube_local *l,

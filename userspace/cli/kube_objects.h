@@ -1,4 +1,4 @@
-/* What is made in a cluster, and taken out again (kinds/kubernetes/manifest.h). */
+/* What is made in a cluster, and taken out again (manifest.h of the kind). */
 #ifndef CLI_KUBE_OBJECTS_H
 #define CLI_KUBE_OBJECTS_H
 
@@ -17,8 +17,8 @@ enum kube_outcome {
 void kube_outcome_print(const char *what, enum kube_outcome outcome);
 
 /* Server-side apply, with force. Of namespaces and definitions those that
- * somebody else made are left alone, of others they are an error. In a slice the
- * endpoints that are there, of other boxes, stay. */
+ * somebody else made are left alone, of others they are an error. In a slice
+ * the endpoints that are there, of other boxes, stay. */
 int kube_apply(struct kube *k, const struct doc *object,
 	enum kube_outcome *outcome, struct error *err);
 /* That address among those of the service's status; *outcome becomes

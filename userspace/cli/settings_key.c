@@ -59,6 +59,25 @@ same_but_key(struct doc *old, struct slice text, bool with)
 	return same;
 }
 
+/* What would let the daemon use another account or address. */
+static void
+compare(const struct doc *key, const char *address, struct error *err)
+{
+	const char *config = doc_get_text(key, "kubeconfig");
+	const char *ip = doc_get_text(key, "address");
+
+	if (strcmp(config, SETTINGS_KEY_KUBECONFIG) != 0)
+		error_set(err, ERROR_CONFIG,
+			SETTINGS_KEY ".kubeconfig is \"%.200s\", not "
+			"\"" SETTINGS_KEY_KUBECONFIG "\": it stays",
+			config);
+	else if (address != NULL && strcmp(ip, address) != 0)
+		error_set(err, ERROR_CONFIG,
+			SETTINGS_KEY ".address is \"%.64s\", not \"%s\": it "
+			"stays",
+			ip, address);
+}
+
 int
 settings_key_add(struct slice text, const char *address, struct str *out,
 	struct error *err)
@@ -71,6 +90,7 @@ settings_key_add(struct slice text, const char *address, struct str *out,
 		return -1;
 	str_append(out, text.data, text.length);
 	if (doc_get(old, SETTINGS_KEY) != NULL) {
+		compare(doc_get(old, SETTINGS_KEY), address, err);
 		doc_free(old);
 		return 1;
 	}

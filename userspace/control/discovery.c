@@ -121,6 +121,17 @@ on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 }
 
 static void
+on_note(struct kind_host *host, const char *note)
+{
+	struct discovery *d = (struct discovery *)host;
+
+	if (note != NULL)
+		log_warn("upstream %s: %s", d->label, note);
+	free(d->note);
+	d->note = note == NULL ? NULL : xstrdup(note);
+}
+
+static void
 on_condition(struct kind_host *host, bool ok, const char *reason)
 {
 	struct discovery *d = (struct discovery *)host;
@@ -139,17 +150,6 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 		log_warn("upstream %s: %s", d->label, reason);
 	free(d->problem);
 	d->problem = xstrdup(reason);
-}
-
-static void
-on_note(struct kind_host *host, const char *note)
-{
-	struct discovery *d = (struct discovery *)host;
-
-	if (note != NULL)
-		log_warn("upstream %s: %s", d->label, note);
-	free(d->note);
-	d->note = note == NULL ? NULL : xstrdup(note);
 }
 
 void

@@ -36,7 +36,9 @@ struct resource {
 struct foreign {
 	struct program *program;
 	struct table *resources; /* "plural/ns/name" to struct resource */
-	struct loop_timer *soon; /* judges what waits for no proxy */
+	/* After a burst: objects that others were in the way of are tried
+	 * again, and what waits for no proxy is judged. */
+	struct loop_timer *soon;
 };
 
 static void
@@ -230,12 +232,21 @@ void
 foreign_put(struct foreign *f, enum model_type type, const char *ns,
 	const char *name, struct doc *d, uint64_t generation)
 {
-	struct resource *r = resource_take(f, type, ns, name);
 	struct control *c = f->program->control;
 	struct error err = ERROR_INIT;
 	struct model_object *m;
+	struct resource *r;
 	struct object *o;
 
+	/* They become names of files. */
+	if (!model_name_valid(ns) || !model_name_valid(name)) {
+		log_warn("%s has a %s with an impossible name, which is left "
+			 "aside",
+			f->program->kind->title, model_type_kind(type));
+		doc_free(d);
+		return;
+	}
+	r = resource_take(f, type, ns, name);
 	r->seen = true;
 	r->due = true;
 	r->generation = generation;
@@ -251,7 +262,6 @@ foreign_put(struct foreign *f, enum model_type type, const char *ns,
 	} else {
 		resource_hold(r, xstrdup(err.text), NULL);
 	}
-	change_retry(c);
 	loop_timer_start(f->soon, 0);
 }
 
@@ -295,7 +305,7 @@ foreign_remove(struct foreign *f, enum model_type type, const char *ns,
 	if (r == NULL)
 		return;
 	resource_end(f, r);
-	change_retry(f->program->control);
+	loop_timer_start(f->soon, 0);
 }
 
 /* Those of the type (MODEL_TYPE_COUNT: of any) that were not put. */
@@ -317,8 +327,7 @@ unseen_end(struct foreign *f, enum model_type type)
 	for (size_t i = 0; i < count; i++)
 		resource_end(f, gone[i]);
 	free(gone);
-	if (count > 0)
-		change_retry(f->program->control);
+	loop_timer_start(f->soon, 0);
 }
 
 void
@@ -438,7 +447,8 @@ resource_judge(struct foreign *f, struct resource *r)
 		return;
 	status_init(&s, f->program->control, o, 0);
 	if (is_settled(r, s.state)) {
-		r->due = false;
+		/* What waits for others is looked at after each change. */
+		r->due = o->wanted != NULL;
 		verdict_tell(f, r, status_state_name(s.state), s.reason);
 	}
 	status_fini(&s);
@@ -464,7 +474,10 @@ foreign_judge(struct foreign *f, bool all)
 static void
 on_soon(void *arg)
 {
-	foreign_judge(arg, false);
+	struct foreign *f = arg;
+
+	change_retry(f->program->control);
+	foreign_judge(f, false);
 }
 
 /* ---- from disk */

@@ -20,43 +20,63 @@ struct programs {
 
 /* ---- what a kind calls */
 
+/* While the gateway stops objects stay as they are: at the next start all is
+ * said again. */
+static bool
+is_stopping(const struct kind_program *seen)
+{
+	return ((const struct program *)seen)->control->stopping;
+}
+
 static int
 on_upstream_found(struct kind_program *seen, struct doc *d, struct error *err)
 {
-	return discovered_found(((struct program *)seen)->discovered, d, err);
+	if (!is_stopping(seen))
+		return discovered_found(
+			((struct program *)seen)->discovered, d, err);
+	doc_free(d);
+	return 0;
 }
 
 static void
 on_upstream_gone(struct kind_program *seen, const char *name)
 {
-	discovered_gone(((struct program *)seen)->discovered, name);
+	if (!is_stopping(seen))
+		discovered_gone(((struct program *)seen)->discovered, name);
 }
 
 static void
 on_upstreams_settled(struct kind_program *seen)
 {
-	discovered_settled(((struct program *)seen)->discovered);
+	if (!is_stopping(seen))
+		discovered_settled(((struct program *)seen)->discovered);
 }
 
 static void
 on_resource_put(struct kind_program *seen, enum model_type type, const char *ns,
 	const char *name, struct doc *d, uint64_t generation)
 {
-	foreign_put(((struct program *)seen)->foreign, type, ns, name, d,
-		generation);
+	if (!is_stopping(seen))
+		foreign_put(((struct program *)seen)->foreign, type, ns, name,
+			d, generation);
+	else
+		doc_free(d);
 }
 
 static void
 on_resource_remove(struct kind_program *seen, enum model_type type,
 	const char *ns, const char *name)
 {
-	foreign_remove(((struct program *)seen)->foreign, type, ns, name);
+	if (!is_stopping(seen))
+		foreign_remove(
+			((struct program *)seen)->foreign, type, ns, name);
 }
 
 static void
 on_resources_settled(struct kind_program *seen, enum model_type type)
 {
-	foreign_settled(((struct program *)seen)->foreign, type);
+	if (!is_stopping(seen))
+		foreign_settled(((struct program *)seen)->foreign, type);
 }
 
 /* ---- conditions */

@@ -393,7 +393,7 @@ state_endpoints_write(const struct state *s, const char *ns, const char *name,
 		doc_add(d, endpoint_print(&set[i]));
 	rc = file_make_folders(folder, FOLDER_MODE, err);
 	if (rc == 0)
-		rc = document_write(path, d, err);
+		rc = document_put(path, d, file_replace_lazily, err);
 	doc_free(d);
 	free(folder);
 	free(path);

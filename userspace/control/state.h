@@ -68,6 +68,7 @@ void state_reports_each(const struct state *s, enum state_area area,
  * it is remembered who was down. Owners are kept. */
 struct endpoint *state_endpoints_read(
 	const struct state *s, const char *ns, const char *name, size_t *count);
+/* Without waiting for the disk: they may move every second, and be many. */
 int state_endpoints_write(const struct state *s, const char *ns,
 	const char *name, const struct endpoint *set, size_t count,
 	struct error *err);

@@ -133,6 +133,38 @@ test_there_already(void **state)
 	}
 }
 
+/* Then what is otherwise in it is said. */
+static void
+test_there_otherwise(void **state)
+{
+	static const struct {
+		const char *text, *address, *says;
+	} rows[] = {
+		{ BLOCK, NULL, "" },
+		{ BLOCK "  address: 10.0.0.1\n", "10.0.0.1", "" },
+		{ BLOCK "  address: 10.0.0.1\n", NULL, "" },
+		{ BLOCK "  address: 10.0.0.1\n", "10.0.0.2",
+			"kubernetes.address is \"10.0.0.1\", not "
+			"\"10.0.0.2\": it stays" },
+		{ "kubernetes: { kubeconfig: a }\n", NULL,
+			"kubernetes.kubeconfig is \"a\", not "
+			"\"kubernetes/kubeconfig\": it stays" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct error err = ERROR_INIT;
+		struct str out;
+
+		str_init(&out);
+		assert_int_equal(settings_key_add(slice_of(rows[i].text),
+					 rows[i].address, &out, &err),
+			1);
+		assert_string_equal(err.text, rows[i].says);
+		str_fini(&out);
+	}
+}
+
 static const struct {
 	const char *before, *after;
 } removes[] = {
@@ -228,6 +260,7 @@ main(void)
 		cmocka_unit_test(test_address),
 		cmocka_unit_test(test_installed),
 		cmocka_unit_test(test_there_already),
+		cmocka_unit_test(test_there_otherwise),
 		cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_gone_already),
 		cmocka_unit_test(test_refused),

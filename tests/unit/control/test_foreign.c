@@ -172,6 +172,25 @@ test_rejected(void **state)
 	told("gloo-system.v 3 Warning: ");
 }
 
+/* Names become files. */
+static void
+test_names(void **state)
+{
+	(void)state;
+	text_put("state/resources/fake/upstreams/x.json", "{}");
+	fake_tell(root,
+		"{\"do\": \"put\", \"type\": \"upstream\", \"ns\": \"..\", "
+		"\"name\": \"x\", \"doc\": {}}",
+		"ok");
+	fake_tell(root,
+		"{\"do\": \"remove\", \"type\": \"upstream\", \"ns\": "
+		"\"..\", \"name\": \"x\"}",
+		"ok");
+	assert_true(has_file("state/resources/fake/upstreams/x.json"));
+	fake_tell(root, PUT("upstream", "a", "1", KUBE_UPSTREAM), "ok");
+	told("Upstream gloo-system.a 1 Accepted: ");
+}
+
 /* Two that want one domain: the second is Rejected until the first goes. */
 static void
 test_beside(void **state)
@@ -277,6 +296,7 @@ main(int argc, char **argv)
 		CASE(test_put),
 		CASE(test_judged),
 		CASE(test_rejected),
+		CASE(test_names),
 		CASE(test_beside),
 		CASE(test_same_name),
 		CASE(test_not_by_us),

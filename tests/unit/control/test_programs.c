@@ -31,30 +31,6 @@ until_kind(const char *says)
 		says);
 }
 
-static char *
-text_get(const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct str in;
-	char buffer[4096], *text;
-	ssize_t n;
-
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", sock);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	dprintf(fd,
-		"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-		"\r\n",
-		path);
-	str_init(&in);
-	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
-		str_append(&in, buffer, (size_t)n);
-	close(fd);
-	text = str_steal(&in);
-	str_fini(&in);
-	return text;
-}
-
 /* A text of one list of the area, or NULL; the caller frees. */
 static char *
 check_says(const char *area, const char *list)
@@ -88,6 +64,22 @@ test_reload(void **state)
 	kill(control, SIGHUP);
 	until_kind("opened 2 watched 1 tag two");
 	until_text(UP("a"), "status", "state", "Accepted");
+}
+
+/* As SIGHUP, and the answer says whether the settings are right. */
+static void
+test_reload_asked_for(void **state)
+{
+	(void)state;
+	settings_put("fake: { socket: kind.sock, tag: two }\n");
+	expect("POST", "/v1/reload", "", 200, NULL, NULL);
+	until_kind("opened 2");
+	until_kind("tag two");
+	settings_put("fake: { socket: kind.sock, tag: three }\nno: key\n");
+	expect("POST", "/v1/reload", "", 422, "error", "settings.yaml:");
+	until_kind("tag two");
+	expect("GET", "/v1/reload", "", 404, NULL, NULL);
+	expect("PUT", "/v1/reload", "", 404, NULL, NULL);
 }
 
 /* Without the key its upstreams are not served and say so, its resources are
@@ -203,27 +195,21 @@ test_conditions(void **state)
 	assert_non_null(text);
 	assert_non_null(strstr(text, "token: it is old (since 20"));
 	free(text);
-	text = text_get("/metrics");
-	assert_non_null(strstr(text,
-		"\ngloo_gateway_discovery_condition{kind=\"fake\","
-		"part=\"services\"} 3\n"));
-	assert_non_null(strstr(text,
-		"\ngloo_gateway_discovery_upstreams{kind=\"fake\"} 0\n"));
-	assert_non_null(strstr(text,
-		"\ngloo_gateway_discovery_resources{kind=\"fake\"} 0\n"));
-	free(text);
+	assert_int_equal(metric("discovery_condition{kind=\"fake\",part="
+				"\"services\"}"),
+		3);
+	assert_int_equal(metric("discovery_upstreams{kind=\"fake\"}"), 0);
+	assert_int_equal(metric("discovery_resources{kind=\"fake\"}"), 0);
 	fake_tell(root,
 		"{\"do\": \"condition\", \"name\": \"services\", \"level\": 0}",
 		"ok");
 	assert_null(check_says("fake", "errors"));
-	text = text_get("/metrics");
-	assert_non_null(strstr(text,
-		"\ngloo_gateway_discovery_condition{kind=\"fake\","
-		"part=\"services\"} 0\n"));
-	assert_non_null(strstr(text,
-		"\ngloo_gateway_discovery_condition_seconds{kind=\"fake\","
-		"part=\"services\"} 0\n"));
-	free(text);
+	assert_int_equal(metric("discovery_condition{kind=\"fake\",part="
+				"\"services\"}"),
+		0);
+	assert_int_equal(metric("discovery_condition_seconds{kind=\"fake\","
+				"part=\"services\"}"),
+		0);
 }
 
 static void
@@ -272,6 +258,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_reload),
+		CASE(test_reload_asked_for),
 		CASE(test_key_goes),
 		CASE(test_key_is_gone),
 		CASE(test_wrong_settings),

@@ -1193,21 +1193,21 @@ test_objects(void **state)
 	begin_settled();
 	put("services", "metadata: {name: b, namespace: default}\n"
 			"spec: {ports: 1}\n");
-	told_is("objects warning: 1 objects are passed over: Service "
-		"default/b: .spec.ports: expected a list, found an integer\n");
+	told_is("objects warning: Service default/b is passed over: "
+		"spec.ports: expected a list, found an integer\n");
 	put("endpointslices",
 		"metadata: {name: a, namespace: default,"
 		" labels: {kubernetes.io/service-name: web}}\n");
-	told_is("objects warning: 2 objects are passed over: EndpointSlice "
-		"default/a: .addressType: expected IPv4, IPv6 or FQDN, found "
-		"\"\"\n");
+	told_is("objects warning: EndpointSlice default/a is passed over: "
+		"addressType: expected IPv4, IPv6 or FQDN, found \"\" (and 1 "
+		"more)\n");
 	put("endpointslices",
 		"metadata: {name: a, namespace: default,"
 		" labels: {kubernetes.io/service-name: web}}\n");
 	told_is("");
 	gone("endpointslices", "default", "a");
-	told_is("objects warning: 1 objects are passed over: Service "
-		"default/b: .spec.ports: expected a list, found an integer\n");
+	told_is("objects warning: Service default/b is passed over: "
+		"spec.ports: expected a list, found an integer\n");
 	put("services", "metadata: {name: b, namespace: default}\n"
 			"spec: {}\n");
 	told_is("objects ok\n");
@@ -1223,7 +1223,7 @@ test_upstreams_refused(void **state)
 	put("services", "metadata: {name: b, namespace: default}\n"
 			"spec: {ports: [{port: 1}]}\n");
 	told_is("found default-b-1 of default/b\n"
-		"upstreams warning: 1 upstreams are not made: default-b-1: an "
+		"upstreams warning: upstream default-b-1 is not made: an "
 		"upstream of that name was made by hand\n");
 	gone("services", "default", "b");
 	told_is("upstreams ok\ngone default-b-1\n");
@@ -1250,8 +1250,8 @@ test_clash(void **state)
 	put("services", older);
 	assert_non_null(strstr(told.data, "found a-b-c-80 of a/b-c\n"));
 	assert_non_null(strstr(told.data,
-		"upstreams warning: 1 upstreams are not made: a-b/c: port 80 "
-		"of service a-b/c makes no upstream"));
+		"upstreams warning: port 80 of service a-b/c makes no "
+		"upstream"));
 	assert_null(strstr(told.data, "gone"));
 	str_clear(&told);
 	gone("services", "a", "b-c");
@@ -1279,7 +1279,7 @@ test_clash_listed(void **state)
 		" creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"
 		"spec: {ports: [{port: 80}]}\n");
 	settled("services");
-	told_is("upstreams warning: 1 upstreams are not made: a-b/c: port 80 "
+	told_is("upstreams warning: port 80 "
 		"of service a-b/c makes no upstream: \"a-b-c-80\" is that of "
 		"the service a/b-c, which is older; create an upstream of "
 		"another name for it\n"
@@ -1293,7 +1293,7 @@ test_without_discovery(void **state)
 	struct upstream u;
 
 	(void)state;
-	begin("{discovery: false, resources: false}");
+	begin("{discovery: false}");
 	pass(0);
 	/* Which still keep the address of the box. */
 	told_is("follow services\nfollow endpointslices\nresources\n");

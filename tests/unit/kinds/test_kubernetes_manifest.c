@@ -1,5 +1,6 @@
-/* Tests what is built in of config/kubernetes/: every object has its place at the
- * API server, is marked as ours, and the box's address comes into the slice. */
+/* Tests what is built in of config/kubernetes/: every object has its place at
+ * the API server, is marked as ours, and the box's address comes into the
+ * slice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

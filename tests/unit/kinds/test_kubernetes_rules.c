@@ -46,26 +46,26 @@ all_put(const struct kubernetes_settings *settings)
 
 #define CORE                                                                   \
 	"get, list, watch services; "                                          \
-	"get, list, watch endpointslices of discovery.k8s.io; "                   \
+	"get, list, watch endpointslices of discovery.k8s.io; "                \
 	"get, list, watch endpoints; "                                         \
 	"get, list, watch pods; "
 #define CUSTOM                                                                 \
-	"get, list, watch virtualservices of gateway.solo.io; "                   \
-	"get, list, watch routetables of gateway.solo.io; "                       \
-	"get, list, watch gateways of gateway.solo.io; "                          \
-	"patch virtualservices/status of gateway.solo.io; "                       \
-	"patch routetables/status of gateway.solo.io; "                           \
-	"patch gateways/status of gateway.solo.io; "                              \
-	"get, list, watch upstreams of gloo.solo.io; "                            \
-	"get, list, watch upstreamgroups of gloo.solo.io; "                       \
-	"patch upstreams/status of gloo.solo.io; "                                \
+	"get, list, watch virtualservices of gateway.solo.io; "                \
+	"get, list, watch routetables of gateway.solo.io; "                    \
+	"get, list, watch gateways of gateway.solo.io; "                       \
+	"patch virtualservices/status of gateway.solo.io; "                    \
+	"patch routetables/status of gateway.solo.io; "                        \
+	"patch gateways/status of gateway.solo.io; "                           \
+	"get, list, watch upstreams of gloo.solo.io; "                         \
+	"get, list, watch upstreamgroups of gloo.solo.io; "                    \
+	"patch upstreams/status of gloo.solo.io; "                             \
 	"patch upstreamgroups/status of gloo.solo.io; "
 #define TOKEN "create serviceaccounts/token gloo-gateway in gloo-system; "
 #define ADDRESS                                                                \
 	"patch services/status gateway-proxy in gloo-system; "                 \
 	"patch endpointslices gateway-proxy of discovery.k8s.io in gloo-system"
 #define LEASE                                                                  \
-	"; create leases of coordination.k8s.io in gloo-system; "                 \
+	"; create leases of coordination.k8s.io in gloo-system; "              \
 	"get, update leases gloo-gateway of coordination.k8s.io in gloo-system"
 
 static void

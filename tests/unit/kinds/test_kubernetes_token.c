@@ -297,7 +297,8 @@ test_foreign_token(void **state)
 	t = kubernetes_token_new(&cluster);
 	pass(1000000);
 	assert_null(fake_calls);
-	assert_non_null(strstr(told.data, "it is of system:serviceaccount:a:b"));
+	assert_non_null(
+		strstr(told.data, "it is of system:serviceaccount:a:b"));
 	kubernetes_token_free(t);
 }
 

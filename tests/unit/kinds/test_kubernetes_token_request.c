@@ -116,7 +116,8 @@ test_request(void **state)
 	struct str text;
 
 	(void)state;
-	assert_string_equal(path, "/api/v1/namespaces/a/serviceaccounts/b/token");
+	assert_string_equal(
+		path, "/api/v1/namespaces/a/serviceaccounts/b/token");
 	str_init(&text);
 	json_doc_write(d, 0, &text);
 	assert_string_equal(text.data,

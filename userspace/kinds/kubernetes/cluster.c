@@ -17,6 +17,7 @@
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
 #include "kinds/kubernetes/token.h"
+#include "model/schema.h"
 #include "net/loop.h"
 
 #define RETRY_MIN_MS 800
@@ -134,12 +135,12 @@ on_made(struct doc *upstream, void *arg)
 	struct error err = ERROR_INIT;
 	char *name = xstrdup(
 		doc_get_text(doc_get(upstream, "metadata"), "name"));
-	int rc = p->upstream_found(p, upstream, &err);
 
+	if (p->upstream_found(p, upstream, &err) != 0)
+		error_prefix(&err, "upstream %s is not made", name);
 	n->items = xreallocarray(n->items, n->count + 1, sizeof(char *));
 	n->items[n->count++] = name;
-	kubernetes_problems_set(
-		m->cluster->upstreams, name, rc == 0 ? NULL : err.text);
+	kubernetes_problems_set(m->cluster->upstreams, name, err.text);
 }
 
 /* What the service makes no more; unless another one makes it now, which is told
@@ -368,10 +369,35 @@ on_stale(void *arg)
 				loop_timer_start(c->stale, STALE_TELL_MS);
 }
 
+/* ---- the server */
+
+/* "https://[::1]:6443/path" to "::1" */
+static char *
+url_host(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	host = host == NULL ? url : host + 3;
+	if (host[0] == '[')
+		return xstrndup(host + 1, strcspn(host + 1, "]"));
+	return xstrndup(host, strcspn(host, ":/"));
+}
+
+/* A kubeconfig may be changed while it is used. */
+static void
+server_note(struct kubernetes_cluster *c)
+{
+	char *host = url_host(kubernetes_account_server(c->account));
+
+	kubernetes_services_server_set(c->services, host);
+	free(host);
+}
+
 /* ---- reflectors */
 
+/* text "": it is well. */
 static void
-follow_problem(const struct follow *f, const char *ns, const char *name,
+object_tell(const struct follow *f, const char *ns, const char *name,
 	const char *text)
 {
 	static const char *const kinds[FOLLOW_COUNT] = {
@@ -380,8 +406,11 @@ follow_problem(const struct follow *f, const char *ns, const char *name,
 		[FOLLOW_ENDPOINTS] = "Endpoints",
 	};
 	char *key = xasprintf("%s %.64s/%.253s", kinds[f->what], ns, name);
+	char *sentence = xasprintf("%s is passed over: %s", key, text);
 
-	kubernetes_problems_set(f->cluster->objects, key, text);
+	kubernetes_problems_set(
+		f->cluster->objects, key, text[0] == '\0' ? NULL : sentence);
+	free(sentence);
 	free(key);
 }
 
@@ -399,15 +428,15 @@ on_put(const struct doc *object, const char *version, void *arg)
 	struct kubernetes_cluster *c = f->cluster;
 	const struct doc *meta = doc_get(object, "metadata");
 	struct error err = ERROR_INIT;
-	int rc;
 
 	(void)version;
-	rc = f->what == FOLLOW_SERVICES
-		     ? kubernetes_services_put(c->services, object, &err)
-		     : kubernetes_slices_put(
-			       c->slices, follow_sort(f), object, &err);
-	follow_problem(f, doc_get_text(meta, "namespace"),
-		doc_get_text(meta, "name"), rc == 0 ? NULL : err.text);
+	if (f->what == FOLLOW_SERVICES)
+		kubernetes_services_put(c->services, object, &err);
+	else
+		kubernetes_slices_put(c->slices, follow_sort(f), object, &err);
+	schema_place_trim(&err);
+	object_tell(f, doc_get_text(meta, "namespace"),
+		doc_get_text(meta, "name"), err.text);
 }
 
 static void
@@ -420,7 +449,7 @@ on_gone(const char *ns, const char *name, void *arg)
 		kubernetes_services_remove(c->services, ns, name);
 	else
 		kubernetes_slices_remove(c->slices, follow_sort(f), ns, name);
-	follow_problem(f, ns, name, NULL);
+	object_tell(f, ns, name, "");
 }
 
 static void
@@ -455,6 +484,7 @@ on_settled(void *arg)
 	bool first = !f->settled;
 
 	f->settled = true;
+	server_note(c);
 	if (first && f->what == FOLLOW_SERVICES && c->settings->discovery)
 		kubernetes_services_each(c->services, on_listed, s);
 	if (f->what == FOLLOW_SLICES &&
@@ -523,27 +553,13 @@ follow_start(struct follow *f)
 
 /* ---- the account */
 
-/* "https://[::1]:6443/path" to "::1" */
-static char *
-url_host(const char *url)
-{
-	const char *host = strstr(url, "://");
-
-	host = host == NULL ? url : host + 3;
-	if (host[0] == '[')
-		return xstrndup(host + 1, strcspn(host + 1, "]"));
-	return xstrndup(host, strcspn(host, ":/"));
-}
-
 static void
 cluster_start(struct kubernetes_cluster *c)
 {
 	struct kind_program *p = c->program;
-	char *host = url_host(kubernetes_account_server(c->account));
 
 	c->api = kubernetes_api_new(p->loop, p->http, c->account);
-	kubernetes_services_server_set(c->services, host);
-	free(host);
+	server_note(c);
 	for (size_t i = 0; i < c->scope_count; i++) {
 		follow_start(&c->scopes[i].follows[FOLLOW_SERVICES]);
 		follow_start(&c->scopes[i].follows[FOLLOW_SLICES]);
@@ -623,10 +639,8 @@ kubernetes_open(struct kind_program *program)
 	c->slices = kubernetes_slices_new(on_slices, c);
 	c->discovery = kubernetes_discovery_new();
 	c->made = table_new(names_free);
-	c->objects = kubernetes_problems_new(
-		program, "objects", "objects are passed over");
-	c->upstreams = kubernetes_problems_new(
-		program, "upstreams", "upstreams are not made");
+	c->objects = kubernetes_problems_new(program, "objects");
+	c->upstreams = kubernetes_problems_new(program, "upstreams");
 	scopes_new(c);
 	c->stale = loop_timer_new(program->loop, on_stale, c);
 	c->retry = loop_timer_new(program->loop, on_retry, c);

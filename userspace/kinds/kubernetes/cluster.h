@@ -31,7 +31,7 @@ struct kubernetes_cluster {
 	struct kubernetes_services *services;
 	struct kubernetes_slices *slices;
 	struct kubernetes_discovery *discovery;
-	struct kubernetes_resources *resources; /* NULL: not read, or not yet */
+	struct kubernetes_resources *resources; /* NULL with api */
 	struct kubernetes_permissions *permissions; /* NULL with api */
 	/* the rest is cluster.c's own */
 	struct kubernetes_scope *scopes; /* one of all, or one per namespace */

@@ -60,7 +60,8 @@ kubernetes_manifest_path(const struct doc *object)
 	struct str path;
 
 	str_init(&path);
-	str_printf(&path, "%s/%s", group_of(object).length > 0 ? "/apis" : "/api",
+	str_printf(&path, "%s/%s",
+		group_of(object).length > 0 ? "/apis" : "/api",
 		doc_get_text(object, "apiVersion"));
 	if (ns[0] != '\0')
 		str_printf(&path, "/namespaces/%s", ns);

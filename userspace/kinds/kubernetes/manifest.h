@@ -1,6 +1,7 @@
 /*
- * What `glooctl install kube` makes in the cluster, and by that what the gateway
- * may do there: the files of config/kubernetes/, built into the program. Pure.
+ * What `glooctl install kube` makes in the cluster, and by that what the
+ * gateway may do there: the files of config/kubernetes/, built into the
+ * program. Pure.
  */
 #ifndef KINDS_KUBERNETES_MANIFEST_H
 #define KINDS_KUBERNETES_MANIFEST_H

@@ -1,9 +1,9 @@
 /*
- * Does the account have every rule that the gateway needs? First everything that
- * it may do is asked for, once for each place; only what seems to be missing is
- * then asked for one by one, since not every server can list all it would allow
- * (SelfSubjectRulesReview's `incomplete`). While all is granted, that is two
- * requests.
+ * Does the account have every rule that the gateway needs? First everything
+ * that it may do is asked for, once for each place; only what seems to be
+ * missing is then asked for one by one, since not every server can list all it
+ * would allow (SelfSubjectRulesReview's `incomplete`). While all is granted,
+ * that is two requests.
  */
 #include "kinds/kubernetes/permissions.h"
 
@@ -94,7 +94,8 @@ clock_compare(struct kubernetes_permissions *p, uint64_t server_ms)
 	text = xasprintf("the clock of this box is %llu s %s the API server's: "
 			 "tokens and certificates may not be valid yet, or any "
 			 "more",
-		(unsigned long long)(skew / 1000), behind ? "behind" : "ahead of");
+		(unsigned long long)(skew / 1000),
+		behind ? "behind" : "ahead of");
 	condition(p, "clock", KIND_WARNING, text);
 	free(text);
 }

@@ -1,7 +1,8 @@
 /*
- * Does the account have every rule that the gateway needs, and does the server's
- * clock agree with ours? Asked at the start, again after a refusal and every
- * ten minutes; said as the conditions "permissions" and "clock".
+ * Does the account have every rule that the gateway needs, and does the
+ * server's clock agree with ours? Asked at the start, again after a refusal and
+ * every ten minutes, while a rule is missing every minute; said as the
+ * conditions "permissions" and "clock".
  */
 #ifndef KINDS_KUBERNETES_PERMISSIONS_H
 #define KINDS_KUBERNETES_PERMISSIONS_H

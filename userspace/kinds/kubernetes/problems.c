@@ -10,19 +10,17 @@
 
 struct kubernetes_problems {
 	struct kind_program *program;
-	const char *part, *what;
+	const char *part;
 	struct table *texts; /* by key */
 };
 
 struct kubernetes_problems *
-kubernetes_problems_new(
-	struct kind_program *program, const char *part, const char *what)
+kubernetes_problems_new(struct kind_program *program, const char *part)
 {
 	struct kubernetes_problems *p = xcalloc(1, sizeof(*p));
 
 	p->program = program;
 	p->part = part;
-	p->what = what;
 	p->texts = table_new(free);
 	return p;
 }
@@ -42,7 +40,7 @@ condition_tell(const struct kubernetes_problems *p)
 {
 	const char *key, *first = NULL;
 	void *value, *text = NULL;
-	size_t place = 0;
+	size_t place = 0, count;
 	char *reason;
 
 	while (table_next(p->texts, &place, &key, &value)) {
@@ -56,10 +54,13 @@ condition_tell(const struct kubernetes_problems *p)
 			p->program, p->part, KIND_OK, NULL);
 		return;
 	}
-	reason = xasprintf("%zu%s %s: %s: %s", table_count(p->texts),
-		table_count(p->texts) >= KUBERNETES_PROBLEMS_MAX ? " or more"
-								 : "",
-		p->what, first, (const char *)text);
+	count = table_count(p->texts);
+	reason = count == 1 ? xstrdup(text)
+			    : xasprintf("%s (and %zu%s more)",
+				      (const char *)text, count - 1,
+				      count >= KUBERNETES_PROBLEMS_MAX
+					      ? " or"
+					      : "");
 	p->program->condition_set(p->program, p->part, KIND_WARNING, reason);
 	free(reason);
 }
@@ -81,13 +82,7 @@ kubernetes_problems_set(
 		return;
 	if (known == NULL && table_count(p->texts) >= KUBERNETES_PROBLEMS_MAX)
 		return;
-	log_warn("kubernetes: %s: %s", key, text);
+	log_warn("kubernetes: %s", text);
 	table_set(p->texts, key, xstrdup(text));
 	condition_tell(p);
-}
-
-size_t
-kubernetes_problems_count(const struct kubernetes_problems *p)
-{
-	return table_count(p->texts);
 }

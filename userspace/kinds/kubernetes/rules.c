@@ -48,7 +48,8 @@ settings_apply(
 }
 
 static void
-rule_put(struct kubernetes_rules *r, struct kubernetes_rule rule, const char *ns)
+rule_put(struct kubernetes_rules *r, struct kubernetes_rule rule,
+	const char *ns)
 {
 	rule.ns = ns;
 	r->all = xreallocarray(r->all, r->count + 1, sizeof(*r->all));

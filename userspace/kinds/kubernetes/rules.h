@@ -39,7 +39,8 @@ bool kubernetes_rule_granted(
 struct doc *kubernetes_rule_review(const struct kubernetes_rule *rule);
 
 /* Names those of which missing is true: "list, watch endpointslices of
- * discovery.k8s.io; create serviceaccounts/token gloo-gateway in gloo-system". */
+ * discovery.k8s.io; create serviceaccounts/token gloo-gateway in
+ * gloo-system". */
 void kubernetes_rules_put(const struct kubernetes_rules *r,
 	const bool *missing, struct str *out);
 

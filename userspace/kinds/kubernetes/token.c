@@ -12,7 +12,7 @@
 #include "kinds/kubernetes/token_request.h"
 #include "net/loop.h"
 
-#define LOOK_MS      60000u /* the file may be another one, the clock set anew */
+#define LOOK_MS      60000u /* the file may be another one, the clock set */
 #define RETRY_MS     10000u /* twice as long after each failure, up to ... */
 #define RETRY_MAX_MS 300000u
 #define MODE         0600
@@ -50,8 +50,8 @@ fail(struct kubernetes_token *t, const char *why)
 
 	if (over)
 		text = xasprintf("the token of service account %s has expired, "
-				 "and there is no new one: %s; `glooctl install "
-				 "kube` gets one",
+				 "and there is no new one: %s; `glooctl "
+				 "install kube` gets one",
 			t->cluster->settings->service_account, why);
 	else
 		text = xasprintf("the token of service account %s is not "
