@@ -462,6 +462,9 @@ struct gg_service {
 /* Its kept connections leave it: those of gg_ct4 and gg_ct6 for the owner of
  * their slot, those of gg_nat4 and gg_nat6 when they begin anew. */
 #define GG_BACKEND_DOWN (1u << 0)
+/* Its address is another's now, who has an index of its own: it is down for
+ * good, and here until nothing names it. For userspace. */
+#define GG_BACKEND_FORMER (1u << 1)
 
 /* How long a path_mtu is believed (RFC 1191, 6.3), and the least that must be
  * left for packets: less would take senders below what they believe. */

@@ -433,7 +433,8 @@ class Bench:
 def where_of(bench):
     versions = ", ".join(f"{p.name} {p.version()}" for p in PEERS if p in bench.proxies)
     return (f"{machine()}; {versions}; "
-            f"{bench.rounds} rounds of {bench.seconds:g} s, {bench.disturbed} of "
+            f"{bench.rounds} rounds of {bench.seconds:g} s "
+            f"({3 * bench.rounds} of judged rows of requests), {bench.disturbed} of "
             f"{bench.measured} disturbed by other programs.")
 
 

@@ -4,6 +4,8 @@
  */
 #include <time.h>
 
+#include <bpf/libbpf.h>
+
 #include "steering_lab.h"
 
 #define RING_OF 100
@@ -144,6 +146,150 @@ test_as_many_backends_as_there_are_indices(void **state)
 	fastpath_close(f, true);
 }
 
+/* ---- endpoints that never stay */
+
+static void
+far_away_is_reachable(void)
+{
+	must("ip neigh add 10.9.0.20 dev v0 lladdr 02:00:00:00:00:20 nud"
+	     " permanent && ip route add 10.20.0.0/15 via 10.9.0.20");
+}
+
+static void
+backends_set(struct asked *a, unsigned count, unsigned from)
+{
+	char ip[32];
+
+	a->service.backend_count = 0;
+	for (unsigned i = from; i < from + count; i++) {
+		snprintf(ip, sizeof(ip), "10.20.%u.%u", i / 200, 1 + i % 200);
+		backend(a, ip, 80);
+	}
+}
+
+/* Two indices of each backend at a time, and more backends than indices: those
+ * that came and went without a packet are given free. */
+static void
+test_more_come_and_go_than_there_are_indices(void **state)
+{
+	static const enum gg_mode modes[] = { GG_MODE_NAT, GG_MODE_ROUTE };
+
+	(void)state;
+	far_away_is_reachable();
+	for (size_t m = 0; m < ARRAY_SIZE(modes); m++) {
+		struct fastpath *f = open_v0();
+		struct asked *a = service(SLOT, "10.9.0.200", 80, IPPROTO_TCP,
+			modes[m]);
+		uint64_t begin, least = UINT64_MAX, most = 0;
+		struct shares s;
+
+		for (unsigned i = 0; i < 30; i++) {
+			backends_set(a, 500, i * 500);
+			begin = cpu_us();
+			set_ok(f, a);
+			begin = cpu_us() - begin;
+			least = begin < least ? begin : least;
+			most = begin > most ? begin : most;
+		}
+		print_message("all of 500 backends replaced: %llu to %llu us\n",
+			(unsigned long long)least, (unsigned long long)most);
+		assert_true(least < 50000);
+		/* The first ones, which may have connections, are there. */
+		s = shares(SLOT);
+		if (modes[m] == GG_MODE_ROUTE)
+			assert_true(s.moved > GG_RING_SLOTS / 2 &&
+				s.base[index_of("10.20.0.1")] > 0);
+		free(a);
+		fastpath_close(f, true);
+	}
+}
+
+/* A packet was sent there: its index is kept until a walk has seen none. */
+static void
+test_what_was_used_is_not_given_free(void **state)
+{
+	struct fastpath *f = open_v0();
+	struct asked *a = service(SLOT, "10.9.0.200", 80, IPPROTO_TCP,
+		GG_MODE_NAT);
+	int cpus = libbpf_num_possible_cpus();
+	struct gg_backend_hits *hits =
+		xcalloc((size_t)cpus, sizeof(*hits));
+	uint32_t used;
+	struct addr addr;
+
+	(void)state;
+	far_away_is_reachable();
+	backends_set(a, 500, 0);
+	set_ok(f, a);
+	used = index_of("10.20.1.7");
+	hits[cpus - 1].packets = 1;
+	put("gg_backend_hits", &used, hits);
+	for (unsigned i = 1; i < 30; i++) {
+		backends_set(a, 500, i * 500);
+		set_ok(f, a);
+	}
+	assert_int_equal(addr_parse_ip("10.20.1.7", 80, &addr), 0);
+	assert_memory_equal(row(used).ip, addr.ip, 16);
+	assert_int_equal(index_of("10.20.1.8"), 0);
+	walk(f);
+	assert_memory_not_equal(row(used).ip, addr.ip, 16);
+	free(hits);
+	free(a);
+	fastpath_close(f, true);
+}
+
+#define SERVICES (GG_SLOTS_MAX - GG_LISTENERS_MAX)
+
+/* All services that there can be: what a change of one of them costs, of ten,
+ * and of all. */
+static void
+test_a_change_costs_what_it_changes(void **state)
+{
+	static const unsigned changed[] = { 0, 1, 10, SERVICES };
+	struct fastpath *f = open_v0();
+	struct asked **all = xcalloc(SERVICES, sizeof(struct asked *));
+	struct fastpath_service *set = xcalloc(SERVICES, sizeof(*set));
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	far_away_is_reachable();
+	for (unsigned i = 0; i < SERVICES; i++) {
+		char ip[32];
+
+		snprintf(ip, sizeof(ip), "10.9.1.%u", 1 + i);
+		all[i] = service(GG_LISTENERS_MAX + i, ip, 80, IPPROTO_TCP,
+			i % 2 ? GG_MODE_NAT : GG_MODE_ROUTE);
+		backends_set(all[i], 20, i * 20);
+		set[i] = all[i]->service;
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(changed); k++) {
+		uint64_t begin, took, changes;
+
+		if (fastpath_services_set(f, set, SERVICES, &err) != 0)
+			fail_msg("%s", err.text);
+		for (unsigned i = 0; i < changed[k]; i++)
+			all[i]->backends[k].state = FASTPATH_BACKEND_DRAINING;
+		changes = fastpath_service_state(f, GG_SLOTS_MAX - 1)->changes;
+		begin = cpu_us();
+		assert_int_equal(
+			fastpath_services_set(f, set, SERVICES, &err), 0);
+		took = cpu_us() - begin;
+		print_message("%u services, %u change: %llu us\n",
+			(unsigned)SERVICES, changed[k],
+			(unsigned long long)took);
+		assert_true(took < 20000 + 10000 * (uint64_t)changed[k]);
+		/* The last one is only touched with all. */
+		assert_int_equal(
+			fastpath_service_state(f, GG_SLOTS_MAX - 1)->changes,
+			changes + (changed[k] == SERVICES));
+	}
+	for (unsigned i = 0; i < SERVICES; i++)
+		free(all[i]);
+	free(all);
+	free(set);
+	fastpath_close(f, true);
+}
+
 int
 main(void)
 {
@@ -151,6 +297,9 @@ main(void)
 		LAB(test_a_ring_of_100_backends_is_rebuilt_fast),
 		LAB(test_full_tables_are_walked_in_steps),
 		LAB(test_as_many_backends_as_there_are_indices),
+		LAB(test_more_come_and_go_than_there_are_indices),
+		LAB(test_what_was_used_is_not_given_free),
+		LAB(test_a_change_costs_what_it_changes),
 	};
 	int rc;
 

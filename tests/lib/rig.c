@@ -599,6 +599,7 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 			&set[i].addr);
 		set[i].weight = endpoints[i].weight;
 		set[i].health = (uint8_t)endpoints[i].health;
+		set[i].owner = endpoints[i].owner;
 		snprintf(set[i].host, sizeof(set[i].host), "origin.example");
 	}
 	m.endpoints.upstream = id;
@@ -614,9 +615,17 @@ void
 rig_health(
 	struct rig *r, uint32_t id, uint16_t port, enum endpoint_health health)
 {
+	rig_health_of(r, id, port, 0, health);
+}
+
+void
+rig_health_of(struct rig *r, uint32_t id, uint16_t port, uint64_t owner,
+	enum endpoint_health health)
+{
 	struct wire_message m = rig_message(WIRE_HEALTH);
 
 	m.health.upstream = id;
+	m.health.owner = owner;
 	addr_parse_ip("127.0.0.1", port, &m.health.addr);
 	m.health.health = (uint8_t)health;
 	rig_send(r, &m, NULL, 0);
@@ -630,7 +639,8 @@ endpoints_send(
 
 	for (uint32_t i = 0; i < count; i++)
 		set[i] =
-			(struct rig_endpoint){ NULL, ports[i], ENDPOINT_UP, 1 };
+			(struct rig_endpoint){ NULL, ports[i], ENDPOINT_UP, 1,
+				0 };
 	rig_endpoints(r, id, set, count);
 }
 

@@ -50,6 +50,7 @@ struct rig_endpoint {
 	uint16_t port;
 	enum endpoint_health health;
 	uint16_t weight;
+	uint64_t owner;
 };
 
 enum rig_answer_flag {
@@ -100,6 +101,9 @@ void rig_endpoints(struct rig *r, uint32_t id,
 	const struct rig_endpoint *endpoints, uint32_t count);
 void rig_health(
 	struct rig *r, uint32_t id, uint16_t port, enum endpoint_health health);
+/* The same, of that owner of the address. */
+void rig_health_of(struct rig *r, uint32_t id, uint16_t port, uint64_t owner,
+	enum endpoint_health health);
 /* A port on which nothing listens. */
 uint16_t rig_dead_port(void);
 void rig_send(struct rig *r, const struct wire_message *m, const int *fds,

@@ -530,6 +530,27 @@ endpoint_rows_add(struct text_table *t, const struct doc *item)
 	row_end(&r, t);
 }
 
+/* When discovery last brought another set, and whether it can be asked. */
+static void
+discovery_row_add(struct text_table *t, const struct doc *item)
+{
+	const struct doc *seconds = doc_get(item, "changedSeconds");
+	struct row r = { .count = 0 };
+	struct str *s;
+
+	label_put(&r, item);
+	s = cell(&r);
+	if (seconds == NULL) {
+		str_puts(s, "before the start");
+	} else {
+		age_put(s, (long long)doc_integer(seconds));
+		str_puts(s, " ago");
+	}
+	cell_put(&r, doc_get_string(item, "staleSince"));
+	cell_put(&r, doc_get_string(item, "staleReason"));
+	row_end(&r, t);
+}
+
 static void
 in_use_row_add(struct text_table *t, const struct doc *item)
 {
@@ -570,44 +591,56 @@ so_far_row_add(struct text_table *t, const struct doc *item)
 	row_end(&r, t);
 }
 
+/* A table each, one below the other. */
+static const struct endpoint_part {
+	const char *head;
+	const char *titles[8]; /* up to the first NULL */
+	void (*add)(struct text_table *t, const struct doc *item);
+} endpoint_parts[] = {
+	{ "Endpoints",
+		{ "upstream", "endpoint", "weight", "health", "for", "why" },
+		endpoint_rows_add },
+	{ "Discovery", { "upstream", "last change", "stale since", "why" },
+		discovery_row_add },
+	{ "In use",
+		{ "upstream", "connections", "pending", "requests", "retries" },
+		in_use_row_add },
+	{ "Retries and ejections so far",
+		{ "upstream", "retries", "budget used up", "over maxRetries",
+			"ejections", "withheld" },
+		so_far_row_add },
+};
+
+static void
+endpoint_part_print(const struct endpoint_part *part, const struct doc *items,
+	const struct doc *objects, struct str *out)
+{
+	struct text_table *t;
+	size_t columns = 0;
+	bool any = false;
+
+	while (part->titles[columns] != NULL)
+		columns++;
+	t = text_table_new(columns, part->titles);
+	for (size_t i = 0; i < doc_count(items); i++) {
+		if (!is_among(doc_at(items, i), objects))
+			continue;
+		part->add(t, doc_at(items, i));
+		any = true;
+	}
+	if (any) {
+		str_printf(out, "%s\n", part->head);
+		text_table_print(t, out);
+	}
+	text_table_free(t);
+}
+
 void
 describe_endpoints(
 	const struct doc *items, const struct doc *objects, struct str *out)
 {
-	static const char *const titles[] = { "upstream", "endpoint", "weight",
-		"health", "for", "why" };
-	static const char *const use_titles[] = { "upstream", "connections",
-		"pending", "requests", "retries" };
-	static const char *const so_far_titles[] = { "upstream", "retries",
-		"budget used up", "over maxRetries", "ejections", "withheld" };
-	struct text_table *t = text_table_new(ARRAY_SIZE(titles), titles);
-	struct text_table *use =
-		text_table_new(ARRAY_SIZE(use_titles), use_titles);
-	struct text_table *so_far =
-		text_table_new(ARRAY_SIZE(so_far_titles), so_far_titles);
-	bool any = false;
-
-	for (size_t i = 0; i < doc_count(items); i++) {
-		const struct doc *item = doc_at(items, i);
-
-		if (!is_among(item, objects))
-			continue;
-		endpoint_rows_add(t, item);
-		in_use_row_add(use, item);
-		so_far_row_add(so_far, item);
-		any = true;
-	}
-	if (any) {
-		str_puts(out, "Endpoints\n");
-		text_table_print(t, out);
-		str_puts(out, "In use\n");
-		text_table_print(use, out);
-		str_puts(out, "Retries and ejections so far\n");
-		text_table_print(so_far, out);
-	}
-	text_table_free(t);
-	text_table_free(use);
-	text_table_free(so_far);
+	for (size_t i = 0; i < ARRAY_SIZE(endpoint_parts); i++)
+		endpoint_part_print(&endpoint_parts[i], items, objects, out);
 }
 
 /* ---- services */

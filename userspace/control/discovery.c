@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/health.h"
+#include "control/programs.h"
 #include "control/services.h"
 #include "control/supervise.h"
 #include "net/loop.h"
 
+#define TELL_MS        50   /* between two messages of one upstream's set */
 #define SAVE_MS        1000 /* a set that moves is written once a second */
 #define SAVE_HEALTH_MS 10000 /* after an endpoint went down or up */
 
@@ -24,8 +26,13 @@ struct discovery {
 	void *watch;
 	struct health *health;
 	uint64_t version;
+	uint64_t changed_ms; /* since 1970; 0: not since control started */
+	struct loop_timer *tell; /* runs while a change waits */
+	uint64_t told_ms;        /* when the last change was told; 0: never */
+	uint64_t messages;       /* that took the set to a proxy */
 	char *problem;
 	uint64_t problem_since;
+	char *note;
 	struct loop_timer *save;
 	bool save_late; /* it runs for SAVE_HEALTH_MS */
 };
@@ -54,16 +61,44 @@ on_health(void *arg)
 	d->save_late = true;
 }
 
-static void
-endpoints_send(struct discovery *d)
+void
+discovery_tell(struct discovery *d)
 {
+	const struct endpoint *set;
 	size_t count;
-	const struct endpoint *set = health_endpoints(d->health, &count);
 
-	d->version++;
-	supervisor_send_endpoints(
+	if (d == NULL)
+		return;
+	loop_timer_stop(d->tell);
+	set = health_endpoints(d->health, &count);
+	d->messages += supervisor_send_endpoints(
 		d->control->supervisor, d->id, d->version, set, count);
+}
+
+/* The first change at once; while changes keep coming one message for all of
+ * TELL_MS. A timer may be early by what its loop was busy with. */
+static void
+on_tell(void *arg)
+{
+	struct discovery *d = arg;
+	uint64_t now = clock_monotonic_ms();
+
+	if (d->told_ms != 0 && now - d->told_ms < TELL_MS) {
+		loop_timer_start(d->tell, TELL_MS - (now - d->told_ms));
+		return;
+	}
+	d->told_ms = now;
+	discovery_tell(d);
+}
+
+static void
+on_change(struct discovery *d)
+{
+	d->version++;
+	d->changed_ms = clock_realtime_ms();
 	services_touch_upstream(d->control, d->id);
+	if (!loop_timer_pending(d->tell))
+		on_tell(d);
 }
 
 static void
@@ -78,11 +113,22 @@ on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 	}
 	if (!health_replace(d->health, set, count))
 		return;
-	endpoints_send(d);
+	on_change(d);
 	log_debug("upstream %s: endpoints count=%zu", d->label, count);
 	if (!loop_timer_pending(d->save) || d->save_late)
 		loop_timer_start(d->save, SAVE_MS);
 	d->save_late = false;
+}
+
+static void
+on_note(struct kind_host *host, const char *note)
+{
+	struct discovery *d = (struct discovery *)host;
+
+	if (note != NULL)
+		log_warn("upstream %s: %s", d->label, note);
+	free(d->note);
+	d->note = note == NULL ? NULL : xstrdup(note);
 }
 
 static void
@@ -106,23 +152,27 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 	d->problem = xstrdup(reason);
 }
 
-static void
-watch_start(struct discovery *d)
+void
+discovery_watch(struct discovery *d)
 {
 	const struct model_upstream *u = d->model->upstream;
 
-	if (u->kind->watch != NULL)
-		d->watch = u->kind->watch(u->spec, &d->host);
+	if (programs_not_served(d->control, u->kind) != NULL)
+		return;
+	d->host.shared = programs_shared(d->control, u->kind);
+	d->watch = u->kind->watch(u->spec, &d->host);
 }
 
-static void
-watch_stop(struct discovery *d)
+void
+discovery_unwatch(struct discovery *d)
 {
 	if (d->watch != NULL)
 		d->model->upstream->kind->unwatch(d->watch);
 	d->watch = NULL;
 	free(d->problem);
 	d->problem = NULL;
+	free(d->note);
+	d->note = NULL;
 }
 
 struct discovery *
@@ -137,6 +187,7 @@ discovery_new(struct control *c, const struct object *o)
 		.resolver = c->resolver,
 		.endpoints_replace = on_endpoints,
 		.condition_set = on_condition,
+		.note_set = on_note,
 	};
 	d->control = c;
 	d->ns = xstrdup(o->ns);
@@ -145,12 +196,18 @@ discovery_new(struct control *c, const struct object *o)
 	d->id = o->id;
 	d->model = model_object_ref(o->model);
 	d->save = loop_timer_new(c->loop, on_save, d);
+	d->tell = loop_timer_new(c->loop, on_tell, d);
 	d->health = health_new(c, o, on_health, d);
 	known = state_endpoints_read(c->state, o->ns, o->name, &count);
 	health_restore(d->health, known, count);
-	endpoints_send(d);
 	free(known);
-	watch_start(d);
+	discovery_watch(d);
+	if (d->version > 0)
+		return d;
+	/* No change yet: the first one is told at once. */
+	d->version = 1;
+	discovery_tell(d);
+	services_touch_upstream(c, d->id);
 	return d;
 }
 
@@ -178,10 +235,13 @@ discovery_change(struct discovery *d, const struct object *o)
 	health_change(d->health, o->model);
 	if (spec_is_same(old->upstream, o->model->upstream))
 		return;
-	watch_stop(d);
+	discovery_unwatch(d);
 	d->model = model_object_ref(o->model);
-	watch_start(d);
+	discovery_watch(d);
 	model_object_unref(old);
+	/* Whoever edits is told when it is enforced, endpoints and all. */
+	if (loop_timer_pending(d->tell))
+		discovery_tell(d);
 }
 
 void
@@ -189,10 +249,11 @@ discovery_free(struct discovery *d)
 {
 	if (d == NULL)
 		return;
-	watch_stop(d);
+	discovery_unwatch(d);
 	if (loop_timer_pending(d->save))
 		on_save(d);
 	loop_timer_free(d->save);
+	loop_timer_free(d->tell);
 	health_free(d->health);
 	model_object_unref(d->model);
 	free(d->ns);
@@ -215,9 +276,15 @@ discovery_health(const struct discovery *d)
 }
 
 uint64_t
-discovery_version(const struct discovery *d)
+discovery_changed_ms(const struct discovery *d)
 {
-	return d == NULL ? 0 : d->version;
+	return d == NULL ? 0 : d->changed_ms;
+}
+
+uint64_t
+discovery_messages(const struct discovery *d)
+{
+	return d == NULL ? 0 : d->messages;
 }
 
 const char *
@@ -227,4 +294,10 @@ discovery_problem(const struct discovery *d, uint64_t *since)
 		return NULL;
 	*since = d->problem_since;
 	return d->problem;
+}
+
+const char *
+discovery_note(const struct discovery *d)
+{
+	return d == NULL ? NULL : d->note;
 }

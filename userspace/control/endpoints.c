@@ -71,26 +71,41 @@ slow_start_print(
 }
 
 static void
+time_print(struct doc *to, const char *key, uint64_t at_ms)
+{
+	time_t seconds = (time_t)(at_ms / 1000);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	doc_set_string(to, key, text);
+}
+
+static uint64_t
+age_of(uint64_t at_ms)
+{
+	uint64_t now = clock_realtime_ms();
+
+	return now > at_ms ? now - at_ms : 0;
+}
+
+static void
 endpoint_print(struct doc *to, const struct object *o, const struct endpoint *e,
 	size_t i)
 {
 	struct doc *d = doc_add(to, doc_new_map());
-	uint64_t now = clock_realtime_ms(), age_ms;
+	uint64_t age_ms;
 	struct health_view view;
 	char text[ADDR_TEXT_MAX];
-	time_t seconds;
-	struct tm tm;
 
 	health_view(discovery_health(o->discovery), i, &view);
-	age_ms = now > view.since_ms ? now - view.since_ms : 0;
-	seconds = (time_t)(view.since_ms / 1000);
+	age_ms = age_of(view.since_ms);
 	doc_set_string(d, "address", addr_format(&e->addr, text));
 	doc_set(d, "weight", number(e->weight));
 	doc_set_string(
 		d, "health", health_name((enum endpoint_health)e->health));
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	doc_set_string(d, "since", text);
+	time_print(d, "since", view.since_ms);
 	doc_set(d, "seconds", number(age_ms / 1000));
 	if (view.why[0] != '\0')
 		doc_set_string(d, "why", view.why);
@@ -129,6 +144,23 @@ counts_print(struct doc *to, const struct health *h)
 	doc_set(to, "ejectionsWithheld", number(counts.ejections_withheld));
 }
 
+/* When the set last changed, and whether there may be a newer one. */
+static void
+discovery_print(struct doc *to, const struct discovery *d)
+{
+	uint64_t changed = discovery_changed_ms(d), since;
+	const char *problem = discovery_problem(d, &since);
+
+	if (changed != 0) {
+		time_print(to, "changed", changed);
+		doc_set(to, "changedSeconds", number(age_of(changed) / 1000));
+	}
+	if (problem == NULL)
+		return;
+	time_print(to, "staleSince", since);
+	doc_set_string(to, "staleReason", problem);
+}
+
 static void
 upstream_print(const struct control *c, const struct object *o, struct doc *to,
 	size_t limit)
@@ -138,6 +170,7 @@ upstream_print(const struct control *c, const struct object *o, struct doc *to,
 	supervisor_sum_upstream(c->supervisor, o->id, &sums);
 	doc_set_string(to, "namespace", o->ns);
 	doc_set_string(to, "name", o->name);
+	discovery_print(to, o->discovery);
 	counts_print(to, discovery_health(o->discovery));
 	breakers_print(o, &sums, to);
 	retries_print(&sums, to);

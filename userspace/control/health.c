@@ -14,6 +14,7 @@
 #include "control/services.h"
 #include "control/supervise.h"
 #include "model/counters.h"
+#include "model/endpoint_key.h"
 #include "model/tables.h"
 #include "net/loop.h"
 
@@ -30,11 +31,6 @@ struct member { /* what is known of an endpoint beside the set */
 	uint64_t since_ms;
 };
 
-struct by_addr {
-	const struct addr *addr;
-	size_t index;
-};
-
 struct health {
 	struct control *control;
 	uint32_t id;
@@ -43,7 +39,7 @@ struct health {
 	void *arg;
 	struct endpoint *set;    /* with the health that counts */
 	struct member **members; /* in the same order */
-	struct by_addr *sorted;
+	struct endpoint_key *sorted;
 	size_t count;
 	size_t by_health[ENDPOINT_DOWN + 1];
 	struct model_object *model; /* whose healthChecks are asked */
@@ -90,8 +86,7 @@ healths_free(struct healths *all)
 static void
 change_tell(const struct health *h, const struct endpoint *e)
 {
-	supervisor_send_health(h->control->supervisor, h->id, &e->addr,
-		(enum endpoint_health)e->health);
+	supervisor_send_health(h->control->supervisor, h->id, e);
 	services_touch_upstream(h->control, h->id);
 }
 
@@ -141,46 +136,6 @@ health_view(const struct health *h, size_t i, struct health_view *out)
 			m->ejection.until_ms > now
 				? (m->ejection.until_ms - now + 999) / 1000
 				: 0);
-}
-
-/* ---- finding by address */
-
-static int
-addr_order(const struct addr *a, const struct addr *b)
-{
-	int order = memcmp(a->ip, b->ip, sizeof(a->ip));
-
-	if (order != 0)
-		return order;
-	return (a->port_be > b->port_be) - (a->port_be < b->port_be);
-}
-
-static int
-by_addr_compare(const void *a, const void *b)
-{
-	const struct by_addr *x = a, *y = b;
-	int order = addr_order(x->addr, y->addr);
-
-	if (order != 0)
-		return order;
-	return (x->index > y->index) - (x->index < y->index);
-}
-
-/* The place of the first in sorted that is not before addr. */
-static size_t
-sorted_find(const struct health *h, const struct addr *addr)
-{
-	size_t low = 0, high = h->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (addr_order(h->sorted[middle].addr, addr) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 /* ---- checks */
@@ -349,12 +304,16 @@ healths_outlier(struct healths *all, const struct wire_message *m)
 
 	if (h == NULL || !h->judges)
 		return;
-	for (size_t at = sorted_find(h, &m->outlier.addr);
+	for (size_t at = endpoint_keys_find(
+		     h->sorted, h->count, &m->outlier.addr);
 		at < h->count &&
 		addr_equal(h->sorted[at].addr, &m->outlier.addr);
 		at++)
-		endpoint_report(
-			h, h->sorted[at].index, m->outlier.worker, streaks);
+		/* What an earlier owner of the address did is not its. */
+		if (endpoint_owner_fits(
+			    h->sorted[at].owner, m->outlier.owner))
+			endpoint_report(h, h->sorted[at].index,
+				m->outlier.worker, streaks);
 }
 
 void
@@ -406,41 +365,41 @@ member_new(struct health *h, const struct endpoint *e)
 	return m;
 }
 
-static struct by_addr *
+static struct endpoint_key *
 sort(const struct endpoint *set, size_t count)
 {
-	struct by_addr *sorted = xcalloc(count + 1, sizeof(*sorted));
+	struct endpoint_key *sorted = xcalloc(count + 1, sizeof(*sorted));
 
 	for (size_t i = 0; i < count; i++)
-		sorted[i] = (struct by_addr){ &set[i].addr, i };
-	qsort(sorted, count, sizeof(*sorted), by_addr_compare);
+		sorted[i] = (struct endpoint_key){ &set[i].addr, set[i].owner,
+			(uint32_t)i };
+	endpoint_keys_sort(sorted, count);
 	return sorted;
 }
 
 /* Moves what the old set shares with the new one; the rest stays behind. A
- * host that changed is another question. */
+ * host that changed is another question. Who once was known stays so while
+ * discovery does not say. */
 static void
-members_move(struct health *h, const struct endpoint *set,
-	const struct by_addr *sorted, size_t count, struct member **to)
+members_move(struct health *h, struct endpoint *set, const uint32_t *from,
+	size_t count, struct member **to)
 {
-	size_t i = 0, k = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct endpoint *was;
+		struct member *m;
 
-	while (i < h->count && k < count) {
-		size_t had = h->sorted[i].index, want = sorted[k].index;
-		int order = addr_order(h->sorted[i].addr, sorted[k].addr);
-
-		if (order == 0) {
-			struct member *m = h->members[had];
-
-			if (strcmp(h->set[had].host, set[want].host) != 0) {
-				checker_free(m->checker);
-				m->checker = NULL;
-			}
-			to[want] = m;
-			h->members[had] = NULL;
+		if (from[i] == ENDPOINT_KEY_NONE)
+			continue;
+		was = &h->set[from[i]];
+		m = h->members[from[i]];
+		if (strcmp(was->host, set[i].host) != 0) {
+			checker_free(m->checker);
+			m->checker = NULL;
 		}
-		i += order <= 0;
-		k += order >= 0;
+		if (set[i].owner == 0)
+			set[i].owner = was->owner;
+		to[i] = m;
+		h->members[from[i]] = NULL;
 	}
 }
 
@@ -458,13 +417,17 @@ set_free(struct health *h)
 static void
 set_swap(struct health *h, struct endpoint *set, size_t count)
 {
-	struct by_addr *sorted = sort(set, count);
+	struct endpoint_key *sorted = sort(set, count);
 	struct member **members = xcalloc(count + 1, sizeof(struct member *));
+	uint32_t *from = xcalloc(count + 1, sizeof(*from));
 
-	members_move(h, set, sorted, count, members);
+	endpoint_keys_match(h->sorted, h->count, sorted, count, from);
+	members_move(h, set, from, count, members);
+	free(from);
+	free(sorted);
 	set_free(h);
 	h->set = set;
-	h->sorted = sorted;
+	h->sorted = sort(set, count); /* with the owners that were known */
 	h->members = members;
 	h->count = count;
 	for (size_t i = 0; i < count; i++) {
@@ -497,6 +460,8 @@ set_is_same(const struct health *h, const struct endpoint *set, size_t count)
 		struct endpoint e = h->set[i];
 
 		e.health = h->members[i]->discovered;
+		if (set[i].owner == 0) /* says nothing new */
+			e.owner = 0;
 		if (memcmp(&e, &set[i], sizeof(e)) != 0)
 			return false;
 	}

@@ -2,7 +2,8 @@
  * How well the endpoints of one upstream are: the worst of what discovery says,
  * what the active check says, and whether the endpoint is ejected for its
  * answers. Keeps the set with the health that counts, and tells the proxy each
- * change. An endpoint that stays in the set keeps its state; a change of the
+ * change. An endpoint that stays in the set keeps its state; another owner of
+ * its address is another endpoint and begins with nothing. A change of the
  * upstream that does not touch healthChecks leaves the checks alone.
  *
  * An endpoint is up until the contrary is known.

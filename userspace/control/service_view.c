@@ -132,8 +132,8 @@ services_print(const struct control *c)
 
 struct numbers_of { /* one service; each a uint64_t */
 	uint64_t steered, relayed_open, relayed_accepted, relayed_received,
-		relayed_sent, relayed_idle, kept, moved, pinned, up, draining,
-		down, unreachable;
+		relayed_sent, relayed_idle, kept, changes, moved, pinned, up,
+		draining, down, unreachable;
 };
 
 static const struct family {
@@ -160,6 +160,10 @@ static const struct family {
 	{ "connections_kept", "gauge",
 		"connections that XDP keeps, at the last sweep", NULL,
 		AT(kept) },
+	{ "changes", "counter",
+		"times that its backends or its ring were changed in the "
+		"kernel's maps",
+		NULL, AT(changes) },
 	{ "slots", "gauge", "slots of the ring that are not stable", "moved",
 		AT(moved) },
 	{ "slots", NULL, NULL, "pinned", AT(pinned) },
@@ -206,6 +210,7 @@ numbers_collect(const struct control *c, const struct object *g,
 	if (view.state == NULL)
 		return;
 	out->kept = view.state->kept + view.state->nat;
+	out->changes = view.state->changes;
 	out->moved = view.state->moved_slots;
 	out->pinned = view.state->pinned_slots;
 	backends_count(view.state, out);
@@ -257,6 +262,13 @@ services_metrics(const struct control *c, struct str *out)
 {
 	if (!is_any(c))
 		return;
+	if (c->fastpath != NULL)
+		str_printf(out,
+			"# HELP gloo_gateway_steering_commits times that the "
+			"kernel's maps of services were brought up to date\n"
+			"# TYPE gloo_gateway_steering_commits counter\n"
+			"gloo_gateway_steering_commits %" PRIu64 "\n",
+			fastpath_steering_commits(c->fastpath));
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		family_print(c, &families[i], out);
 }

@@ -35,10 +35,26 @@ struct services {
 	struct error problem;   /* of the last commit */
 };
 
+/* How long the next commit has to wait. */
+static uint64_t
+wait_ms(const struct services *s)
+{
+	uint64_t since = clock_monotonic_ms() - s->last_ms;
+
+	return since >= COMMIT_MS ? 0 : COMMIT_MS - since;
+}
+
 static void
 on_timer(void *arg)
 {
-	services_commit(arg);
+	struct control *c = arg;
+	uint64_t left = wait_ms(c->services);
+
+	/* A timer may be early by what its loop was busy with. */
+	if (left > 0)
+		loop_timer_start(c->services->timer, left);
+	else
+		services_commit(c);
 }
 
 struct services *
@@ -87,17 +103,12 @@ void
 services_touch(struct control *c)
 {
 	struct services *s = c->services;
-	uint64_t now;
 
 	if (s == NULL || s->due)
 		return;
 	s->due = true;
-	if (!c->listening)
-		return; /* the first generation commits */
-	now = clock_monotonic_ms();
-	loop_timer_start(s->timer, now - s->last_ms >= COMMIT_MS
-					   ? 0
-					   : COMMIT_MS - (now - s->last_ms));
+	if (c->listening) /* or the first generation commits */
+		loop_timer_start(s->timer, wait_ms(s));
 }
 
 static const struct object *
@@ -112,7 +123,7 @@ services_touch_upstream(struct control *c, uint32_t id)
 {
 	size_t count;
 
-	if (c->services == NULL)
+	if (c->services == NULL || c->services->due)
 		return;
 	count = objects_count(c->objects, MODEL_GATEWAY);
 	for (size_t i = 0; i < count; i++) {
@@ -238,6 +249,7 @@ backends_collect(const struct control *c, const struct model_tcp_host *h,
 			.addr = set[i].addr,
 			.weight = set[i].weight > 0 ? set[i].weight : 1,
 			.state = states[set[i].health],
+			.owner = set[i].owner,
 		};
 		up += set[i].health == ENDPOINT_UP;
 	}

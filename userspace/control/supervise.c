@@ -321,7 +321,7 @@ supervisor_send_log_level(struct supervisor *s)
 		proxy_send(p, &m, NULL, 0);
 }
 
-void
+bool
 supervisor_send_endpoints(struct supervisor *s, uint32_t id, uint64_t version,
 	const struct endpoint *set, size_t count)
 {
@@ -331,7 +331,7 @@ supervisor_send_endpoints(struct supervisor *s, uint32_t id, uint64_t version,
 	int fd = -1;
 
 	if (p == NULL)
-		return;
+		return false;
 	m.endpoints.upstream = id;
 	m.endpoints.count = (uint32_t)count;
 	m.endpoints.version = version;
@@ -341,24 +341,26 @@ supervisor_send_endpoints(struct supervisor *s, uint32_t id, uint64_t version,
 		if (fd < 0) {
 			log_error(
 				"proxy: endpoints are not sent: %s", err.text);
-			return;
+			return false;
 		}
 	}
 	proxy_send(p, &m, &fd, fd >= 0 ? 1 : 0);
 	if (fd >= 0)
 		close(fd);
+	return true;
 }
 
 void
-supervisor_send_health(struct supervisor *s, uint32_t id,
-	const struct addr *addr, enum endpoint_health health)
+supervisor_send_health(
+	struct supervisor *s, uint32_t id, const struct endpoint *e)
 {
 	struct proxy *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_HEALTH };
 
 	m.health.upstream = id;
-	m.health.addr = *addr;
-	m.health.health = (uint8_t)health;
+	m.health.addr = e->addr;
+	m.health.owner = e->owner;
+	m.health.health = e->health;
 	if (p != NULL)
 		proxy_send(p, &m, NULL, 0);
 }
@@ -440,17 +442,9 @@ endpoints_send(struct supervisor *s)
 {
 	const struct objects *all = s->control->objects;
 
-	for (size_t i = 0; i < objects_count(all, MODEL_UPSTREAM); i++) {
-		const struct object *o = objects_at(all, MODEL_UPSTREAM, i);
-		const struct endpoint *set;
-		size_t count;
-
-		if (o->discovery == NULL)
-			continue;
-		set = discovery_endpoints(o->discovery, &count);
-		supervisor_send_endpoints(
-			s, o->id, discovery_version(o->discovery), set, count);
-	}
+	for (size_t i = 0; i < objects_count(all, MODEL_UPSTREAM); i++)
+		discovery_tell(
+			objects_at(all, MODEL_UPSTREAM, i)->discovery);
 }
 
 static void

@@ -29,10 +29,11 @@ void supervisor_send_generation(struct supervisor *s);
 void supervisor_send_settings(struct supervisor *s);
 void supervisor_send_access_log(struct supervisor *s);
 void supervisor_send_log_level(struct supervisor *s);
-void supervisor_send_endpoints(struct supervisor *s, uint32_t id,
+/* True: it was sent. */
+bool supervisor_send_endpoints(struct supervisor *s, uint32_t id,
 	uint64_t version, const struct endpoint *set, size_t count);
-void supervisor_send_health(struct supervisor *s, uint32_t id,
-	const struct addr *addr, enum endpoint_health health);
+void supervisor_send_health(
+	struct supervisor *s, uint32_t id, const struct endpoint *e);
 void supervisor_send_forget(struct supervisor *s, uint32_t id);
 void supervisor_send_close(struct supervisor *s, uint32_t slot);
 /* Connections of addr to the slot end, and no new ones are taken for ms. */

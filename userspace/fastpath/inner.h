@@ -26,6 +26,7 @@ struct interface {
 struct steering {
 	struct steered steered;
 	bool neighbours_watched;
+	uint64_t commits;
 	struct error published; /* what gg_vip does not hold, and why */
 	uint64_t routes_ms;     /* when all ways were last looked at at once */
 	uint64_t now_ms;        /* of the last tick */

@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/membarrier.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -401,6 +404,15 @@ maps_count_backend(const struct maps *m, uint16_t index,
 {
 	return cpus_add(m->fd[MAP_BACKEND_HITS], index, (uint64_t *)sum,
 		sizeof(*sum) / sizeof(uint64_t));
+}
+
+int
+maps_await_programs(struct error *err)
+{
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0)
+		return 0;
+	return error_errno(err, errno, "the kernel does not say when programs "
+				       "have ended (membarrier)");
 }
 
 static uint64_t

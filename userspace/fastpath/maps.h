@@ -75,6 +75,9 @@ uint32_t maps_kernel_hz(void);
 int maps_count(const struct maps *m, uint32_t slot, struct gg_counters *sum);
 int maps_count_backend(const struct maps *m, uint16_t index,
 	struct gg_backend_hits *sum);
+/* Programs that run now have ended when it returns: none of them holds what was
+ * taken out of a map before. Takes some milliseconds. */
+int maps_await_programs(struct error *err);
 /* Bytes of kernel memory. */
 uint64_t maps_bytes(const struct maps *m);
 /* Entries that the sizes ask for; 0: none in particular. */

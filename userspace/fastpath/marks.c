@@ -7,10 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/membarrier.h>
 
 #include "base/log.h"
 #include "fastpath/entries.h"
@@ -103,28 +100,20 @@ marks_fill(const struct maps *m, struct error *err)
 	return rc;
 }
 
-/* Programs that run now have ended when it returns. */
-static int
-grace(struct error *err)
-{
-	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0)
-		return 0;
-	return error_errno(err, errno, "the kernel does not say when programs "
-				       "have ended (membarrier)");
-}
-
 static int
 rebuild(const struct maps *m, uint64_t *words, struct error *err)
 {
 	/* Who did this before may have been killed at it; and where the kernel
 	 * cannot wait, nothing is cleared. */
-	if (fill(m, words, BOTH, err) != 0 || grace(err) != 0)
+	if (fill(m, words, BOTH, err) != 0 ||
+		maps_await_programs(err) != 0)
 		return -1;
 	for (int half = 0; half < 2; half++) {
 		for (size_t i = 0; i < GG_MARK_WORDS; i++)
 			__atomic_fetch_and(&words[i], ~HALF(half),
 				__ATOMIC_SEQ_CST);
-		if (grace(err) != 0 || fill(m, words, HALF(half), err) != 0)
+		if (maps_await_programs(err) != 0 ||
+			fill(m, words, HALF(half), err) != 0)
 			return -1;
 	}
 	return 0;

@@ -246,6 +246,32 @@ service_conf_same(const struct service_conf *a, const struct service_conf *b)
 		key_equal(a, &b->asked.addr, b->asked.l4_proto);
 }
 
+static bool
+backend_equal(const struct fastpath_backend *a,
+	const struct fastpath_backend *b)
+{
+	return addr_equal(&a->addr, &b->addr) && a->weight == b->weight &&
+		a->state == b->state && a->owner == b->owner;
+}
+
+bool
+service_conf_equal(const struct service_conf *a, const struct service_conf *b)
+{
+	const struct fastpath_service *x = &a->asked, *y = &b->asked;
+
+	if (!service_conf_same(a, b) || x->slot != y->slot ||
+		x->flags != y->flags || x->idle_s != y->idle_s ||
+		x->drain_ms != y->drain_ms || x->relayed != y->relayed ||
+		x->leaving != y->leaving ||
+		x->backend_count != y->backend_count)
+		return false;
+	for (size_t i = 0; i < x->backend_count; i++) {
+		if (!backend_equal(&x->backends[i], &y->backends[i]))
+			return false;
+	}
+	return true;
+}
+
 void
 service_conf_take_states(struct service_conf *c,
 	const struct service_conf *states)

@@ -34,6 +34,9 @@ int service_conf_clash_listener(const struct service_conf *c,
 /* Connections of the one are connections of the other. */
 bool service_conf_same(const struct service_conf *a,
 	const struct service_conf *b);
+/* Nothing about the two differs. */
+bool service_conf_equal(const struct service_conf *a,
+	const struct service_conf *b);
 /* Takes over what states says of backends that are in both. */
 void service_conf_take_states(struct service_conf *c,
 	const struct service_conf *states);

@@ -29,6 +29,7 @@ steered_fini(struct steered *s)
 		ring_map_close(&service->ring);
 		free(service->candidates);
 	}
+	free(s->found);
 	rows_close(&s->rows);
 	sweep_stop(&s->sweep);
 	if (s->netlink >= 0)
@@ -119,6 +120,13 @@ steered_open(struct steered *s, struct error *err)
 	if (!s->restored)
 		steered_restore(s);
 	return 0;
+}
+
+bool
+steered_stands(const struct service *service)
+{
+	return service->filled && service->wanted != NULL &&
+		service_conf_equal(service->conf, service->wanted);
 }
 
 /* ---- what gg_vip may name */

@@ -19,6 +19,12 @@
 #include "fastpath/sweep.h"
 #include "fastpath/tx.h"
 
+/* A way that was asked for to judge a backend, to be used to fill it. */
+struct found {
+	struct addr to;
+	struct way way;
+};
+
 struct service {
 	struct service_conf *wanted; /* asked for last; NULL: it is to go */
 	struct service_conf *conf;   /* that the maps were filled from; NULL:
@@ -26,6 +32,9 @@ struct service {
 					daemon left */
 	bool accepted;  /* wanted is right */
 	bool published; /* gg_vip is to name it; then conf is not NULL */
+	bool filled;    /* the maps hold conf, whole, and it was right */
+	uint64_t changes; /* how often they were brought to another */
+	size_t found, found_end; /* its own in steered.found, to be used */
 	struct ring_map ring;
 	uint64_t given; /* hash of what the ring was built from; 0: unknown */
 	uint32_t moved, pinned; /* slots of the ring */
@@ -46,6 +55,12 @@ struct steered {
 	struct tx attached; /* interfaces that run the program */
 	struct tx native;   /* those in native mode */
 	bool generic;       /* one of them in generic mode */
+	/* What services were filled for. */
+	size_t filled_sets;
+	bool filled_generic;
+	struct tx filled_attached;
+	struct found *found; /* of this commit, by service, in its order */
+	size_t found_count, found_room;
 	struct backends backends;
 	struct rows rows;
 	struct tx tx;
@@ -86,6 +101,8 @@ size_t steered_published(const struct steered *s,
 	const struct service_conf *list[GG_SLOTS_MAX]);
 /* GG_CFG_* that they need. */
 uint32_t steered_flags(const struct steered *s);
+/* It is asked for as it was the last time, when it was right and filled. */
+bool steered_stands(const struct service *service);
 /* What is wrong with one, beside those that were accepted. */
 int steered_judge_one(struct steered *s, const struct service_conf *conf,
 	struct error *err);
@@ -105,6 +122,9 @@ void steered_look_way(struct steered *s, uint16_t index, bool whole,
 	uint64_t now_ms);
 /* Gives the index free. */
 void steered_release(struct steered *s, uint16_t index);
+/* For when all are in use: gives those free that were removed before a packet
+ * was sent there, so that no connection can be theirs. Returns how many. */
+uint32_t steered_reclaim(struct steered *s);
 /* gg_reverse and gg_tx, to what the backends need. */
 int steered_sync_ways(struct steered *s, struct error *err);
 

@@ -49,6 +49,38 @@ backend_store(struct steered *s, uint16_t index)
 	rows_store(&s->rows, index, &row);
 }
 
+/* XDP may send out of the interface of b's way. */
+static int
+way_open(struct steered *s, const struct backend *b, struct error *err)
+{
+	if (tx_has(&s->tx, b->way.ifindex))
+		return 0;
+	if (tx_want(&s->tx, b->way.ifindex, err) != 0)
+		return -1;
+	return tx_add(&s->tx, s->sets, err);
+}
+
+/* before: what was known of the way; err: what is wrong with it now. */
+static void
+way_use(struct steered *s, uint16_t index, const struct way *before,
+	struct error *err, uint64_t now_ms)
+{
+	struct backend *b = &s->backends.list[index];
+	char text[ADDR_TEXT_MAX];
+
+	way_meet(s->netlink, &b->way, now_ms);
+	if (b->way.reachable && way_open(s, b, err) != 0)
+		b->way.reachable = false;
+	backend_store(s, index);
+	s->ways_moved |= b->way.ifindex != before->ifindex ||
+		memcmp(b->way.source, before->source, 16) != 0;
+	if (before->reachable && !b->way.reachable && !b->removed)
+		log_info("fastpath: backend %s is not reachable: %s",
+			addr_format(&b->addr, text),
+			err->text[0] != '\0' ? err->text :
+						"its next hop does not answer");
+}
+
 void
 steered_look_way(struct steered *s, uint16_t index, bool whole,
 	uint64_t now_ms)
@@ -57,7 +89,6 @@ steered_look_way(struct steered *s, uint16_t index, bool whole,
 	const struct service_conf *conf = s->list[b->slot].conf;
 	struct error err = ERROR_INIT;
 	const struct way before = b->way;
-	char text[ADDR_TEXT_MAX];
 
 	if (whole && way_find(s->netlink, &b->way, &b->addr, &err) == 0 &&
 		conf != NULL &&
@@ -65,18 +96,78 @@ steered_look_way(struct steered *s, uint16_t index, bool whole,
 		b->way.ifindex = 0;
 		b->way.reachable = false;
 	}
-	way_meet(s->netlink, &b->way, now_ms);
-	if (b->way.reachable && (tx_want(&s->tx, b->way.ifindex, &err) != 0 ||
-					tx_add(&s->tx, s->sets, &err) != 0))
-		b->way.reachable = false;
-	backend_store(s, index);
-	s->ways_moved |= b->way.ifindex != before.ifindex ||
-		memcmp(b->way.source, before.source, 16) != 0;
-	if (before.reachable && !b->way.reachable && !b->removed)
-		log_info("fastpath: backend %s is not reachable: %s",
-			addr_format(&b->addr, text),
-			err.text[0] != '\0' ? err.text :
-					      "its next hop does not answer");
+	way_use(s, index, &before, &err, now_ms);
+}
+
+/* What was found to judge the backend that is filled next, or NULL. */
+static const struct way *
+found_take(const struct steered *s, struct service *service,
+	const struct addr *addr)
+{
+	if (service->found == service->found_end ||
+		!addr_equal(&s->found[service->found].to, addr))
+		return NULL;
+	return &s->found[service->found++].way;
+}
+
+/* Those that are asked for no more drain. */
+static void
+backends_remove_others(struct steered *s, const struct service_conf *conf)
+{
+	for (size_t i = 1; i < GG_BACKENDS_MAX; i++) {
+		struct backend *b = &s->backends.list[i];
+
+		if (b->slot != conf->asked.slot || b->former ||
+			service_conf_backend(conf, &b->addr) != NULL)
+			continue;
+		b->removed = true;
+		if (b->state == FASTPATH_BACKEND_UP)
+			b->state = FASTPATH_BACKEND_DRAINING;
+	}
+}
+
+static void
+backend_look_way(struct steered *s, uint16_t index, const struct way *found,
+	uint64_t now_ms)
+{
+	struct backend *b = &s->backends.list[index];
+	const struct way before = b->way;
+	struct error err = ERROR_INIT;
+
+	if (found == NULL) {
+		steered_look_way(s, index, true, now_ms);
+		return;
+	}
+	b->way = *found;
+	way_use(s, index, &before, &err, now_ms);
+}
+
+static int
+backend_fill(struct steered *s, struct service *service,
+	const struct fastpath_backend *asked, uint64_t now_ms,
+	struct error *err)
+{
+	uint32_t slot = service->conf->asked.slot;
+	const struct way *found = found_take(s, service, &asked->addr);
+	uint16_t was = backends_find(&s->backends, slot, &asked->addr);
+	uint16_t index = backends_take(&s->backends, slot, &asked->addr,
+		asked->owner);
+	struct backend *b = &s->backends.list[index];
+
+	if (index == 0)
+		return error_set(err, ERROR_LIMIT,
+			"no index is free for another backend");
+	if (was != 0 && was != index)
+		backend_store(s, was); /* the former owner's: it is down */
+	b->removed = false;
+	b->state = asked->state;
+	if (was != index)
+		hits_clear(s, index);
+	if (was != index || b->way.stale)
+		backend_look_way(s, index, found, now_ms);
+	else
+		backend_store(s, index);
+	return 0;
 }
 
 static int
@@ -84,37 +175,12 @@ service_fill_backends(struct steered *s, struct service *service,
 	uint64_t now_ms, struct error *err)
 {
 	const struct service_conf *conf = service->conf;
-	uint32_t slot = conf->asked.slot;
 
-	for (size_t i = 1; i < GG_BACKENDS_MAX; i++) {
-		struct backend *b = &s->backends.list[i];
-
-		if (b->slot != slot ||
-			service_conf_backend(conf, &b->addr) != NULL)
-			continue;
-		b->removed = true;
-		if (b->state == FASTPATH_BACKEND_UP)
-			b->state = FASTPATH_BACKEND_DRAINING;
-	}
+	backends_remove_others(s, conf);
 	for (size_t i = 0; i < conf->asked.backend_count; i++) {
-		const struct fastpath_backend *asked = &conf->asked.backends[i];
-		bool fresh = backends_find(&s->backends, slot, &asked->addr) ==
-			0;
-		uint16_t index =
-			backends_take(&s->backends, slot, &asked->addr);
-		struct backend *b = &s->backends.list[index];
-
-		if (index == 0)
-			return error_set(err, ERROR_LIMIT,
-				"no index is free for another backend");
-		b->removed = false;
-		b->state = asked->state;
-		if (fresh)
-			hits_clear(s, index);
-		if (fresh || b->way.stale)
-			steered_look_way(s, index, true, now_ms);
-		else
-			backend_store(s, index);
+		if (backend_fill(s, service, &conf->asked.backends[i], now_ms,
+			    err) != 0)
+			return -1;
 	}
 	return 0;
 }
@@ -150,7 +216,7 @@ reverse_entries(const struct steered *s, struct reverse_entry *entries)
 		const struct service_conf *conf = s->list[b->slot].conf;
 		struct reverse_entry *entry = &entries[count];
 
-		if (b->slot == 0 || conf == NULL ||
+		if (b->slot == 0 || b->former || conf == NULL ||
 			conf->asked.mode != GG_MODE_ROUTE)
 			continue;
 		memset(entry, 0, sizeof(*entry));
@@ -206,6 +272,10 @@ service_fill(struct steered *s, struct service *service, uint64_t now_ms,
 	bool fresh = service->ring.fd < 0;
 	uint32_t slot;
 
+	service->filled = false;
+	service->changes++;
+	/* Those who were there before it was known whose they are. */
+	s->ways_moved |= fresh || service->conf == NULL;
 	if (service->accepted) {
 		service_conf_free(service->conf);
 		service->conf = service_conf_new(&service->wanted->asked);
@@ -224,7 +294,25 @@ service_fill(struct steered *s, struct service *service, uint64_t now_ms,
 			    s->sets->list[i].maps.fd[MAP_RING], slot, err) != 0)
 			return -1;
 	}
+	service->filled = service->accepted;
 	return 0;
+}
+
+/* True: more than the services themselves is another than when they were
+ * filled. */
+static bool
+box_changed(struct steered *s)
+{
+	bool maps = s->filled_sets != s->sets->count ||
+		s->filled_generic != s->generic;
+	bool changed = maps || !tx_equal(&s->filled_attached, &s->attached);
+
+	for (size_t slot = 0; slot < GG_SLOTS_MAX && maps; slot++)
+		s->list[slot].filled = false;
+	s->filled_sets = s->sets->count;
+	s->filled_generic = s->generic;
+	s->filled_attached = s->attached;
+	return changed;
 }
 
 void
@@ -232,13 +320,15 @@ steered_fill(struct steered *s, uint64_t now_ms, struct error *err)
 {
 	struct error why = ERROR_INIT;
 
+	s->ways_moved |= box_changed(s);
 	for (uint32_t slot = GG_LISTENERS_MAX; slot < GG_SLOTS_MAX; slot++) {
 		struct service *service = &s->list[slot];
 		bool was = service->published;
 
 		service->published = service->wanted != NULL &&
 			(service->accepted || service->conf != NULL);
-		if (!service->published)
+		if (!service->published ||
+			(service->accepted && steered_stands(service)))
 			continue;
 		why = (struct error)ERROR_INIT;
 		if (service_fill(s, service, now_ms, &why) == 0)
@@ -249,8 +339,10 @@ steered_fill(struct steered *s, uint64_t now_ms, struct error *err)
 			why.text);
 		error_set(err, why.code, "%s", why.text);
 	}
-	if (steered_sync_ways(s, &why) != 0)
+	if (s->ways_moved && steered_sync_ways(s, &why) != 0) {
+		s->ways_moved = true; /* again the next time */
 		error_set(err, why.code, "%s", why.text);
+	}
 }
 
 /* ---- emptying */
@@ -283,6 +375,43 @@ steered_release(struct steered *s, uint16_t index)
 	backends_release(&s->backends, index);
 }
 
+static bool
+was_used(const struct steered *s, uint16_t index)
+{
+	struct gg_backend_hits sum = { 0 };
+
+	for (size_t i = 0; i < s->sets->count; i++) {
+		if (maps_count_backend(&s->sets->list[i].maps, index, &sum) !=
+			0)
+			return true;
+	}
+	return sum.packets > 0;
+}
+
+uint32_t
+steered_reclaim(struct steered *s)
+{
+	struct error err = ERROR_INIT;
+	uint32_t count = 0;
+
+	/* A packet that saw one in the ring is on its way no more. */
+	if (maps_await_programs(&err) != 0) {
+		log_debug("fastpath: %s", err.text);
+		return 0;
+	}
+	for (uint16_t i = 1; i < GG_BACKENDS_MAX; i++) {
+		const struct backend *b = &s->backends.list[i];
+
+		if (b->slot == 0 || !b->removed || b->ring_slots > 0 ||
+			b->ring_bases > 0 || was_used(s, i))
+			continue;
+		steered_release(s, i);
+		s->ways_moved = true;
+		count++;
+	}
+	return count;
+}
+
 static void
 service_drop(struct steered *s, uint32_t slot)
 {
@@ -311,6 +440,7 @@ service_drop(struct steered *s, uint32_t slot)
 	free(service->candidates);
 	service->candidates = NULL;
 	service->given = 0;
+	service->filled = false;
 	service->moved = service->pinned = 0;
 	service->kept = service->nat = service->nat_expired = 0;
 }

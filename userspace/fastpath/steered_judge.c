@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "fastpath/features.h"
 #include "fastpath/steered.h"
 #include "fastpath/sync.h"
@@ -71,6 +72,17 @@ redirect_judge(const struct steered *s, uint32_t ifindex, const struct addr *add
 		if_indextoname(ifindex, name) != NULL ? name : "?");
 }
 
+static void
+found_add(struct steered *s, const struct addr *to, const struct way *way)
+{
+	if (s->found_count == s->found_room) {
+		s->found_room = s->found_room == 0 ? 64 : 2 * s->found_room;
+		s->found = xreallocarray(s->found, s->found_room,
+			sizeof(*s->found));
+	}
+	s->found[s->found_count++] = (struct found){ *to, *way };
+}
+
 static int
 backend_judge(struct steered *s, const struct service_conf *conf,
 	const struct addr *addr, struct error *err)
@@ -89,7 +101,10 @@ backend_judge(struct steered *s, const struct service_conf *conf,
 			" its answers back; name it in xdp.interfaces",
 			addr_format_ip(addr, text),
 			if_indextoname(way.ifindex, name) != NULL ? name : "?");
-	return redirect_judge(s, way.ifindex, addr, err);
+	if (redirect_judge(s, way.ifindex, addr, err) != 0)
+		return -1;
+	found_add(s, addr, &way);
+	return 0;
 }
 
 /* A backend that left another service may still answer for it. */
@@ -104,7 +119,7 @@ backend_judge_route(const struct steered *s, const struct service_conf *conf,
 		const struct service *other = &s->list[b->slot];
 
 		if (b->slot == 0 || b->slot == conf->asked.slot ||
-			!b->removed || other->conf == NULL ||
+			!b->removed || b->former || other->conf == NULL ||
 			other->conf->asked.mode != GG_MODE_ROUTE ||
 			other->conf->asked.l4_proto != conf->asked.l4_proto ||
 			!addr_equal(&b->addr, addr))
@@ -117,30 +132,75 @@ backend_judge_route(const struct steered *s, const struct service_conf *conf,
 	return 0;
 }
 
+/* How many of the backends need an index that they do not have. */
+static uint32_t
+newcomers_count(struct steered *s, const struct service_conf *conf)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < conf->asked.backend_count; i++) {
+		const struct fastpath_backend *b = &conf->asked.backends[i];
+		uint16_t index = backends_find(&s->backends, conf->asked.slot,
+			&b->addr);
+
+		count += !backends_is_owner(&s->backends, index, b->owner);
+	}
+	return count;
+}
+
+static bool
+has_room(struct steered *s, const struct service_conf *conf)
+{
+	return newcomers_count(s, conf) <=
+		GG_BACKENDS_MAX - 1 - s->backends.count;
+}
+
+static int
+room_judge(struct steered *s, const struct service_conf *conf,
+	struct error *err)
+{
+	if (has_room(s, conf) || (steered_reclaim(s) > 0 && has_room(s, conf)))
+		return 0;
+	return error_set(err, ERROR_LIMIT,
+		"more than %d backends of all services, those that are drained"
+		" included",
+		GG_BACKENDS_MAX - 1);
+}
+
 static int
 backends_judge(struct steered *s, const struct service_conf *conf,
 	struct error *err)
 {
-	uint32_t room = GG_BACKENDS_MAX - 1 - s->backends.count;
-
+	if (room_judge(s, conf, err) != 0)
+		return -1;
 	for (size_t i = 0; i < conf->asked.backend_count; i++) {
-		const struct addr *addr = &conf->asked.backends[i].addr;
+		const struct fastpath_backend *b = &conf->asked.backends[i];
 		uint16_t index = backends_find(&s->backends, conf->asked.slot,
-			addr);
+			&b->addr);
 
-		if (conf->asked.mode == GG_MODE_ROUTE &&
-			backend_judge_route(s, conf, addr, err) != 0)
-			return -1;
 		/* What is there already may lose its route without harm to
 		 * the others. */
 		if (index != 0 && !s->backends.list[index].removed)
 			continue;
-		if (index == 0 && room-- == 0)
-			return error_set(err, ERROR_LIMIT,
-				"more than %d backends of all services, those"
-				" that are drained included",
-				GG_BACKENDS_MAX - 1);
-		if (backend_judge(s, conf, addr, err) != 0)
+		if (conf->asked.mode == GG_MODE_ROUTE &&
+			backend_judge_route(s, conf, &b->addr, err) != 0)
+			return -1;
+		if (backend_judge(s, conf, &b->addr, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What the box may do to a service that stays as it is. */
+static int
+box_judge(const struct steered *s, const struct service_conf *conf,
+	struct error *err)
+{
+	if (generic_judge(s, conf, err) != 0)
+		return -1;
+	for (size_t i = 0; i < s->listener_count; i++) {
+		if (service_conf_clash_listener(conf, &s->listeners[i],
+			    err) != 0)
 			return -1;
 	}
 	return 0;
@@ -150,14 +210,8 @@ int
 steered_judge_one(struct steered *s, const struct service_conf *conf,
 	struct error *err)
 {
-	if (service_conf_check(conf, err) != 0 ||
-		generic_judge(s, conf, err) != 0)
+	if (service_conf_check(conf, err) != 0 || box_judge(s, conf, err) != 0)
 		return -1;
-	for (size_t i = 0; i < s->listener_count; i++) {
-		if (service_conf_clash_listener(conf, &s->listeners[i],
-			    err) != 0)
-			return -1;
-	}
 	for (uint32_t slot = GG_LISTENERS_MAX; slot < GG_SLOTS_MAX; slot++) {
 		const struct service *other = &s->list[slot];
 
@@ -178,14 +232,21 @@ service_judge(struct steered *s, struct service *service, struct error *err)
 {
 	struct error why = ERROR_INIT;
 
-	service->accepted =
-		steered_judge_one(s, service->wanted, &why) == 0;
+	service->found = s->found_count;
+	/* Who is there is not refused for who comes. */
+	service->accepted = (steered_stands(service) ?
+			box_judge(s, service->wanted, &why) :
+			steered_judge_one(s, service->wanted, &why)) == 0;
+	service->found_end = s->found_count;
 	if (service->accepted)
 		return;
+	service->found = service->found_end;
 	snprintf(service->problem, sizeof(service->problem), "%s", why.text);
 	error_set(err, why.code, "%s", why.text);
-	if (service->conf != NULL)
-		service_conf_take_states(service->conf, service->wanted);
+	if (service->conf == NULL)
+		return;
+	service_conf_take_states(service->conf, service->wanted);
+	service->filled = false;
 }
 
 /* What a former daemon left under the slot is this service. */
@@ -214,11 +275,13 @@ service_adopt(struct steered *s, struct service *service)
 		return;
 	service->conf = service_conf_new(&service->wanted->asked);
 	service->published = true;
+	s->ways_moved = true; /* whose its backends are is known now */
 }
 
 void
 steered_judge(struct steered *s, struct error *err)
 {
+	s->found_count = 0;
 	for (size_t slot = 0; slot < GG_SLOTS_MAX; slot++) {
 		service_adopt(s, &s->list[slot]);
 		s->list[slot].accepted = false;

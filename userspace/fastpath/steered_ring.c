@@ -42,15 +42,19 @@ owners_make(struct steered *s, const struct service_conf *conf)
 	return o;
 }
 
+/* Of whom the slots are given to: another owner of an address has another
+ * index. */
 static uint64_t
-ring_hash(const struct service_conf *conf)
+ring_hash(struct steered *s, const struct service_conf *conf)
 {
 	uint64_t hash = RING_SEED + conf->asked.flags;
 
 	for (size_t i = 0; i < conf->asked.backend_count; i++) {
 		const struct fastpath_backend *b = &conf->asked.backends[i];
 		const uint32_t rest[] = { b->addr.port_be, b->weight,
-			b->state };
+			b->state,
+			backends_find(&s->backends, conf->asked.slot,
+				&b->addr) };
 
 		hash = hash_bytes(b->addr.ip, 16, hash);
 		hash = hash_bytes(rest, sizeof(rest), hash);
@@ -115,7 +119,7 @@ steered_give_ring(struct steered *s, struct service *service, bool fresh,
 	const struct service_conf *conf = service->conf;
 	enum ring_keeping keeping = service_conf_keeping(conf);
 	uint16_t now_s = (uint16_t)(now_ms / 1000);
-	uint64_t hash = ring_hash(conf);
+	uint64_t hash = ring_hash(s, conf);
 	bool forgets = service_forgets(s, conf);
 	bool lost[GG_BACKENDS_MAX];
 	struct owners owners;

@@ -102,6 +102,7 @@ steering_sync(struct fastpath *f, struct error *err)
 
 	if (!s->wanted || f->sets.count == 0)
 		return 0;
+	f->steering.commits++;
 	attached_take(f);
 	if (steered_open(s, &first) != 0) {
 		f->steering.published = first;
@@ -118,6 +119,12 @@ steering_sync(struct fastpath *f, struct error *err)
 	if (first.code == ERROR_NONE)
 		return 0;
 	return error_set(err, first.code, "%s", first.text);
+}
+
+uint64_t
+fastpath_steering_commits(const struct fastpath *f)
+{
+	return f->steering.commits;
 }
 
 static void
@@ -340,6 +347,7 @@ fastpath_service_state(struct fastpath *f, uint32_t slot)
 		.kept = service->kept,
 		.nat = service->nat,
 		.nat_expired = service->nat_expired,
+		.changes = service->changes,
 	};
 	backends_show(f, slot);
 	problem_show(f, service, shown);

@@ -27,6 +27,9 @@ struct fastpath_backend {
 			     whatever this says */
 	uint32_t weight;  /* 0: as draining */
 	enum fastpath_backend_state state;
+	/* Whose address it is; 0: not known. Another owner is another backend:
+	 * the connections of the former are lost, the ring stays as it is. */
+	uint64_t owner;
 };
 
 /* How long a slot of the ring that got another owner asks for the connections
@@ -65,6 +68,9 @@ struct fastpath_service {
  */
 int fastpath_services_set(struct fastpath *f,
 	const struct fastpath_service *set, size_t count, struct error *err);
+/* How often the maps of services were brought to what is wanted, since the
+ * start. */
+uint64_t fastpath_steering_commits(const struct fastpath *f);
 /* What would be refused if it was set now, beside the others that are; changes
  * nothing. */
 int fastpath_service_check(struct fastpath *f,
@@ -94,6 +100,8 @@ struct fastpath_service_state {
 	uint64_t kept; /* connections in gg_ct4, gg_ct6, at the last sweep */
 	uint64_t nat;  /* connections in gg_nat4, gg_nat6, likewise */
 	uint64_t nat_expired; /* idle for too long: taken out since the start */
+	uint64_t changes; /* how often its backends, its ring or what else is
+			     its alone were brought to another state */
 	size_t unreachable;   /* backends whose next hop's address is unknown */
 	const struct fastpath_backend_status *backends;
 	size_t backend_count;

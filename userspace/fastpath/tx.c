@@ -2,12 +2,12 @@
 #include "fastpath/tx.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <string.h>
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
-static bool
+bool
 tx_has(const struct tx *t, uint32_t ifindex)
 {
 	for (size_t i = 0; i < t->count; i++) {
@@ -29,6 +29,13 @@ tx_want(struct tx *t, uint32_t ifindex, struct error *err)
 			TX_MAX);
 	t->list[t->count++] = ifindex;
 	return 0;
+}
+
+bool
+tx_equal(const struct tx *a, const struct tx *b)
+{
+	return a->count == b->count &&
+		memcmp(a->list, b->list, a->count * sizeof(a->list[0])) == 0;
 }
 
 static int

@@ -2,6 +2,7 @@
 #ifndef FASTPATH_TX_H
 #define FASTPATH_TX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,8 +16,11 @@ struct tx {
 	size_t count;
 };
 
+bool tx_has(const struct tx *t, uint32_t ifindex);
 /* Into *t; -1: there are too many. */
 int tx_want(struct tx *t, uint32_t ifindex, struct error *err);
+/* The same interfaces in the same order. */
+bool tx_equal(const struct tx *a, const struct tx *b);
 /* Adds what the maps lack. */
 int tx_add(const struct tx *t, const struct sets *sets, struct error *err);
 /* Takes out what is not wanted. */

@@ -2,6 +2,7 @@
 #ifndef MODEL_ENDPOINT_H
 #define MODEL_ENDPOINT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -30,5 +31,13 @@ struct endpoint {
 };
 
 _Static_assert(sizeof(struct endpoint) == 288, "crosses the channel");
+
+/* Whether who has the address may be the same: not to know is no evidence of
+ * another. */
+static inline bool
+endpoint_owner_fits(uint64_t a, uint64_t b)
+{
+	return a == b || a == 0 || b == 0;
+}
 
 #endif

@@ -84,6 +84,7 @@ struct wire_message {
 			uint32_t upstream;
 			struct addr addr;
 			uint8_t health; /* enum endpoint_health */
+			uint64_t owner; /* of addr, as its set said */
 		} health;
 		struct {
 			uint32_t upstream, worker;
@@ -91,6 +92,7 @@ struct wire_message {
 			/* Failures in a row, now; 0: the last answer was good.
 			 * As struct policy_outlier has them. */
 			uint32_t errors, gateway_errors;
+			uint64_t owner; /* of addr, as its set said */
 		} outlier;
 		struct {
 			uint32_t slot, ms; /* from now */

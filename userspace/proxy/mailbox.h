@@ -15,7 +15,7 @@ enum mail_type {
 	MAIL_ACCESS_LOG, /* object: struct access_file, or NULL */
 	MAIL_GENERATION, /* object: struct generation */
 	MAIL_ENDPOINTS,  /* number: upstream, object: struct endpoint_set */
-	MAIL_HEALTH,     /* number: upstream, addr, health */
+	MAIL_HEALTH,     /* number: upstream, addr, owner, health */
 	MAIL_CLOSE_IDLE, /* number: upstream: one that waits is closed */
 	MAIL_FORGET,     /* number: upstream */
 	MAIL_LISTEN,     /* number: slot, fd */
@@ -38,6 +38,7 @@ struct mail {
 	uint32_t number;
 	int fd;
 	struct addr addr;
+	uint64_t owner; /* of addr */
 	uint8_t health; /* enum endpoint_health */
 	uint32_t ms;
 	void *object;

@@ -347,6 +347,7 @@ streak_tell(struct proxy *p, struct streak_report *r)
 	m.outlier.upstream = r->upstream;
 	m.outlier.worker = r->worker;
 	m.outlier.addr = r->addr;
+	m.outlier.owner = r->owner;
 	m.outlier.errors = r->errors;
 	m.outlier.gateway_errors = r->gateway_errors;
 	tell(p, &m, NULL, 0);
@@ -547,6 +548,7 @@ health_take(struct proxy *p, const struct wire_message *m)
 		.type = MAIL_HEALTH,
 		.number = m->health.upstream,
 		.addr = m->health.addr,
+		.owner = m->health.owner,
 		.health = m->health.health,
 	};
 

@@ -27,6 +27,7 @@ tell(struct streaks *o, struct backend *b)
 		.upstream = b->id,
 		.worker = o->worker->index,
 		.addr = b->addr,
+		.owner = b->owner,
 		.errors = b->errors,
 		.gateway_errors = b->gateway_errors,
 	};

@@ -24,6 +24,7 @@ enum streak_result {
 struct streak_report { /* to the main thread; the reader frees */
 	uint32_t upstream, worker;
 	struct addr addr;
+	uint64_t owner; /* of addr */
 	uint32_t errors, gateway_errors;
 };
 

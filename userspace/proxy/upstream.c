@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "model/endpoint_key.h"
 #include "net/shm.h"
 #include "proxy/attempt.h"
 #include "proxy/breaker.h"
@@ -83,6 +84,7 @@ backend_new(struct worker *w, uint32_t id, const struct endpoint *e)
 
 	b->id = id;
 	b->addr = e->addr;
+	b->owner = e->owner;
 	b->host = xstrdup(e->host);
 	b->counts = &w->counters->upstream[id];
 	return b;
@@ -260,56 +262,33 @@ registry_free(struct registry *r)
 	free(r);
 }
 
-struct by_addr {
-	const struct addr *addr;
-	uint32_t index;
-};
-
-static int
-addr_order(const struct addr *a, const struct addr *b)
-{
-	int order = memcmp(a->ip, b->ip, sizeof(a->ip));
-
-	if (order == 0)
-		order = memcmp(&a->port_be, &b->port_be, sizeof(a->port_be));
-	return order;
-}
-
-static int
-by_addr_compare(const void *a, const void *b)
-{
-	return addr_order(((const struct by_addr *)a)->addr,
-		((const struct by_addr *)b)->addr);
-}
-
 /* Moves what the old set shares with the new one; the rest stays behind. */
 static void
 backends_move(struct backend **old, size_t old_count,
 	const struct endpoint_set *set, struct backend **to)
 {
-	struct by_addr *had, *want;
-	size_t i = 0, k = 0;
+	struct endpoint_key *had = xcalloc(old_count + 1, sizeof(*had));
+	struct endpoint_key *want = xcalloc(set->count + 1, sizeof(*want));
+	uint32_t *from = xcalloc(set->count + 1, sizeof(*from));
 
-	had = xcalloc(old_count + 1, sizeof(*had));
-	want = xcalloc(set->count + 1, sizeof(*want));
 	for (size_t n = 0; n < old_count; n++)
-		had[n] = (struct by_addr){ &old[n]->addr, (uint32_t)n };
+		had[n] = (struct endpoint_key){ &old[n]->addr, old[n]->owner,
+			(uint32_t)n };
 	for (uint32_t n = 0; n < set->count; n++)
-		want[n] = (struct by_addr){ &set->items[n].addr, n };
-	qsort(had, old_count, sizeof(*had), by_addr_compare);
-	qsort(want, set->count, sizeof(*want), by_addr_compare);
-	while (i < old_count && k < set->count) {
-		int order = addr_order(had[i].addr, want[k].addr);
-
-		if (order == 0) {
-			to[want[k].index] = old[had[i].index];
-			old[had[i].index] = NULL;
-		}
-		i += order <= 0;
-		k += order >= 0;
+		want[n] = (struct endpoint_key){ &set->items[n].addr,
+			set->items[n].owner, n };
+	endpoint_keys_sort(had, old_count);
+	endpoint_keys_sort(want, set->count);
+	endpoint_keys_match(had, old_count, want, set->count, from);
+	for (uint32_t n = 0; n < set->count; n++) {
+		if (from[n] == ENDPOINT_KEY_NONE)
+			continue;
+		to[n] = old[from[n]];
+		old[from[n]] = NULL;
 	}
 	free(had);
 	free(want);
+	free(from);
 }
 
 static void
@@ -336,6 +315,8 @@ backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e,
 		free(b->host);
 		b->host = xstrdup(e->host);
 	}
+	if (e->owner != 0)
+		b->owner = e->owner;
 	b->upstream = u;
 	b->index = index;
 	*c = (struct balance_candidate){
@@ -387,15 +368,19 @@ registry_set(struct registry *r, uint32_t id, const struct endpoint_set *set)
 
 void
 registry_health(struct registry *r, uint32_t id, const struct addr *addr,
-	enum endpoint_health health)
+	uint64_t owner, enum endpoint_health health)
 {
 	struct upstream *u = registry_get(r, id);
 
 	if (u == NULL)
 		return;
-	for (size_t i = 0; i < balance_count(u->balance); i++)
-		if (addr_equal(&u->backends[i]->addr, addr))
-			health_set(u->backends[i], (uint8_t)health);
+	for (size_t i = 0; i < balance_count(u->balance); i++) {
+		struct backend *b = u->backends[i];
+
+		if (addr_equal(&b->addr, addr) &&
+			endpoint_owner_fits(b->owner, owner))
+			health_set(b, (uint8_t)health);
+	}
 	balance_changed(u->balance);
 }
 

@@ -2,7 +2,8 @@
  * The worker's upstreams by id, the endpoints of each, the idle connections to
  * them and the requests that wait for one. An endpoint that is in the next set
  * too keeps its connections; one that is not loses the idle ones, and those in
- * use finish. Private to proxy/.
+ * use finish. Another owner of an address is another endpoint. Private to
+ * proxy/.
  */
 #ifndef PROXY_UPSTREAM_H
 #define PROXY_UPSTREAM_H
@@ -45,6 +46,7 @@ struct backend {                   /* one endpoint, as this worker knows it */
 	uint32_t index;            /* in the set */
 	uint32_t id;               /* of the upstream */
 	struct addr addr;
+	uint64_t owner; /* of addr; 0: not known */
 	char *host;
 	struct counters_upstream *counts;
 	struct link *idle; /* the last used first */
@@ -74,7 +76,7 @@ void registry_free(struct registry *r);
 void registry_set(
 	struct registry *r, uint32_t id, const struct endpoint_set *set);
 void registry_health(struct registry *r, uint32_t id, const struct addr *addr,
-	enum endpoint_health health);
+	uint64_t owner, enum endpoint_health health);
 void registry_forget(struct registry *r, uint32_t id);
 struct upstream *registry_get(const struct registry *r, uint32_t id);
 void registry_close_idle(struct registry *r);

@@ -508,7 +508,7 @@ on_mail(const struct mail *mail, void *arg)
 		break;
 	case MAIL_HEALTH:
 		registry_health(w->registry, mail->number, &mail->addr,
-			(enum endpoint_health)mail->health);
+			mail->owner, (enum endpoint_health)mail->health);
 		break;
 	case MAIL_CLOSE_IDLE:
 		if (registry_get(w->registry, mail->number) != NULL)

@@ -74,15 +74,21 @@ walkers_init(struct walker *w, const struct ring_member *members, size_t count,
 	return heaviest;
 }
 
-static void
-slot_take(struct walker *w, uint32_t *slots, uint32_t count)
+/* The first that is free on w's way; most of the work of a table. taken has a
+ * bit for each slot, so that it stays in the nearest cache. */
+static uint32_t
+slot_take(struct walker *w, uint64_t *taken, uint32_t count)
 {
-	while (slots[w->at] != UINT32_MAX) {
-		w->at += w->skip;
-		if (w->at >= count)
-			w->at -= count;
+	uint32_t at = w->at;
+
+	while (taken[at / 64] >> at % 64 & 1) {
+		at += w->skip;
+		if (at >= count)
+			at -= count;
 	}
-	slots[w->at] = w->member;
+	taken[at / 64] |= UINT64_C(1) << at % 64;
+	w->at = at;
+	return at;
 }
 
 struct ring *
@@ -90,23 +96,24 @@ ring_new_maglev(const struct ring_member *members, size_t count, uint32_t slots)
 {
 	struct ring *r = xcalloc(1, sizeof(*r));
 	struct walker *w = xcalloc(count, sizeof(*w));
+	uint64_t *taken = xcalloc(slots / 64 + 1, sizeof(*taken));
 	uint64_t heaviest = walkers_init(w, members, count, slots);
 	uint32_t filled = 0;
 
 	assert(count > 0 && slots > 0);
 	r->slots = slots;
 	r->members = xcalloc(slots, sizeof(*r->members));
-	for (uint32_t i = 0; i < slots; i++)
-		r->members[i] = UINT32_MAX;
 	for (uint64_t turn = 1; filled < slots; turn++) {
 		for (size_t i = 0; i < count && filled < slots; i++) {
 			if (turn * w[i].weight < w[i].due)
 				continue;
 			w[i].due += heaviest;
-			slot_take(&w[i], r->members, slots);
+			r->members[slot_take(&w[i], taken, slots)] =
+				w[i].member;
 			filled++;
 		}
 	}
+	free(taken);
 	free(w);
 	return r;
 }

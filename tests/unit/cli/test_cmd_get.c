@@ -179,6 +179,17 @@
 	"24 of 25 up |     |                       |\n"                        \
 	"+----------------------------------+-------------+--------+-"         \
 	"------------+-----+-----------------------+\n"                        \
+	"Discovery\n"                                                          \
+	"+----------------------------------+-------------+----------"         \
+	"------------+--------------------+\n"                                 \
+	"|             UPSTREAM             | LAST CHANGE |     STALE"         \
+	" SINCE      |        WHY         |\n"                                 \
+	"+----------------------------------+-------------+----------"         \
+	"------------+--------------------+\n"                                 \
+	"| gloo-system.default-httpbin-8000 | 95 s ago    | 2026-11-2"         \
+	"6T13:00:00Z | connection refused |\n"                                 \
+	"+----------------------------------+-------------+----------"         \
+	"------------+--------------------+\n"                                 \
 	"In use\n"                                                             \
 	"+----------------------------------+--------------------+---"         \
 	"---------+------------+-----------+\n"                                \
@@ -207,6 +218,29 @@ static const struct command_case cases[] = {
 		"get upstreams", NULL,
 		{ { UPSTREAMS, 200, ITEMS(KUBE), false }, END }, CLI_OK,
 		KUBE_TABLE, "", NULL },
+	{ "get upstreams --preview: what discovery would make",
+		"get upstreams --preview", NULL,
+		{ { "GET /v1/upstreams?preview=true", 200, ITEMS(KUBE), false },
+			END },
+		CLI_OK, KUBE_TABLE, "", NULL },
+	{ "get upstream NAME --preview -o name",
+		"get upstream default-httpbin-8000 --preview -o name", NULL,
+		{ { "GET /v1/upstreams?preview=true", 200, ITEMS(KUBE "," AWS),
+			  false },
+			END },
+		CLI_OK, "default-httpbin-8000\n", "", NULL },
+	{ "get upstream --preview of what discovery does not make",
+		"get upstream other --preview", NULL,
+		{ { "GET /v1/upstreams?preview=true", 200, ITEMS(KUBE), false },
+			END },
+		CLI_USAGE, "",
+		"discovery makes no upstream named \"other\"\n", NULL },
+	{ "get upstreams --preview without discovery",
+		"get upstreams --preview", NULL,
+		{ { "GET /v1/upstreams?preview=true", 409,
+			  "{\"error\":\"nothing is discovered\"}", false },
+			END },
+		CLI_USAGE, "", "nothing is discovered\n", NULL },
 	{ "get upstream -o yaml: the post's YAML",
 		"get upstream default-httpbin-8000 -o yaml", NULL,
 		{ { "GET " HTTPBIN, 200, KUBE, false }, END }, CLI_OK,
@@ -270,7 +304,9 @@ static const struct command_case cases[] = {
 			{ "GET /v1/endpoints?limit=20", 200,
 				"{\"items\":[{\"namespace\":\"gloo-system\","
 				"\"name\":\"default-httpbin-8000\",\"count\":"
-				"25,"
+				"25,\"changedSeconds\":95,"
+				"\"staleSince\":\"2026-11-26T13:00:00Z\","
+				"\"staleReason\":\"connection refused\","
 				"\"up\":24,\"inUse\":{\"connections\":{\"now\":"
 				"3,\"idle\":2,"
 				"\"limit\":16384},\"pending\":{\"now\":0,"

@@ -1,6 +1,7 @@
 /*
  * Control as a whole, started in a child with a fake proxy (fake_proxy.h) and
- * asked through its admin socket.
+ * asked through its admin socket. A test may define CONTROL_CHILD_KIND, a kind
+ * of upstream of its own, and CONTROL_CHILD_SETTINGS, more lines of settings.
  */
 #ifndef TESTS_UNIT_CONTROL_CONTROL_CHILD_H
 #define TESTS_UNIT_CONTROL_CONTROL_CHILD_H
@@ -36,7 +37,15 @@ extern const struct upstream_kind upstream_kind_static;
 extern const struct upstream_kind upstream_kind_consul;
 
 static const struct upstream_kind *const kinds[] = { &upstream_kind_static,
-	&upstream_kind_consul, NULL };
+	&upstream_kind_consul,
+#ifdef CONTROL_CHILD_KIND
+	&CONTROL_CHILD_KIND,
+#endif
+	NULL };
+
+#ifndef CONTROL_CHILD_SETTINGS
+#define CONTROL_CHILD_SETTINGS ""
+#endif
 
 static char root[64], settings[96], sock[96];
 static uint16_t port;
@@ -102,26 +111,23 @@ control_start(void)
 	}
 }
 
-/* The answer's status; its body, if it is JSON, in *body. 0: no answer. */
+/* The answer's status, and all of it in *in. 0: no answer. */
 static inline int
-ask(const char *method, const char *path, const char *type, const char *text,
-	struct doc **body)
+ask_text(const char *method, const char *path, const char *type,
+	const char *text, struct str *in)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), status = 0;
-	struct str out, in;
+	struct str out;
 	char buffer[4096];
-	char *rest;
 	ssize_t n;
 
-	*body = NULL;
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", sock);
 	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
 		close(fd);
 		return 0;
 	}
 	str_init(&out);
-	str_init(&in);
 	str_printf(&out,
 		"%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 		"Content-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
@@ -129,16 +135,51 @@ ask(const char *method, const char *path, const char *type, const char *text,
 	assert_int_equal(send(fd, out.data, out.length, MSG_NOSIGNAL),
 		(ssize_t)out.length);
 	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
-		str_append(&in, buffer, (size_t)n);
+		str_append(in, buffer, (size_t)n);
 	close(fd);
-	if (sscanf(in.data, "HTTP/1.1 %d", &status) != 1)
+	if (sscanf(in->data, "HTTP/1.1 %d", &status) != 1)
 		status = 0;
+	str_fini(&out);
+	return status;
+}
+
+/* The answer's status; its body, if it is JSON, in *body. 0: no answer. */
+static inline int
+ask(const char *method, const char *path, const char *type, const char *text,
+	struct doc **body)
+{
+	const char *rest;
+	struct str in;
+	int status;
+
+	*body = NULL;
+	str_init(&in);
+	status = ask_text(method, path, type, text, &in);
 	rest = strstr(in.data, "\r\n\r\n");
 	if (rest != NULL)
 		*body = json_doc_read(rest + 4, strlen(rest + 4), NULL);
-	str_fini(&out);
 	str_fini(&in);
 	return status;
+}
+
+/* The number that stands behind series, as "upstream_x{...}", in /metrics; -1:
+ * it is not there. */
+static inline int64_t
+metric(const char *series)
+{
+	char *line = xasprintf("\ngloo_gateway_%s ", series);
+	struct str in;
+	const char *at;
+	int64_t value = -1;
+
+	str_init(&in);
+	ask_text("GET", "/metrics", "text/plain", "", &in);
+	at = strstr(in.data, line);
+	if (at != NULL)
+		value = strtoll(at + strlen(line), NULL, 10);
+	str_fini(&in);
+	free(line);
+	return value;
 }
 
 /* As ask, and the text at key of the answer must contain says. */
@@ -229,25 +270,32 @@ connects(uint16_t to)
 	return yes;
 }
 
-static inline int
-setup(void **state)
+static inline void
+settings_put(const char *more)
 {
-	char text[512];
+	char text[1024];
 
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/gg-control-XXXXXX");
-	if (mkdtemp(root) == NULL)
-		return -1;
-	snprintf(settings, sizeof(settings), "%s/settings.yaml", root);
-	snprintf(sock, sizeof(sock), "%s/admin.sock", root);
 	snprintf(text, sizeof(text),
 		"directoryConfigSource: { directory: config }\n"
 		"directorySecretSource: { directory: secrets }\n"
 		"stateDirectory: state\n"
 		"admin: { socket: admin.sock }\n"
 		"proxy: { workers: 2, user: nobody, drainTimeout: 5s }\n"
-		"accessLog: { path: access.json }\n");
+		"accessLog: { path: access.json }\n%s",
+		more);
 	text_put("settings.yaml", text);
+}
+
+static inline int
+setup(void **state)
+{
+	(void)state;
+	snprintf(root, sizeof(root), "/tmp/gg-control-XXXXXX");
+	if (mkdtemp(root) == NULL)
+		return -1;
+	snprintf(settings, sizeof(settings), "%s/settings.yaml", root);
+	snprintf(sock, sizeof(sock), "%s/admin.sock", root);
+	settings_put(CONTROL_CHILD_SETTINGS);
 	port = port_free();
 	gateway_put("gateway", port);
 	control_start();

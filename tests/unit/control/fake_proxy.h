@@ -3,11 +3,16 @@
  * --proxy-channel=3. What it does is said by the names of upstreams in the
  * image: "mute" enforces nothing, "crash" ends it, of "tattle" it reports
  * failures. How many endpoints of an upstream it was told are down, it shows as
- * that upstream's open connections.
+ * that upstream's open connections; of the sets that it was told, it shows how
+ * many there were (responses_2xx), the IPv4 address of the first endpoint of
+ * the last (bytes_sent) and, where its host says when it came to be ("at-" and
+ * microseconds), how many came later than FAKE_LATE_US (responses_5xx) and the
+ * longest time in microseconds (bytes_received).
  */
 #ifndef TESTS_UNIT_CONTROL_FAKE_PROXY_H
 #define TESTS_UNIT_CONTROL_FAKE_PROXY_H
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -19,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "model/counters.h"
 #include "model/endpoint.h"
@@ -26,6 +32,8 @@
 #include "model/wire.h"
 #include "net/shm.h"
 #include "version.h"
+
+#define FAKE_LATE_US 50000
 
 struct fake {
 	int channel, takeover, counters;
@@ -140,9 +148,8 @@ fake_tattle_all(const struct fake *f, const struct image *image)
 			fake_tattle(f, u[i].id);
 }
 
-/* Where an upstream's number of endpoints that are down is shown. */
-static inline uint64_t *
-fake_downs(struct fake *f, uint32_t upstream)
+static inline struct counters_upstream *
+fake_shown(struct fake *f, uint32_t upstream)
 {
 	size_t length;
 
@@ -150,14 +157,31 @@ fake_downs(struct fake *f, uint32_t upstream)
 		f->shown = shm_map_shared(f->counters, &length, NULL);
 	if (f->shown == NULL || upstream >= UPSTREAMS_MAX)
 		_exit(4);
-	return &f->shown->worker[0].upstream[upstream].connections_open;
+	return &f->shown->worker[0].upstream[upstream];
 }
 
 static inline void
 fake_health(struct fake *f, const struct wire_message *m)
 {
-	*fake_downs(f, m->health.upstream) +=
+	fake_shown(f, m->health.upstream)->connections_open +=
 		m->health.health == ENDPOINT_DOWN ? 1 : (uint64_t)-1;
+}
+
+static inline void
+fake_first(struct counters_upstream *u, const struct endpoint *first)
+{
+	unsigned long long at;
+	uint32_t ip_be;
+	uint64_t took;
+
+	memcpy(&ip_be, first->addr.ip + 12, sizeof(ip_be));
+	u->bytes_sent = ntohl(ip_be);
+	if (sscanf(first->host, "at-%llu", &at) != 1)
+		return;
+	took = clock_monotonic_us() - at;
+	u->responses_5xx += took > FAKE_LATE_US;
+	if (took > u->bytes_received)
+		u->bytes_received = took;
 }
 
 static inline void
@@ -165,13 +189,16 @@ fake_endpoints(struct fake *f, const struct wire_message *m, int fd)
 {
 	size_t length = 0;
 	const struct endpoint *set = NULL;
-	uint64_t *downs = fake_downs(f, m->endpoints.upstream);
+	struct counters_upstream *u = fake_shown(f, m->endpoints.upstream);
 
 	if (m->endpoints.count > 0)
 		set = shm_map_sealed(fd, &length, NULL);
-	*downs = 0;
+	u->responses_2xx++;
+	u->connections_open = 0;
 	for (uint32_t i = 0; set != NULL && i < m->endpoints.count; i++)
-		*downs += set[i].health == ENDPOINT_DOWN;
+		u->connections_open += set[i].health == ENDPOINT_DOWN;
+	if (set != NULL)
+		fake_first(u, &set[0]);
 	shm_unmap(set, length);
 }
 

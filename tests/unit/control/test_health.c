@@ -194,6 +194,92 @@ test_same_address_twice(void **state)
 	assert_int_equal(counts.ejected, 1);
 }
 
+static struct endpoint
+owned(uint16_t port, uint64_t owner)
+{
+	struct endpoint e = at(port, ENDPOINT_UP);
+
+	e.owner = owner;
+	return e;
+}
+
+/* Another owner of an address has not failed, whatever the former did. */
+static void
+test_another_owner(void **state)
+{
+	struct fixture *f = *state;
+	const struct endpoint first[] = { owned(1, 10), owned(2, 20) };
+	const struct endpoint then[] = { owned(1, 11), owned(2, 20) };
+	struct wire_message late = { .type = WIRE_OUTLIER };
+	struct health_counts counts;
+
+	health_replace(f->h, first, 2);
+	report(f, 1, 5);
+	report(f, 2, 5);
+	expect(f, "down down");
+	assert_true(health_replace(f->h, then, 2));
+	expect(f, "up down");
+	expect_why(f, 0, "");
+	health_counts(f->h, &counts);
+	assert_int_equal(counts.ejected, 1);
+	assert_int_equal(counts.ejections, 2);
+	/* What a worker still says of the former does not count. */
+	late.outlier.upstream = ID;
+	late.outlier.addr = then[0].addr;
+	late.outlier.owner = 10;
+	late.outlier.errors = 5;
+	healths_outlier(f->c.healths, &late);
+	expect(f, "up down");
+	late.outlier.owner = 11;
+	healths_outlier(f->c.healths, &late);
+	expect(f, "down down");
+}
+
+/* The one that knows its check was down: the other is asked anew. */
+static void
+test_another_owner_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct endpoint set[] = { owned(1, 10), owned(2, 20) };
+
+	set[0].health = set[1].health = ENDPOINT_DOWN;
+	health_restore(f->h, set, 2);
+	expect(f, "down down");
+	set[0] = owned(1, 11);
+	set[1] = owned(2, 20);
+	assert_true(health_replace(f->h, set, 2));
+	expect(f, "up down");
+}
+
+static void
+test_unknown_owner(void **state)
+{
+	struct fixture *f = *state;
+	struct endpoint set[] = { owned(1, 0) };
+	const struct endpoint *shown;
+	size_t count;
+
+	health_replace(f->h, set, 1);
+	report(f, 1, 5);
+	expect(f, "down");
+	/* It becomes known. */
+	set[0].owner = 10;
+	assert_true(health_replace(f->h, set, 1));
+	expect(f, "down");
+	/* Not said any more: nothing new, and it is remembered. */
+	set[0].owner = 0;
+	assert_false(health_replace(f->h, set, 1));
+	set[0].weight = 2;
+	assert_true(health_replace(f->h, set, 1));
+	expect(f, "down");
+	shown = health_endpoints(f->h, &count);
+	assert_int_equal(shown[0].owner, 10);
+	/* So another is known as another. */
+	set[0].owner = 11;
+	assert_true(health_replace(f->h, set, 1));
+	expect(f, "up");
+}
+
 static void
 test_worst(void **state)
 {
@@ -292,6 +378,9 @@ main(void)
 		CASE(test_same_set),
 		CASE(test_stays),
 		CASE(test_same_address_twice),
+		CASE(test_another_owner),
+		CASE(test_another_owner_after_a_restart),
+		CASE(test_unknown_owner),
 		CASE(test_worst),
 		CASE(test_restore),
 		CASE(test_judged_no_more),

@@ -66,6 +66,70 @@ test_good(void **state)
 	state_close(s);
 }
 
+/* ---- reports */
+
+static void
+on_report(const struct state_report *r, struct doc *d, void *arg)
+{
+	str_printf(arg, "%s %s %s/%s %s\n", r->kind,
+		model_type_plural(r->type), r->ns, r->name,
+		doc_get_text(d, "a"));
+	doc_free(d);
+}
+
+static void
+reports_are(const struct state *s, enum state_area area, const char *kind,
+	const char *text)
+{
+	struct str all;
+
+	str_init(&all);
+	state_reports_each(s, area, kind, on_report, &all);
+	assert_string_equal(all.data, text);
+	str_fini(&all);
+}
+
+static void
+test_reports(void **state)
+{
+	const struct state_report service = { STATE_RESOURCES, "one",
+		MODEL_VIRTUAL_SERVICE, "ns", "v" };
+	const struct state_report gateway = { STATE_RESOURCES, "one",
+		MODEL_GATEWAY, "a.b", "g" };
+	const struct state_report found = { STATE_DISCOVERED, "two",
+		MODEL_UPSTREAM, "ns", "v" };
+	struct state *s = state_make();
+	struct doc *d = doc_new_map();
+	char *junk;
+
+	(void)state;
+	reports_are(s, STATE_RESOURCES, "one", "");
+	doc_set_string(d, "a", "x");
+	assert_int_equal(state_report_write(s, &service, d, NULL), 0);
+	assert_int_equal(state_report_write(s, &gateway, d, NULL), 0);
+	assert_int_equal(state_report_write(s, &found, d, NULL), 0);
+	doc_set_string(d, "a", "y");
+	assert_int_equal(state_report_write(s, &service, d, NULL), 0);
+	junk = xasprintf("%s/resources/one/gateways/a.b/.new-1", root);
+	assert_int_equal(file_replace(junk, "{}", 2, 0600, NULL), 0);
+	free(junk);
+	/* What a loss of power left. */
+	junk = xasprintf("%s/resources/one/gateways/a.b/empty.json", root);
+	assert_int_equal(file_replace(junk, "", 0, 0600, NULL), 0);
+	free(junk);
+	/* Gateways before the virtual services that they serve. */
+	reports_are(s, STATE_RESOURCES, "one",
+		"one gateways a.b/g x\none virtualservices ns/v y\n");
+	reports_are(s, STATE_RESOURCES, "two", "");
+	reports_are(s, STATE_DISCOVERED, "one", "");
+	reports_are(s, STATE_DISCOVERED, "two", "two upstreams ns/v x\n");
+	state_report_remove(s, &service);
+	state_report_remove(s, &service);
+	reports_are(s, STATE_RESOURCES, "one", "one gateways a.b/g x\n");
+	doc_free(d);
+	state_close(s);
+}
+
 static void
 test_endpoints(void **state)
 {
@@ -79,6 +143,7 @@ test_endpoints(void **state)
 	addr_parse_ip("2001:db8::1", 65535, &set[1].addr);
 	strcpy(set[1].host, "db.example");
 	set[1].health = ENDPOINT_DOWN;
+	set[1].owner = UINT64_C(0xfedcba9876543210);
 	assert_null(state_endpoints_read(s, "a.b", "c", &count));
 	assert_int_equal(state_endpoints_write(s, "a.b", "c", set, 2, NULL), 0);
 	back = state_endpoints_read(s, "a.b", "c", &count);
@@ -89,6 +154,39 @@ test_endpoints(void **state)
 	assert_null(state_endpoints_read(s, "a", "b.c", &count));
 	state_endpoints_remove(s, "a.b", "c");
 	assert_null(state_endpoints_read(s, "a.b", "c", &count));
+	state_close(s);
+}
+
+/* An owner that cannot be read is not known; the endpoint is there. */
+static void
+test_odd_owners(void **state)
+{
+	static const char *const owners[] = { "\"\"", "7",
+		"\"fedcba987654321\"", "\"FEDCBA9876543210\"",
+		"\"-edcba9876543210\"", "\"fedcba98765432100\"" };
+	struct state *s = state_make();
+	char *path = xasprintf("%s/endpoints/ns", root);
+
+	(void)state;
+	assert_int_equal(file_make_folders(path, 0700, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+		char *text = xasprintf("[{\"address\": \"10.0.0.1\", \"port\":"
+				       " 1, \"weight\": 1, \"owner\": %s}]",
+			owners[i]);
+		char *file = xasprintf("%s/x.json", path);
+		struct endpoint *back;
+		size_t count;
+
+		assert_int_equal(
+			file_replace(file, text, strlen(text), 0600, NULL), 0);
+		back = state_endpoints_read(s, "ns", "x", &count);
+		assert_int_equal(count, 1);
+		assert_int_equal(back[0].owner, 0);
+		free(back);
+		free(file);
+		free(text);
+	}
+	free(path);
 	state_close(s);
 }
 
@@ -161,8 +259,11 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_good, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reports, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_odd_owners, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
 	};

@@ -32,7 +32,15 @@ take(struct backends *b, uint32_t slot, unsigned n)
 {
 	const struct addr addr = addr_of(n);
 
-	return backends_take(b, slot, &addr);
+	return backends_take(b, slot, &addr, 0);
+}
+
+static uint16_t
+take_of(struct backends *b, unsigned n, uint64_t owner)
+{
+	const struct addr addr = addr_of(n);
+
+	return backends_take(b, SLOT, &addr, owner);
 }
 
 static uint16_t
@@ -77,6 +85,81 @@ all_indices_are_found_again(void **state)
 	for (unsigned n = 1; n < GG_BACKENDS_MAX; n++)
 		assert_int_equal(find(b, SLOT + n % 7, n), n % 2 ? 0 : n);
 	assert_int_equal(take(b, SLOT, 5000), 1);
+	free(b);
+}
+
+static void
+another_owner_has_an_index_of_its_own(void **state)
+{
+	struct backends *b = xcalloc(1, sizeof(*b));
+	struct backends *again = xcalloc(1, sizeof(*again));
+	struct gg_backend *rows = xcalloc(GG_BACKENDS_MAX, sizeof(*rows));
+
+	(void)state;
+	assert_int_equal(take_of(b, 1, 0), 1);
+	/* It becomes known, and is not said any more. */
+	assert_int_equal(take_of(b, 1, 70), 1);
+	assert_int_equal(take_of(b, 1, 0), 1);
+	assert_true(backends_is_owner(b, 1, 70));
+	assert_false(backends_is_owner(b, 1, 71));
+	assert_false(b->list[1].former);
+	assert_int_equal(take_of(b, 1, 71), 2);
+	assert_true(b->list[1].former && b->list[1].removed);
+	assert_int_equal(b->list[1].state, FASTPATH_BACKEND_DOWN);
+	assert_int_equal(b->count, 2);
+	assert_int_equal(find(b, SLOT, 1), 2);
+	/* Who comes back is another one still. */
+	assert_int_equal(take_of(b, 1, 70), 3);
+	for (uint16_t i = 1; i <= 3; i++)
+		backend_row(&b->list[i], &rows[i]);
+	assert_int_equal(
+		rows[1].flags, GG_BACKEND_DOWN | GG_BACKEND_FORMER);
+	assert_int_equal(rows[3].flags, 0);
+	backends_restore(again, rows);
+	assert_int_equal(find(again, SLOT, 1), 3);
+	assert_true(again->list[2].former);
+	assert_int_equal(again->list[2].state, FASTPATH_BACKEND_DOWN);
+	assert_int_equal(take_of(again, 1, 70), 3); /* it was not known */
+	/* That a former one goes is nothing to who has the address. */
+	backends_release(b, 1);
+	backends_release(b, 2);
+	assert_int_equal(find(b, SLOT, 1), 3);
+	assert_int_equal(take_of(b, 2, 0), 1);
+	backends_release(b, 3);
+	assert_int_equal(find(b, SLOT, 1), 0);
+	free(rows);
+	free(again);
+	free(b);
+}
+
+/* Full, so that all probe past each other, and anybody leaves at any time. */
+static void
+who_is_left_is_found_whoever_leaves(void **state)
+{
+	struct backends *b = xcalloc(1, sizeof(*b));
+	uint16_t *index = xcalloc(2 * GG_BACKENDS_MAX, sizeof(*index));
+	uint32_t random = 1;
+
+	(void)state;
+	for (int step = 0; step < 60000; step++) {
+		unsigned n;
+
+		random = random * 1664525 + 1013904223;
+		n = random / (UINT32_MAX / (2 * GG_BACKENDS_MAX) + 1);
+		assert_int_equal(find(b, SLOT, n), index[n]);
+		if (index[n] != 0) {
+			backends_release(b, index[n]);
+			index[n] = 0;
+		} else {
+			index[n] = take(b, SLOT, n);
+			assert_true(index[n] != 0 ||
+				    b->count == GG_BACKENDS_MAX - 1);
+		}
+	}
+	for (unsigned n = 0; n < 2 * GG_BACKENDS_MAX; n++)
+		assert_int_equal(find(b, SLOT, n), index[n]);
+	assert_true(b->count > GG_BACKENDS_MAX / 2);
+	free(index);
 	free(b);
 }
 
@@ -128,6 +211,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_index_is_of_a_service_and_an_address),
 		cmocka_unit_test(all_indices_are_found_again),
+		cmocka_unit_test(another_owner_has_an_index_of_its_own),
+		cmocka_unit_test(who_is_left_is_found_whoever_leaves),
 		cmocka_unit_test(rows_are_read_back),
 	};
 

@@ -117,6 +117,64 @@ wrong_ones_are_refused(void **state)
 	}
 }
 
+/* Whatever differs is seen. */
+static void
+another_service_is_not_equal(void **state)
+{
+	struct fastpath_backend backends[2] = { { .weight = 1 },
+		{ .weight = 2, .owner = 7 } };
+	const struct fastpath_service asked = {
+		.slot = 64,
+		.l4_proto = IPPROTO_TCP,
+		.mode = GG_MODE_NAT,
+		.idle_s = 5,
+		.drain_ms = 6,
+		.backends = backends,
+		.backend_count = 2,
+	};
+	struct service_conf *a, *b;
+
+	(void)state;
+	addr_parse_ip("10.1.0.1", 80, &backends[0].addr);
+	addr_parse_ip("10.1.0.2", 80, &backends[1].addr);
+	a = service_conf_new(&asked);
+	for (int i = 0; i <= 13; i++) {
+		struct fastpath_service other = asked;
+		struct fastpath_backend twin[2] = { backends[0], backends[1] };
+
+		other.backends = twin;
+		other.slot += i == 1;
+		other.addr.port_be += i == 2;
+		other.l4_proto = i == 3 ? IPPROTO_UDP : IPPROTO_TCP;
+		other.mode = i == 4 ? GG_MODE_ROUTE : GG_MODE_NAT;
+		other.flags = i == 5 ? GG_SERVICE_ALWAYS : 0;
+		other.idle_s += i == 6;
+		other.drain_ms += i == 7;
+		other.relayed = i == 8;
+		other.leaving = i == 9;
+		twin[1].addr.ip[15] += i == 10;
+		twin[1].weight += i == 11;
+		twin[1].state = i == 12 ? FASTPATH_BACKEND_DOWN :
+					  FASTPATH_BACKEND_UP;
+		twin[1].owner += i == 13;
+		b = service_conf_new(&other);
+		if (service_conf_equal(a, b) != (i == 0))
+			fail_msg("%d", i);
+		service_conf_free(b);
+	}
+	backends[0] = backends[1];
+	b = service_conf_new(&(struct fastpath_service){ .slot = 64,
+		.l4_proto = IPPROTO_TCP,
+		.mode = GG_MODE_NAT,
+		.idle_s = 5,
+		.drain_ms = 6,
+		.backends = backends,
+		.backend_count = 1 });
+	assert_false(service_conf_equal(a, b));
+	service_conf_free(a);
+	service_conf_free(b);
+}
+
 struct pair {
 	struct row a, b;
 	const char *error;
@@ -214,6 +272,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_ones_are_refused),
+		cmocka_unit_test(another_service_is_not_equal),
 		cmocka_unit_test(two_that_clash_are_told_apart),
 		cmocka_unit_test(a_listener_has_its_address_alone),
 		cmocka_unit_test(

@@ -417,7 +417,7 @@ routes_make(void)
 static inline struct rig_endpoint
 at(uint16_t port)
 {
-	return (struct rig_endpoint){ NULL, port, ENDPOINT_UP, 1 };
+	return (struct rig_endpoint){ NULL, port, ENDPOINT_UP, 1, 0 };
 }
 
 static inline struct rig_endpoint

@@ -101,6 +101,36 @@ who_left_is_not_told_of(void **state)
 	gauges_are_zero(UP_OUTLIER);
 }
 
+/* What the former owner of the address did is told of that one. */
+static void
+another_owner_has_not_failed_yet(void **state)
+{
+	struct rig_endpoint e = at_origin(a);
+	struct wire_message m;
+
+	(void)state;
+	rig_origin_script(a, always_500);
+	e.owner = 1;
+	rig_endpoints(&rig, UP_OUTLIER, &e, 1);
+	generation_next();
+	for (int i = 0; i < 2; i++)
+		ask_for(GET("/outlier3"), 500);
+	do {
+		m = streak_receive(UP_OUTLIER);
+		assert_int_equal(m.outlier.owner, 1);
+	} while (m.outlier.errors < 2);
+	e.owner = 2;
+	rig_endpoints(&rig, UP_OUTLIER, &e, 1);
+	generation_next();
+	ask_for(GET("/outlier3"), 500);
+	m = streak_receive(UP_OUTLIER);
+	assert_int_equal(m.outlier.owner, 2);
+	assert_int_equal(m.outlier.errors, 1);
+	e.owner = 0;
+	rig_endpoints(&rig, UP_OUTLIER, &e, 1);
+	generation_next();
+}
+
 int
 main(void)
 {
@@ -108,6 +138,7 @@ main(void)
 		cmocka_unit_test(streaks_are_told),
 		cmocka_unit_test(enough_is_told_at_once),
 		cmocka_unit_test(who_left_is_not_told_of),
+		cmocka_unit_test(another_owner_has_not_failed_yet),
 	};
 
 	return cmocka_run_group_tests(tests, group_start, group_stop);

@@ -277,6 +277,110 @@ who_is_down_gets_nothing(void **state)
 	turns(GET("/health"), 9, 3, 3, 3);
 }
 
+/* ---- whose address it is */
+
+static void
+alone_is(struct rig_endpoint e, uint64_t owner)
+{
+	e.owner = owner;
+	rig_endpoints(&rig, UP_ALONE, &e, 1);
+	generation_next();
+}
+
+static void
+opened_and_reused(const struct counters_upstream *before, uint64_t opened,
+	uint64_t reused)
+{
+	struct counters_upstream now = counted(UP_ALONE);
+
+	assert_int_equal(
+		now.connections_opened - before->connections_opened, opened);
+	assert_int_equal(
+		now.connections_reused - before->connections_reused, reused);
+}
+
+/* The idle connections of the former owner are closed; what is in use finishes
+ * and is not kept. */
+static void
+another_owner_gets_connections_of_its_own(void **state)
+{
+	struct counters_upstream before = counted(UP_ALONE);
+	int fd;
+
+	(void)state;
+	rig_origin_script(a, always_ok);
+	alone_is(at_origin(a), 1);
+	ask_for(GET("/alone"), 200);
+	assert_true(rig_await(&rig, UP_ALONE, "idle_open", 1));
+	alone_is(at_origin(a), 2);
+	assert_int_equal(counted(UP_ALONE).idle_open, 0);
+	assert_int_equal(counted(UP_ALONE).connections_open, 0);
+	ask_for(GET("/alone"), 200);
+	opened_and_reused(&before, 2, 0);
+
+	rig_origin_pause(a, true);
+	fd = client_send(GET("/alone"));
+	assert_true(rig_await(&rig, UP_ALONE, "requests_active", 1));
+	alone_is(at_origin(a), 3);
+	assert_int_equal(counted(UP_ALONE).connections_open, 1);
+	rig_origin_pause(a, false);
+	answered(fd, "HTTP/1.1 200 ");
+	assert_true(rig_await(&rig, UP_ALONE, "connections_open", 0));
+	assert_int_equal(counted(UP_ALONE).idle_open, 0);
+	opened_and_reused(&before, 2, 1);
+	ask_for(GET("/alone"), 200);
+	opened_and_reused(&before, 3, 1);
+	rig_settled(&rig);
+	gauges_are_zero(UP_ALONE);
+}
+
+/* Not to know the owner is no evidence of another. */
+static void
+an_owner_that_becomes_known_is_the_same(void **state)
+{
+	static const uint64_t owners[] = { 0, 7, 0, 7 };
+	struct counters_upstream before;
+
+	(void)state;
+	rig_origin_script(a, always_ok);
+	rig_endpoints(&rig, UP_ALONE, NULL, 0);
+	generation_next();
+	before = counted(UP_ALONE);
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
+		alone_is(at_origin(a), owners[i]);
+		ask_for(GET("/alone"), 200);
+	}
+	opened_and_reused(&before, 1, ARRAY_SIZE(owners) - 1);
+	alone_is(at_origin(a), 8);
+	ask_for(GET("/alone"), 200);
+	opened_and_reused(&before, 2, ARRAY_SIZE(owners) - 1);
+}
+
+static void
+health_is_of_an_owner(void **state)
+{
+	struct rig_endpoint set[] = { at_origin(a), at_origin(b),
+		at_origin(c) };
+
+	(void)state;
+	origins_answer_by_name();
+	for (size_t i = 0; i < ARRAY_SIZE(set); i++)
+		set[i].owner = 10 + i;
+	rig_endpoints(&rig, UP_HEALTH, set, 3);
+	rig_health_of(&rig, UP_HEALTH, set[1].port, 99, ENDPOINT_DOWN);
+	generation_next();
+	turns(GET("/health"), 9, 3, 3, 3);
+	rig_health_of(&rig, UP_HEALTH, set[1].port, 11, ENDPOINT_DOWN);
+	generation_next();
+	turns(GET("/health"), 8, 4, 0, 4);
+	/* Another one there is up; word of the former comes too late. */
+	set[1].owner = 12;
+	rig_endpoints(&rig, UP_HEALTH, set, 3);
+	rig_health_of(&rig, UP_HEALTH, set[1].port, 11, ENDPOINT_DOWN);
+	generation_next();
+	turns(GET("/health"), 9, 3, 3, 3);
+}
+
 int
 main(void)
 {
@@ -290,6 +394,9 @@ main(void)
 		cmocka_unit_test(a_retry_that_waited_goes_elsewhere),
 		cmocka_unit_test(not_all_may_wait),
 		cmocka_unit_test(who_is_down_gets_nothing),
+		cmocka_unit_test(another_owner_gets_connections_of_its_own),
+		cmocka_unit_test(an_owner_that_becomes_known_is_the_same),
+		cmocka_unit_test(health_is_of_an_owner),
 	};
 
 	return cmocka_run_group_tests(tests, group_start, group_stop);
