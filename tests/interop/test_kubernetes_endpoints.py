@@ -30,6 +30,13 @@ class Rules:
         equal({a[0] for a in answers}, {200}, answers[-1])
         return {a[2].decode() for a in answers}
 
+    def warned(self, upstream):
+        """Its status, which is to be a Warning."""
+        def now():
+            s = self.gateway.upstreams()[upstream]["status"]
+            return s if s["state"] == "Warning" else None
+        return wait_until(f"the Warning of {upstream}", now)
+
     def becomes(self, service, *pods):
         self.gateway.await_set(upstream_name(service), [p.host for p in pods])
 
@@ -213,8 +220,7 @@ def test_external_name(r):
         r.bed.cluster.put({"kind": "Service", "metadata": {"name": name}, "spec": {
             "type": "ExternalName", "externalName": target, "ports": [{"port": 8000}]}})
         u = wait_until(name, lambda: r.gateway.upstreams().get(upstream_name(name)))
-        s = wait_until("its Warning", lambda: (lambda s: s if s["state"] != "Accepted" else None)(
-            r.gateway.upstreams()[u["metadata"]["name"]]["status"]))
+        s = r.warned(u["metadata"]["name"])
         check(target in s["reason"], s)
         equal(r.gateway.set(upstream_name(name)), [])
 
@@ -223,8 +229,8 @@ def test_http2(r):
     """a port that speaks HTTP/2 alone is not Accepted while that is not served"""
     r.bed.cluster.put({"kind": "Service", "metadata": {"name": "h2"}, "spec": {"ports": [
         {"port": 8000, "appProtocol": "kubernetes.io/h2c"}]}})
-    s = wait_until("it", lambda: r.gateway.upstreams().get("default-h2-8000"))["status"]
-    equal(s["state"], "Warning", s)
+    wait_until("it", lambda: "default-h2-8000" in r.gateway.upstreams())
+    s = r.warned("default-h2-8000")
     check("HTTP/2" in s["reason"], s)
 
 

@@ -79,8 +79,7 @@ class Resources:
 
     def define(self):
         self.cluster.kubectl("apply", "-f", DEFINITIONS)
-        self.cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f",
-                             DEFINITIONS)
+        self.bed.await_definitions()
 
 
 def setup():

@@ -61,8 +61,9 @@ class Drill:
         wait_until("a list", lambda: self.relay.lists(SLICES) > lists, 15)
 
     def plain(self):
-        self.relay.instead, self.relay.change = lambda *_: None, lambda path: path
-        self.relay.piece = None
+        r = self.relay
+        r.instead, r.change, r.piece = lambda *_: None, lambda path: path, None
+        r.refusing = False
 
     def unharmed(self):
         self.plain()
@@ -78,10 +79,6 @@ def of(path, *words):
 
 def is_list(path):
     return of(path) and "watch=" not in path
-
-
-def said(d):
-    return " ".join(d.gateway.checked("errors", "warnings", "notes"))
 
 
 def setup():
@@ -127,10 +124,10 @@ def test_refused(d):
     lists = d.relay.lists(SLICES)
     d.relay.refusing = True
     d.relay.cut()
-    wait_until("it to say that it is stale", lambda: "stale since" in said(d), 20)
+    wait_until("it to say that it is stale", d.gateway.stale, 20)
     equal(d.gateway.set("default-web-8000"), [d.pods[d.at].host])
     d.relay.refusing = False
-    wait_until("it to be current", lambda: "stale since" not in said(d), 40)
+    wait_until("it to be current", lambda: not d.gateway.stale(), 40)
     equal(d.relay.lists(SLICES), lists)
     d.unharmed()
 
@@ -237,7 +234,7 @@ def test_too_many(d):
 def test_server_error(d):
     """answers of 500 for everything: what was known stays, and is said to be stale"""
     d.again(lambda *_: status(500, "InternalError"))
-    wait_until("it to say that it is stale", lambda: "stale since" in said(d), 20)
+    wait_until("it to say that it is stale", d.gateway.stale, 20)
     equal(d.gateway.set("default-web-8000"), [d.pods[d.at].host])
     asked = len(d.relay.asked)
     d.unharmed()

@@ -8,7 +8,7 @@ import time
 
 import e2e
 import kube
-from e2e import check, run, wait_until
+from e2e import run, wait_until
 
 NODE, ZONE = "n1", "z1"
 API = "10.97.0.250"
@@ -114,6 +114,13 @@ class Bed(e2e.Lab):
     def install(self):
         """What `glooctl install kube` makes, without asking it."""
         self.cluster.kubectl("apply", "-f", MANIFESTS)
+        self.await_definitions()
+
+    def await_definitions(self):
+        """For a moment after it was made, a definition is answered 404, then 429."""
+        for kind in ("VirtualService", "RouteTable", "Gateway", "Upstream", "UpstreamGroup"):
+            wait_until(kind, lambda: self.cluster.ask(
+                "GET", kube.path_of(kind, None, None))[0] == 200, 20)
 
     def account(self, rules, name=ACCOUNT):
         """A ServiceAccount that may do what those rules say."""
@@ -258,10 +265,12 @@ class Gateway(e2e.Gateway):
         new.rename(self.token_file)
 
     def set(self, name):
-        """The addresses that an upstream has now, without those that drain."""
+        """The addresses that an upstream has now, without those that drain;
+        KeyError: there is none of that name."""
         items = [i for i in self.get(f"/v1/endpoints?name={name}&limit=65536")["items"]
                  if i["name"] == name]
-        check(len(items) == 1, "no upstream", name)
+        if not items:
+            raise KeyError(name)
         return sorted(e["address"] for e in items[0]["endpoints"]
                       if e["health"] != "draining")
 
@@ -277,8 +286,9 @@ class Gateway(e2e.Gateway):
         try:
             wait_until(name, same, seconds)
         except AssertionError as e:
-            raise AssertionError(f"{e}:\n  got    {seen}\n  wanted {wanted}\n"
-                                 + self.log_text()[-1500:]) from None
+            more, less = sorted(set(seen) - set(wanted)), sorted(set(wanted) - set(seen))
+            raise AssertionError(f"{e}; {len(more)} too many: {more[:5]}, {len(less)} missing: "
+                                 f"{less[:5]}\n" + self.log_text()[-1500:]) from None
 
     def ask(self, path, port=8080, **more):
         return e2e.request(self.lab.out, self.lab.address, port, path=path, **more)
@@ -287,6 +297,12 @@ class Gateway(e2e.Gateway):
         """Lines of `glooctl check` of those levels."""
         return [line for area in self.get("/v1/check")["areas"]
                 for level in levels or ("errors", "warnings") for line in area.get(level, [])]
+
+
+    def stale(self, part="endpoints"):
+        """Does it say that a part of what it knows is of the past, and since when?"""
+        return any(line.startswith(part + ": ") and "since 20" in line
+                   for line in self.checked("errors", "warnings", "notes"))
 
 
 class Asker(threading.Thread):

@@ -108,6 +108,7 @@ class Relay:
             for at in range(0, len(part), size):
                 cut = part[at:at + size]
                 s.sendall(b"%x\r\n%s\r\n" % (len(cut), cut))
+        r.close()  # or the connection takes no other request
         s.sendall(b"0\r\n\r\n")
 
     @staticmethod
