@@ -20,10 +20,12 @@ HARDEN := $(if $(findstring sanitize,$(CFLAGS)),,-D_FORTIFY_SOURCE=3 \
 	-fstack-protector-strong -fstack-clash-protection -fcf-protection \
 	-ftrivial-auto-var-init=zero)
 ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(HARDEN) -fPIE -iquote userspace \
-	-iquote . -iquote $(B)/gen -isystem $(B)/skel $(shell pkg-config --cflags $(PKGS)) \
+	-iquote . -iquote $(B)/gen -isystem $(B)/skel \
+	$(shell pkg-config --cflags $(PKGS) libcurl) \
 	$(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
+TEST_LIBS := -lcmocka $(shell pkg-config --libs openssl)
 BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -idirafter $(ARCH_INCLUDE) -iquote .
 
@@ -62,7 +64,13 @@ $(B)/gen/version.h: FORCE
 	$(Q)mkdir -p $(@D) && printf '#define VERSION "%s"\n#define BUILD_ID "%s"\n' \
 		'$(VERSION)' '$(BUILD_ID)' > $@.new; \
 	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-GENERATED := $(B)/gen/upstream_kinds.inc $(B)/gen/commands.inc $(B)/gen/version.h
+MANIFESTS := $(sort $(wildcard config/kubernetes/*.yaml))
+$(B)/gen/kubernetes_manifests.inc: FORCE
+	$(Q)mkdir -p $(@D) && cat $(MANIFESTS) | od -An -v -tx1 | \
+		sed 's/ \(..\)/0x\1,/g' > $@.new; \
+	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+GENERATED := $(B)/gen/upstream_kinds.inc $(B)/gen/commands.inc $(B)/gen/version.h \
+	$(B)/gen/kubernetes_manifests.inc
 
 # ---- kernel half
 define build_bpf
@@ -105,7 +113,7 @@ $(B)/libtest.a: $(TEST_LIB_OBJS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/tests/%: $(B)/tests/%.o $(B)/libtest.a $(B)/libgateway.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
 check: all layers headers $(UNIT_TESTS) ## layers, headers, unit tests, config cases: no privileges
 	$(Q)JOBS=$$(nproc) tests/lib/run-programs $(UNIT_TESTS)
@@ -155,6 +163,7 @@ install: all ## install below DESTDIR and PREFIX
 		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 		$(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
+	install -d -m 700 $(DESTDIR)$(SYSCONFDIR)/gloo-gateway/kubernetes
 	install -m 755 $(B)/gloo-gateway $(DESTDIR)$(PREFIX)/sbin/gloo-gateway.new
 	mv $(DESTDIR)$(PREFIX)/sbin/gloo-gateway.new $(DESTDIR)$(PREFIX)/sbin/gloo-gateway
 	install -m 755 $(B)/glooctl $(DESTDIR)$(PREFIX)/bin/glooctl.new

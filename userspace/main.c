@@ -75,7 +75,7 @@ xdp_command(int argc, char **argv)
 	settings = settings_read(access(SETTINGS_DEFAULT, R_OK) == 0 ?
 			SETTINGS_DEFAULT :
 			NULL,
-		&err);
+		upstream_kinds, &err);
 	if (settings == NULL) {
 		fprintf(stderr, "gloo-gateway: %s\n", err.text);
 		return 1;

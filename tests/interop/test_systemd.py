@@ -16,7 +16,7 @@ SOAK = os.environ.get("GG_SOAK") == "1"
 RATE = 1200
 PACKAGES = ("systemd,systemd-sysv,dbus,iproute2,procps,kmod,curl,bpftool,libbpf1,libxdp1,"
             "libevent-core-2.1-7,libevent-extra-2.1-7,libjansson4,libyaml-0-2,libpcre2-8-0,"
-            "libc-ares2,libsystemd0,libseccomp2,logrotate,kmod")
+            "libc-ares2,libcurl4,libsystemd0,libseccomp2,logrotate,kmod")
 
 
 def cache():
@@ -26,7 +26,7 @@ def cache():
 
 
 def debian_root():
-    root = cache() / "bookworm-systemd-1"
+    root = cache() / "bookworm-systemd-2"
     if not (root / ".complete").exists():
         run("rm", "-rf", root)
         p = run("debootstrap", "--variant=minbase", "--include=" + PACKAGES, "bookworm", root,

@@ -8,4 +8,9 @@ uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_us(void);
 uint64_t clock_realtime_ms(void); /* since 1970, UTC */
 
+#define CLOCK_TEXT_MAX 32
+/* "2026-11-26T13:08:33Z" of ms since 1970; out has CLOCK_TEXT_MAX bytes and is
+ * returned. */
+const char *clock_format(uint64_t realtime_ms, char *out);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,9 +91,9 @@ folder_sync(const char *folder)
 	return rc;
 }
 
-int
-file_replace(const char *path, const void *data, size_t length, mode_t mode,
-	struct error *err)
+static int
+replace(const char *path, const void *data, size_t length, mode_t mode,
+	bool sync, struct error *err)
 {
 	char *folder = folder_of(path);
 	/* Short, since a name may already be as long as a name can be. */
@@ -106,7 +107,7 @@ file_replace(const char *path, const void *data, size_t length, mode_t mode,
 		goto out;
 	}
 	if (fchmod(fd, mode) < 0 || write_all(fd, data, length) < 0 ||
-		fsync(fd) < 0) {
+		(sync && fsync(fd) < 0)) {
 		error_errno(err, errno, "cannot write %s", path);
 		close(fd);
 		goto remove;
@@ -119,7 +120,7 @@ file_replace(const char *path, const void *data, size_t length, mode_t mode,
 		error_errno(err, errno, "cannot replace %s", path);
 		goto remove;
 	}
-	if (folder_sync(folder) < 0) {
+	if (sync && folder_sync(folder) < 0) {
 		error_errno(err, errno, "cannot sync the folder %s", folder);
 		goto out;
 	}
@@ -131,6 +132,20 @@ out:
 	free(temp);
 	free(folder);
 	return rc;
+}
+
+int
+file_replace(const char *path, const void *data, size_t length, mode_t mode,
+	struct error *err)
+{
+	return replace(path, data, length, mode, true, err);
+}
+
+int
+file_replace_lazily(const char *path, const void *data, size_t length,
+	mode_t mode, struct error *err)
+{
+	return replace(path, data, length, mode, false, err);
 }
 
 static int

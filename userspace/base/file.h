@@ -15,6 +15,10 @@ int file_read(const char *path, size_t max, struct str *out,
  * failure (full disk) the temp file is removed and the old file stays. */
 int file_replace(const char *path, const void *data, size_t length, mode_t mode,
 	struct error *err);
+/* The same without waiting for the disk, for what can be had again: a process
+ * that ends leaves old or new, a loss of power perhaps an empty file. */
+int file_replace_lazily(const char *path, const void *data, size_t length,
+	mode_t mode, struct error *err);
 /* mkdir -p. */
 int file_make_folders(const char *path, mode_t mode, struct error *err);
 

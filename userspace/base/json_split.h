@@ -16,13 +16,16 @@
 
 struct json_split;
 
-/* One whole value; text is valid during the call only. Not 0: the rest is not
- * wanted, json_split_feed returns that. */
+/* One whole value, at least a byte; text is valid during the call only, and s
+ * must not be freed in it. Not 0: the rest is not wanted, json_split_feed
+ * returns that, now and ever after. A number or a word has ended when something
+ * comes that is no part of it: white space, for one. */
 typedef int json_split_f(const char *text, size_t length, void *arg);
 
 /* array NULL: the stream's values. Otherwise the stream is one map, and the
- * values are the members of the array below that key of it. A value of more
- * than max_bytes is passed over whole and counted. */
+ * values are the members of the array below that key of it (written without
+ * escapes). A value of more than max_bytes is passed over whole and counted.
+ * More than 256 levels of nesting are no JSON. */
 struct json_split *json_split_new(const char *array, size_t max_bytes,
 	json_split_f *cb, void *arg);
 void json_split_free(struct json_split *s);
@@ -31,7 +34,7 @@ void json_split_free(struct json_split *s);
  * be gone on with. */
 int json_split_feed(struct json_split *s, const void *data, size_t length,
 	struct error *err);
-/* Nothing is begun and not ended. */
+/* Nothing is begun and not ended; also when nothing came at all. */
 int json_split_done(const struct json_split *s);
 /* With an array: the map without the members of the array ("items":[]); valid
  * until the next feed. More than max_bytes of it are an error of feed. */

@@ -105,12 +105,12 @@ api_get_text(const struct cli *cli, const char *path, struct str *out,
 	return -1;
 }
 
-struct doc *
-api_list(const struct cli *cli, enum model_type type, const char *ns,
+static struct doc *
+items_get(const struct cli *cli, enum model_type type, const char *query,
 	struct error *err)
 {
 	char *path = xasprintf("/v1/%s", model_type_plural(type));
-	struct doc *answer = api_get(cli, path, NULL, NULL, err);
+	struct doc *answer = api_get(cli, path, query, NULL, err);
 	struct doc *items = doc_steal(answer, "items");
 
 	free(path);
@@ -118,10 +118,24 @@ api_list(const struct cli *cli, enum model_type type, const char *ns,
 		error_set(err, ERROR_SYSTEM,
 			"the daemon answered without a list of items");
 	doc_free(answer);
-	if (doc_type(items) != DOC_LIST) {
-		doc_free(items);
-		return NULL;
-	}
+	if (doc_type(items) == DOC_LIST)
+		return items;
+	doc_free(items);
+	return NULL;
+}
+
+struct doc *
+api_preview(const struct cli *cli, struct error *err)
+{
+	return items_get(cli, MODEL_UPSTREAM, "preview=true", err);
+}
+
+struct doc *
+api_list(const struct cli *cli, enum model_type type, const char *ns,
+	struct error *err)
+{
+	struct doc *items = items_get(cli, type, NULL, err);
+
 	for (size_t i = doc_count(items); ns != NULL && i-- > 0;) {
 		const char *its = doc_string(doc_find(
 			doc_at(items, i), "metadata", "namespace", NULL));
@@ -255,5 +269,28 @@ api_delete(const struct cli *cli, enum model_type type, const char *ns,
 		return -1;
 	rc = change(cli, "DELETE", path, NULL, verdict, err);
 	free(path);
+	return rc;
+}
+
+int
+api_reload(const struct cli *cli, struct error *err)
+{
+	struct client_request r = {
+		.socket = cli->socket, .method = "POST", .path = "/v1/reload"
+	};
+	struct doc *d = NULL;
+	struct str answer;
+	int rc;
+
+	str_init(&answer);
+	rc = client_call(&r, &answer, err);
+	if (rc >= 0)
+		d = answer_read(rc, &answer, err);
+	if (d != NULL && rc != 200)
+		error_set(err, ERROR_SYSTEM,
+			"the daemon answered %d to a reload", rc);
+	rc = d != NULL && rc == 200 ? 0 : -1;
+	doc_free(d);
+	str_fini(&answer);
 	return rc;
 }

@@ -20,6 +20,8 @@ int api_get_text(const struct cli *cli, const char *path, struct str *out,
 /* All objects of the type, of one namespace unless ns is NULL: a list. */
 struct doc *api_list(const struct cli *cli, enum model_type type,
 	const char *ns, struct error *err);
+/* The upstreams that discovery would make, by name: a list. */
+struct doc *api_preview(const struct cli *cli, struct error *err);
 /* NULL and *status 404 with a sentence that offers the nearest name. */
 struct doc *api_object(const struct cli *cli, enum model_type type,
 	const char *ns, const char *name, int *status, struct error *err);
@@ -33,6 +35,9 @@ int api_put(const struct cli *cli, enum model_type type, const char *ns,
 	struct error *err);
 int api_delete(const struct cli *cli, enum model_type type, const char *ns,
 	const char *name, struct doc **verdict, struct error *err);
+/* The daemon reads its settings and files again; -1 and err: it cannot, and
+ * what ran goes on. */
+int api_reload(const struct cli *cli, struct error *err);
 /* %XX for what is neither a letter, a digit nor one of -._~ */
 void api_escape(struct str *out, const char *text);
 

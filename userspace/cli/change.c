@@ -222,24 +222,11 @@ change_store(const struct cli *cli, enum model_type type,
 
 /* ---- deleting */
 
-/* Who finds the object again when it is gone, or NULL. */
-static const char *
-discoverer_of(const struct doc *object)
-{
-	const char *by = doc_string(
-		doc_find(object, "metadata", "labels", "discovered_by", NULL));
-
-	if (by == NULL && doc_count(doc_get(object, "discoveryMetadata")) > 0)
-		by = "discovery";
-	return by;
-}
-
 int
 change_delete(const struct cli *cli, enum model_type type, const char *name)
 {
 	struct error err = ERROR_INIT;
 	struct doc *object = api_object(cli, type, cli->ns, name, NULL, &err);
-	const char *by = discoverer_of(object);
 	struct doc *verdict = NULL;
 	int status, rc;
 
@@ -261,10 +248,8 @@ change_delete(const struct cli *cli, enum model_type type, const char *name)
 		goto out;
 	}
 	printf("%s %s.%s deleted\n", api_word(type), cli->ns, name);
-	if (by != NULL)
-		cli_say("note: it was found by %s and will come back as long "
-			"as what it was made from is there",
-			by);
+	if (*doc_get_text(verdict, "note") != '\0')
+		cli_say("note: %s", doc_get_text(verdict, "note"));
 	rc = verdict_say(status, verdict);
 	doc_free(verdict);
 out:

@@ -73,6 +73,19 @@ kernel_print(const struct doc *status)
 
 /* ---- areas */
 
+/* A source's parts, of which most are well. */
+static void
+notes_print(const struct doc *area)
+{
+	const struct doc *notes = doc_get(area, "notes");
+
+	for (size_t i = 0; i < doc_count(notes); i++) {
+		const char *text = doc_string(doc_at(notes, i));
+
+		printf("  %s\n", text != NULL ? text : "");
+	}
+}
+
 static void
 area_print(const struct doc *area, const struct doc *status)
 {
@@ -89,6 +102,8 @@ area_print(const struct doc *area, const struct doc *status)
 		printf("OK\n");
 	if (strcmp(name, "kernel") == 0)
 		kernel_print(status);
+	else if (strcmp(name, "kubernetes") == 0)
+		notes_print(area);
 }
 
 static size_t
@@ -162,6 +177,8 @@ area_list(const struct doc *area, const struct doc *status)
 		{ "proxies", "the proxy runs the newest generation" },
 		{ "secrets", "each that is referred to is there" },
 		{ "kernel", "the XDP program is attached where it should be" },
+		{ "kubernetes", "the API server answers, its clock agrees, the "
+				"account has its rights, nothing is stale" },
 	};
 	const char *name = doc_get_text(area, "name");
 	const struct doc *objects = doc_get(status, "objects");
@@ -200,6 +217,8 @@ area_list(const struct doc *area, const struct doc *status)
 			(long long)doc_integer(doc_get(status, "generation")));
 	if (strcmp(name, "kernel") == 0)
 		kernel_print(status);
+	else if (strcmp(name, "kubernetes") == 0)
+		notes_print(area);
 }
 
 static int

@@ -12,7 +12,8 @@ static const struct cli_command upstream = {
 	.arguments = "NAME",
 	.summary = "delete an upstream",
 	.about = "Routes that lead to it stay and answer 503; exit status 2 "
-		 "then. One that was\ndiscovered may come back.\n",
+		 "then. One that was\ndiscovered is back at once, without what "
+		 "was changed in it.\n",
 	.flags = choose_flags[MODEL_UPSTREAM],
 	.run = object_delete,
 };

@@ -7,7 +7,8 @@
 #include "cli/describe.h"
 #include "cli/output.h"
 
-static cli_run_f objects_get, get_proxy, get_route, get_limits, get_sources;
+static cli_run_f objects_get, upstreams_get, get_proxy, get_route, get_limits,
+	get_sources;
 
 static const struct cli_flag route_flags[] = {
 	CLI_FLAG_NAME("virtual service", "virtualservices"),
@@ -34,13 +35,23 @@ static const struct cli_command *const virtual_service_children[] = {
 	NULL,
 };
 
+static const struct cli_flag upstream_flags[] = {
+	{ .name = "preview",
+		.help = "show what discovery would make, stored or not" },
+	CLI_FLAG_END,
+};
+
 static const struct cli_command upstream = {
 	CLI_UPSTREAM,
 	.arguments = "[NAME]",
 	.summary = "show upstreams",
+	.about = "With --preview those that discovery would make, whether it "
+		 "is on or not: Pending\nare those that are not stored.\n",
 	.examples = "  glooctl get upstreams\n"
-		    "  glooctl get upstream default-httpbin-8000 -o yaml\n",
-	.run = objects_get,
+		    "  glooctl get upstream default-httpbin-8000 -o yaml\n"
+		    "  glooctl get upstreams --preview\n",
+	.flags = upstream_flags,
+	.run = upstreams_get,
 };
 
 static const struct cli_command virtual_service = {
@@ -165,6 +176,40 @@ objects_get(struct cli *cli)
 	rc = output_objects(cli, type, items, name != NULL, &err);
 	doc_free(items);
 	return rc == 0 ? CLI_OK : cli_error(&err);
+}
+
+static int
+preview_get(struct cli *cli)
+{
+	const char *name = cli_name(cli);
+	struct error err = ERROR_INIT;
+	struct doc *items;
+	int rc;
+
+	if (cli->output == CLI_OUTPUT_WIDE)
+		return cli_usage(cli, "--preview has no wide table: what is "
+				      "not stored is not enforced");
+	items = api_preview(cli, &err);
+	for (size_t i = doc_count(items); name != NULL && i-- > 0;)
+		if (strcmp(describe_name(doc_at(items, i)), name) != 0)
+			doc_free(doc_steal_at(items, i));
+	if (items != NULL && name != NULL && doc_count(items) == 0) {
+		doc_free(items);
+		items = NULL;
+		error_set(&err, ERROR_CONFIG,
+			"discovery makes no upstream named \"%s\"", name);
+	}
+	if (items == NULL)
+		return cli_error(&err);
+	rc = output_objects(cli, MODEL_UPSTREAM, items, name != NULL, &err);
+	doc_free(items);
+	return rc == 0 ? CLI_OK : cli_error(&err);
+}
+
+static int
+upstreams_get(struct cli *cli)
+{
+	return cli_switch(cli, "preview") ? preview_get(cli) : objects_get(cli);
 }
 
 static int

@@ -216,6 +216,20 @@ config_print(const struct model_object *o)
 	return d;
 }
 
+bool
+config_equal(const struct model_object *a, const struct model_object *b)
+{
+	struct doc *x = config_print(a), *y = config_print(b);
+	bool same;
+
+	doc_free(doc_steal(doc_get(x, "metadata"), "resourceVersion"));
+	doc_free(doc_steal(doc_get(y, "metadata"), "resourceVersion"));
+	same = doc_equal(x, y);
+	doc_free(x);
+	doc_free(y);
+	return same;
+}
+
 struct doc *
 config_kube_form(const struct doc *canonical, enum model_type type)
 {

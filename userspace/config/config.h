@@ -5,6 +5,8 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include <stdbool.h>
+
 #include "base/doc.h"
 #include "base/error.h"
 #include "model/kind.h"
@@ -34,6 +36,8 @@ int config_type(const struct doc *d, enum model_type *type, struct error *err);
  * virtualHost {domains, routes[{matchers, routeAction|..., options}],
  * options}. config_read(config_print(x)) is x. */
 struct doc *config_print(const struct model_object *o);
+/* They say the same, whatever their versions. */
+bool config_equal(const struct model_object *a, const struct model_object *b);
 /* A canonical document (with or without status) in the Kubernetes form. */
 struct doc *config_kube_form(const struct doc *canonical, enum model_type type);
 

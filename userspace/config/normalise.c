@@ -34,9 +34,12 @@ static const struct {
 static const char *const common_keys[] = { "apiVersion", "kind", "metadata",
 	"namespacedStatuses", "spec", "status" };
 
-/* Set by the API server, of no meaning to us. */
-static const char *const server_keys[] = { "creationTimestamp", "generation",
-	"managedFields", "selfLink", "uid" };
+/* What the API server and its controllers keep in metadata, of no meaning to
+ * us. */
+static const char *const server_keys[] = { "creationTimestamp",
+	"deletionGracePeriodSeconds", "deletionTimestamp", "finalizers",
+	"generateName", "generation", "managedFields", "ownerReferences",
+	"selfLink", "uid" };
 
 const char *
 normalise_api_version(enum model_type type)

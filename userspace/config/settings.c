@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "base/yaml.h"
+#include "model/kind.h"
 #include "model/model.h"
 #include "model/tables.h"
 
@@ -518,7 +519,6 @@ static const struct schema_field settings_fields[] = {
 		.custom = &trusted_list },
 	GROUP("xdp", xdp_schema),
 	SCHEMA_NOT_YET("consul"),
-	SCHEMA_NOT_YET("kubernetes"),
 	SCHEMA_NOT_YET("watchNamespaces"),
 	{ .name = NULL },
 };
@@ -572,11 +572,59 @@ path_settle(char **path, const char *file)
 	*path = whole;
 }
 
-static struct settings *
-settings_from(const char *path, struct error *err)
+/* Takes out of d what belongs to kinds of upstream. */
+static struct doc *
+kinds_steal(struct doc *d, const struct upstream_kind *const *kinds)
 {
+	struct doc *out = doc_new_map();
+
+	for (; kinds != NULL && *kinds != NULL; kinds++) {
+		const char *key = (*kinds)->settings_key;
+		struct doc *value = NULL;
+		int line;
+
+		if (key != NULL && doc_type(d) == DOC_MAP)
+			value = doc_steal(d, key);
+		if (value == NULL)
+			continue;
+		if (doc_type(value) == DOC_NULL) {
+			line = doc_line(value);
+			doc_free(value);
+			value = doc_new_map();
+			doc_set_line(value, line);
+		}
+		doc_set(out, key, value);
+	}
+	return out;
+}
+
+static int
+kinds_check(const struct doc *given, const struct upstream_kind *const *kinds,
+	struct error *err)
+{
+	for (; kinds != NULL && *kinds != NULL; kinds++) {
+		const struct upstream_kind *kind = *kinds;
+		const struct doc *value =
+			kind->settings_key == NULL
+				? NULL
+				: doc_get(given, kind->settings_key);
+
+		if (value == NULL || kind->settings_check == NULL ||
+			kind->settings_check(value, err) == 0)
+			continue;
+		if (err->line == 0)
+			err->line = doc_line(value);
+		return error_prefix(err, ".%s", kind->settings_key);
+	}
+	return 0;
+}
+
+static struct settings *
+settings_from(const char *path, const struct upstream_kind *const *kinds,
+	struct error *err)
+{
+	struct doc *d = NULL, *given = NULL;
 	struct settings *s = NULL;
-	struct doc *d = NULL;
 	struct str text;
 
 	str_init(&text);
@@ -585,9 +633,16 @@ settings_from(const char *path, struct error *err)
 	d = yaml_doc_read(text.data, text.length, err);
 	if (d == NULL && err->code != ERROR_NONE)
 		goto out;
-	s = schema_read_new(&settings_schema, d, err);
+	given = kinds_steal(d, kinds);
+	if (kinds_check(given, kinds, err) == 0)
+		s = schema_read_new(&settings_schema, d, err);
 	schema_place_trim(err);
+	if (s != NULL) {
+		s->kinds = given;
+		given = NULL;
+	}
 out:
+	doc_free(given);
 	doc_free(d);
 	str_fini(&text);
 	return s;
@@ -606,7 +661,8 @@ error_locate(struct error *err, const char *path)
 }
 
 struct settings *
-settings_read(const char *path, struct error *err)
+settings_read(const char *path, const struct upstream_kind *const *kinds,
+	struct error *err)
 {
 	struct error why = ERROR_INIT;
 	struct settings *s;
@@ -615,7 +671,7 @@ settings_read(const char *path, struct error *err)
 	if (path == NULL)
 		return schema_read_new(&settings_schema, NULL, err);
 	file = path_absolute(path);
-	s = settings_from(file, &why);
+	s = settings_from(file, kinds, &why);
 	if (s == NULL) {
 		error_locate(&why, file);
 		if (err != NULL && err->code == ERROR_NONE)
@@ -640,6 +696,15 @@ settings_free(struct settings *s)
 	if (s == NULL)
 		return;
 	schema_fini(&settings_schema, s);
+	doc_free(s->kinds);
 	free(s->path);
 	free(s);
+}
+
+const struct doc *
+settings_of_kind(const struct settings *s, const struct upstream_kind *kind)
+{
+	return kind->settings_key == NULL
+		       ? NULL
+		       : doc_get(s->kinds, kind->settings_key);
 }

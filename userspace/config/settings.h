@@ -13,6 +13,9 @@
 #include "base/error.h"
 #include "base/log.h"
 
+struct doc;
+struct upstream_kind;
+
 enum settings_xdp_mode {
 	SETTINGS_XDP_AUTO, /* native, else generic */
 	SETTINGS_XDP_NATIVE,
@@ -83,10 +86,18 @@ struct settings {
 	size_t interface_count;
 
 	char *access_log; /* accessLog.path or NULL */
+
+	struct doc *kinds; /* what is given of kinds of upstream, by their keys */
 };
 
-/* NULL path: the defaults. */
-struct settings *settings_read(const char *path, struct error *err);
+/* NULL path: the defaults. Each of the kinds may have a key of its own in it
+ * (settings_key), and reads it. */
+struct settings *settings_read(const char *path,
+	const struct upstream_kind *const *kinds, struct error *err);
 void settings_free(struct settings *s);
+/* What stands below the key of that kind, a map if it is "key:" alone; NULL:
+ * the key is not given. */
+const struct doc *settings_of_kind(
+	const struct settings *s, const struct upstream_kind *kind);
 
 #endif

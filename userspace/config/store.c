@@ -543,9 +543,13 @@ out:
 
 /* ---- writing */
 
-int
-store_write(struct store *s, enum model_type type, const char *ns,
-	const char *name, const struct doc *d, struct error *err)
+typedef int replace_f(const char *path, const void *data, size_t length,
+	mode_t mode, struct error *err);
+
+static int
+object_write(struct store *s, enum model_type type, const char *ns,
+	const char *name, const struct doc *d, replace_f *replace,
+	struct error *err)
 {
 	char *path, *folder, *key;
 	struct str text;
@@ -560,7 +564,7 @@ store_write(struct store *s, enum model_type type, const char *ns,
 	yaml_doc_write(d, &text);
 	if (file_make_folders(folder, FOLDER_MODE, err) != 0 ||
 		folder_watch(s, folder, type, ns, err) != 0 ||
-		file_replace(path, text.data, text.length, FILE_MODE, err) != 0)
+		replace(path, text.data, text.length, FILE_MODE, err) != 0)
 		goto out;
 	content_note(s, key, content_of(&text));
 	rc = 0;
@@ -570,6 +574,33 @@ out:
 	free(key);
 	free(path);
 	return rc;
+}
+
+int
+store_write(struct store *s, enum model_type type, const char *ns,
+	const char *name, const struct doc *d, struct error *err)
+{
+	return object_write(s, type, ns, name, d, file_replace, err);
+}
+
+int
+store_write_lazily(struct store *s, enum model_type type, const char *ns,
+	const char *name, const struct doc *d, struct error *err)
+{
+	return object_write(s, type, ns, name, d, file_replace_lazily, err);
+}
+
+bool
+store_is_empty(const struct store *s, enum model_type type, const char *ns,
+	const char *name)
+{
+	char *path = store_path(s, type, ns, name);
+	struct stat st;
+	bool empty = stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+		     st.st_size == 0;
+
+	free(path);
+	return empty;
 }
 
 int

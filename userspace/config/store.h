@@ -33,6 +33,12 @@ void store_changes(struct store *s, store_file_f *cb, void *arg);
 
 int store_write(struct store *s, enum model_type type, const char *ns,
 	const char *name, const struct doc *d, struct error *err);
+/* Without waiting for the disk (file_replace_lazily). */
+int store_write_lazily(struct store *s, enum model_type type, const char *ns,
+	const char *name, const struct doc *d, struct error *err);
+/* There is a file of that name and nothing in it: a loss of power left it. */
+bool store_is_empty(const struct store *s, enum model_type type,
+	const char *ns, const char *name);
 int store_remove(struct store *s, enum model_type type, const char *ns,
 	const char *name, struct error *err);
 /* "<root>/<plural>/<ns>/<name>.yaml", the caller frees. */

@@ -10,9 +10,11 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "control/admin_resources.h"
 #include "control/admin_views.h"
+#include "control/reload.h"
 
 #define ADMIN_GROUP "gloo-gateway"
 
@@ -54,6 +56,19 @@ admin_reply_error(struct http_server_request *r, int status, int line,
 	admin_reply_doc(r, status, d);
 }
 
+/* As SIGHUP, but the caller is told whether the settings are right. */
+static void
+post_reload(struct control *c, struct http_server_request *r)
+{
+	struct error err = ERROR_INIT;
+
+	log_info("reloading, as the admin API was asked to");
+	if (reload_settings(c, &err) != 0)
+		admin_reply_error(r, 422, err.line, "%s", err.text);
+	else
+		admin_reply_doc(r, 200, doc_new_map());
+}
+
 static void
 on_request(struct http_server_request *r, void *arg)
 {
@@ -65,6 +80,11 @@ on_request(struct http_server_request *r, void *arg)
 
 	if (get && admin_views_get(a->control, r, path, local))
 		goto out;
+	if (local && strcmp(method, "POST") == 0 &&
+		strcmp(path, "/v1/reload") == 0) {
+		post_reload(a->control, r);
+		goto out;
+	}
 	if (local && admin_resources_handle(a->resources, r, path))
 		goto out;
 	admin_reply_error(

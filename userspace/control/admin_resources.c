@@ -13,6 +13,8 @@
 #include "control/admin.h"
 #include "control/change.h"
 #include "control/generation.h"
+#include "control/preview.h"
+#include "control/programs.h"
 #include "control/relation.h"
 #include "control/status.h"
 #include "net/loop.h"
@@ -27,6 +29,7 @@ struct waiter {
 	uint64_t generation;
 	bool removed;
 	char *users; /* of what was removed, or NULL */
+	char *note;  /* what came in its place, or NULL */
 	struct loop_timer *timer;
 };
 
@@ -51,6 +54,7 @@ waiter_free(struct waiter *w)
 	free(w->ns);
 	free(w->name);
 	free(w->users);
+	free(w->note);
 	free(w);
 }
 
@@ -120,6 +124,7 @@ static void
 reply_removed(const struct control *c, struct waiter *w)
 {
 	struct status s = { .generation = w->generation, .line = 0 };
+	struct doc *verdict;
 
 	s.proxy = status_proxy(c, w->generation);
 	s.kernel = status_kernel(c);
@@ -127,8 +132,10 @@ reply_removed(const struct control *c, struct waiter *w)
 	if (strcmp(s.proxy, "enforced") != 0)
 		s.state = STATUS_PENDING;
 	s.reason = xstrdup(w->users != NULL ? w->users : "");
-	admin_reply_doc(
-		w->request, verdict_http(s.state), verdict_new(&s, NULL));
+	verdict = verdict_new(&s, NULL);
+	if (w->note != NULL)
+		doc_set_string(verdict, "note", w->note);
+	admin_reply_doc(w->request, verdict_http(s.state), verdict);
 	status_fini(&s);
 }
 
@@ -200,6 +207,15 @@ admin_resources_enforced(struct admin_resources *a, uint64_t generation)
 		if (w->generation <= generation)
 			waiter_end(w);
 	}
+}
+
+/* "?key=true" */
+static bool
+is_asked(const struct http_server_request *r, const char *key)
+{
+	const char *value = http_server_request_query(r, key);
+
+	return value != NULL && strcmp(value, "true") == 0;
 }
 
 /* ---- GET */
@@ -294,9 +310,8 @@ reply_dry(const struct control *c, struct http_server_request *r,
 	const char *reason = change->block.warning;
 	char *missing = relation_missing(c->objects, change->model);
 
-	if (change->model->type == MODEL_UPSTREAM &&
-		change->model->upstream->kind->watch == NULL)
-		reason = change->model->upstream->kind->not_served;
+	if (change->model->type == MODEL_UPSTREAM)
+		reason = programs_not_served(c, change->model->upstream->kind);
 	if (reason == NULL)
 		reason = missing;
 	s.state = reason != NULL ? STATUS_WARNING : STATUS_ACCEPTED;
@@ -306,6 +321,23 @@ reply_dry(const struct control *c, struct http_server_request *r,
 	admin_reply_doc(r, 200, verdict_new(&s, resource));
 	status_fini(&s);
 	free(missing);
+}
+
+/* True: the object is of another store, and r is answered. */
+static bool
+reply_foreign(struct http_server_request *r, const struct object *o)
+{
+	const struct upstream_kind *kind = o == NULL ? NULL : o->origin;
+	const char *tool;
+
+	if (kind == NULL)
+		return false;
+	tool = kind->resources_tool;
+	admin_reply_error(r, 409, 0,
+		"%s %s.%s is a resource of %s and can be changed only there%s%s",
+		model_type_kind(o->type), o->ns, o->name, kind->title,
+		tool != NULL ? ", with " : "", tool != NULL ? tool : "");
+	return true;
 }
 
 static int
@@ -325,7 +357,6 @@ static void
 object_put_model(struct admin_resources *a, struct http_server_request *r,
 	struct model_object *m)
 {
-	const char *dry = http_server_request_query(r, "dryRun");
 	struct control *c = a->control;
 	struct error err = ERROR_INIT;
 	struct change change;
@@ -335,7 +366,7 @@ object_put_model(struct admin_resources *a, struct http_server_request *r,
 		reply_rejected(c, r, &err);
 		return;
 	}
-	if (dry != NULL && strcmp(dry, "true") == 0) {
+	if (is_asked(r, "dryRun")) {
 		reply_dry(c, r, &change);
 		change_drop(c, &change);
 		return;
@@ -358,9 +389,12 @@ object_put(struct admin_resources *a, struct http_server_request *r,
 	struct control *c = a->control;
 	const struct object *o = objects_find(c->objects, type, ns, name);
 	struct error err = ERROR_INIT;
-	struct doc *d = body_read(r, &err);
+	struct doc *d;
 	struct model_object *m;
 
+	if (reply_foreign(r, o))
+		return;
+	d = body_read(r, &err);
 	if (d == NULL) {
 		admin_reply_error(r, 400, err.line, "%s", err.text);
 		return;
@@ -379,12 +413,29 @@ object_put(struct admin_resources *a, struct http_server_request *r,
 
 /* ---- DELETE */
 
+/* What is of that name now that the operator's object is gone. */
+static char *
+place_explain(const struct upstream_kind *by, const struct object *o)
+{
+	if (o != NULL && o->origin != NULL)
+		return xasprintf(
+			"the %s of that name in %s is served in its place",
+			model_type_kind(o->type), by->title);
+	return xasprintf("it was discovered by %s and is back, without what was "
+			 "changed in it; to be rid of it, %s",
+		by->title,
+		by->discovery_stop != NULL
+			? by->discovery_stop
+			: "take away what it is made from");
+}
+
 static void
 object_delete(struct admin_resources *a, struct http_server_request *r,
 	enum model_type type, const char *ns, const char *name)
 {
 	struct control *c = a->control;
 	struct object *o = objects_find(c->objects, type, ns, name);
+	const struct upstream_kind *by;
 	struct error err = ERROR_INIT;
 	struct waiter *w;
 
@@ -392,6 +443,8 @@ object_delete(struct admin_resources *a, struct http_server_request *r,
 		reply_missing(r, type, ns, name);
 		return;
 	}
+	if (reply_foreign(r, o))
+		return;
 	if (store_remove(c->store, type, ns, name, &err) != 0) {
 		admin_reply_error(
 			r, 507, 0, "the change is not made: %s", err.text);
@@ -402,6 +455,13 @@ object_delete(struct admin_resources *a, struct http_server_request *r,
 	if (o->model != NULL)
 		w->users = relation_users(c->objects, o->model);
 	w->generation = change_remove(c, o);
+	by = programs_freed(c, type, ns, name);
+	if (by != NULL) {
+		free(w->users);
+		w->users = NULL;
+		w->note = place_explain(
+			by, objects_find(c->objects, type, ns, name));
+	}
 	change_retry(c);
 }
 
@@ -458,6 +518,9 @@ admin_resources_handle(struct admin_resources *a, struct http_server_request *r,
 			ns, name);
 	else if (ns != NULL)
 		object_handle(a, r, type, ns, name);
+	else if (strcmp(http_server_request_method(r), "GET") == 0 &&
+		 type == MODEL_UPSTREAM && is_asked(r, "preview"))
+		preview_get(a->control, r);
 	else if (strcmp(http_server_request_method(r), "GET") == 0)
 		list_get(a->control, r, type);
 	else

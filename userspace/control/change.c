@@ -10,6 +10,7 @@
 #include "control/blocks.h"
 #include "control/discovery.h"
 #include "control/kernel_limits.h"
+#include "control/programs.h"
 #include "control/relation.h"
 #include "control/services.h"
 #include "control/slots.h"
@@ -172,8 +173,9 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 	const struct model_upstream *u = o->model->upstream;
 
 	o->id = change->id;
-	if (old == NULL || (old->upstream->kind->watch == NULL) !=
-				   (u->kind->watch == NULL))
+	if (old == NULL ||
+		(programs_not_served(c, old->upstream->kind) == NULL) !=
+			(programs_not_served(c, u->kind) == NULL))
 		c->upstream_epoch++;
 	if (c->loop == NULL)
 		return;
@@ -226,6 +228,7 @@ change_apply(struct control *c, struct change *change, uint64_t version)
 	o->version = version;
 	o->model = change->model;
 	o->good_due = true;
+	o->lazily = change->lazily;
 	object_clear(o);
 	model_object_unref(o->wanted);
 	o->wanted = NULL;
@@ -262,7 +265,8 @@ change_remove(struct control *c, struct object *o)
 		slot_retire(c, o->model->gateway, o->slot);
 	if (o->type == MODEL_GATEWAY)
 		services_touch(c);
-	state_good_remove(c->state, o->type, o->ns, o->name);
+	if (o->origin == NULL)
+		state_good_remove(c->state, o->type, o->ns, o->name);
 	objects_remove(c->objects, o);
 	return number;
 }
@@ -348,8 +352,18 @@ good_write(struct control *c, struct object *o)
 {
 	struct error err = ERROR_INIT;
 	struct doc *d = object_document(o);
+	int rc;
 
-	if (state_good_write(c->state, o->type, o->ns, o->name, d, &err) != 0)
+	if (o->origin != NULL) {
+		const struct state_report r = { STATE_RESOURCES, o->origin->key,
+			o->type, o->ns, o->name };
+
+		rc = state_report_write(c->state, &r, d, &err);
+	} else {
+		rc = (o->lazily ? state_good_write_lazily : state_good_write)(
+			c->state, o->type, o->ns, o->name, d, &err);
+	}
+	if (rc != 0)
 		log_warn("state: %s", err.text);
 	o->good_due = false;
 	doc_free(d);

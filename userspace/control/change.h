@@ -6,6 +6,7 @@
 #ifndef CONTROL_CHANGE_H
 #define CONTROL_CHANGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/doc.h"
@@ -18,6 +19,9 @@ struct change {
 	struct vhost_block block; /* of a virtual service */
 	uint32_t slot; /* of a gateway; 0: sockets are not opened yet */
 	uint32_t id;   /* of an upstream */
+	/* Set between the two: what is good is written down without waiting
+	 * for the disk, for it can be asked again. */
+	bool lazily;
 };
 
 /* Reads a document as the named object, whose name it may leave out. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -13,6 +14,7 @@
 #include "control/generation.h"
 #include "control/kernel_limits.h"
 #include "control/nat_ports.h"
+#include "control/programs.h"
 #include "control/services.h"
 #include "control/status.h"
 #include "control/spread.h"
@@ -254,6 +256,36 @@ kernel_check(const struct control *c, struct doc *areas)
 	nat_ports_check(c, &a);
 }
 
+/* One sentence for each part that is not well, and since when. */
+static void
+condition_say(const struct area *a, const struct program_condition *one)
+{
+	char since[CLOCK_TEXT_MAX];
+	struct doc *to = one->level == KIND_ERROR     ? a->errors
+			 : one->level == KIND_WARNING ? a->warnings
+						      : a->notes;
+
+	if (one->level == KIND_OK) {
+		say(to, "%s: well", one->part);
+		return;
+	}
+	say(to, "%s: %s (since %s)", one->part, one->reason,
+		clock_format(one->since, since));
+}
+
+static void
+programs_check(const struct control *c, struct doc *areas)
+{
+	const struct program *p;
+
+	for (size_t i = 0; (p = programs_at(c, i)) != NULL; i++) {
+		struct area a = area_add(areas, p->kind->settings_key);
+
+		for (size_t k = 0; k < p->condition_count; k++)
+			condition_say(&a, &p->conditions[k]);
+	}
+}
+
 struct doc *
 check_print(const struct control *c)
 {
@@ -267,6 +299,7 @@ check_print(const struct control *c)
 	proxies_check(c, areas);
 	secrets_check(c, areas);
 	kernel_check(c, areas);
+	programs_check(c, areas);
 	return d;
 }
 
@@ -304,7 +337,8 @@ control_check(const struct control_options *options)
 	int rc = 1;
 
 	log_open("control", LOG_LEVEL_ERROR);
-	c.settings = settings_read(options->settings_path, &err);
+	c.settings = settings_read(
+		options->settings_path, options->kinds, &err);
 	if (c.settings == NULL) {
 		fprintf(stderr, "gloo-gateway: %s\n", err.text);
 		return 1;

@@ -32,6 +32,7 @@
 #include "control/limits.h"
 #include "control/log_ring.h"
 #include "control/notify.h"
+#include "control/programs.h"
 #include "control/reload.h"
 #include "control/services.h"
 #include "control/slots.h"
@@ -39,6 +40,7 @@
 #include "control/spread.h"
 #include "control/supervise.h"
 #include "model/counters.h"
+#include "net/http_client.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 
@@ -167,6 +169,7 @@ control_enforced(struct control *c, uint64_t generation)
 	if (generation >= generation_number(c))
 		limits_enforced(c);
 	admin_enforced(c->admin, generation);
+	programs_enforced(c);
 	if (c->ready_due && generation >= generation_number(c))
 		ready_tell(c);
 }
@@ -211,6 +214,7 @@ on_tick(void *arg)
 	blocks_look(c->blocks);
 	drops_look(c->drops);
 	change_retry(c);
+	programs_look(c);
 	memory_look(life);
 	if (c->ready_due && status_not_ready(c, text, sizeof(text)) == NULL)
 		ready_tell(c);
@@ -317,6 +321,8 @@ parts_make(struct control *c, struct error *err)
 	c->resolver = resolver_new(c->loop, c->settings->resolvers, err);
 	if (c->resolver == NULL)
 		return -1;
+	c->http = http_client_new(c->loop);
+	c->programs = programs_new(c);
 	c->objects = objects_new();
 	c->listeners = listeners_new(c->workers);
 	c->generation = generations_new(c);
@@ -352,9 +358,12 @@ start(struct life *life, struct error *err)
 	struct control *c = &life->control;
 
 	if (user_find(c, err) != 0 || stores_open(c, err) != 0 ||
-		parts_make(c, err) != 0 ||
-		files_load(c, !c->ids_known, err) != 0)
+		parts_make(c, err) != 0)
 		return -1;
+	programs_open(c);
+	if (files_load(c, !c->ids_known, err) != 0)
+		return -1;
+	programs_restore(c);
 	notify_stored(on_stored, c);
 	c->admin = admin_new(c, err);
 	if (c->admin == NULL)
@@ -434,6 +443,9 @@ life_end(struct life *life)
 	c->drops = NULL;
 	admin_free(c->admin, c->stopping);
 	discoveries_end(c);
+	programs_free(c->programs);
+	c->programs = NULL;
+	http_client_free(c->http);
 	healths_free(c->healths);
 	services_free(c->services);
 	c->services = NULL;
@@ -488,7 +500,8 @@ control_main(const struct control_options *options)
 	unsetenv(CONTROL_REPLACE_ENV);
 	c->exe = exe_path();
 	files_raise();
-	c->settings = settings_read(options->settings_path, &err);
+	c->settings = settings_read(
+		options->settings_path, options->kinds, &err);
 	if (c->settings == NULL) {
 		log_error("%s", err.text);
 		life->status = 1;

@@ -29,12 +29,14 @@ struct drops;
 struct fastpath;
 struct generations;
 struct healths;
+struct http_client;
 struct kernel_counts;
 struct limits;
 struct log_ring;
 struct loop;
 struct loop_fd;
 struct loop_timer;
+struct programs;
 struct resolver;
 struct services;
 struct sockets;
@@ -52,6 +54,7 @@ struct control {
 
 	struct loop *loop; /* NULL: only checking */
 	struct resolver *resolver;
+	struct http_client *http;
 	struct store *store;
 	struct state *state;
 	struct log_ring *logs;
@@ -80,6 +83,7 @@ struct control {
 	struct generations *generation;
 	struct supervisor *supervisor;
 	struct healths *healths;
+	struct programs *programs; /* kinds that are open */
 	struct services *services;
 	struct limits *limits; /* of requests */
 	struct blocks *blocks; /* sources that were far beyond them */

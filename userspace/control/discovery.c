@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/health.h"
+#include "control/programs.h"
 #include "control/services.h"
 #include "control/supervise.h"
 #include "net/loop.h"
@@ -31,6 +32,7 @@ struct discovery {
 	uint64_t messages;       /* that took the set to a proxy */
 	char *problem;
 	uint64_t problem_since;
+	char *note;
 	struct loop_timer *save;
 	bool save_late; /* it runs for SAVE_HEALTH_MS */
 };
@@ -119,6 +121,17 @@ on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 }
 
 static void
+on_note(struct kind_host *host, const char *note)
+{
+	struct discovery *d = (struct discovery *)host;
+
+	if (note != NULL)
+		log_warn("upstream %s: %s", d->label, note);
+	free(d->note);
+	d->note = note == NULL ? NULL : xstrdup(note);
+}
+
+static void
 on_condition(struct kind_host *host, bool ok, const char *reason)
 {
 	struct discovery *d = (struct discovery *)host;
@@ -139,23 +152,27 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 	d->problem = xstrdup(reason);
 }
 
-static void
-watch_start(struct discovery *d)
+void
+discovery_watch(struct discovery *d)
 {
 	const struct model_upstream *u = d->model->upstream;
 
-	if (u->kind->watch != NULL)
-		d->watch = u->kind->watch(u->spec, &d->host);
+	if (programs_not_served(d->control, u->kind) != NULL)
+		return;
+	d->host.shared = programs_shared(d->control, u->kind);
+	d->watch = u->kind->watch(u->spec, &d->host);
 }
 
-static void
-watch_stop(struct discovery *d)
+void
+discovery_unwatch(struct discovery *d)
 {
 	if (d->watch != NULL)
 		d->model->upstream->kind->unwatch(d->watch);
 	d->watch = NULL;
 	free(d->problem);
 	d->problem = NULL;
+	free(d->note);
+	d->note = NULL;
 }
 
 struct discovery *
@@ -170,6 +187,7 @@ discovery_new(struct control *c, const struct object *o)
 		.resolver = c->resolver,
 		.endpoints_replace = on_endpoints,
 		.condition_set = on_condition,
+		.note_set = on_note,
 	};
 	d->control = c;
 	d->ns = xstrdup(o->ns);
@@ -183,7 +201,7 @@ discovery_new(struct control *c, const struct object *o)
 	known = state_endpoints_read(c->state, o->ns, o->name, &count);
 	health_restore(d->health, known, count);
 	free(known);
-	watch_start(d);
+	discovery_watch(d);
 	if (d->version > 0)
 		return d;
 	/* No change yet: the first one is told at once. */
@@ -217,9 +235,9 @@ discovery_change(struct discovery *d, const struct object *o)
 	health_change(d->health, o->model);
 	if (spec_is_same(old->upstream, o->model->upstream))
 		return;
-	watch_stop(d);
+	discovery_unwatch(d);
 	d->model = model_object_ref(o->model);
-	watch_start(d);
+	discovery_watch(d);
 	model_object_unref(old);
 	/* Whoever edits is told when it is enforced, endpoints and all. */
 	if (loop_timer_pending(d->tell))
@@ -231,7 +249,7 @@ discovery_free(struct discovery *d)
 {
 	if (d == NULL)
 		return;
-	watch_stop(d);
+	discovery_unwatch(d);
 	if (loop_timer_pending(d->save))
 		on_save(d);
 	loop_timer_free(d->save);
@@ -276,4 +294,10 @@ discovery_problem(const struct discovery *d, uint64_t *since)
 		return NULL;
 	*since = d->problem_since;
 	return d->problem;
+}
+
+const char *
+discovery_note(const struct discovery *d)
+{
+	return d == NULL ? NULL : d->note;
 }

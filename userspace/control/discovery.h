@@ -25,6 +25,9 @@ struct discovery *discovery_new(struct control *c, const struct object *o);
 /* The upstream has a new version: watched anew if its spec changed. */
 void discovery_change(struct discovery *d, const struct object *o);
 void discovery_free(struct discovery *d);
+/* Its kind is closed and opened again; the endpoints stay. */
+void discovery_unwatch(struct discovery *d);
+void discovery_watch(struct discovery *d);
 
 /* With the health that counts. */
 const struct endpoint *discovery_endpoints(
@@ -39,5 +42,7 @@ uint64_t discovery_changed_ms(const struct discovery *d);
 uint64_t discovery_messages(const struct discovery *d);
 /* Why the endpoints may be stale, or NULL; since: ms since 1970. */
 const char *discovery_problem(const struct discovery *d, uint64_t *since);
+/* What does not hold for it though the endpoints are right, or NULL. */
+const char *discovery_note(const struct discovery *d);
 
 #endif

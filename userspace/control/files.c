@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "config/store.h"
 #include "control/change.h"
+#include "control/programs.h"
 
 struct file {
 	enum model_type type;
@@ -146,24 +147,10 @@ file_compare(const void *a, const void *b)
 }
 
 static bool
-model_equal(const struct model_object *a, const struct model_object *b)
-{
-	struct doc *x = config_print(a), *y = config_print(b);
-	bool same;
-
-	doc_free(doc_steal(doc_get(x, "metadata"), "resourceVersion"));
-	doc_free(doc_steal(doc_get(y, "metadata"), "resourceVersion"));
-	same = doc_equal(x, y);
-	doc_free(x);
-	doc_free(y);
-	return same;
-}
-
-static bool
 file_is_good(const struct file *f)
 {
 	return f->model != NULL && f->good != NULL &&
-	       model_equal(f->model, f->good);
+	       config_equal(f->model, f->good);
 }
 
 static void
@@ -405,6 +392,18 @@ files_look(struct control *c, const char *root, struct error *err)
 
 /* ---- changes */
 
+/* What kinds reported of that name comes in its place. */
+static void
+on_removed(struct control *c, enum model_type type, const char *ns,
+	const char *name)
+{
+	const struct upstream_kind *by = programs_freed(c, type, ns, name);
+
+	if (by != NULL)
+		log_info("%s %s.%s: that of %s serves now",
+			model_type_kind(type), ns, name, by->title);
+}
+
 static void
 on_change(enum model_type type, const char *ns, const char *name, struct doc *d,
 	const struct error *problem, bool gone, void *arg)
@@ -414,13 +413,16 @@ on_change(enum model_type type, const char *ns, const char *name, struct doc *d,
 	struct file f = { .type = type };
 
 	if (gone) {
-		if (o != NULL) {
+		if (o != NULL && o->origin == NULL) {
 			log_info("%s %s: its file was removed",
 				model_type_kind(type), o->label);
 			change_remove(c, o);
+			on_removed(c, type, ns, name);
 		}
 		return;
 	}
+	if (o != NULL && o->origin != NULL)
+		programs_displaced(c, o);
 	if (o != NULL) {
 		model_object_unref(o->wanted);
 		o->wanted = NULL;
@@ -460,9 +462,10 @@ on_again(enum model_type type, const char *ns, const char *name, struct doc *d,
 	struct model_object *m = NULL;
 	bool same;
 
-	if (d != NULL && o != NULL && o->model != NULL && !o->rejected)
+	if (d != NULL && o != NULL && o->model != NULL && !o->rejected &&
+		o->origin == NULL)
 		m = change_read(c, type, ns, name, d, NULL);
-	same = m != NULL && model_equal(m, o->model);
+	same = m != NULL && config_equal(m, o->model);
 	model_object_unref(m);
 	if (same)
 		doc_free(d);

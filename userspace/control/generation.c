@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "control/programs.h"
 #include "control/relation.h"
 #include "control/services.h"
 #include "control/supervise.h"
@@ -178,10 +179,10 @@ generation_upstream(const struct control *c, const struct model_ref *ref,
 	else if (o->model == NULL)
 		snprintf(reason, size, "the upstream \"%s\" is Rejected",
 			o->label);
-	else if (o->model->upstream->kind->watch == NULL)
+	else if (programs_not_served(c, o->model->upstream->kind) != NULL)
 		snprintf(reason, size,
 			"the upstream \"%s\" cannot be served: %s", o->label,
-			o->model->upstream->kind->not_served);
+			programs_not_served(c, o->model->upstream->kind));
 	else
 		return o->id;
 	return 0;
@@ -412,9 +413,8 @@ upstreams_collect(struct control *c, struct input *in)
 						: 5000,
 				.max_requests_per_connection =
 					u->max_requests_per_connection.value,
-				.unavailable = u->kind->watch == NULL
-						       ? u->kind->not_served
-						       : NULL,
+				.unavailable =
+					programs_not_served(c, u->kind),
 				.balance = u->balance,
 				.breakers = u->breakers,
 				.outlier = u->outlier,

@@ -9,11 +9,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "control/blocks.h"
+#include "control/discovered.h"
 #include "control/discovery.h"
+#include "control/foreign.h"
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/kernel_limits.h"
 #include "control/limits.h"
+#include "control/programs.h"
 #include "control/relation.h"
 #include "control/service_view.h"
 #include "control/services.h"
@@ -268,36 +271,65 @@ healths_print(struct str *out, const struct upstream_row *rows, size_t count)
 }
 
 static void
+upstream_number(struct str *out, const char *name, const struct object *upstream,
+	uint64_t value)
+{
+	str_printf(out, PREFIX "upstream_%s{", name);
+	metrics_label(out, "upstream", upstream->label);
+	str_printf(out, "} %" PRIu64 "\n", value);
+}
+
+static uint64_t
+seconds_since(uint64_t realtime_ms)
+{
+	uint64_t now = clock_realtime_ms();
+
+	return realtime_ms == 0 || realtime_ms > now
+		       ? 0
+		       : (now - realtime_ms) / 1000;
+}
+
+/* What discovery knows of each. */
+static void
+discoveries_print(struct str *out, const struct upstream_row *rows, size_t count)
+{
+	head(out, "upstream_endpoints", "gauge", "endpoints known");
+	for (size_t i = 0; i < count; i++) {
+		size_t known;
+
+		discovery_endpoints(rows[i].upstream->discovery, &known);
+		upstream_number(out, "endpoints", rows[i].upstream, known);
+	}
+	head(out, "upstream_endpoint_messages", "counter",
+		"messages that took its set of endpoints to a proxy");
+	for (size_t i = 0; i < count; i++)
+		upstream_number(out, "endpoint_messages", rows[i].upstream,
+			discovery_messages(rows[i].upstream->discovery));
+	head(out, "upstream_stale_seconds", "gauge",
+		"for how long its endpoints could not be asked for");
+	for (size_t i = 0; i < count; i++) {
+		uint64_t since = 0;
+
+		discovery_problem(rows[i].upstream->discovery, &since);
+		upstream_number(out, "stale_seconds", rows[i].upstream,
+			seconds_since(since));
+	}
+}
+
+static void
 upstreams_print(const struct control *c, struct str *out)
 {
-	size_t count, known;
+	size_t count;
 	struct upstream_row *rows = upstreams_collect(c, &count);
 
 	for (const struct counter_name *n = counters_upstream_names;
 		n->name != NULL; n++) {
 		family_head(out, "upstream", n);
-		for (size_t i = 0; i < count; i++) {
-			str_printf(out, PREFIX "upstream_%s{", n->name);
-			metrics_label(out, "upstream", rows[i].upstream->label);
-			str_printf(out, "} %" PRIu64 "\n",
+		for (size_t i = 0; i < count; i++)
+			upstream_number(out, n->name, rows[i].upstream,
 				field(&rows[i].sums, n));
-		}
 	}
-	head(out, "upstream_endpoints", "gauge", "endpoints known");
-	for (size_t i = 0; i < count; i++) {
-		discovery_endpoints(rows[i].upstream->discovery, &known);
-		str_puts(out, PREFIX "upstream_endpoints{");
-		metrics_label(out, "upstream", rows[i].upstream->label);
-		str_printf(out, "} %zu\n", known);
-	}
-	head(out, "upstream_endpoint_messages", "counter",
-		"messages that took its set of endpoints to a proxy");
-	for (size_t i = 0; i < count; i++) {
-		str_puts(out, PREFIX "upstream_endpoint_messages{");
-		metrics_label(out, "upstream", rows[i].upstream->label);
-		str_printf(out, "} %" PRIu64 "\n",
-			discovery_messages(rows[i].upstream->discovery));
-	}
+	discoveries_print(out, rows, count);
 	healths_print(out, rows, count);
 	free(rows);
 }
@@ -393,6 +425,62 @@ kernel_print(const struct control *c, struct str *out)
 		fastpath_map_bytes(c->fastpath));
 }
 
+/* ---- of kinds that are open */
+
+static void
+discovery_row(struct str *out, const char *name, const struct program *p,
+	const char *part, uint64_t value)
+{
+	str_printf(out, PREFIX "discovery_%s{", name);
+	metrics_label(out, "kind", p->kind->key);
+	if (part != NULL) {
+		str_putc(out, ',');
+		metrics_label(out, "part", part);
+	}
+	str_printf(out, "} %" PRIu64 "\n", value);
+}
+
+static void
+conditions_print(const struct control *c, struct str *out)
+{
+	const struct program *p;
+
+	head(out, "discovery_condition", "gauge",
+		"how well a part of a kind's work goes: 0 well, 1 worth a note, "
+		"2 a warning, 3 an error");
+	for (size_t i = 0; (p = programs_at(c, i)) != NULL; i++)
+		for (size_t k = 0; k < p->condition_count; k++)
+			discovery_row(out, "condition", p,
+				p->conditions[k].part,
+				(uint64_t)p->conditions[k].level);
+	head(out, "discovery_condition_seconds", "gauge",
+		"for how long that part has not been well");
+	for (size_t i = 0; (p = programs_at(c, i)) != NULL; i++)
+		for (size_t k = 0; k < p->condition_count; k++)
+			discovery_row(out, "condition_seconds", p,
+				p->conditions[k].part,
+				seconds_since(p->conditions[k].since));
+}
+
+static void
+programs_print(const struct control *c, struct str *out)
+{
+	const struct program *p;
+
+	if (programs_at(c, 0) == NULL)
+		return;
+	conditions_print(c, out);
+	head(out, "discovery_upstreams", "gauge", "upstreams discovered");
+	for (size_t i = 0; (p = programs_at(c, i)) != NULL; i++)
+		discovery_row(out, "upstreams", p, NULL,
+			discovered_count(p->discovered));
+	head(out, "discovery_resources", "gauge",
+		"resources of another store that are known");
+	for (size_t i = 0; (p = programs_at(c, i)) != NULL; i++)
+		discovery_row(out, "resources", p, NULL,
+			foreign_count(p->foreign));
+}
+
 /* ---- of control */
 
 static void
@@ -463,6 +551,7 @@ metrics_prometheus(const struct control *c, struct str *out)
 	binds_print(c, out);
 	services_metrics(c, out);
 	upstreams_print(c, out);
+	programs_print(c, out);
 	limits_metrics(c, out);
 	blocks_metrics(c->blocks, out);
 	kernel_print(c, out);

@@ -13,6 +13,7 @@
 #include "model/model.h"
 
 struct discovery;
+struct upstream_kind;
 
 struct object {
 	enum model_type type;
@@ -24,6 +25,9 @@ struct object {
 	uint64_t version;           /* resourceVersion of model */
 	uint64_t generation;        /* the first image that holds model */
 	bool good_due; /* state/good is to be written once that is enforced */
+	bool lazily;   /* without waiting for the disk */
+	/* The kind that reported it from another store; NULL: it is of ours. */
+	const struct upstream_kind *origin;
 
 	/* The newest version came as a file and is wrong; model serves on. */
 	bool rejected;

@@ -15,6 +15,7 @@
 #include "control/generation.h"
 #include "control/kernel.h"
 #include "control/notify.h"
+#include "control/programs.h"
 #include "control/spread.h"
 #include "control/supervise.h"
 
@@ -201,32 +202,44 @@ settings_apply(struct control *c, struct settings *old)
 		generation_touch(c);
 }
 
-static void
-settings_reload(struct control *c)
+static int
+settings_reload(struct control *c, struct error *err)
 {
-	struct error err = ERROR_INIT;
-	struct settings *now = settings_read(c->options->settings_path, &err);
+	struct settings *now = settings_read(
+		c->options->settings_path, c->options->kinds, err);
 	struct settings *old = c->settings;
 
-	if (now == NULL) {
-		log_error("settings: what ran goes on: %s", err.text);
-		return;
-	}
+	if (now == NULL)
+		return -1;
 	lasting_keep(now, old);
 	c->settings = now;
 	settings_apply(c, old);
+	programs_reload(c);
 	settings_free(old);
+	return 0;
+}
+
+int
+reload_settings(struct control *c, struct error *err)
+{
+	int rc = settings_reload(c, err);
+
+	if (rc != 0)
+		log_error("settings: what ran goes on: %s", err->text);
+	files_again(c);
+	generation_commit(c);
+	return rc;
 }
 
 void
 reload(struct control *c)
 {
+	struct error err = ERROR_INIT;
+
 	notify_reloading();
 	log_info("reloading");
 	if (binary_is_new(c))
 		binary_execute(c);
-	settings_reload(c);
-	files_again(c);
-	generation_commit(c);
+	reload_settings(c, &err);
 	c->ready_due = true;
 }

@@ -6,5 +6,8 @@
 
 /* Does not return if a new binary was executed. */
 void reload(struct control *c);
+/* The settings and the files only. -1 and err: the settings are wrong, and what
+ * ran goes on. */
+int reload_settings(struct control *c, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* Control's own memory on disk. */
 #include "control/state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,8 +83,12 @@ document_read(const char *path)
 	return d;
 }
 
+typedef int replace_f(const char *path, const void *data, size_t length,
+	mode_t mode, struct error *err);
+
 static int
-document_write(const char *path, const struct doc *d, struct error *err)
+document_put(const char *path, const struct doc *d, replace_f *replace,
+	struct error *err)
 {
 	struct str text;
 	int rc;
@@ -91,9 +96,15 @@ document_write(const char *path, const struct doc *d, struct error *err)
 	str_init(&text);
 	json_doc_write(d, 1, &text);
 	str_putc(&text, '\n');
-	rc = file_replace(path, text.data, text.length, FILE_MODE, err);
+	rc = replace(path, text.data, text.length, FILE_MODE, err);
 	str_fini(&text);
 	return rc;
+}
+
+static int
+document_write(const char *path, const struct doc *d, struct error *err)
+{
+	return document_put(path, d, file_replace, err);
 }
 
 static void
@@ -124,9 +135,10 @@ state_good_read(const struct state *s, enum model_type type, const char *ns,
 	return d;
 }
 
-int
-state_good_write(const struct state *s, enum model_type type, const char *ns,
-	const char *name, const struct doc *d, struct error *err)
+static int
+good_write(const struct state *s, enum model_type type, const char *ns,
+	const char *name, const struct doc *d, replace_f *replace,
+	struct error *err)
 {
 	char *path = good_path(s, type, ns, name);
 	char *folder = xasprintf(
@@ -134,10 +146,26 @@ state_good_write(const struct state *s, enum model_type type, const char *ns,
 	int rc = file_make_folders(folder, FOLDER_MODE, err);
 
 	if (rc == 0)
-		rc = document_write(path, d, err);
+		rc = document_put(path, d, replace, err);
 	free(folder);
 	free(path);
 	return rc;
+}
+
+int
+state_good_write(const struct state *s, enum model_type type, const char *ns,
+	const char *name, const struct doc *d, struct error *err)
+{
+	return good_write(s, type, ns, name, d, file_replace, err);
+}
+
+int
+state_good_write_lazily(const struct state *s, enum model_type type,
+	const char *ns, const char *name, const struct doc *d,
+	struct error *err)
+{
+	return good_write(
+		s, type, ns, name, d, file_replace_lazily, err);
 }
 
 void
@@ -148,6 +176,120 @@ state_good_remove(const struct state *s, enum model_type type, const char *ns,
 
 	file_remove(path);
 	free(path);
+}
+
+/* ---- reports */
+
+#define SUFFIX ".json"
+
+static const char *const areas[] = {
+	[STATE_DISCOVERED] = "discovered",
+	[STATE_RESOURCES] = "resources",
+};
+
+static char *
+report_folder(const struct state *s, const struct state_report *r)
+{
+	return xasprintf("%s/%s/%s/%s/%s", s->root, areas[r->area], r->kind,
+		model_type_plural(r->type), r->ns);
+}
+
+static char *
+report_path(const struct state *s, const struct state_report *r)
+{
+	return xasprintf("%s/%s/%s/%s/%s/%s" SUFFIX, s->root, areas[r->area],
+		r->kind, model_type_plural(r->type), r->ns, r->name);
+}
+
+int
+state_report_write(const struct state *s, const struct state_report *r,
+	const struct doc *d, struct error *err)
+{
+	char *folder = report_folder(s, r), *path = report_path(s, r);
+	int rc = file_make_folders(folder, FOLDER_MODE, err);
+
+	if (rc == 0)
+		rc = document_put(path, d, file_replace_lazily, err);
+	free(folder);
+	free(path);
+	return rc;
+}
+
+void
+state_report_remove(const struct state *s, const struct state_report *r)
+{
+	char *path = report_path(s, r);
+
+	file_remove(path);
+	free(path);
+}
+
+/* "x.json" to "x"; NULL: none of ours. */
+static char *
+report_name(const char *file)
+{
+	size_t length = strlen(file), suffix = strlen(SUFFIX);
+	char *name;
+
+	if (length <= suffix || strcmp(file + length - suffix, SUFFIX) != 0)
+		return NULL;
+	name = xstrndup(file, length - suffix);
+	if (model_name_valid(name))
+		return name;
+	free(name);
+	return NULL;
+}
+
+static void
+namespace_each(const struct state *s, struct state_report *r,
+	state_report_f *cb, void *arg)
+{
+	char *folder = report_folder(s, r);
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		char *name = report_name(entry->d_name), *path;
+		struct doc *d;
+
+		if (name == NULL)
+			continue;
+		r->name = name;
+		path = report_path(s, r);
+		d = document_read(path);
+		if (d != NULL)
+			cb(r, d, arg);
+		free(path);
+		free(name);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	free(folder);
+}
+
+void
+state_reports_each(const struct state *s, enum state_area area,
+	const char *kind, state_report_f *cb, void *arg)
+{
+	static const enum model_type order[] = { MODEL_UPSTREAM, MODEL_GATEWAY,
+		MODEL_VIRTUAL_SERVICE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		struct state_report r = { area, kind, order[i], NULL, NULL };
+		char *path = xasprintf("%s/%s/%s/%s", s->root, areas[area],
+			kind, model_type_plural(r.type));
+		DIR *dir = opendir(path);
+		struct dirent *entry;
+
+		while (dir != NULL && (entry = readdir(dir)) != NULL) {
+			r.ns = entry->d_name;
+			if (model_name_valid(r.ns))
+				namespace_each(s, &r, cb, arg);
+		}
+		if (dir != NULL)
+			closedir(dir);
+		free(path);
+	}
 }
 
 /* ---- endpoints */
@@ -251,7 +393,7 @@ state_endpoints_write(const struct state *s, const char *ns, const char *name,
 		doc_add(d, endpoint_print(&set[i]));
 	rc = file_make_folders(folder, FOLDER_MODE, err);
 	if (rc == 0)
-		rc = document_write(path, d, err);
+		rc = document_put(path, d, file_replace_lazily, err);
 	doc_free(d);
 	free(folder);
 	free(path);

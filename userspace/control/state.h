@@ -1,7 +1,8 @@
 /*
  * Control's own memory on disk, below the state directory: the last enforced
  * version of every object (good/), the last endpoints of every upstream
- * (endpoints/), and which number each name has (ids.json).
+ * (endpoints/), what kinds of upstream reported (discovered/, resources/), and
+ * which number each name has (ids.json).
  */
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
@@ -29,13 +30,45 @@ struct doc *state_good_read(const struct state *s, enum model_type type,
 int state_good_write(const struct state *s, enum model_type type,
 	const char *ns, const char *name, const struct doc *d,
 	struct error *err);
+/* Without waiting for the disk. */
+int state_good_write_lazily(const struct state *s, enum model_type type,
+	const char *ns, const char *name, const struct doc *d,
+	struct error *err);
 void state_good_remove(const struct state *s, enum model_type type,
 	const char *ns, const char *name);
+
+/*
+ * What came from elsewhere, by the key of the kind that reported it: what
+ * discovery said last of an upstream, or a resource of another store. Written
+ * without waiting for the disk, for it can be asked again.
+ */
+enum state_area {
+	STATE_DISCOVERED,
+	STATE_RESOURCES,
+};
+
+struct state_report {
+	enum state_area area;
+	const char *kind;
+	enum model_type type;
+	const char *ns, *name;
+};
+
+int state_report_write(const struct state *s, const struct state_report *r,
+	const struct doc *d, struct error *err);
+void state_report_remove(const struct state *s, const struct state_report *r);
+/* d is the callee's (doc_free); r is valid during the call. */
+typedef void state_report_f(
+	const struct state_report *r, struct doc *d, void *arg);
+/* All of a kind: upstreams, gateways, virtual services. */
+void state_reports_each(const struct state *s, enum state_area area,
+	const char *kind, state_report_f *cb, void *arg);
 
 /* The array is the caller's (free); NULL and 0: nothing is known. Of the health
  * it is remembered who was down. Owners are kept. */
 struct endpoint *state_endpoints_read(
 	const struct state *s, const char *ns, const char *name, size_t *count);
+/* Without waiting for the disk: they may move every second, and be many. */
 int state_endpoints_write(const struct state *s, const char *ns,
 	const char *name, const struct endpoint *set, size_t count,
 	struct error *err);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -16,6 +15,7 @@
 #include "control/kernel.h"
 #include "control/kernel_limits.h"
 #include "control/nat_ports.h"
+#include "control/programs.h"
 #include "control/relation.h"
 #include "control/services.h"
 #include "control/supervise.h"
@@ -129,28 +129,25 @@ health_warn(struct str *to, const struct health *h)
 }
 
 static void
-upstream_warn(struct str *to, const struct object *o)
+upstream_warn(
+	struct str *to, const struct control *c, const struct object *o)
 {
 	const struct upstream_kind *kind = o->model->upstream->kind;
 	uint64_t since = 0;
 	const char *problem = discovery_problem(o->discovery, &since);
-	time_t seconds = (time_t)(since / 1000);
-	struct tm tm;
-	char text[64];
+	char text[CLOCK_TEXT_MAX];
 	size_t known;
 
-	if (kind->watch == NULL)
-		reason_add(to, kind->not_served);
+	reason_add(to, programs_not_served(c, kind));
 	health_warn(to, discovery_health(o->discovery));
+	reason_add(to, discovery_note(o->discovery));
 	if (problem == NULL)
 		return;
 	reason_add(to, problem);
 	discovery_endpoints(o->discovery, &known);
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	if (known > 0)
 		str_printf(to, " (%zu endpoints stay, stale since %s)", known,
-			text);
+			clock_format(since, text));
 }
 
 /* Packets are told apart by single addresses: see kernel_tell(). */
@@ -264,7 +261,7 @@ warnings_collect(
 	free(missing);
 	switch (o->type) {
 	case MODEL_UPSTREAM:
-		upstream_warn(to, o);
+		upstream_warn(to, c, o);
 		break;
 	case MODEL_GATEWAY:
 		if (service_is(o))

@@ -143,3 +143,15 @@ flag_secret(struct doc *spec, const char *value, struct error *err)
 	doc_set_string(ref, "name", dot + 1);
 	return 0;
 }
+
+int
+flag_service_spec(struct doc *spec, const char *value, struct error *err)
+{
+	if (value == NULL ||
+		(strcmp(value, "rest") != 0 && strcmp(value, "grpc") != 0))
+		return error_set(err, ERROR_CONFIG,
+			"\"%.64s\" is neither rest nor grpc",
+			value == NULL ? "" : value);
+	doc_set(flag_child(spec, "serviceSpec", DOC_MAP), value, doc_new_map());
+	return 0;
+}

@@ -25,6 +25,17 @@ int flag_secret_name(struct doc *spec, const char *value, struct error *err);
 int flag_secret_namespace(
 	struct doc *spec, const char *value, struct error *err);
 
+/* serviceSpec: "rest" or "grpc". */
+int flag_service_spec(
+	struct doc *spec, const char *value, struct error *err);
+#define FLAG_SERVICE_SPEC                                                      \
+	{                                                                      \
+		"service-spec-type", "string",                                 \
+			"functions that it has: rest or grpc (not supported "  \
+			"yet)",                                                \
+			flag_service_spec                                      \
+	}
+
 /* The list or map below key, made if there is none. */
 struct doc *flag_child(struct doc *spec, const char *key, enum doc_type type);
 

@@ -88,6 +88,8 @@ struct kind_verdict {
 	const char *reason;  /* "" if there is nothing to say */
 	uint64_t generation; /* that resource_put was given */
 };
+/* When it is known, and each time that it changes; Pending only if it lasts.
+ * Must not put or remove resources itself. */
 typedef void kind_judged_f(void *shared, const struct kind_verdict *verdict);
 
 /* What discovery would make, whether it is on or not: calls each once for every
@@ -124,6 +126,11 @@ struct upstream_kind {
 	kind_close_f *close;
 	kind_judged_f *judged;
 	kind_preview_f *preview;
+	/* What the resources that it puts are changed with: "kubectl". How one
+	 * stops an upstream from being found again: "delete the service, or
+	 * ...". Both may be NULL. */
+	const char *resources_tool;
+	const char *discovery_stop;
 };
 
 /*
@@ -140,6 +147,10 @@ struct kind_host {
 		const struct endpoint *set, size_t count);
 	void (*condition_set)(struct kind_host *host, bool ok,
 		const char *reason);
+	/* What does not hold for this upstream though its endpoints are as
+	 * they should be ("HTTP/2 is not spoken to it yet"): its Warning. NULL
+	 * takes it away. */
+	void (*note_set)(struct kind_host *host, const char *note);
 };
 
 /*
@@ -159,7 +170,8 @@ struct kind_program {
 	 * metadata.name, metadata.labels.discovered_by and the kind's spec. It
 	 * is stored as an operator's own would be; keys that the operator has
 	 * changed or added keep the operator's value. An upstream of that name
-	 * that nothing discovered is left alone, and -1 and err say so. */
+	 * that nothing discovered is left alone, and -1 and err say so; what
+	 * could not be stored is tried again without being told. */
 	int (*upstream_found)(struct kind_program *program, struct doc *d,
 		struct error *err);
 	void (*upstream_gone)(struct kind_program *program, const char *name);

@@ -4,6 +4,12 @@
  * unless the caller says otherwise in so many words. Never on the data path.
  * Names are resolved by libcurl's c-ares or threaded resolver, so nothing here
  * blocks the loop.
+ *
+ * Calls to one server share connections: one each with HTTP/1.1, one for all
+ * with HTTP/2, if they trust and come as the same. A peer that is gone is
+ * noticed after 30 s by TCP; a connection on which nothing came while a call
+ * timed out ends, with all of its calls. Redirects are not followed. A request
+ * may be repeated when a kept connection turns out closed before any answer.
  */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
@@ -27,7 +33,7 @@ void http_client_free(struct http_client *c);
 /* Whom to trust and as whom to come. All PEM, all may be empty: then the
  * system's roots, no certificate of our own. */
 struct http_tls {
-	struct slice ca, cert, key;
+	struct slice ca, cert, key; /* key empty: it stands in cert */
 	const char *server_name; /* instead of the URL's host; NULL: that */
 	bool insecure;           /* any certificate will do */
 };
@@ -36,7 +42,9 @@ struct http_tls {
 struct http_request {
 	const char *method; /* NULL: GET */
 	const char *url;
-	const char *const *headers; /* "Name: value", ends with NULL; or NULL */
+	const char *const *headers; /* "Name: value", ends with NULL; or NULL.
+				     * None is added but Host, Accept,
+				     * User-Agent and the body's length. */
 	struct slice body;
 	const struct http_tls *tls; /* NULL: the system's roots */
 	const char *unix_socket;    /* connect there; NULL: to the URL */
@@ -64,7 +72,8 @@ struct http_events {
 	int (*body)(struct http_call *call, const void *data, size_t length,
 		void *arg);
 	/* The last that is heard; the call is freed afterwards. Never called
-	 * before http_call_new returned. */
+	 * before http_call_new returned. In each of the three, calls may be
+	 * made and given up, and the client be freed. */
 	void (*done)(struct http_call *call, const struct http_result *result,
 		void *arg);
 };
@@ -75,8 +84,8 @@ struct http_call *http_call_new(struct http_client *c,
 	void *arg);
 /* Gives it up; done is not called. Also from within a callback. */
 void http_call_cancel(struct http_call *call);
-/* A field of the answer's head (case does not matter); NULL: none. Valid until
- * done has returned. */
+/* A field of the answer's head (case does not matter), the first of that name;
+ * NULL: none. Valid until done has returned. */
 const char *http_call_header(const struct http_call *call, const char *name);
 
 #endif

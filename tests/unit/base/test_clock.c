@@ -22,11 +22,23 @@ test_clocks(void **state)
 	assert_in_range(clock_realtime_ms() / 1000, day - 1, day + 2);
 }
 
+static void
+test_format(void **state)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	(void)state;
+	assert_string_equal(clock_format(0, text), "1970-01-01T00:00:00Z");
+	assert_string_equal(
+		clock_format(1546870245999, text), "2019-01-07T14:10:45Z");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clocks),
+		cmocka_unit_test(test_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,26 @@ test_make_folders(void **state)
 	free(below);
 }
 
+static void
+test_replace_lazily(void **state)
+{
+	char *path = xasprintf("%s/lazy", folder);
+	struct str text;
+	struct stat st;
+
+	(void)state;
+	str_init(&text);
+	assert_int_equal(file_replace_lazily(path, "one", 3, 0600, NULL), 0);
+	assert_int_equal(file_replace_lazily(path, "two!", 4, 0640, NULL), 0);
+	assert_int_equal(file_read(path, 10, &text, NULL), 0);
+	assert_string_equal(text.data, "two!");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	str_fini(&text);
+	unlink(path);
+	free(path);
+}
+
 int
 main(void)
 {
@@ -191,6 +211,7 @@ main(void)
 		cmocka_unit_test(test_a_failed_write_leaves_the_old_file),
 		cmocka_unit_test(test_replace_in_no_folder),
 		cmocka_unit_test(test_make_folders),
+		cmocka_unit_test(test_replace_lazily),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

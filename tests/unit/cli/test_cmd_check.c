@@ -53,6 +53,21 @@ static const struct command_case cases[] = {
 		"Checking upstreams... 1 Warning!\n"
 		"1. upstreams: warning: c\n",
 		"", NULL },
+	{ "check: each part of a cluster, and what is missing", "check", NULL,
+		{ { "GET /v1/check", 200,
+			  "{\"areas\":[{\"name\":\"kubernetes\",\"errors\":[],"
+			  "\"warnings\":[\"permissions: list pods: the account "
+			  "may not\"],\"notes\":[\"clock: well\","
+			  "\"gateways: the cluster does not define them\"]}]}",
+			  false },
+			{ "GET /v1/status", 200, "{}", false }, END },
+		CLI_WARNING,
+		"Checking kubernetes... 1 Warning!\n"
+		"  clock: well\n"
+		"  gateways: the cluster does not define them\n"
+		"1. kubernetes: warning: permissions: list pods: the account "
+		"may not\n",
+		"", NULL },
 	{ "check --list names the objects", "check --list", NULL,
 		{ { "GET /v1/check", 200,
 			  "{\"areas\":[{\"name\":\"virtual services\"}]}",

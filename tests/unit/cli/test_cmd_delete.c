@@ -11,20 +11,28 @@ static const struct command_case cases[] = {
 			END },
 		CLI_OK, "virtual service gloo-system.default deleted\n", "",
 		"DELETE " DEFAULT },
-	{ "delete of a discovered upstream in use says both",
+	{ "delete of an upstream that is back says so, and what to do",
 		"delete upstream default-httpbin-8000", NULL,
 		{ { "GET " HTTPBIN, 200, KUBE, false },
 			{ "DELETE " HTTPBIN, 200,
 				"{\"state\":\"Warning\",\"reason\":\"used by "
-				"default\"}",
+				"default\",\"note\":\"it was discovered by "
+				"Kubernetes and is back\"}",
 				false },
 			END },
 		CLI_WARNING,
 		"upstream gloo-system.default-httpbin-8000 deleted\n",
-		"note: it was found by kubernetesplugin and will come back as "
-		"long as what it was made from is there\n"
+		"note: it was discovered by Kubernetes and is back\n"
 		"warning: used by default\n",
 		NULL },
+	{ "delete of one of another store says whose it is",
+		"delete upstream default-httpbin-8000", NULL,
+		{ { "GET " HTTPBIN, 200, KUBE, false },
+			{ "DELETE " HTTPBIN, 409,
+				"{\"error\":\"it is a resource of Kubernetes\"}",
+				false },
+			END },
+		CLI_USAGE, "", "it is a resource of Kubernetes\n", NULL },
 	{ "delete --dry-run deletes nothing", "delete vs default --dry-run",
 		NULL, { { "GET " DEFAULT, 200, VS(""), false }, END }, CLI_OK,
 		"virtual service gloo-system.default would be deleted\n", "",

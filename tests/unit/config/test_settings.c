@@ -10,10 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/doc.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/settings.h"
+#include "model/kind.h"
 
 static char folder[] = "/tmp/gg-settings-XXXXXX";
 static char *file;
@@ -45,8 +47,43 @@ settings_of(const char *text, struct error *err)
 
 	if (file_replace(file, text, strlen(text), 0600, &why) != 0)
 		fail_msg("%s", why.text);
-	return settings_read(file, err);
+	return settings_read(file, NULL, err);
 }
+
+/* ---- keys of kinds of upstream */
+
+extern const struct upstream_kind upstream_kind_kubernetes;
+
+static int
+one_check(const struct doc *d, struct error *err)
+{
+	for (size_t i = 0; i < doc_count(d); i++) {
+		if (strcmp(doc_key_at(d, i), "good") == 0)
+			continue;
+		err->line = doc_line(doc_value_at(d, i));
+		return error_set(err, ERROR_CONFIG, ".%s: is not good",
+			doc_key_at(d, i));
+	}
+	return 0;
+}
+
+static const struct upstream_kind with_key = { .key = "one",
+	.settings_key = "first", .settings_check = one_check };
+static const struct upstream_kind without = { .key = "two" };
+static const struct upstream_kind *const some_kinds[] = { &without, &with_key,
+	&upstream_kind_kubernetes, NULL };
+
+static struct settings *
+settings_of_kinds(const char *text, struct error *err)
+{
+	struct error why = ERROR_INIT;
+
+	if (file_replace(file, text, strlen(text), 0600, &why) != 0)
+		fail_msg("%s", why.text);
+	return settings_read(file, some_kinds, err);
+}
+
+/* ---- */
 
 static void
 defaults_check(const struct settings *s)
@@ -98,7 +135,7 @@ static void
 test_defaults(void **state)
 {
 	struct error err = ERROR_INIT;
-	struct settings *s = settings_read(NULL, &err);
+	struct settings *s = settings_read(NULL, NULL, &err);
 
 	(void)state;
 	assert_non_null(s);
@@ -121,7 +158,7 @@ test_shipped(void **state)
 {
 	struct error err = ERROR_INIT;
 	struct str text, shown;
-	struct settings *s = settings_read("config/settings.yaml", &err);
+	struct settings *s = settings_read("config/settings.yaml", NULL, &err);
 
 	(void)state;
 	if (s == NULL)
@@ -140,9 +177,10 @@ test_shipped(void **state)
 			line[0] == '#' && line[1] != ' ' ? line + 1
 			: strncmp(line, "#  ", 3) == 0   ? line + 1
 							 : "");
-	s = settings_of(shown.data, &err);
+	s = settings_of_kinds(shown.data, &err);
 	if (s == NULL)
 		fail_msg("%s\n%s", err.text, shown.data);
+	assert_non_null(settings_of_kind(s, &upstream_kind_kubernetes));
 	assert_string_equal(s->admin_http, "127.0.0.1:9091");
 	assert_string_equal(s->resolvers, "127.0.0.1:5353");
 	assert_string_equal(s->access_log, "/var/log/gloo-gateway/access.json");
@@ -248,8 +286,7 @@ test_refused(void **state)
 		{ "refreshRate: 1s\n", ":1: unknown key \"refreshRate\"" },
 		{ "directoryArtifactSource: {directory: a}\n",
 			":1: unknown key \"directoryArtifactSource\"" },
-		{ "kubernetes:\n  inCluster: true\n",
-			":2: kubernetes: is not supported yet" },
+		{ "kubernetes: {}\n", ":1: unknown key \"kubernetes\"" },
 		{ "\nconsul: {httpAddress: \"127.0.0.1:8500\"}\n",
 			":2: consul: is not supported yet" },
 		{ "proxy: {workers: 65}\n",
@@ -430,16 +467,66 @@ test_no_yaml(void **state)
 }
 
 static void
+test_kinds(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct settings *s;
+
+	(void)state;
+	s = settings_of_kinds("logLevel: warn\nfirst:\n  good: 7\n", &err);
+	assert_non_null(s);
+	assert_int_equal(
+		doc_get_integer(settings_of_kind(s, &with_key), "good"), 7);
+	assert_null(settings_of_kind(s, &without));
+	assert_int_equal(s->log_level, LOG_LEVEL_WARN);
+	settings_free(s);
+	/* The key alone is the key, too. */
+	s = settings_of_kinds("first:\n", &err);
+	assert_non_null(s);
+	assert_int_equal(doc_type(settings_of_kind(s, &with_key)), DOC_MAP);
+	settings_free(s);
+	s = settings_of_kinds("logLevel: warn\n", &err);
+	assert_non_null(s);
+	assert_null(settings_of_kind(s, &with_key));
+	settings_free(s);
+	s = settings_read(NULL, some_kinds, &err);
+	assert_null(settings_of_kind(s, &with_key));
+	settings_free(s);
+}
+
+static void
+test_kinds_refused(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} rows[] = {
+		{ "logLevel: warn\nfirst:\n  good: 7\n  bad: 1\n",
+			":4: first.bad: is not good" },
+		{ "second: {}\n", ":1: unknown key \"second\"" },
+		{ "one: {}\n", ":1: unknown key \"one\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct error err = ERROR_INIT;
+
+		assert_null(settings_of_kinds(rows[i].text, &err));
+		if (strstr(err.text, rows[i].error) == NULL)
+			fail_msg("%s: %s", rows[i].error, err.text);
+	}
+}
+
+static void
 test_no_file(void **state)
 {
 	struct error err = ERROR_INIT;
 
 	(void)state;
 	unlink(file);
-	assert_null(settings_read(file, &err));
+	assert_null(settings_read(file, NULL, &err));
 	assert_int_equal(err.code, ERROR_SYSTEM);
 	assert_non_null(strstr(err.text, file));
-	assert_null(settings_read(file, NULL));
+	assert_null(settings_read(file, NULL, NULL));
 }
 
 int
@@ -453,6 +540,8 @@ main(void)
 		cmocka_unit_test(test_hash_seed_is_the_same_everywhere),
 		cmocka_unit_test(test_hash_seed_is_not_told),
 		cmocka_unit_test(test_no_yaml),
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_kinds_refused),
 		cmocka_unit_test(test_no_file),
 	};
 

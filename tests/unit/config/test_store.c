@@ -382,6 +382,34 @@ test_names(void **state)
 	store_close(s);
 }
 
+/* What is written so is no change by other hands either. */
+static void
+test_lazily(void **state)
+{
+	struct store *s = store_ready();
+	struct doc *d = doc_new_map();
+	char *path = store_path(s, MODEL_UPSTREAM, "ns", "lazy");
+
+	(void)state;
+	doc_set(d, "v", doc_new_integer(7));
+	assert_int_equal(
+		store_write_lazily(s, MODEL_UPSTREAM, "ns", "lazy", d, NULL),
+		0);
+	str_clear(&seen);
+	store_changes(s, note, NULL);
+	assert_string_equal(seen.data, "");
+	assert_int_equal(store_write_lazily(
+				 s, MODEL_UPSTREAM, "..", "lazy", d, NULL),
+		-1);
+	assert_false(store_is_empty(s, MODEL_UPSTREAM, "ns", "lazy"));
+	assert_false(store_is_empty(s, MODEL_UPSTREAM, "ns", "none"));
+	assert_int_equal(file_replace(path, "", 0, 0600, NULL), 0);
+	assert_true(store_is_empty(s, MODEL_UPSTREAM, "ns", "lazy"));
+	free(path);
+	doc_free(d);
+	store_close(s);
+}
+
 int
 main(void)
 {
@@ -395,6 +423,7 @@ main(void)
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_lazily),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -154,7 +154,7 @@ static const struct upstream_kind upstream_kind_churn = {
 	.watch = churn_watch,
 	.unwatch = churn_unwatch,
 };
-#define TEST_KIND upstream_kind_churn
+#define CONTROL_CHILD_KIND upstream_kind_churn
 
 /* Before control is started. */
 static inline void

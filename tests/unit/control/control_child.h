@@ -1,6 +1,7 @@
 /*
  * Control as a whole, started in a child with a fake proxy (fake_proxy.h) and
- * asked through its admin socket.
+ * asked through its admin socket. A test may define CONTROL_CHILD_KIND, a kind
+ * of upstream of its own, and CONTROL_CHILD_SETTINGS, more lines of settings.
  */
 #ifndef TESTS_UNIT_CONTROL_CONTROL_CHILD_H
 #define TESTS_UNIT_CONTROL_CONTROL_CHILD_H
@@ -37,10 +38,14 @@ extern const struct upstream_kind upstream_kind_consul;
 
 static const struct upstream_kind *const kinds[] = { &upstream_kind_static,
 	&upstream_kind_consul,
-#ifdef TEST_KIND /* of the test's own */
-	&TEST_KIND,
+#ifdef CONTROL_CHILD_KIND
+	&CONTROL_CHILD_KIND,
 #endif
 	NULL };
+
+#ifndef CONTROL_CHILD_SETTINGS
+#define CONTROL_CHILD_SETTINGS ""
+#endif
 
 static char root[64], settings[96], sock[96];
 static uint16_t port;
@@ -265,25 +270,32 @@ connects(uint16_t to)
 	return yes;
 }
 
-static inline int
-setup(void **state)
+static inline void
+settings_put(const char *more)
 {
-	char text[512];
+	char text[1024];
 
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/gg-control-XXXXXX");
-	if (mkdtemp(root) == NULL)
-		return -1;
-	snprintf(settings, sizeof(settings), "%s/settings.yaml", root);
-	snprintf(sock, sizeof(sock), "%s/admin.sock", root);
 	snprintf(text, sizeof(text),
 		"directoryConfigSource: { directory: config }\n"
 		"directorySecretSource: { directory: secrets }\n"
 		"stateDirectory: state\n"
 		"admin: { socket: admin.sock }\n"
 		"proxy: { workers: 2, user: nobody, drainTimeout: 5s }\n"
-		"accessLog: { path: access.json }\n");
+		"accessLog: { path: access.json }\n%s",
+		more);
 	text_put("settings.yaml", text);
+}
+
+static inline int
+setup(void **state)
+{
+	(void)state;
+	snprintf(root, sizeof(root), "/tmp/gg-control-XXXXXX");
+	if (mkdtemp(root) == NULL)
+		return -1;
+	snprintf(settings, sizeof(settings), "%s/settings.yaml", root);
+	snprintf(sock, sizeof(sock), "%s/admin.sock", root);
+	settings_put(CONTROL_CHILD_SETTINGS);
 	port = port_free();
 	gateway_put("gateway", port);
 	control_start();

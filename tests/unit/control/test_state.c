@@ -66,6 +66,70 @@ test_good(void **state)
 	state_close(s);
 }
 
+/* ---- reports */
+
+static void
+on_report(const struct state_report *r, struct doc *d, void *arg)
+{
+	str_printf(arg, "%s %s %s/%s %s\n", r->kind,
+		model_type_plural(r->type), r->ns, r->name,
+		doc_get_text(d, "a"));
+	doc_free(d);
+}
+
+static void
+reports_are(const struct state *s, enum state_area area, const char *kind,
+	const char *text)
+{
+	struct str all;
+
+	str_init(&all);
+	state_reports_each(s, area, kind, on_report, &all);
+	assert_string_equal(all.data, text);
+	str_fini(&all);
+}
+
+static void
+test_reports(void **state)
+{
+	const struct state_report service = { STATE_RESOURCES, "one",
+		MODEL_VIRTUAL_SERVICE, "ns", "v" };
+	const struct state_report gateway = { STATE_RESOURCES, "one",
+		MODEL_GATEWAY, "a.b", "g" };
+	const struct state_report found = { STATE_DISCOVERED, "two",
+		MODEL_UPSTREAM, "ns", "v" };
+	struct state *s = state_make();
+	struct doc *d = doc_new_map();
+	char *junk;
+
+	(void)state;
+	reports_are(s, STATE_RESOURCES, "one", "");
+	doc_set_string(d, "a", "x");
+	assert_int_equal(state_report_write(s, &service, d, NULL), 0);
+	assert_int_equal(state_report_write(s, &gateway, d, NULL), 0);
+	assert_int_equal(state_report_write(s, &found, d, NULL), 0);
+	doc_set_string(d, "a", "y");
+	assert_int_equal(state_report_write(s, &service, d, NULL), 0);
+	junk = xasprintf("%s/resources/one/gateways/a.b/.new-1", root);
+	assert_int_equal(file_replace(junk, "{}", 2, 0600, NULL), 0);
+	free(junk);
+	/* What a loss of power left. */
+	junk = xasprintf("%s/resources/one/gateways/a.b/empty.json", root);
+	assert_int_equal(file_replace(junk, "", 0, 0600, NULL), 0);
+	free(junk);
+	/* Gateways before the virtual services that they serve. */
+	reports_are(s, STATE_RESOURCES, "one",
+		"one gateways a.b/g x\none virtualservices ns/v y\n");
+	reports_are(s, STATE_RESOURCES, "two", "");
+	reports_are(s, STATE_DISCOVERED, "one", "");
+	reports_are(s, STATE_DISCOVERED, "two", "two upstreams ns/v x\n");
+	state_report_remove(s, &service);
+	state_report_remove(s, &service);
+	reports_are(s, STATE_RESOURCES, "one", "one gateways a.b/g x\n");
+	doc_free(d);
+	state_close(s);
+}
+
 static void
 test_endpoints(void **state)
 {
@@ -195,6 +259,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_good, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reports, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_endpoints, setup, teardown),
 		cmocka_unit_test_setup_teardown(

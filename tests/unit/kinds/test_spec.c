@@ -169,6 +169,8 @@ test_flags_refused(void **state)
 		{ "kube", "kube-service-labels", "=a",
 			"\"=a\" is not of the form key=value" },
 		{ "kube", "kube-service", "", "a value is needed" },
+		{ "kube", "service-spec-type", "soap",
+			"\"soap\" is neither rest nor grpc" },
 		{ "aws", "aws-secret", "aws",
 			"\"aws\" is not of the form namespace.name" },
 		{ "azure", "azure-secret", ".a",
@@ -185,6 +187,29 @@ test_flags_refused(void **state)
 			fail_msg("--%s %s was taken", rows[i].flag,
 				rows[i].value);
 		assert_string_equal(err.text, rows[i].error);
+		doc_free(d);
+	}
+}
+
+/* Taken, so that the daemon can say that it does not serve it. */
+static void
+test_service_spec(void **state)
+{
+	static const char *const keys[] = { "static", "kube", "consul" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct doc *d = doc_new_map();
+		struct error err = ERROR_INIT;
+
+		assert_int_equal(flag_set(kind_get(keys[i]), d,
+					 "service-spec-type", "grpc", &err),
+			0);
+		assert_int_equal(doc_type(doc_find(d, "serviceSpec", "grpc",
+					 NULL)),
+			DOC_MAP);
+		assert_null(kind_get(keys[i])->read(d, &err));
+		assert_non_null(strstr(err.text, "serviceSpec"));
 		doc_free(d);
 	}
 }
@@ -256,8 +281,11 @@ test_contract(void **state)
 		assert_non_null(kind->free);
 		assert_non_null(kind->details);
 		assert_true((kind->watch == NULL) == (kind->unwatch == NULL));
+		/* Which cannot be served always, or not without settings. */
+		assert_true((kind->watch == NULL || kind->open != NULL) ==
+			    (kind->not_served != NULL));
 		assert_true(
-			(kind->watch == NULL) == (kind->not_served != NULL));
+			(kind->open == NULL) == (kind->settings_key == NULL));
 		for (const struct kind_prompt *p = kind->prompts;
 			p != NULL && p->question != NULL; p++) {
 			bool found = false;
@@ -269,8 +297,7 @@ test_contract(void **state)
 		}
 	}
 	assert_non_null(kind_get("static")->watch);
-	assert_string_equal(kind_get("kube")->not_served,
-		"upstreams of kind kube are not served yet");
+	assert_string_equal(kind_get("kube")->settings_key, "kubernetes");
 	assert_string_equal(kind_get("kube")->title, "Kubernetes");
 	assert_string_equal(kind_get("aws")->title, "AWS");
 	assert_string_equal(kind_get("azure")->title, "Azure");
@@ -284,6 +311,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_flags_refused),
+		cmocka_unit_test(test_service_spec),
 		cmocka_unit_test(test_switch),
 		cmocka_unit_test(test_functions),
 		cmocka_unit_test(test_contract),

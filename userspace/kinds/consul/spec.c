@@ -121,6 +121,7 @@ static const struct kind_flag flags[] = {
 		service_set },
 	{ "consul-service-tags", "strings",
 		"tags that an instance must have, comma-separated", tags_set },
+	FLAG_SERVICE_SPEC,
 	{ NULL, NULL, NULL, NULL },
 };
 

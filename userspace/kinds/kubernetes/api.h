@@ -6,6 +6,7 @@
 #define KINDS_KUBERNETES_API_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/doc.h"
@@ -17,20 +18,36 @@ struct kubernetes_api;
 struct kubernetes_call;
 struct loop;
 
-/* Token bucket of client-go: 5 a second, 10 at once; watches count too. */
+/* Token bucket of client-go: 5 a second, 10 at once; watches count too. Does
+ * not own http and account. */
 struct kubernetes_api *kubernetes_api_new(struct loop *loop,
 	struct http_client *http, struct kubernetes_account *account);
+/* Calls that are open are given up; they are not told. */
 void kubernetes_api_free(struct kubernetes_api *api);
+/* Another pace than that. */
+struct kubernetes_pace {
+	uint64_t interval_ms; /* between requests, on average; 200 */
+	unsigned burst;       /* at once after a pause; 10 */
+	uint64_t second_ms;   /* how long a second of Retry-After is; 1000 */
+};
+void kubernetes_api_set_pace(
+	struct kubernetes_api *api, const struct kubernetes_pace *pace);
+struct loop *kubernetes_api_loop(const struct kubernetes_api *api);
+const struct kubernetes_account *kubernetes_api_account(
+	const struct kubernetes_api *api);
 
 /* Of `kind: Status`, or made up of what stands for it (plain text 404). */
 struct kubernetes_answer {
 	int status;            /* HTTP; 0: none came */
 	const struct doc *doc; /* NULL: no JSON */
 	struct slice body;
-	/* What to tell: one sentence with the server's reason; NULL: 2xx. */
+	/* What to tell: one sentence with the server's reason; NULL: 2xx, and
+	 * all of it came. */
 	const char *problem;
-	const char *reason;    /* Status.reason: "Expired", "Forbidden", ""... */
-	uint64_t retry_after_ms; /* of Retry-After or details; 0: none */
+	const char *reason; /* Status.reason: "Expired", "Forbidden", ""... */
+	/* Of Retry-After or details.retryAfterSeconds; 0: none. */
+	uint64_t retry_after_ms;
+	uint64_t date_ms; /* the server's clock, since 1970; 0: not said */
 };
 
 typedef void kubernetes_answer_f(
@@ -41,30 +58,41 @@ struct kubernetes_request {
 	const char *path;         /* "/api/v1/services?limit=500" */
 	const char *content_type; /* NULL: application/json */
 	struct slice body;
-	uint64_t timeout_ms;      /* 0: 30 s */
-	bool once; /* not repeated on 429 and 5xx with Retry-After */
+	uint64_t timeout_ms; /* 0: 30 s; of a stream: none */
+	bool once;   /* not repeated on 429 and 503 with Retry-After */
+	bool urgent; /* before those that are not, as streams are */
 };
 
-/* Done once, later. 401: the account is asked anew and the request repeated
- * once. 429 and 503 with Retry-After: repeated, up to 10 times. */
+/* Done once, later; everything is copied. 401: the account is asked anew and
+ * the request repeated once. 429 and 503 with Retry-After: repeated, up to 10
+ * times in all. */
 struct kubernetes_call *kubernetes_api_call(struct kubernetes_api *api,
 	const struct kubernetes_request *r, kubernetes_answer_f *cb, void *arg);
 
 /* A stream of JSON values, of a watch, or of the members of `items` of a list;
- * each at most KUBERNETES_OBJECT_MAX, larger ones are passed over (`skipped`
- * of the end tells how many). */
+ * each at most KUBERNETES_OBJECT_MAX, larger ones are passed over. */
 #define KUBERNETES_OBJECT_MAX (4u << 20)
 struct kubernetes_stream_events {
 	void (*open)(void *arg); /* 200 came; may be NULL */
-	/* value is NULL where a member is no valid JSON: `problem` says why */
-	void (*value)(struct doc *value, const char *problem, void *arg);
+	/* bytes: of its text. value is the callee's (doc_free); NULL where it
+	 * is no valid JSON or too large: `problem` says which. */
+	void (*value)(struct doc *value, size_t bytes, const char *problem,
+		void *arg);
 	/* rest: what a list has beside its items; NULL for a watch */
 	void (*done)(const struct kubernetes_answer *answer,
-		const struct doc *rest, uint64_t skipped, void *arg);
+		const struct doc *rest, void *arg);
 };
 struct kubernetes_call *kubernetes_api_stream(struct kubernetes_api *api,
 	const struct kubernetes_request *r, bool list, uint64_t idle_timeout_ms,
 	const struct kubernetes_stream_events *events, void *arg);
+/* Also from within a callback of its own. */
 void kubernetes_call_cancel(struct kubernetes_call *call);
+
+/* text percent-encoded, as a value of a query needs it. */
+void kubernetes_query_put(struct str *path, const char *text);
+/* What a Status object says, with its kind and reason, as one sentence appended
+ * to out; `fallback` where it says nothing. */
+void kubernetes_status_describe(const struct doc *status, const char *fallback,
+	struct str *out);
 
 #endif

@@ -1,9 +1,8 @@
 /*
- * Follows all objects of one sort: list, then watch, for ever
- * (client-go's reflector, ../../docs: spec of list and watch semantics at
- * kubernetes.io/docs/reference/using-api/api-concepts). Keeps no object, only
- * their names and versions; what it says is always a difference, so nothing is
- * ever emptied by a failure or a relist.
+ * Follows all objects of one sort: list, then watch, for ever (client-go's
+ * reflector; kubernetes.io/docs/reference/using-api/api-concepts: list and
+ * watch). Keeps no object, only their names and versions; what it says is
+ * always a difference, so nothing is ever emptied by a failure or a relist.
  */
 #ifndef KINDS_KUBERNETES_REFLECTOR_H
 #define KINDS_KUBERNETES_REFLECTOR_H
@@ -16,6 +15,21 @@
 
 struct kubernetes_reflector;
 
+/* The times that it goes by, in milliseconds. */
+struct kubernetes_times {
+	uint64_t backoff_min, backoff_max; /* doubles in between, full jitter */
+	uint64_t backoff_reset; /* without a failure: it begins anew */
+	uint64_t absent;        /* until it is asked for again */
+	uint64_t short_watch;   /* shorter, and without an event: an error */
+	uint64_t head; /* until a watch is answered, plugin and pace too */
+	uint64_t watch_min, watch_max; /* timeoutSeconds, at random */
+	uint64_t watch_grace;   /* then we end the watch */
+	uint64_t list_idle;     /* without a byte of a page of a list */
+	uint64_t list_total;    /* for a page */
+	uint64_t initial_idle;  /* without an event of a WatchList */
+};
+extern const struct kubernetes_times kubernetes_times_usual;
+
 struct kubernetes_collection {
 	const char *group;           /* "discovery.k8s.io"; "": core */
 	const char *const *versions; /* the best first: "v1", "v1beta1", NULL */
@@ -23,16 +37,18 @@ struct kubernetes_collection {
 	const char *ns;              /* NULL: all */
 	const char *labels;          /* label selector, or NULL */
 	const char *fields;          /* field selector, or NULL */
+	const struct kubernetes_times *times; /* NULL: kubernetes_times_usual */
 };
 
 enum kubernetes_state {
 	KUBERNETES_BEGINNING, /* nothing was heard yet */
 	KUBERNETES_CURRENT,
 	KUBERNETES_STALE,     /* cannot be asked now; what was said holds */
-	KUBERNETES_FORBIDDEN, /* a rule is missing: verb and resource in reason */
+	KUBERNETES_FORBIDDEN, /* a rule is missing: reason says which */
 	KUBERNETES_ABSENT,    /* the server has no such resource (any more) */
 };
 
+/* None of them may free the reflector. */
 struct kubernetes_reflector_events {
 	/* New or changed. version: the API version that it is of. */
 	void (*put)(const struct doc *object, const char *version, void *arg);
@@ -43,12 +59,18 @@ struct kubernetes_reflector_events {
 	 * said to be gone only if the server had it before and answered in full
 	 * that it has not (a deleted definition), never by an error. */
 	void (*settled)(void *arg);
-	void (*state)(enum kubernetes_state state, const char *reason, void *arg);
+	/* It is another one now, or another rule is missing. reason: "" of
+	 * CURRENT. Worth a line in the log. */
+	void (*state)(enum kubernetes_state state, const char *reason,
+		void *arg);
 };
 
 struct kubernetes_reflector_counts {
-	uint64_t lists, watches, events, skipped;
-	uint64_t last_event_ms; /* monotonic */
+	uint64_t lists;   /* whole sets asked for, WatchLists among them */
+	uint64_t watches; /* from a version on */
+	uint64_t events;
+	uint64_t skipped; /* objects that are too large or none */
+	uint64_t last_event_ms; /* monotonic; bookmarks too */
 };
 
 struct kubernetes_reflector *kubernetes_reflector_new(
@@ -57,7 +79,8 @@ struct kubernetes_reflector *kubernetes_reflector_new(
 void kubernetes_reflector_free(struct kubernetes_reflector *r);
 void kubernetes_reflector_counts(const struct kubernetes_reflector *r,
 	struct kubernetes_reflector_counts *out);
-/* What has gone before is said again on the next list: the callee forgot. */
+/* The callee forgot: all is listed anew and said again, soon. Also from within
+ * a callback. */
 void kubernetes_reflector_again(struct kubernetes_reflector *r);
 
 #endif

@@ -1,7 +1,9 @@
 /*
- * Resources of the cluster: gateway.solo.io VirtualService, RouteTable, Gateway;
- * gloo.solo.io Upstream, UpstreamGroup; and what is written back: status by the
- * leader (Lease), the address of the box at the Service gateway-proxy.
+ * Resources of the cluster: gateway.solo.io VirtualService, RouteTable and
+ * Gateway; gloo.solo.io Upstream and UpstreamGroup; and what is written back:
+ * status by the leader (Lease), the address of the box at the Service
+ * gateway-proxy. With `resources: false` only the address is kept, and what an
+ * earlier run read is given up.
  */
 #ifndef KINDS_KUBERNETES_RESOURCES_H
 #define KINDS_KUBERNETES_RESOURCES_H

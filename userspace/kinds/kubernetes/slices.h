@@ -1,8 +1,9 @@
 /*
  * All endpoint slices that the cluster has, and the endpoints that they mean
  * for one port of a service (kubernetes.io/docs: EndpointSlices; KEP-1669 for
- * terminating ones). Pure: objects in, endpoints out. Also takes core Endpoints,
- * as slices without conditions. Keeps per slice only what endpoints need.
+ * terminating ones). Pure: objects in, endpoints out. Also takes core
+ * Endpoints, as slices without conditions. Keeps per slice only what endpoints
+ * need.
  */
 #ifndef KINDS_KUBERNETES_SLICES_H
 #define KINDS_KUBERNETES_SLICES_H
@@ -17,32 +18,46 @@
 
 struct kubernetes_slices;
 
+/* Two sorts of objects, with names of their own. */
+enum kubernetes_slice_sort {
+	KUBERNETES_SLICE,     /* EndpointSlice of v1 or v1beta1 */
+	KUBERNETES_ENDPOINTS, /* core Endpoints, of old servers */
+};
+
 /* The slices of that service are other ones now: those who use it ask again.
- * Not called when an object says what was known. */
-typedef void kubernetes_slices_f(const char *ns, const char *service, void *arg);
+ * Not called when an object says what was known. ns and service may not be used
+ * any more once the slices were changed. */
+typedef void kubernetes_slices_f(
+	const char *ns, const char *service, void *arg);
 
 struct kubernetes_slices *kubernetes_slices_new(
 	kubernetes_slices_f *changed, void *arg);
 void kubernetes_slices_free(struct kubernetes_slices *s);
 
-/* An EndpointSlice of v1 or v1beta1, or Endpoints. -1 and err: it is not what
- * it should be, and is passed over; what was known of it stays. */
+/* -1 and err: it is not what it should be, and is passed over; what was known
+ * of it stays. */
 int kubernetes_slices_put(struct kubernetes_slices *s,
-	const struct doc *object, struct error *err);
-/* By the slice's own name: a deletion need not say whose it was. */
-void kubernetes_slices_remove(
-	struct kubernetes_slices *s, const char *ns, const char *name);
+	enum kubernetes_slice_sort sort, const struct doc *object,
+	struct error *err);
+/* By the object's own name: a deletion need not say whose it was. */
+void kubernetes_slices_remove(struct kubernetes_slices *s,
+	enum kubernetes_slice_sort sort, const char *ns, const char *name);
+/* All of that sort: the others take their place. */
+void kubernetes_slices_forget(
+	struct kubernetes_slices *s, enum kubernetes_slice_sort sort);
 
 struct kubernetes_slices_query {
 	const char *ns, *service;
 	const char *port_name; /* "" for the port without a name */
 	const char *protocol;  /* "TCP", "UDP" */
-	/* Of a selector-less way of asking: the number, when ports have no
-	 * such name; 0: by name only. */
+	/* The number where a slice has that port without one, which means all
+	 * of the pod's; 0: such ports are left out. */
 	uint16_t port;
-	const char *zone, *node; /* of this box; NULL: hints are not looked at */
-	/* Pods must be of these; NULL: any. (targetRef "ns/name") */
-	bool (*pod_wanted)(const char *ns, const char *pod, void *arg);
+	/* Of this box; NULL: such hints are not looked at. */
+	const char *zone, *node;
+	/* Pods must be of these, by name, in ns; NULL: any, and what is no
+	 * pod. */
+	bool (*pod_wanted)(const char *pod, void *arg);
 	void *arg;
 };
 
@@ -51,7 +66,8 @@ struct kubernetes_slices_query {
 size_t kubernetes_slices_endpoints(const struct kubernetes_slices *s,
 	const struct kubernetes_slices_query *q, struct endpoint *out,
 	size_t room);
-bool kubernetes_slices_known(
-	const struct kubernetes_slices *s, const char *ns, const char *service);
+/* Objects there are. */
+size_t kubernetes_slices_count(
+	const struct kubernetes_slices *s, enum kubernetes_slice_sort sort);
 
 #endif

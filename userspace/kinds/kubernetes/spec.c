@@ -1,20 +1,12 @@
 /* Kubernetes upstreams: the pods behind one port of a service. */
-#include <stddef.h>
-#include <stdint.h>
+#include "kinds/kubernetes/spec.h"
+
 #include <string.h>
 
 #include "kinds/flags.h"
+#include "kinds/kubernetes/cluster.h"
 #include "kinds/spec.h"
-#include "model/kind.h"
-#include "model/model.h"
 #include "model/tables.h"
-
-struct kubernetes_spec {
-	char *service_name, *service_namespace;
-	uint16_t service_port;
-	struct model_pair *selector;
-	size_t selector_count;
-};
 
 static const struct schema_field spec_fields[] = {
 	{ .name = "selector",
@@ -96,6 +88,7 @@ static const struct kind_flag flags[] = {
 	{ "kube-service-labels", "strings",
 		"labels that the service's pods must have, key=value,...",
 		labels_set },
+	FLAG_SERVICE_SPEC,
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -121,5 +114,17 @@ const struct upstream_kind upstream_kind_kubernetes = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
-	.not_served = "upstreams of kind kube are not served yet",
+	.watch = kubernetes_watch,
+	.unwatch = kubernetes_unwatch,
+	.not_served = "no cluster is configured: set kubernetes in the "
+		      "settings, or run \"glooctl install kube\"",
+	.settings_key = "kubernetes",
+	.settings_check = kubernetes_settings_check,
+	.open = kubernetes_open,
+	.close = kubernetes_close,
+	.judged = kubernetes_judged,
+	.preview = kubernetes_preview,
+	.resources_tool = "kubectl",
+	.discovery_stop = "delete the service, or annotate it with "
+			  "gloo.solo.io/discover: \"false\"",
 };

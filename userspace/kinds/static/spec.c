@@ -158,6 +158,7 @@ static const struct kind_flag flags[] = {
 		hosts_set },
 	{ "static-outbound-tls", NULL,
 		"connect to the hosts with TLS (not supported yet)", tls_set },
+	FLAG_SERVICE_SPEC,
 	{ NULL, NULL, NULL, NULL },
 };
 

@@ -1,0 +1,266 @@
+/* The names and versions of all objects of one sort. */
+#include "kinds/kubernetes/object_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/table.h"
+
+/* An object that was collected; doc NULL: of the version that is known. */
+struct item {
+	struct doc *doc;
+	char *version;
+};
+
+struct object_set {
+	struct object_set_events events;
+	void *arg;
+	struct table *known; /* "ns/name" to the version */
+	struct table *aside; /* the same to struct item */
+	size_t aside_bytes;
+};
+
+static void
+item_free(void *value)
+{
+	struct item *item = value;
+
+	doc_free(item->doc);
+	free(item->version);
+	free(item);
+}
+
+struct object_set *
+object_set_new(const struct object_set_events *events, void *arg)
+{
+	struct object_set *s = xcalloc(1, sizeof(*s));
+
+	s->events = *events;
+	s->arg = arg;
+	s->known = table_new(free);
+	s->aside = table_new(item_free);
+	return s;
+}
+
+void
+object_set_free(struct object_set *s)
+{
+	if (s == NULL)
+		return;
+	table_free(s->known);
+	table_free(s->aside);
+	free(s);
+}
+
+size_t
+object_set_count(const struct object_set *s)
+{
+	return table_count(s->known);
+}
+
+/* "ns/name" into key; the version is borrowed. */
+static int
+object_read(const struct doc *object, struct str *key, const char **version,
+	struct error *err)
+{
+	const struct doc *meta = doc_get(object, "metadata");
+	const char *name = doc_get_text(meta, "name");
+	const char *ns = doc_get_text(meta, "namespace");
+
+	if (name[0] == '\0')
+		return error_set(
+			err, ERROR_CONFIG, "it has no metadata.name");
+	if (strchr(ns, '/') != NULL)
+		return error_set(err, ERROR_CONFIG,
+			"its metadata.namespace holds a \"/\"");
+	*version = doc_get_text(meta, "resourceVersion");
+	str_printf(key, "%s/%s", ns, name);
+	return 0;
+}
+
+static void
+gone_tell(struct object_set *s, const char *key)
+{
+	const char *slash = strchr(key, '/');
+	char *ns = xstrndup(key, (size_t)(slash - key));
+
+	s->events.gone(ns, slash + 1, s->arg);
+	free(ns);
+}
+
+/* An object without a version is another one each time. */
+static bool
+is_known(const struct object_set *s, const char *key, const char *version)
+{
+	const char *known = table_get(s->known, key);
+
+	return known != NULL && version[0] != '\0' &&
+	       strcmp(known, version) == 0;
+}
+
+int
+object_set_put(struct object_set *s, const struct doc *object,
+	struct error *err)
+{
+	const char *version;
+	struct str key;
+	int rc;
+
+	str_init(&key);
+	rc = object_read(object, &key, &version, err);
+	if (rc == 0 && table_count(s->known) >= OBJECT_SET_MAX &&
+		table_get(s->known, key.data) == NULL)
+		rc = error_set(err, ERROR_LIMIT, "there are %d already",
+			OBJECT_SET_MAX);
+	if (rc == 0 && !is_known(s, key.data, version)) {
+		table_set(s->known, key.data, xstrdup(version));
+		s->events.put(object, s->arg);
+	}
+	str_fini(&key);
+	return rc;
+}
+
+int
+object_set_remove(struct object_set *s, const struct doc *object,
+	struct error *err)
+{
+	const char *version;
+	struct str key;
+	int rc;
+
+	str_init(&key);
+	rc = object_read(object, &key, &version, err);
+	if (rc == 0 && table_remove(s->known, key.data))
+		gone_tell(s, key.data);
+	str_fini(&key);
+	return rc;
+}
+
+/* What managers of fields noted is of no use, and may be most of an object. */
+static void
+notes_drop(struct doc *object)
+{
+	struct doc *meta = doc_get(object, "metadata");
+
+	if (doc_get(meta, "managedFields") != NULL)
+		doc_free(doc_steal(meta, "managedFields"));
+}
+
+int
+object_set_collect(struct object_set *s, struct doc *object, size_t bytes,
+	struct error *err)
+{
+	const char *version;
+	struct item *item;
+	struct str key;
+	int rc;
+
+	str_init(&key);
+	rc = object_read(object, &key, &version, err);
+	if (rc == 0 && (table_count(s->aside) >= OBJECT_SET_MAX ||
+			       bytes > OBJECT_SET_BYTES_MAX - s->aside_bytes))
+		rc = error_set(err, ERROR_LIMIT,
+			"more than %d objects or %u MiB of them",
+			OBJECT_SET_MAX, OBJECT_SET_BYTES_MAX >> 20);
+	if (rc == 0) {
+		item = xcalloc(1, sizeof(*item));
+		item->version = xstrdup(version);
+		if (!is_known(s, key.data, version)) {
+			notes_drop(object);
+			item->doc = object;
+			object = NULL;
+			s->aside_bytes += bytes;
+		}
+		table_set(s->aside, key.data, item);
+	}
+	str_fini(&key);
+	doc_free(object);
+	return rc;
+}
+
+int
+object_set_uncollect(struct object_set *s, const struct doc *object,
+	struct error *err)
+{
+	const char *version;
+	struct str key;
+	int rc;
+
+	str_init(&key);
+	rc = object_read(object, &key, &version, err);
+	if (rc == 0)
+		table_remove(s->aside, key.data);
+	str_fini(&key);
+	return rc;
+}
+
+static void
+missing_remove(struct object_set *s)
+{
+	const char *key;
+	size_t place = 0;
+	void *value;
+
+	while (table_next(s->known, &place, &key, &value)) {
+		char *name;
+
+		if (table_get(s->aside, key) != NULL)
+			continue;
+		name = xstrdup(key);
+		table_remove(s->known, key);
+		gone_tell(s, name);
+		free(name);
+	}
+}
+
+void
+object_set_swap(struct object_set *s, bool keep_missing)
+{
+	const char *key;
+	size_t place = 0;
+	void *value;
+
+	while (table_next(s->aside, &place, &key, &value)) {
+		struct item *item = value;
+
+		if (item->doc == NULL)
+			continue;
+		table_set(s->known, key, xstrdup(item->version));
+		s->events.put(item->doc, s->arg);
+		doc_free(item->doc);
+		item->doc = NULL;
+	}
+	if (!keep_missing)
+		missing_remove(s);
+	object_set_abandon(s);
+}
+
+void
+object_set_abandon(struct object_set *s)
+{
+	s->aside_bytes = 0;
+	if (table_count(s->aside) == 0)
+		return;
+	table_free(s->aside);
+	s->aside = table_new(item_free);
+}
+
+void
+object_set_empty(struct object_set *s)
+{
+	object_set_abandon(s);
+	missing_remove(s);
+}
+
+void
+object_set_forget(struct object_set *s)
+{
+	const char *key;
+	size_t place = 0;
+	void *value;
+
+	while (table_next(s->known, &place, &key, &value))
+		((char *)value)[0] = '\0';
+}
