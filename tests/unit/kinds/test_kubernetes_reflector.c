@@ -113,11 +113,11 @@ on_gone(const char *ns, const char *name, void *arg)
 }
 
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct world *w = arg;
 
-	str_puts(&w->said, "settled ");
+	str_puts(&w->said, whole ? "settled " : "settled-in-part ");
 }
 
 static void
@@ -1084,6 +1084,9 @@ test_unreadable_members_keep_what_is_known(void **state)
 	begin(w, script);
 	reach(w, 5, "d/a@3 d/b@2");
 	reach(w, 7, "d/a@3");
+	assert_string_equal(w->said.data,
+		"+d/a@1 +d/b@2 settled current +d/a@3 settled-in-part "
+		"-d/b settled ");
 }
 
 static void

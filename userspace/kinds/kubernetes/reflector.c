@@ -345,7 +345,7 @@ set_take(struct kubernetes_reflector *r, const char *version)
 		return false;
 	object_set_swap(r->set, r->doubt);
 	r->consistent = r->unlimited = false;
-	r->events.settled(r->arg);
+	r->events.settled(!r->doubt, r->arg);
 	current_set(r);
 	return true;
 }
