@@ -415,6 +415,35 @@ test_bucket(void **state)
 		ended_fini(&e[i]);
 }
 
+/* What is urgent does not keep all else waiting for ever. */
+static void
+test_urgent_does_not_starve_the_rest(void **state)
+{
+	static const char *const order[] = { "/base/1", "/base/2", "/base/3",
+		"/base/0", "/base/4", "/base/5" };
+	struct replay_line script[7] = { 0 };
+	struct ended e[6] = { 0 };
+	struct world *w = *state;
+	char path[8];
+
+	for (size_t i = 0; i < 6; i++)
+		script[i] = (struct replay_line){ order[i], 200, NULL, "{}", 0,
+			0, 0, NULL };
+	begin(w, script);
+	kubernetes_api_set_pace(
+		w->api, &(struct kubernetes_pace){ 30, 1, 10 });
+	for (size_t i = 0; i < 6; i++) {
+		snprintf(path, sizeof(path), "/%zu", i);
+		kubernetes_api_call(w->api,
+			&(struct kubernetes_request){
+				.path = path, .urgent = i > 0 },
+			on_answer, &e[i]);
+	}
+	assert_true(run_for(w->loop, WAIT_MS, all_ended, e));
+	for (size_t i = 0; i < 6; i++)
+		ended_fini(&e[i]);
+}
+
 /* ---- giving up */
 
 static bool
@@ -564,8 +593,11 @@ test_streams(void **state)
 			  REPLAY_FOREVER, 0, NULL },
 			false, 2, "open 1/7 2/7 " },
 	};
-	static const struct kubernetes_stream_events events = { on_open,
-		on_value, on_done };
+	static const struct kubernetes_stream_events events = {
+		.open = on_open,
+		.value = on_value,
+		.done = on_done,
+	};
 	struct replay_line script[ARRAY_SIZE(rows) + 1] = { 0 };
 	struct world *w = *state;
 
@@ -611,6 +643,7 @@ main(void)
 		T(test_date),
 		T(test_retries_end),
 		T(test_bucket),
+		T(test_urgent_does_not_starve_the_rest),
 		T(test_cancelled),
 		T(test_no_ticket),
 		T(test_streams),

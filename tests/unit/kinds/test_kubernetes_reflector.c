@@ -678,6 +678,27 @@ test_watch_is_not_answered(void **state)
 		"stale +d/a@1 settled current stale current +d/b@11 ");
 }
 
+/* What waits for its turn is not late. */
+static void
+test_the_pace_is_no_silence(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		WATCH("10", ADDED("b", "11"), REPLAY_FOREVER),
+		END,
+	};
+	struct world *w = *state;
+
+	w->times.head = 150;
+	begin(w, script);
+	kubernetes_api_set_pace(
+		w->api, &(struct kubernetes_pace){ 400, 1, 10 });
+	reach(w, 3, "d/a@1 d/b@11");
+	assert_string_equal(
+		w->said.data, "+d/a@1 settled current +d/b@11 ");
+}
+
 /* ---- refusals and failures */
 
 static void
@@ -1449,6 +1470,7 @@ main(void)
 		T(test_we_end_a_watch_that_does_not_end),
 		T(test_short_watches_back_off),
 		T(test_watch_is_not_answered),
+		T(test_the_pace_is_no_silence),
 		T(test_too_many_requests),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
 		T(test_forbidden),

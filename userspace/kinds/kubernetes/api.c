@@ -15,6 +15,7 @@
 
 #define TIMEOUT_MS         30000
 #define TRIES_MAX          10
+#define URGENT_MAX         3 /* in a row, while another one waits */
 #define RETRY_AFTER_MAX_MS 300000
 #define REFUSAL_BYTES_MAX  (1u << 20) /* of an answer that is no stream */
 #define MESSAGE_MAX        400        /* of the server's words in ours */
@@ -28,6 +29,7 @@ struct kubernetes_api {
 	struct kubernetes_pace pace;
 	uint64_t credit_ms, credited_ms; /* of the bucket, and as of when */
 	struct calls urgent, waiting;    /* for the bucket */
+	unsigned urgent_begun;           /* in a row, while others waited */
 	struct calls others;             /* asked, or waiting for their time */
 	struct loop_timer *pump;
 };
@@ -187,24 +189,38 @@ bucket_fill(struct kubernetes_api *api)
 
 static void call_begin(struct kubernetes_call *c);
 
+/* Takes its turn: what is urgent goes first, but does not starve the rest. */
+static struct kubernetes_call *
+call_next(struct kubernetes_api *api)
+{
+	struct kubernetes_call *urgent = TAILQ_FIRST(&api->urgent);
+	struct kubernetes_call *other = TAILQ_FIRST(&api->waiting);
+
+	if (urgent == NULL ||
+		(other != NULL && api->urgent_begun >= URGENT_MAX)) {
+		api->urgent_begun = 0;
+		return other;
+	}
+	api->urgent_begun = other == NULL ? 0 : api->urgent_begun + 1;
+	return urgent;
+}
+
 static void
 on_pump(void *arg)
 {
 	struct kubernetes_api *api = arg;
-	struct kubernetes_call *c;
 
 	bucket_fill(api);
-	for (;;) {
-		c = TAILQ_FIRST(&api->urgent);
-		if (c == NULL)
-			c = TAILQ_FIRST(&api->waiting);
+	while (api->credit_ms >= api->pace.interval_ms) {
+		struct kubernetes_call *c = call_next(api);
+
 		if (c == NULL)
 			return;
-		if (api->credit_ms < api->pace.interval_ms)
-			break;
 		api->credit_ms -= api->pace.interval_ms;
 		call_begin(c);
 	}
+	if (TAILQ_EMPTY(&api->urgent) && TAILQ_EMPTY(&api->waiting))
+		return;
 	loop_timer_start(api->pump, api->pace.interval_ms - api->credit_ms);
 }
 
@@ -479,6 +495,8 @@ call_ask(struct kubernetes_call *c, const char *token,
 	free(bearer);
 	free(type);
 	free(url);
+	if (c->cb == NULL && c->events.sent != NULL)
+		c->events.sent(c->arg);
 }
 
 static void

@@ -60,7 +60,9 @@ struct kubernetes_request {
 	struct slice body;
 	uint64_t timeout_ms; /* 0: 30 s; of a stream: none */
 	bool once;   /* not repeated on 429 and 503 with Retry-After */
-	bool urgent; /* before those that are not, as streams are */
+	/* Before those that are not, as streams are; but after three of them
+	 * comes one that is not. */
+	bool urgent;
 };
 
 /* Done once, later; everything is copied. 401: the account is asked anew and
@@ -82,6 +84,9 @@ struct kubernetes_stream_events {
 	/* rest: what a list has beside its items; NULL for a watch */
 	void (*done)(const struct kubernetes_answer *answer,
 		const struct doc *rest, void *arg);
+	/* The request goes out, again after a 401; may be NULL, and must not
+	 * cancel. */
+	void (*sent)(void *arg);
 };
 struct kubernetes_call *kubernetes_api_stream(struct kubernetes_api *api,
 	const struct kubernetes_request *r, bool list, uint64_t idle_timeout_ms,

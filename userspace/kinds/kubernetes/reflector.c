@@ -786,12 +786,21 @@ on_watch_open(void *arg)
 }
 
 static void
+on_watch_sent(void *arg)
+{
+	struct kubernetes_reflector *r = arg;
+
+	loop_timer_start(r->steady, r->times.head);
+}
+
+static void
 watch_begin(struct kubernetes_reflector *r)
 {
 	static const struct kubernetes_stream_events events = {
 		.open = on_watch_open,
 		.value = on_watch_value,
 		.done = on_watch_done,
+		.sent = on_watch_sent,
 	};
 	bool initial = r->step == STEP_INITIAL;
 	struct str path;
@@ -815,7 +824,6 @@ watch_begin(struct kubernetes_reflector *r)
 			.timeout_ms = r->watch_ms + r->times.watch_grace,
 			.once = true },
 		false, 0, &events, r);
-	loop_timer_start(r->steady, r->times.head);
 	str_fini(&path);
 }
 

@@ -21,7 +21,7 @@ struct kubernetes_times {
 	uint64_t backoff_reset; /* without a failure: it begins anew */
 	uint64_t absent;        /* until it is asked for again */
 	uint64_t short_watch;   /* shorter, and without an event: an error */
-	uint64_t head; /* until a watch is answered, plugin and pace too */
+	uint64_t head; /* until a watch is answered, since it was sent */
 	uint64_t watch_min, watch_max; /* timeoutSeconds, at random */
 	uint64_t watch_grace;   /* then we end the watch */
 	uint64_t list_idle;     /* without a byte of a page of a list */
