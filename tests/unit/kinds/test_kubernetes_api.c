@@ -322,6 +322,48 @@ test_retry_after(void **state)
 		    20);
 }
 
+/* Whatever a server says, it is not left alone for ever, and not for less than
+ * no time. A second lasts 10 ms here. */
+static void
+test_retry_after_is_bounded(void **state)
+{
+	static const struct {
+		const char *headers, *seconds;
+		uint64_t ms;
+	} rows[] = {
+		{ NULL, "7", 70 },
+		{ NULL, "0", 0 },
+		{ NULL, "-5", 0 },
+		{ NULL, "-9223372036854775808", 0 },
+		{ NULL, "65537", 300000 },
+		{ NULL, "9223372036854775807", 300000 },
+		{ NULL, "\"7\"", 0 },
+		{ "Retry-After: 999999\r\n", "7", 300000 },
+		{ "Retry-After: 9\r\n", "7", 90 },
+	};
+	struct replay_line script[ARRAY_SIZE(rows) + 1] = { 0 };
+	char *bodies[ARRAY_SIZE(rows)];
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bodies[i] = xasprintf("{\"kind\":\"Status\",\"details\":{"
+				      "\"retryAfterSeconds\":%s}}",
+			rows[i].seconds);
+		script[i] = (struct replay_line){ "", 429, rows[i].headers,
+			bodies[i], 0, 0, 0, NULL };
+	}
+	begin(w, script);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ended e = call(w,
+			(struct kubernetes_request){
+				.path = "/x", .once = true });
+
+		assert_int_equal(e.retry_after_ms, rows[i].ms);
+		ended_fini(&e);
+		free(bodies[i]);
+	}
+}
+
 static void
 test_retries_end(void **state)
 {
@@ -641,6 +683,7 @@ main(void)
 		T(test_refused_token_is_read_again),
 		T(test_retry_after),
 		T(test_date),
+		T(test_retry_after_is_bounded),
 		T(test_retries_end),
 		T(test_bucket),
 		T(test_urgent_does_not_starve_the_rest),

@@ -732,6 +732,29 @@ test_too_many_requests(void **state)
 	expect_reason(w, "TooManyRequests: later");
 }
 
+/* An event that says less than no time. */
+static void
+test_retry_after_of_an_event(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		WATCH("10",
+			EVENT("ERROR", "{\"kind\":\"Status\",\"code\":429,"
+				       "\"details\":{\"retryAfterSeconds\":"
+				       "-1}}"),
+			REPLAY_FOREVER),
+		WATCH_FOREVER("10"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_true(replay_time_ms(w->replay, 3) -
+			    replay_time_ms(w->replay, 2) <
+		    1000);
+}
+
 static void
 test_failures_of_a_watch_do_not_lead_to_a_list(void **state)
 {
@@ -1472,6 +1495,7 @@ main(void)
 		T(test_watch_is_not_answered),
 		T(test_the_pace_is_no_silence),
 		T(test_too_many_requests),
+		T(test_retry_after_of_an_event),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
 		T(test_forbidden),
 		T(test_unauthorized),

@@ -16,7 +16,6 @@
 #define TIMEOUT_MS         30000
 #define TRIES_MAX          10
 #define URGENT_MAX         3 /* in a row, while another one waits */
-#define RETRY_AFTER_MAX_MS 300000
 #define REFUSAL_BYTES_MAX  (1u << 20) /* of an answer that is no stream */
 #define MESSAGE_MAX        400        /* of the server's words in ours */
 
@@ -108,6 +107,28 @@ kubernetes_status_describe(const struct doc *status, const char *fallback,
 	if (reason[0] != '\0' && message[0] != '\0')
 		str_puts(out, ": ");
 	words_put(out, message, strlen(message));
+}
+
+uint64_t
+kubernetes_retry_after_ms(const struct kubernetes_api *api, int64_t seconds)
+{
+	const uint64_t most = KUBERNETES_RETRY_AFTER_MAX_MS;
+	uint64_t second_ms = api->pace.second_ms;
+
+	if (seconds <= 0)
+		return 0;
+	return (uint64_t)seconds > most / second_ms
+		       ? most
+		       : (uint64_t)seconds * second_ms;
+}
+
+uint64_t
+kubernetes_status_retry_after_ms(
+	const struct kubernetes_api *api, const struct doc *status)
+{
+	return kubernetes_retry_after_ms(api,
+		doc_get_integer(doc_get(status, "details"),
+			"retryAfterSeconds"));
 }
 
 /* ---- calls */
@@ -283,11 +304,8 @@ call_end(struct kubernetes_call *c, struct kubernetes_answer *a,
 	if (strcmp(doc_get_text(doc, "kind"), "Status") == 0)
 		a->reason = doc_get_text(doc, "reason");
 	if (a->retry_after_ms == 0)
-		a->retry_after_ms = c->api->pace.second_ms *
-				    ((uint64_t)doc_get_integer(
-					     doc_get(doc, "details"),
-					     "retryAfterSeconds") &
-					    0xffff);
+		a->retry_after_ms =
+			kubernetes_status_retry_after_ms(c->api, doc);
 	if (failure == NULL && c->split != NULL && c->of_list) {
 		struct slice text = json_split_rest(c->split);
 
@@ -314,13 +332,11 @@ static uint64_t
 retry_after(const struct kubernetes_call *c)
 {
 	const char *text = http_call_header(c->http, "Retry-After");
-	uint64_t ms;
 
 	if (text == NULL || text[0] == '\0' || strlen(text) > 6 ||
 		text[strspn(text, "0123456789")] != '\0')
 		return 0;
-	ms = strtoul(text, NULL, 10) * c->api->pace.second_ms;
-	return ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : ms;
+	return kubernetes_retry_after_ms(c->api, strtol(text, NULL, 10));
 }
 
 /* RFC 9110 5.6.7, the form that all servers send. */

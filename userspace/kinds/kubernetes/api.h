@@ -36,6 +36,8 @@ struct loop *kubernetes_api_loop(const struct kubernetes_api *api);
 const struct kubernetes_account *kubernetes_api_account(
 	const struct kubernetes_api *api);
 
+#define KUBERNETES_RETRY_AFTER_MAX_MS 300000
+
 /* Of `kind: Status`, or made up of what stands for it (plain text 404). */
 struct kubernetes_answer {
 	int status;            /* HTTP; 0: none came */
@@ -45,7 +47,8 @@ struct kubernetes_answer {
 	 * all of it came. */
 	const char *problem;
 	const char *reason; /* Status.reason: "Expired", "Forbidden", ""... */
-	/* Of Retry-After or details.retryAfterSeconds; 0: none. */
+	/* Of Retry-After or details.retryAfterSeconds; 0: none; at most
+	 * KUBERNETES_RETRY_AFTER_MAX_MS. */
 	uint64_t retry_after_ms;
 	uint64_t date_ms; /* the server's clock, since 1970; 0: not said */
 };
@@ -96,6 +99,12 @@ void kubernetes_call_cancel(struct kubernetes_call *call);
 
 /* text percent-encoded, as a value of a query needs it. */
 void kubernetes_query_put(struct str *path, const char *text);
+/* How long a server that says seconds wants to be left alone, within bounds. */
+uint64_t kubernetes_retry_after_ms(
+	const struct kubernetes_api *api, int64_t seconds);
+/* The same of details.retryAfterSeconds of a Status object. */
+uint64_t kubernetes_status_retry_after_ms(
+	const struct kubernetes_api *api, const struct doc *status);
 /* What a Status object says, with its kind and reason, as one sentence appended
  * to out; `fallback` where it says nothing. */
 void kubernetes_status_describe(const struct doc *status, const char *fallback,

@@ -544,10 +544,8 @@ on_error_event(struct kubernetes_reflector *r, const struct doc *status)
 		.status = (int)doc_get_integer(status, "code"),
 		.doc = status,
 		.reason = doc_get_text(status, "reason"),
-		.retry_after_ms = 1000 * ((uint64_t)doc_get_integer(
-						 doc_get(status, "details"),
-						 "retryAfterSeconds") &
-						0xff),
+		.retry_after_ms =
+			kubernetes_status_retry_after_ms(r->api, status),
 	};
 	struct str problem;
 
