@@ -67,6 +67,7 @@ struct kubernetes_reflector {
 	bool listed_only; /* the server takes no WatchList */
 	bool passed;      /* something was passed over since the last list */
 	bool doubt;       /* and it is not known what */
+	bool settled;     /* once */
 	bool partial;     /* what was told last was not the whole set */
 	bool again;       /* all is to be said again */
 	unsigned cycles;  /* sets in a row without a watch that held */
@@ -147,6 +148,7 @@ pass_over(struct kubernetes_reflector *r, const char *problem)
 static void
 settled_tell(struct kubernetes_reflector *r)
 {
+	r->settled = true;
 	r->partial = r->doubt || object_set_unread(r->set) > 0;
 	r->events.settled(!r->partial, r->arg);
 }
@@ -315,7 +317,10 @@ absent_set(struct kubernetes_reflector *r)
 	r->version = 0;
 	r->listed_only = false;
 	object_set_empty(r->set);
+	r->doubt = false;
 	state_set(r, KUBERNETES_ABSENT, "the server has no %s", r->name);
+	if (!r->settled || r->partial)
+		settled_tell(r);
 	step_after(r, STEP_LIST, r->times.absent);
 }
 
@@ -333,8 +338,8 @@ on_absence(const char *problem, void *arg)
 	step_back_off(r, STEP_LIST, 0);
 }
 
-/* 404: the next version, the best one first. What was there is not given up
- * because of a 404 alone. */
+/* 404: the next version, the best one first. What was there, or may have been
+ * before we began, is not given up because of a 404 alone. */
 static void
 version_missing(struct kubernetes_reflector *r)
 {
@@ -344,7 +349,7 @@ version_missing(struct kubernetes_reflector *r)
 		return;
 	}
 	r->version = 0;
-	if (object_set_count(r->set) == 0) {
+	if (r->settled && !r->partial && object_set_count(r->set) == 0) {
 		absent_set(r);
 		return;
 	}
