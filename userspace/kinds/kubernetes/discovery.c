@@ -384,6 +384,7 @@ slices_report(struct watch *w, const struct kubernetes_port *port, bool by_pod)
 		.port_name = port->name,
 		.protocol = port->protocol,
 		.port = port->target != 0 ? port->target : port->port,
+		.family = port->family,
 		.zone = c->settings->zone,
 		.node = c->settings->node,
 		.pod_wanted = by_pod ? pod_wanted : NULL,

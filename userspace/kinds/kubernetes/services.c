@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/json.h"
 #include "base/md5.h"
@@ -37,7 +38,8 @@ struct service {
 	char *key; /* "ns/name" */
 	char *ns, *name;
 	/* What we use of the object, for what follows and to see changes:
-	 * created, labels, annotations, selector, externalName, ports. */
+	 * created, labels, annotations, selector, externalName, ipFamily (the
+	 * first), ports. */
 	struct doc *used;
 	struct service_port *ports; /* by number, each once */
 	size_t port_count;
@@ -217,6 +219,22 @@ ports_use(const struct doc *spec, struct doc *to, struct error *err)
 	return 0;
 }
 
+/* Servers before 1.20 do not say, nor have more than one. */
+static int
+family_use(const struct doc *spec, struct doc *to, struct error *err)
+{
+	const struct doc *list = doc_get(spec, "ipFamilies");
+
+	if (doc_type(list) == DOC_LIST || doc_type(list) == DOC_NULL) {
+		if (doc_string(doc_at(list, 0)) != NULL)
+			doc_set_string(
+				to, "ipFamily", doc_string(doc_at(list, 0)));
+		return 0;
+	}
+	unexpected(list, "a list", err);
+	return error_prefix(err, ".ipFamilies");
+}
+
 static int
 spec_use(const struct doc *spec, struct doc *to, struct error *err)
 {
@@ -229,7 +247,8 @@ spec_use(const struct doc *spec, struct doc *to, struct error *err)
 		sizeof(((struct kubernetes_port *)0)->host))
 		return error_set(err, ERROR_CONFIG,
 			".externalName: expected at most 255 characters");
-	if (pairs_use(spec, "selector", "", to, err) != 0)
+	if (pairs_use(spec, "selector", "", to, err) != 0 ||
+		family_use(spec, to, err) != 0)
 		return -1;
 	return ports_use(spec, to, err);
 }
@@ -799,6 +818,10 @@ kubernetes_services_port(const struct kubernetes_services *s, const char *ns,
 		out->target = p->target;
 		memcpy(out->name, p->name, sizeof(out->name));
 		memcpy(out->protocol, p->protocol, sizeof(out->protocol));
+		out->family = strcmp(doc_get_text(v->used, "ipFamily"),
+				      "IPv6") == 0
+				      ? AF_INET6
+				      : AF_INET;
 		out->external_name = external[0] != '\0';
 		snprintf(out->host, sizeof(out->host), "%s", external);
 		out->http2 = p->http2;

@@ -49,6 +49,7 @@ struct kubernetes_port {
 	uint16_t target; /* targetPort; 0: it is a name */
 	char name[64]; /* "": without */
 	char protocol[8];
+	int family; /* AF_INET or AF_INET6: the first that the service has */
 	bool external_name; /* then host is what it points at */
 	char host[256];
 	bool http2; /* by name, annotation or appProtocol */

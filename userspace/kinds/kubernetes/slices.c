@@ -821,6 +821,46 @@ is_of_node(const struct candidate *c, const void *node)
 	return hint_names(record_text(c->record, c->member->nodes), node);
 }
 
+/* Those of one pod in a row; those of no known owner are first. */
+static int
+owner_compare(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	return (x->member->owner > y->member->owner) -
+	       (x->member->owner < y->member->owner);
+}
+
+static bool
+is_of_family(const struct candidate *c, int family)
+{
+	return addr_is_v4(&c->addr) == (family == AF_INET);
+}
+
+/* A pod of two families stands in a slice of each: it is one endpoint. */
+static void
+family_apply(struct candidates *c, int family)
+{
+	size_t count = 0, end;
+
+	if (c->count > 1)
+		qsort(c->items, c->count, sizeof(*c->items), owner_compare);
+	for (size_t i = 0; i < c->count; i = end) {
+		uint64_t owner = c->items[i].member->owner;
+		bool has = false;
+
+		for (end = i; end < c->count &&
+			      c->items[end].member->owner == owner;
+			end++)
+			has |= is_of_family(&c->items[end], family);
+		for (size_t j = i; j < end; j++)
+			if (owner == 0 || !has ||
+				is_of_family(&c->items[j], family))
+				c->items[count++] = c->items[j];
+	}
+	c->count = count;
+}
+
 /* Only if every one has hints, and some are for us (KEP-2433): else a few would
  * get all the load, or nobody any. */
 static bool
@@ -893,6 +933,7 @@ kubernetes_slices_endpoints(const struct kubernetes_slices *s,
 				&g->records[i]->parts[j], q);
 	if (candidates_having(&c, is_ready, NULL) > 0)
 		candidates_keep(&c, is_ready, NULL);
+	family_apply(&c, q->family);
 	if (!hints_apply(&c, q->node, has_nodes, is_of_node))
 		hints_apply(&c, q->zone, has_zones, is_of_zone);
 	if (c.count > 1)

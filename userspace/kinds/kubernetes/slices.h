@@ -53,6 +53,9 @@ struct kubernetes_slices_query {
 	/* The number where a slice has that port without one, which means all
 	 * of the pod's; 0: such ports are left out. */
 	uint16_t port;
+	/* AF_INET or AF_INET6: of a pod that has addresses of both only those
+	 * of this one, as both lead to the same pod. */
+	int family;
 	/* Of this box; NULL: such hints are not looked at. */
 	const char *zone, *node;
 	/* Pods must be of these, by name, in ns; NULL: any, and what is no
