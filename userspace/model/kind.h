@@ -145,6 +145,10 @@ struct kind_host {
 	/* Replaces the whole set; the array is copied. */
 	void (*endpoints_replace)(struct kind_host *host,
 		const struct endpoint *set, size_t count);
+	/* What is used now, of an earlier run too. Valid until it is replaced.
+	 */
+	const struct endpoint *(*endpoints_used)(
+		struct kind_host *host, size_t *count);
 	void (*condition_set)(struct kind_host *host, bool ok,
 		const char *reason);
 	/* What does not hold for this upstream though its endpoints are as

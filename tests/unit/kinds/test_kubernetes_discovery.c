@@ -540,6 +540,8 @@ struct upstream {
 	const char *name;
 	void *state;
 	size_t last_count;
+	struct endpoint used[8];
+	size_t used_count;
 };
 
 static void
@@ -550,6 +552,9 @@ endpoints_replace(
 	char text[ADDR_TEXT_MAX];
 
 	u->last_count = count;
+	u->used_count = count > 8 ? 0 : count;
+	if (u->used_count > 0)
+		memcpy(u->used, set, u->used_count * sizeof(*set));
 	if (count > 8) {
 		str_printf(&told, "%s: %zu endpoints\n", u->name, count);
 		return;
@@ -563,6 +568,15 @@ endpoints_replace(
 			str_puts(&told, "*");
 	}
 	str_puts(&told, count == 0 ? " none\n" : "\n");
+}
+
+static const struct endpoint *
+endpoints_used(struct kind_host *host, size_t *count)
+{
+	const struct upstream *u = (struct upstream *)host;
+
+	*count = u->used_count;
+	return u->used;
 }
 
 static void
@@ -593,6 +607,7 @@ watch(struct upstream *u, const char *name, const char *spec_yaml)
 		fail_msg("%s", err.text);
 	*u = (struct upstream){
 		.host = { .endpoints_replace = endpoints_replace,
+			.endpoints_used = endpoints_used,
 			.condition_set = condition_set,
 			.note_set = note_set,
 			.shared = cluster },
@@ -1187,6 +1202,89 @@ test_selector(void **state)
 	end();
 }
 
+#define V2                                                                     \
+	"{serviceName: web, serviceNamespace: default, "                       \
+	"servicePort: 80, selector: {app: web, version: v2}}"
+#define V2_PODS "pods in default of app=web,version=v2"
+
+static void
+pod_put(const char *ip)
+{
+	char *text =
+		xasprintf("metadata: {name: p-%s, namespace: default}\n", ip);
+
+	put(V2_PODS, text);
+	free(text);
+}
+
+/* Pods that cannot be known take nobody away: a rollout goes on. */
+static void
+test_selector_stale(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_settled();
+	slice_put("10.0.0.1 10.0.0.2");
+	watch(&u, "u", V2);
+	pod_put("10.0.0.2");
+	settled(V2_PODS);
+	pass(100);
+	str_clear(&told);
+	is_now(V2_PODS, KUBERNETES_STALE, "connection refused");
+	pass(100);
+	told_is("u not ok: its selector asks for pods that are not known: "
+		"connection refused\n");
+	/* The new one is taken, which may be of the selector; that the first
+	 * is not is known. */
+	slice_put("10.0.0.1 10.0.0.3");
+	pass(100);
+	told_is("u: 10.0.0.3:8080*\n");
+	/* Known again: it is not. */
+	pod_put("10.0.0.4");
+	slice_put("10.0.0.1 10.0.0.3 10.0.0.4");
+	is_now(V2_PODS, KUBERNETES_CURRENT, NULL);
+	pass(100);
+	told_is("u: 10.0.0.4:8080*\nu ok\n");
+	is_now(V2_PODS, KUBERNETES_STALE, "timeout");
+	pass(100);
+	told_is("u not ok: its selector asks for pods that are not known: "
+		"timeout\n");
+	unwatch(&u);
+	end();
+}
+
+/* Who was used by an earlier run goes on, while the service has it. */
+static void
+test_selector_forbidden(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_following("{}");
+	watch(&u, "u", V2);
+	addr_parse_ip("10.0.0.9", 8080, &u.used[0].addr);
+	addr_parse_ip("10.0.0.1", 8080, &u.used[1].addr);
+	addr_parse_ip("10.0.0.2", 8080, &u.used[2].addr);
+	u.used_count = 3;
+	service_put();
+	settled("services");
+	slice_put("10.0.0.1 10.0.0.2 10.0.0.3");
+	settled("endpointslices");
+	pass(100);
+	str_clear(&told);
+	is_now(V2_PODS, KUBERNETES_FORBIDDEN, "cannot list pods");
+	pass(100);
+	told_is("u: 10.0.0.1:8080* 10.0.0.2:8080*\n"
+		"u not ok: its selector asks for pods that are not known: "
+		"cannot list pods\n");
+	slice_put("10.0.0.2 10.0.0.4");
+	pass(100);
+	told_is("u: 10.0.0.2:8080*\n");
+	unwatch(&u);
+	end();
+}
+
 static void
 test_objects(void **state)
 {
@@ -1494,6 +1592,8 @@ main(void)
 		cmocka_unit_test(test_http2_and_tls),
 		cmocka_unit_test(test_external_name),
 		cmocka_unit_test(test_selector),
+		cmocka_unit_test(test_selector_stale),
+		cmocka_unit_test(test_selector_forbidden),
 		cmocka_unit_test(test_objects),
 		cmocka_unit_test(test_upstreams_refused),
 		cmocka_unit_test(test_clash),

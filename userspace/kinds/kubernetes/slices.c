@@ -735,7 +735,7 @@ part_collect(struct candidates *c, const struct record *r,
 		const struct member *m = &part->members[i];
 		struct candidate *one = &c->items[c->count];
 
-		if (m->state == 0 || !member_wanted(r, m, q))
+		if (!member_wanted(r, m, q) || m->state == 0)
 			continue;
 		memcpy(one->addr.ip, m->ip, sizeof(m->ip));
 		one->addr.port_be = htons(number);

@@ -59,7 +59,7 @@ struct kubernetes_slices_query {
 	/* Of this box; NULL: such hints are not looked at. */
 	const char *zone, *node;
 	/* Pods must be of these, by name, in ns; NULL: any, and what is no
-	 * pod. */
+	 * pod. Also asked of those that are not ready. */
 	bool (*pod_wanted)(const char *pod, void *arg);
 	void *arg;
 };
