@@ -1015,6 +1015,36 @@ test_core_endpoints(void **state)
 	end();
 }
 
+/* The other way round: nothing is known between the one and the other, which
+ * takes nothing away. */
+static void
+test_slices_no_more(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_settled();
+	watch(&u, "u", WEB);
+	pass(100);
+	str_clear(&told);
+	gone("endpointslices", "default", "web-1");
+	is_now("endpointslices", KUBERNETES_ABSENT, "not found");
+	pass(100);
+	assert_null(strstr(told.data, "u: "));
+	str_clear(&told);
+	put("endpoints",
+		"metadata: {name: web, namespace: default}\n"
+		"subsets: [{addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}],"
+		" ports: [{name: http, port: 8080}]}]\n");
+	pass(100);
+	told_is("");
+	settled("endpoints");
+	pass(100);
+	told_is("u: 10.0.0.1:8080 10.0.0.2:8080\n");
+	unwatch(&u);
+	end();
+}
+
 static void
 test_namespaces(void **state)
 {
@@ -1588,6 +1618,7 @@ main(void)
 		cmocka_unit_test(test_stale_at_start),
 		cmocka_unit_test(test_forbidden),
 		cmocka_unit_test(test_core_endpoints),
+		cmocka_unit_test(test_slices_no_more),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_http2_and_tls),
 		cmocka_unit_test(test_external_name),

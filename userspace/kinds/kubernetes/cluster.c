@@ -519,8 +519,11 @@ on_state(enum kubernetes_state state, const char *reason, void *arg)
 		if (!loop_timer_pending(c->stale))
 			loop_timer_start(c->stale, STALE_TELL_MS);
 	}
-	if (state == KUBERNETES_ABSENT && f->what == FOLLOW_SLICES)
+	if (state == KUBERNETES_ABSENT && f->what == FOLLOW_SLICES) {
+		/* Until Endpoints are read nothing is known. */
+		f->settled = false;
 		follow_start(&f->scope->follows[FOLLOW_ENDPOINTS]);
+	}
 	problem_update(f->scope);
 	condition_tell(c, parts[f->what]);
 }
