@@ -179,6 +179,11 @@ struct kind_program {
 	int (*upstream_found)(struct kind_program *program, struct doc *d,
 		struct error *err);
 	void (*upstream_gone)(struct kind_program *program, const char *name);
+	/* What was said of the upstream of that name when it was found last, in
+	 * an earlier run too; NULL: nothing. Valid until it is found or gone.
+	 */
+	const struct doc *(*upstream_said)(
+		struct kind_program *program, const char *name);
 	/* All that is there was found: what was discovered before and not found
 	 * since open, or since the last such call, is gone. */
 	void (*upstreams_settled)(struct kind_program *program);

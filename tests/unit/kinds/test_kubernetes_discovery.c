@@ -448,6 +448,17 @@ upstream_gone(struct kind_program *p, const char *name)
 	str_printf(&told, "gone %s\n", name);
 }
 
+/* Of every upstream; NULL: nothing. */
+static struct doc *said;
+
+static const struct doc *
+upstream_said(struct kind_program *p, const char *name)
+{
+	(void)p;
+	(void)name;
+	return said;
+}
+
 static void
 upstreams_settled(struct kind_program *p)
 {
@@ -484,6 +495,7 @@ program_condition(struct kind_program *p, const char *part,
 static struct kind_program program = {
 	.upstream_found = upstream_found,
 	.upstream_gone = upstream_gone,
+	.upstream_said = upstream_said,
 	.upstreams_settled = upstreams_settled,
 	.condition_set = program_condition,
 	.discovery_namespace = "gloo-system",
@@ -1416,6 +1428,42 @@ test_clash_listed(void **state)
 	end();
 }
 
+/* Nor does it decide which namespace is listed first. */
+static void
+test_clash_of_namespaces(void **state)
+{
+	static const char younger[] =
+		"metadata: {name: c, namespace: a-b,"
+		" creationTimestamp: \"2026-01-02T00:00:00Z\"}\n"
+		"spec: {ports: [{port: 80}]}\n";
+
+	(void)state;
+	said = yaml("upstreamSpec: {kube: {serviceNamespace: a,"
+		    " serviceName: b-c, servicePort: 80}}");
+	begin_following("watchNamespaces: [a, a-b]");
+	put("services in a-b", younger);
+	settled("services in a-b");
+	told_is("");
+	put("services in a",
+		"metadata: {name: b-c, namespace: a,"
+		" creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"
+		"spec: {ports: [{port: 80}]}\n");
+	settled("services in a");
+	assert_non_null(strstr(told.data, "found a-b-c-80 of a/b-c\n"));
+	assert_null(strstr(told.data, "of a-b/c\n"));
+	end();
+	/* It is there no more. */
+	begin_following("watchNamespaces: [a, a-b]");
+	put("services in a-b", younger);
+	settled("services in a-b");
+	told_is("");
+	settled("services in a");
+	told_is("found a-b-c-80 of a-b/c\n");
+	end();
+	doc_free(said);
+	said = NULL;
+}
+
 static void
 test_without_discovery(void **state)
 {
@@ -1629,6 +1677,7 @@ main(void)
 		cmocka_unit_test(test_upstreams_refused),
 		cmocka_unit_test(test_clash),
 		cmocka_unit_test(test_clash_listed),
+		cmocka_unit_test(test_clash_of_namespaces),
 		cmocka_unit_test(test_without_discovery),
 		cmocka_unit_test(test_preview),
 		cmocka_unit_test(test_judged),

@@ -126,6 +126,21 @@ struct making {
 	struct names *names;
 };
 
+/* Which namespace is listed first must not decide who has a name: until now it
+ * was another service's, which may be there still. */
+static bool
+is_awaited(const struct kubernetes_cluster *c, const struct doc *upstream)
+{
+	const char *name = doc_get_text(doc_get(upstream, "metadata"), "name");
+	const struct doc *said = c->program->upstream_said(c->program, name);
+	const char *ns = doc_string(doc_find(said, "upstreamSpec", "kube",
+		"serviceNamespace", NULL));
+	const struct kubernetes_scope *s = ns == NULL ? NULL
+						      : scope_find(c, ns);
+
+	return s != NULL && !s->follows[FOLLOW_SERVICES].settled;
+}
+
 static void
 on_made(struct doc *upstream, void *arg)
 {
@@ -133,9 +148,14 @@ on_made(struct doc *upstream, void *arg)
 	struct kind_program *p = m->cluster->program;
 	struct names *n = m->names;
 	struct error err = ERROR_INIT;
-	char *name = xstrdup(
-		doc_get_text(doc_get(upstream, "metadata"), "name"));
+	char *name;
 
+	if (is_awaited(m->cluster, upstream)) {
+		m->cluster->awaits = true;
+		doc_free(upstream);
+		return;
+	}
+	name = xstrdup(doc_get_text(doc_get(upstream, "metadata"), "name"));
 	if (p->upstream_found(p, upstream, &err) != 0)
 		error_prefix(&err, "upstream %s is not made", name);
 	n->items = xreallocarray(n->items, n->count + 1, sizeof(char *));
@@ -218,6 +238,28 @@ on_listed(const char *ns, const char *name, void *arg)
 
 	if (s->ns == NULL || strcmp(s->ns, ns) == 0)
 		service_make(s->follows[FOLLOW_SERVICES].cluster, ns, name);
+}
+
+static void
+on_awaiting(const char *ns, const char *name, void *arg)
+{
+	struct kubernetes_cluster *c = arg;
+	const struct kubernetes_scope *s = scope_find(c, ns);
+
+	if (s != NULL && s->follows[FOLLOW_SERVICES].settled)
+		service_make(c, ns, name);
+}
+
+/* Services of the namespace were listed. */
+static void
+upstreams_make(struct kubernetes_cluster *c, struct kubernetes_scope *s)
+{
+	bool awaits = c->awaits;
+
+	c->awaits = false;
+	kubernetes_services_each(
+		c->services, awaits ? on_awaiting : on_listed,
+		awaits ? (void *)c : s);
 }
 
 /* Once: what an earlier run discovered and this one did not is gone. */
@@ -487,7 +529,7 @@ on_settled(void *arg)
 	f->settled = true;
 	server_note(c);
 	if (first && f->what == FOLLOW_SERVICES && c->settings->discovery)
-		kubernetes_services_each(c->services, on_listed, s);
+		upstreams_make(c, s);
 	if (f->what == FOLLOW_SLICES &&
 		s->follows[FOLLOW_ENDPOINTS].reflector != NULL)
 		endpoints_replace(c, s);

@@ -38,6 +38,7 @@ struct kubernetes_cluster {
 	size_t scope_count;
 	struct table *made; /* by "ns/service": its upstreams */
 	bool settled;       /* upstreams_settled was called */
+	bool awaits;        /* some are made when more namespaces are listed */
 	struct kubernetes_problems *objects, *upstreams;
 	struct loop_timer *retry; /* of the account */
 	uint64_t retry_ms;
