@@ -93,6 +93,12 @@ loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
 	timers_started++;
 }
 
+void
+loop_timer_stop(struct loop_timer *t)
+{
+	t->due_ms = 0;
+}
+
 bool
 loop_timer_pending(const struct loop_timer *t)
 {
@@ -1195,6 +1201,45 @@ test_external_name(void **state)
 	end();
 }
 
+/* A name that leads to the API server is no way around, whichever of the two
+ * is known first. */
+static void
+test_external_server(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_settled();
+	watch(&u, "u", WEB);
+	pass(100);
+	external_put("a.example.com");
+	answer("a.example.com", "10.0.0.9 10.9.9.9", NULL);
+	told_is("u: 10.0.0.9:80(a.example.com) 10.9.9.9:80(a.example.com)\n");
+	answer("kube.example.com", "10.9.9.9", NULL);
+	pass(100);
+	told_is("u: 10.0.0.9:80(a.example.com)\n"
+		"u not ok: externalName \"a.example.com\" leads to 10.9.9.9: "
+		"it is the API server's; list the name in "
+		"kubernetes.allowedExternalNames if it may be called\n");
+	pass(66000);
+	/* What cannot be resolved is known as before. */
+	answer("kube.example.com", "", "timeout");
+	pass(100);
+	told_is("");
+	/* As a service. */
+	put("services", "metadata: {name: kubernetes, namespace: default}\n"
+			"spec: {clusterIP: 10.0.0.9, clusterIPs: [10.0.0.9],"
+			" ports: [{port: 443}]}\n");
+	str_clear(&told);
+	pass(100);
+	told_is("u: none\n"
+		"u not ok: externalName \"a.example.com\" leads to 10.0.0.9: "
+		"it is the API server's; list the name in "
+		"kubernetes.allowedExternalNames if it may be called\n");
+	unwatch(&u);
+	end();
+}
+
 static void
 test_selector(void **state)
 {
@@ -1670,6 +1715,7 @@ main(void)
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_http2_and_tls),
 		cmocka_unit_test(test_external_name),
+		cmocka_unit_test(test_external_server),
 		cmocka_unit_test(test_selector),
 		cmocka_unit_test(test_selector_stale),
 		cmocka_unit_test(test_selector_forbidden),

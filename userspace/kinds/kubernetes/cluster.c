@@ -14,6 +14,7 @@
 #include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/resources.h"
+#include "kinds/kubernetes/server_name.h"
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
 #include "kinds/kubernetes/token.h"
@@ -221,6 +222,9 @@ on_service(const char *ns, const char *name, void *arg)
 	if (c->settings->discovery)
 		service_make(c, ns, name);
 	kubernetes_discovery_touch(c->discovery, ns, name);
+	/* Whom no external name may lead to. */
+	if (strcmp(ns, "default") == 0 && strcmp(name, "kubernetes") == 0)
+		kubernetes_discovery_touch_all(c->discovery, NULL);
 }
 
 static void
@@ -426,6 +430,15 @@ url_host(const char *url)
 	return xstrndup(host, strcspn(host, ":/"));
 }
 
+static void
+on_server_addrs(const struct addr *addrs, size_t count, void *arg)
+{
+	struct kubernetes_cluster *c = arg;
+
+	kubernetes_services_server_addrs_set(c->services, addrs, count);
+	kubernetes_discovery_touch_all(c->discovery, NULL);
+}
+
 /* A kubeconfig may be changed while it is used. */
 static void
 server_note(struct kubernetes_cluster *c)
@@ -433,6 +446,7 @@ server_note(struct kubernetes_cluster *c)
 	char *host = url_host(kubernetes_account_server(c->account));
 
 	kubernetes_services_server_set(c->services, host);
+	kubernetes_server_name_set(c->server_name, host);
 	free(host);
 }
 
@@ -683,6 +697,8 @@ kubernetes_open(struct kind_program *program)
 	c->services = kubernetes_services_new(
 		settings, program->discovery_namespace, on_service, c);
 	c->slices = kubernetes_slices_new(on_slices, c);
+	c->server_name = kubernetes_server_name_new(
+		program->loop, program->resolver, on_server_addrs, c);
 	c->discovery = kubernetes_discovery_new();
 	c->made = table_new(names_free);
 	c->objects = kubernetes_problems_new(program, "objects");
@@ -720,6 +736,7 @@ kubernetes_close(void *shared)
 	scopes_free(c);
 	kubernetes_api_free(c->api);
 	kubernetes_account_close(c->account);
+	kubernetes_server_name_free(c->server_name);
 	loop_timer_free(c->retry);
 	loop_timer_free(c->stale);
 	kubernetes_services_free(c->services);

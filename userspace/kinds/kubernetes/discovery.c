@@ -46,6 +46,8 @@ struct external {
 	void *state; /* of static_watch */
 	char *name; /* NULL: not asked */
 	uint16_t port;
+	struct endpoint *found; /* all that it leads to; NULL: not known */
+	size_t found_count;
 	char *failure, *refused, *note;
 };
 
@@ -172,13 +174,12 @@ external_tell(struct external *x)
 
 /* Of what the name leads to, what may be called. */
 static void
-external_endpoints(
-	struct kind_host *host, const struct endpoint *set, size_t count)
+external_filter(struct external *x)
 {
-	struct external *x = (struct external *)host;
 	struct watch *w = x->watch;
+	size_t count = x->found_count, allowed_count = 0;
+	const struct endpoint *set = x->found;
 	struct endpoint *allowed = xcalloc(count + 1, sizeof(*allowed));
-	size_t allowed_count = 0;
 
 	free(x->refused);
 	x->refused = NULL;
@@ -191,9 +192,23 @@ external_endpoints(
 		else if (x->refused == NULL)
 			x->refused = xstrdup(err.text);
 	}
-	w->reported = false;
 	set_report(w, allowed, allowed_count);
 	free(allowed);
+}
+
+static void
+external_endpoints(
+	struct kind_host *host, const struct endpoint *set, size_t count)
+{
+	struct external *x = (struct external *)host;
+
+	free(x->found);
+	x->found = xcalloc(count + 1, sizeof(*x->found));
+	x->found_count = count;
+	for (size_t i = 0; i < count; i++)
+		x->found[i] = set[i];
+	x->watch->reported = false;
+	external_filter(x);
 	external_tell(x);
 }
 
@@ -216,6 +231,7 @@ external_stop(struct watch *w)
 		return;
 	static_unwatch(x->state);
 	free(x->name);
+	free(x->found);
 	free(x->failure);
 	free(x->refused);
 	free(x->note);
@@ -261,6 +277,8 @@ external_report(struct watch *w, const struct kubernetes_port *port)
 		kubernetes_services_host_allowed(
 			w->cluster->services, port->host, &err)) {
 		external_start(w, port);
+		if (w->external.found != NULL)
+			external_filter(&w->external);
 		free(w->external.note);
 		w->external.note = note_make(port, 0);
 		external_tell(&w->external);
