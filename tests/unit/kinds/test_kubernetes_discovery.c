@@ -1033,6 +1033,45 @@ test_core_endpoints(void **state)
 	end();
 }
 
+#define ENDPOINTS(ns)                                                          \
+	"metadata: {name: web, namespace: " ns "}\n"                           \
+	"subsets: [{addresses: [{ip: 10.0.0.1}],"                              \
+	" ports: [{name: http, port: 8080}]}]\n"
+
+/* Of one namespace, while another one, whose name begins alike, still needs
+ * them. */
+static void
+test_core_endpoints_of_one(void **state)
+{
+	struct upstream u, v;
+
+	(void)state;
+	begin_following("watchNamespaces: [default, default-b]");
+	watch(&u, "u", WEB);
+	watch(&v, "v", "{serviceName: web, serviceNamespace: default-b}");
+	is_now("endpointslices in default", KUBERNETES_ABSENT, "not found");
+	is_now("endpointslices in default-b", KUBERNETES_ABSENT, "not found");
+	put("services in default", SERVICE);
+	settled("services in default");
+	put("services in default-b",
+		"metadata: {name: web, namespace: default-b}\n"
+		"spec: {ports: [{name: http, port: 80}]}\n");
+	settled("services in default-b");
+	put("endpoints in default", ENDPOINTS("default"));
+	settled("endpoints in default");
+	put("endpoints in default-b", ENDPOINTS("default-b"));
+	settled("endpoints in default-b");
+	pass(100);
+	str_clear(&told);
+	slice_put_at("endpointslices in default", "web-1", "10.0.0.2");
+	settled("endpointslices in default");
+	pass(100);
+	told_is("unfollow endpoints in default\nu: 10.0.0.2:8080*\n");
+	unwatch(&u);
+	unwatch(&v);
+	end();
+}
+
 /* The other way round: nothing is known between the one and the other, which
  * takes nothing away. */
 static void
@@ -1711,6 +1750,7 @@ main(void)
 		cmocka_unit_test(test_stale_at_start),
 		cmocka_unit_test(test_forbidden),
 		cmocka_unit_test(test_core_endpoints),
+		cmocka_unit_test(test_core_endpoints_of_one),
 		cmocka_unit_test(test_slices_no_more),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_http2_and_tls),

@@ -537,7 +537,7 @@ test_core_endpoints(void **state)
 		"addressType: IPv4\n"
 		"ports: [{port: 8080}]\n"
 		"endpoints: [{addresses: [10.0.0.1]}]\n");
-	kubernetes_slices_forget(s, KUBERNETES_ENDPOINTS);
+	kubernetes_slices_forget(s, KUBERNETES_ENDPOINTS, NULL);
 	web_is(s, "10.0.0.1:8080");
 	assert_int_equal(kubernetes_slices_count(s, KUBERNETES_ENDPOINTS), 0);
 	kubernetes_slices_remove(s, KUBERNETES_SLICE, "default", "web");

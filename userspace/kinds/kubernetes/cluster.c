@@ -526,10 +526,7 @@ static void
 endpoints_replace(struct kubernetes_cluster *c, struct kubernetes_scope *s)
 {
 	follow_stop(&s->follows[FOLLOW_ENDPOINTS]);
-	for (size_t i = 0; i < c->scope_count; i++)
-		if (c->scopes[i].follows[FOLLOW_ENDPOINTS].reflector != NULL)
-			return;
-	kubernetes_slices_forget(c->slices, KUBERNETES_ENDPOINTS);
+	kubernetes_slices_forget(c->slices, KUBERNETES_ENDPOINTS, s->ns);
 }
 
 static void

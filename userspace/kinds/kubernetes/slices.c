@@ -664,15 +664,19 @@ kubernetes_slices_remove(struct kubernetes_slices *s,
 }
 
 void
-kubernetes_slices_forget(
-	struct kubernetes_slices *s, enum kubernetes_slice_sort sort)
+kubernetes_slices_forget(struct kubernetes_slices *s,
+	enum kubernetes_slice_sort sort, const char *ns)
 {
-	size_t place = 0;
+	size_t place = 0, length = ns == NULL ? 0 : strlen(ns);
 	const char *key;
 
 	while (table_next(s->records[sort], &place, &key, NULL)) {
-		char *copy = xstrdup(key);
+		char *copy;
 
+		if (ns != NULL && (strncmp(key, ns, length) != 0 ||
+					  key[length] != '/'))
+			continue;
+		copy = xstrdup(key);
 		record_swap(s, sort, copy, NULL);
 		free(copy);
 	}

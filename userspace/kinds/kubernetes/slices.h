@@ -42,9 +42,10 @@ int kubernetes_slices_put(struct kubernetes_slices *s,
 /* By the object's own name: a deletion need not say whose it was. */
 void kubernetes_slices_remove(struct kubernetes_slices *s,
 	enum kubernetes_slice_sort sort, const char *ns, const char *name);
-/* All of that sort: the others take their place. */
-void kubernetes_slices_forget(
-	struct kubernetes_slices *s, enum kubernetes_slice_sort sort);
+/* All of that sort of the namespace, NULL: of all; the others take their place.
+ */
+void kubernetes_slices_forget(struct kubernetes_slices *s,
+	enum kubernetes_slice_sort sort, const char *ns);
 
 struct kubernetes_slices_query {
 	const char *ns, *service;
