@@ -59,9 +59,11 @@ local_remove(const struct cli *cli, const struct kube_local *l)
 	struct error err = ERROR_INIT, why = ERROR_INIT;
 	enum kube_outcome outcome;
 
-	if (kube_local_settings_remove(l, &outcome, &err) != 0)
+	if (kube_local_settings_remove(l, &outcome, &err) < 0)
 		return cli_error(&err);
 	kube_outcome_print(l->settings, outcome);
+	if (err.code != ERROR_NONE)
+		cli_say("%s", err.text);
 	/* Before the files: until then they are used. */
 	switch (kube_local_reload(l, cli, &why)) {
 	case 0:

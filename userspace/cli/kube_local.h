@@ -38,8 +38,8 @@ int kube_local_put(const struct kube_local *l, const char *name,
 int kube_local_remove(const struct kube_local *l, const char *name,
 	enum kube_outcome *outcome, struct error *err);
 
-/* The key in the settings, settings_key.h. 1: it was there, and err says what
- * is otherwise in it. */
+/* The key in the settings, settings_key.h. 1: it was there and stays, and err
+ * says what is otherwise in it. */
 int kube_local_settings_add(const struct kube_local *l, const char *address,
 	enum kube_outcome *outcome, struct error *err);
 int kube_local_settings_remove(const struct kube_local *l,
