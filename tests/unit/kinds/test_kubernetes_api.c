@@ -498,14 +498,14 @@ on_open(void *arg)
 }
 
 static void
-on_value(struct doc *value, size_t bytes, const char *problem, void *arg)
+on_value(struct doc *value, struct slice text, const char *problem, void *arg)
 {
 	struct stream *s = arg;
 
 	assert_true((value == NULL) == (problem != NULL));
 	if (value != NULL)
 		str_printf(&s->said, "%lld/%zu ",
-			(long long)doc_get_integer(value, "n"), bytes);
+			(long long)doc_get_integer(value, "n"), text.length);
 	else
 		str_puts(&s->said, "bad ");
 	doc_free(value);

@@ -113,11 +113,11 @@ on_gone(const char *ns, const char *name, void *arg)
 }
 
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct world *w = arg;
 
-	str_puts(&w->said, "settled ");
+	str_puts(&w->said, whole ? "settled " : "settled-in-part ");
 }
 
 static void
@@ -1059,6 +1059,44 @@ test_large_objects(void **state)
 	free(body);
 }
 
+/* The name of what cannot be read is had another way: what else is missing is
+ * gone, and no list follows. */
+static void
+test_unreadable_objects_keep_themselves(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1") "," OBJECT("b", "2") ","
+				OBJECT("c", "3")),
+		WATCH("10", EVENT("ERROR", EXPIRED), REPLAY_FOREVER),
+		{ "resourceVersion=10", 200, NULL,
+			LIST("20", OBJECT("a", "1") ",{" META("b", "9")
+					   ",\"spec\":\"\xff\"},{"
+					   META("n", "9")
+					   ",\"spec\":\"\\u0000\"}"),
+			0, 0, 0, NULL },
+		WATCH("20", BOOKMARK("21"), HELD_MS),
+		WATCH("21",
+			EVENT("MODIFIED", "{" META("a", "22")
+						  ",\"spec\":\"\xff\"}")
+				CHANGED("n", "23"),
+			HELD_MS),
+		/* Both are gone: all is known again without a list. */
+		WATCH("23",
+			EVENT("DELETED", "{" META("b", "24")
+						 ",\"spec\":\"\xff\"}")
+				DELETED("a", "25"),
+			HELD_MS),
+		WATCH_FOREVER("25"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/n@23");
+	assert_true(has_said(w, "settled current -d/c settled-in-part "
+				"+d/n@23 -d/b -d/a settled "));
+}
+
 /* What cannot be read in a list may be one of those that are known: none is
  * said to be gone by it. */
 static void
@@ -1084,6 +1122,9 @@ test_unreadable_members_keep_what_is_known(void **state)
 	begin(w, script);
 	reach(w, 5, "d/a@3 d/b@2");
 	reach(w, 7, "d/a@3");
+	assert_string_equal(w->said.data,
+		"+d/a@1 +d/b@2 settled current +d/a@3 settled-in-part "
+		"-d/b settled ");
 }
 
 static void
@@ -1420,6 +1461,7 @@ main(void)
 		T(test_404_alone_empties_nothing),
 		T(test_any_chunks),
 		T(test_large_objects),
+		T(test_unreadable_objects_keep_themselves),
 		T(test_unreadable_members_keep_what_is_known),
 		T(test_hostile_events),
 		T(test_a_stream_that_is_no_json),

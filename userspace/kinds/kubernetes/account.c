@@ -23,6 +23,7 @@
 #define POD_LOOK_MS          60000
 #define EXPIRY_LEEWAY_MS     10000 /* a plugin runs again before the end */
 #define PLUGIN_PAUSE_MS      5000  /* after it failed */
+#define SOURCE_RETRY_MS      5000
 
 enum { FILE_CA, FILE_CERT, FILE_KEY, FILE_TOKEN, FILE_COUNT };
 
@@ -72,10 +73,11 @@ struct kubernetes_account {
 	struct loop *loop;
 	char *kubeconfig, *context, *folder, *pod_folder;
 	bool insecure;
-	uint64_t look_ms, plugin_timeout_ms;
+	uint64_t look_ms, plugin_timeout_ms, source_retry_ms;
 
 	struct papers papers;
-	bool source_failing;
+	bool source_failing, source_again; /* again: at the next look */
+	uint64_t source_failed_ms;
 	uint64_t looked_ms;
 	bool look_now;
 	uint64_t serial;
@@ -465,6 +467,14 @@ source_tell(struct kubernetes_account *a, const struct error *err)
 	a->source_failing = failing;
 }
 
+static bool
+source_is_due(const struct kubernetes_account *a)
+{
+	return a->source_failing &&
+	       (a->source_again || loop_now_ms(a->loop) - a->source_failed_ms >=
+					   a->source_retry_ms);
+}
+
 static void
 source_look(struct kubernetes_account *a)
 {
@@ -473,8 +483,10 @@ source_look(struct kubernetes_account *a)
 	struct papers fresh;
 
 	/* While a plugin runs for the old papers, they stay. */
-	if (source == a->papers.source || a->plugin != NULL)
+	if ((source == a->papers.source && !source_is_due(a)) ||
+		a->plugin != NULL)
 		return;
+	a->source_again = false;
 	if (papers_read(a, &fresh, &err) == 0) {
 		papers_fini(&a->papers);
 		a->papers = fresh;
@@ -484,6 +496,7 @@ source_look(struct kubernetes_account *a)
 		a->serial++;
 	} else {
 		a->papers.source = source;
+		a->source_failed_ms = loop_now_ms(a->loop);
 	}
 	source_tell(a, &err);
 }
@@ -734,7 +747,7 @@ kubernetes_account_refused(struct kubernetes_account *a, uint64_t serial)
 	if (serial != a->serial)
 		return;
 	credential_drop(a);
-	a->look_now = true;
+	a->look_now = a->source_again = true;
 	for (int i = 0; i < FILE_COUNT; i++)
 		memset(&a->papers.files[i].stamp, 0,
 			sizeof(a->papers.files[i].stamp));
@@ -765,6 +778,8 @@ kubernetes_account_open(struct loop *loop,
 	if (a->look_ms == 0 && a->kubeconfig == NULL)
 		a->look_ms = POD_LOOK_MS;
 	a->plugin_timeout_ms = o->plugin_timeout_ms;
+	a->source_retry_ms = o->source_retry_ms == 0 ? SOURCE_RETRY_MS
+						     : o->source_retry_ms;
 	a->looked_ms = loop_now_ms(loop);
 	a->serial = 1;
 	TAILQ_INIT(&a->waiting);

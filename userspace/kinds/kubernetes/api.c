@@ -55,7 +55,6 @@ struct kubernetes_call {
 
 	int status;
 	struct json_split *split; /* a stream that is open */
-	uint64_t skipped;
 	struct str refusal; /* a stream's answer other than 200 */
 	char *broken;       /* why the stream is no JSON */
 	/* A callback runs; cancelled by it, which is freed afterwards. */
@@ -127,7 +126,6 @@ call_reset(struct kubernetes_call *c)
 {
 	json_split_free(c->split);
 	c->split = NULL;
-	c->skipped = 0;
 	c->status = 0;
 	str_fini(&c->refusal);
 	free(c->broken);
@@ -376,20 +374,21 @@ on_value(const char *text, size_t length, void *arg)
 	struct doc *d = json_doc_read(text, length, NULL);
 
 	/* The reader's own words may quote what it read: a secret. */
-	c->events.value(d, length,
+	c->events.value(d, (struct slice){ text, length },
 		d == NULL ? "it is no valid JSON, or holds what no text may"
 			  : NULL,
 		c->arg);
 	return c->gone;
 }
 
-static void
-skipped_tell(struct kubernetes_call *c)
+static int
+on_large(const char *text, size_t length, void *arg)
 {
-	uint64_t skipped = json_split_skipped(c->split);
+	struct kubernetes_call *c = arg;
 
-	for (; !c->gone && c->skipped < skipped; c->skipped++)
-		c->events.value(NULL, 0, "it is larger than 4 MiB", c->arg);
+	c->events.value(NULL, (struct slice){ text, length },
+		"it is larger than 4 MiB", c->arg);
+	return c->gone;
 }
 
 static int
@@ -400,8 +399,6 @@ stream_feed(struct kubernetes_call *c, const void *data, size_t length)
 
 	c->feeding = true;
 	rc = json_split_feed(c->split, data, length, &err);
-	if (rc == 0)
-		skipped_tell(c);
 	c->feeding = false;
 	if (c->gone) {
 		call_free(c);
@@ -423,6 +420,7 @@ on_head(struct http_call *call, int status, void *arg)
 		return;
 	c->split = json_split_new(c->of_list ? "items" : NULL,
 		KUBERNETES_OBJECT_MAX, on_value, c);
+	json_split_set_large(c->split, on_large);
 	if (c->events.open != NULL)
 		c->events.open(c->arg);
 }

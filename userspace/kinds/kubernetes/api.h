@@ -74,9 +74,10 @@ struct kubernetes_call *kubernetes_api_call(struct kubernetes_api *api,
 #define KUBERNETES_OBJECT_MAX (4u << 20)
 struct kubernetes_stream_events {
 	void (*open)(void *arg); /* 200 came; may be NULL */
-	/* bytes: of its text. value is the callee's (doc_free); NULL where it
-	 * is no valid JSON or too large: `problem` says which. */
-	void (*value)(struct doc *value, size_t bytes, const char *problem,
+	/* text: what value is written as. value is the callee's (doc_free);
+	 * NULL where that is no valid JSON or too large: `problem` says which,
+	 * and of what is too large text is the beginning. */
+	void (*value)(struct doc *value, struct slice text, const char *problem,
 		void *arg);
 	/* rest: what a list has beside its items; NULL for a watch */
 	void (*done)(const struct kubernetes_answer *answer,

@@ -41,6 +41,9 @@ struct follow {
 	char *reason;          /* of the state */
 	uint64_t stale_since;  /* monotonic ms; 0: it is not */
 	bool settled;
+	bool listed_whole; /* the last list was */
+	bool whole; /* once all that was listed could be taken */
+	struct table *refused; /* "ns/name": it is there, but passed over */
 };
 
 struct kubernetes_scope {
@@ -75,6 +78,14 @@ scope_is_settled(const struct kubernetes_scope *s)
 		       s->follows[FOLLOW_ENDPOINTS].settled);
 }
 
+static bool
+scope_is_whole(const struct kubernetes_scope *s)
+{
+	return s->follows[FOLLOW_SERVICES].whole &&
+	       (s->follows[FOLLOW_SLICES].whole ||
+		       s->follows[FOLLOW_ENDPOINTS].whole);
+}
+
 bool
 kubernetes_cluster_follows(const struct kubernetes_cluster *c, const char *ns)
 {
@@ -87,6 +98,14 @@ kubernetes_cluster_settled(const struct kubernetes_cluster *c, const char *ns)
 	const struct kubernetes_scope *s = scope_find(c, ns);
 
 	return s != NULL && scope_is_settled(s);
+}
+
+bool
+kubernetes_cluster_whole(const struct kubernetes_cluster *c, const char *ns)
+{
+	const struct kubernetes_scope *s = scope_find(c, ns);
+
+	return s != NULL && scope_is_whole(s);
 }
 
 const char *
@@ -220,14 +239,16 @@ on_listed(const char *ns, const char *name, void *arg)
 		service_make(s->follows[FOLLOW_SERVICES].cluster, ns, name);
 }
 
-/* Once: what an earlier run discovered and this one did not is gone. */
+/* Once: what an earlier run discovered and this one did not is gone. Not while
+ * a service is there that could not be read: that may be what made it. */
 static void
 upstreams_settle(struct kubernetes_cluster *c)
 {
 	if (c->settled || !c->settings->discovery)
 		return;
 	for (size_t i = 0; i < c->scope_count; i++)
-		if (!scope_is_settled(&c->scopes[i]))
+		if (!scope_is_settled(&c->scopes[i]) ||
+			!c->scopes[i].follows[FOLLOW_SERVICES].whole)
 			return;
 	c->settled = true;
 	c->program->upstreams_settled(c->program);
@@ -415,6 +436,36 @@ object_tell(const struct follow *f, const char *ns, const char *name,
 	free(key);
 }
 
+/* Notes that the object is there but passed over, or is no more. */
+static void
+refused_set(struct follow *f, const char *ns, const char *name, bool refused)
+{
+	char *key = xasprintf("%s/%s", ns, name);
+
+	if (refused && f->refused == NULL)
+		f->refused = table_new(NULL);
+	if (refused)
+		table_set(f->refused, key, f);
+	else if (f->refused != NULL)
+		table_remove(f->refused, key);
+	free(key);
+}
+
+/* Looks whether nothing is passed over any more. */
+static void
+whole_look(struct follow *f)
+{
+	struct kubernetes_cluster *c = f->cluster;
+
+	if (f->whole || !f->listed_whole ||
+		(f->refused != NULL && table_count(f->refused) > 0))
+		return;
+	f->whole = true;
+	upstreams_settle(c);
+	if (scope_is_whole(f->scope))
+		kubernetes_discovery_touch_all(c->discovery, f->scope->ns);
+}
+
 static enum kubernetes_slice_sort
 follow_sort(const struct follow *f)
 {
@@ -425,25 +476,30 @@ follow_sort(const struct follow *f)
 static void
 on_put(const struct doc *object, const char *version, void *arg)
 {
-	const struct follow *f = arg;
+	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 	const struct doc *meta = doc_get(object, "metadata");
+	const char *ns = doc_get_text(meta, "namespace");
+	const char *name = doc_get_text(meta, "name");
 	struct error err = ERROR_INIT;
+	int rc;
 
 	(void)version;
 	if (f->what == FOLLOW_SERVICES)
-		kubernetes_services_put(c->services, object, &err);
+		rc = kubernetes_services_put(c->services, object, &err);
 	else
-		kubernetes_slices_put(c->slices, follow_sort(f), object, &err);
+		rc = kubernetes_slices_put(
+			c->slices, follow_sort(f), object, &err);
 	schema_place_trim(&err);
-	object_tell(f, doc_get_text(meta, "namespace"),
-		doc_get_text(meta, "name"), err.text);
+	object_tell(f, ns, name, err.text);
+	refused_set(f, ns, name, rc != 0);
+	whole_look(f);
 }
 
 static void
 on_gone(const char *ns, const char *name, void *arg)
 {
-	const struct follow *f = arg;
+	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 
 	if (f->what == FOLLOW_SERVICES)
@@ -451,6 +507,8 @@ on_gone(const char *ns, const char *name, void *arg)
 	else
 		kubernetes_slices_remove(c->slices, follow_sort(f), ns, name);
 	object_tell(f, ns, name, "");
+	refused_set(f, ns, name, false);
+	whole_look(f);
 }
 
 static void
@@ -462,7 +520,9 @@ follow_stop(struct follow *f)
 	f->reason = NULL;
 	f->state = KUBERNETES_BEGINNING;
 	f->stale_since = 0;
-	f->settled = false;
+	f->settled = f->listed_whole = f->whole = false;
+	table_free(f->refused);
+	f->refused = NULL;
 }
 
 /* The server learnt slices: they were said now, Endpoints are not needed. */
@@ -477,7 +537,7 @@ endpoints_replace(struct kubernetes_cluster *c, struct kubernetes_scope *s)
 }
 
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
@@ -485,6 +545,7 @@ on_settled(void *arg)
 	bool first = !f->settled;
 
 	f->settled = true;
+	f->listed_whole = whole;
 	server_note(c);
 	if (first && f->what == FOLLOW_SERVICES && c->settings->discovery)
 		kubernetes_services_each(c->services, on_listed, s);
@@ -493,6 +554,7 @@ on_settled(void *arg)
 		endpoints_replace(c, s);
 	if (first && scope_is_settled(s))
 		kubernetes_discovery_touch_all(c->discovery, s->ns);
+	whole_look(f);
 	upstreams_settle(c);
 	problem_update(s);
 	condition_tell(c, parts[f->what]);

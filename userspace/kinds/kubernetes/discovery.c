@@ -122,6 +122,10 @@ set_report(struct watch *w, const struct endpoint *set, size_t count)
 {
 	if (set_is_known(w, set, count))
 		return;
+	/* What an earlier run knew may be in what was passed over. */
+	if (count == 0 && !w->reported &&
+		!kubernetes_cluster_whole(w->cluster, w->ns))
+		return;
 	free(w->known);
 	w->known = xcalloc(count + 1, sizeof(*w->known));
 	w->known_count = count;
@@ -296,10 +300,11 @@ pods_gone(const char *ns, const char *name, void *arg)
 }
 
 static void
-pods_settled(void *arg)
+pods_settled(bool whole, void *arg)
 {
 	struct watch *w = arg;
 
+	(void)whole;
 	w->pods.settled = true;
 	watch_touch(w);
 }

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "kinds/kubernetes/absence.h"
+#include "kinds/kubernetes/object_glimpse.h"
 #include "kinds/kubernetes/object_set.h"
 #include "net/loop.h"
 
@@ -64,7 +65,9 @@ struct kubernetes_reflector {
 	bool consistent; /* a list is to be of now, not of a cache */
 	bool unlimited;  /* a list is to be in one page */
 	bool listed_only; /* the server takes no WatchList */
-	bool doubt;       /* something was passed over since the last list */
+	bool passed;      /* something was passed over since the last list */
+	bool doubt;       /* and it is not known what */
+	bool partial;     /* what was told last was not the whole set */
 	bool again;       /* all is to be said again */
 	unsigned cycles;  /* sets in a row without a watch that held */
 
@@ -124,13 +127,28 @@ forbidden_set(struct kubernetes_reflector *r, const char *verb,
 
 /* One line until the next whole set; the counter says how many. */
 static void
-pass_over(struct kubernetes_reflector *r, const char *problem)
+pass_over_tell(struct kubernetes_reflector *r, const char *problem)
 {
 	r->counts.skipped++;
-	if (!r->doubt)
+	if (!r->passed)
 		log_warn("kubernetes: an object of %s is passed over: %s",
 			r->name, problem);
+	r->passed = true;
+}
+
+static void
+pass_over(struct kubernetes_reflector *r, const char *problem)
+{
+	pass_over_tell(r, problem);
 	r->doubt = true;
+}
+
+/* All that is there was said, but for what cannot be read. */
+static void
+settled_tell(struct kubernetes_reflector *r)
+{
+	r->partial = r->doubt || object_set_unread(r->set) > 0;
+	r->events.settled(!r->partial, r->arg);
 }
 
 static void
@@ -345,7 +363,7 @@ set_take(struct kubernetes_reflector *r, const char *version)
 		return false;
 	object_set_swap(r->set, r->doubt);
 	r->consistent = r->unlimited = false;
-	r->events.settled(r->arg);
+	settled_tell(r);
 	current_set(r);
 	return true;
 }
@@ -424,14 +442,22 @@ set_collect(struct kubernetes_reflector *r, struct doc *object, size_t bytes)
 /* ---- a list */
 
 static void
-on_list_value(struct doc *value, size_t bytes, const char *problem, void *arg)
+on_list_value(
+	struct doc *value, struct slice text, const char *problem, void *arg)
 {
 	struct kubernetes_reflector *r = arg;
+	struct doc *glimpse;
 
-	if (value == NULL)
-		pass_over(r, problem);
+	if (value != NULL) {
+		set_collect(r, value, text.length);
+		return;
+	}
+	glimpse = object_glimpse(text, false);
+	if (object_set_collect_mark(r->set, glimpse, NULL) == 0)
+		pass_over_tell(r, problem);
 	else
-		set_collect(r, value, bytes);
+		pass_over(r, problem);
+	doc_free(glimpse);
 }
 
 static void list_page(struct kubernetes_reflector *r);
@@ -494,7 +520,7 @@ static void
 list_begin(struct kubernetes_reflector *r)
 {
 	r->counts.lists++;
-	r->doubt = false;
+	r->doubt = r->passed = false;
 	list_page(r);
 }
 
@@ -562,6 +588,9 @@ change_take(struct kubernetes_reflector *r, const struct doc *object,
 			 : object_set_put(r->set, object, err);
 
 	at_set(r, version_of(object));
+	/* What could not be read can be now, or is gone. */
+	if (r->partial && !r->doubt && object_set_unread(r->set) == 0)
+		settled_tell(r);
 	return rc;
 }
 
@@ -611,15 +640,47 @@ event_take(struct kubernetes_reflector *r, struct doc *event, size_t bytes)
 		pass_over(r, "its event is of no type that there is");
 }
 
+static int
+unread_mark(struct kubernetes_reflector *r, const struct doc *object)
+{
+	if (r->step == STEP_INITIAL)
+		return object_set_collect_mark(r->set, object, NULL);
+	at_set(r, version_of(object));
+	return object_set_mark(r->set, object, NULL);
+}
+
+/* An event that cannot be read: of which object it is may be seen. */
 static void
-on_watch_value(struct doc *value, size_t bytes, const char *problem, void *arg)
+event_pass_over(
+	struct kubernetes_reflector *r, struct slice text, const char *problem)
+{
+	struct doc *event = object_glimpse(text, true);
+	const char *type = doc_get_text(event, "type");
+
+	if (strcmp(type, "DELETED") == 0) {
+		pass_over_tell(r, problem);
+		event_take(r, event, text.length);
+	} else if ((strcmp(type, "ADDED") == 0 ||
+			   strcmp(type, "MODIFIED") == 0) &&
+		   unread_mark(r, doc_get(event, "object")) == 0) {
+		pass_over_tell(r, problem);
+		r->heard = true;
+	} else {
+		pass_over(r, problem);
+	}
+	doc_free(event);
+}
+
+static void
+on_watch_value(
+	struct doc *value, struct slice text, const char *problem, void *arg)
 {
 	struct kubernetes_reflector *r = arg;
 
 	if (value == NULL)
-		pass_over(r, problem);
+		event_pass_over(r, text, problem);
 	else
-		event_take(r, value, bytes);
+		event_take(r, value, text.length);
 	doc_free(value);
 }
 
@@ -792,7 +853,7 @@ step_begin(struct kubernetes_reflector *r, enum step step)
 		break;
 	case STEP_INITIAL:
 		r->counts.lists++;
-		r->doubt = false;
+		r->doubt = r->passed = false;
 		watch_begin(r);
 		break;
 	case STEP_WATCH:

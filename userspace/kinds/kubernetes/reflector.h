@@ -54,11 +54,12 @@ struct kubernetes_reflector_events {
 	void (*put)(const struct doc *object, const char *version, void *arg);
 	/* ns is "" where there is none. */
 	void (*gone)(const char *ns, const char *name, void *arg);
-	/* All that is there was said (again, after a relist). Not called when
-	 * the server says that there is no such resource: then everything was
+	/* All that is there was said (again, after a relist). whole: nothing on
+	 * the list was passed over; otherwise what was not said may be there
+	 * all the same. Not called when the server says that there is no such resource: then everything was
 	 * said to be gone only if the server had it before and answered in full
 	 * that it has not (a deleted definition), never by an error. */
-	void (*settled)(void *arg);
+	void (*settled)(bool whole, void *arg);
 	/* It is another one now, or another rule is missing. reason: "" of
 	 * CURRENT. Worth a line in the log. */
 	void (*state)(enum kubernetes_state state, const char *reason,

@@ -53,7 +53,9 @@ struct follower {
 	struct kubernetes_reflector *reflector;
 	enum kubernetes_state state;
 	char *reason;
-	bool settled;
+	bool listed_whole; /* the last list was */
+	bool settled; /* once, with nothing passed over */
+	struct table *refused; /* "ns/name": it is there, but passed over */
 };
 
 /* What of an object tells whether it is another one now. Of a change of status
@@ -151,6 +153,42 @@ object_problem(const struct follower *f, const struct doc *object,
 	return NULL;
 }
 
+/* Notes that the object is there but passed over, or is no more. */
+static void
+refused_set(struct follower *f, const char *ns, const char *name, bool refused)
+{
+	char *key = xasprintf("%s/%s", ns, name);
+
+	if (refused && f->refused == NULL)
+		f->refused = table_new(NULL);
+	if (refused)
+		table_set(f->refused, key, f);
+	else if (f->refused != NULL)
+		table_remove(f->refused, key);
+	free(key);
+}
+
+/* Once: from then on all that goes is said to be gone. Not while an object is
+ * there that could not be taken: an earlier run may have. */
+static void
+settle_look(struct follower *f)
+{
+	struct kubernetes_resources *r = f->resources;
+	struct kind_program *p = r->cluster->program;
+
+	if (f->settled || !f->listed_whole ||
+		(f->refused != NULL && table_count(f->refused) > 0))
+		return;
+	f->settled = true;
+	if (f->sort->type == MODEL_TYPE_COUNT)
+		return;
+	for (size_t i = 0; i < r->follower_count; i++)
+		if (r->followers[i].sort == f->sort &&
+			!r->followers[i].settled)
+			return;
+	p->resources_settled(p, f->sort->type);
+}
+
 static void
 object_skip(struct follower *f, const char *ns, const char *name,
 	const char *why)
@@ -196,6 +234,9 @@ on_put(const struct doc *object, const char *version, void *arg)
 	bool same;
 
 	(void)version;
+	/* What is of another namespace is none of ours. */
+	refused_set(f, ns, name,
+		why != NULL && (f->ns == NULL || strcmp(f->ns, ns) == 0));
 	if (why != NULL) {
 		object_skip(f, ns, name, why);
 		return;
@@ -213,6 +254,7 @@ on_put(const struct doc *object, const char *version, void *arg)
 		p->resource_put(p, f->sort->type, ns, name,
 			document_make(f->sort, object), now->generation);
 	free(path);
+	settle_look(f);
 }
 
 static void
@@ -229,6 +271,8 @@ on_gone(const char *ns, const char *name, void *arg)
 			p->resource_remove(p, f->sort->type, ns, name);
 	}
 	free(path);
+	refused_set(f, ns, name, false);
+	settle_look(f);
 }
 
 void
@@ -256,24 +300,13 @@ kubernetes_resources_judged(
 
 /* ---- how it stands with the reflectors */
 
-/* Once: from then on all that goes is said to be gone. */
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct follower *f = arg;
-	struct kubernetes_resources *r = f->resources;
-	struct kind_program *p = r->cluster->program;
 
-	if (f->settled)
-		return;
-	f->settled = true;
-	if (f->sort->type == MODEL_TYPE_COUNT)
-		return;
-	for (size_t i = 0; i < r->follower_count; i++)
-		if (r->followers[i].sort == f->sort &&
-			!r->followers[i].settled)
-			return;
-	p->resources_settled(p, f->sort->type);
+	f->listed_whole = whole;
+	settle_look(f);
 }
 
 static enum kind_level
@@ -426,6 +459,7 @@ kubernetes_resources_free(struct kubernetes_resources *r)
 	for (size_t i = 0; i < r->follower_count; i++) {
 		kubernetes_reflector_free(r->followers[i].reflector);
 		free(r->followers[i].reason);
+		table_free(r->followers[i].refused);
 	}
 	free(r->followers);
 	kubernetes_status_free(r->status);
