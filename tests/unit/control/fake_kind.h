@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -102,6 +103,21 @@ fake_steal(struct doc *d, const char *key)
 	return value == NULL ? doc_new_null() : value;
 }
 
+/* As an editor would, in the round of the loop that d is of: "file", below the
+ * settings' folder, becomes "text". */
+static void
+fake_edit(const struct kind_program *p, const struct doc *d)
+{
+	const char *text = doc_get_text(d, "text");
+	char *path = xasprintf(
+		"%s/%s", p->settings_folder, doc_get_text(d, "file"));
+
+	if (doc_get(d, "file") != NULL &&
+		file_replace(path, text, strlen(text), 0644, NULL) != 0)
+		abort();
+	free(path);
+}
+
 static void
 fake_do(struct fake_shared *f, struct doc *d, struct str *answer)
 {
@@ -113,6 +129,7 @@ fake_do(struct fake_shared *f, struct doc *d, struct str *answer)
 
 	model_type_parse(doc_get_text(d, "type"), &type);
 	str_puts(answer, "ok");
+	fake_edit(p, d);
 	if (strcmp(what, "found") == 0 &&
 		p->upstream_found(p, fake_steal(d, "doc"), &err) != 0) {
 		str_clear(answer);
