@@ -2,7 +2,8 @@
  * A kind of upstream that a test drives: while it is open it listens on the
  * socket that its settings name, and does what each packet there says (a map,
  * JSON): report something to control, or tell what control told it. Its
- * upstreams have the one endpoint of their spec while they are watched.
+ * upstreams have the one endpoint of their spec while they are watched; that of
+ * the service "ill" has a problem, too.
  */
 #ifndef TESTS_UNIT_CONTROL_FAKE_KIND_H
 #define TESTS_UNIT_CONTROL_FAKE_KIND_H
@@ -260,13 +261,17 @@ fake_watch(const void *spec, struct kind_host *host)
 {
 	struct fake_shared *f = host->shared;
 	struct endpoint e = { .weight = 1 };
+	const char *service;
 
 	if (f == NULL)
 		abort();
 	f->watched++;
 	addr_parse_ip("127.0.0.1", ((const struct fake_spec *)spec)->port,
 		&e.addr);
+	service = ((const struct fake_spec *)spec)->service;
 	host->endpoints_replace(host, &e, 1);
+	if (service != NULL && strcmp(service, "ill") == 0)
+		host->condition_set(host, false, "a\tserver's\x1b[2Jwords");
 	return f;
 }
 
