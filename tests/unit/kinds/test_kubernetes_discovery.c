@@ -1313,8 +1313,8 @@ test_selector(void **state)
 	is_now("pods in default of app=web,version=v2", KUBERNETES_FORBIDDEN,
 		"cannot list pods");
 	pass(100);
-	told_is("u not ok: its selector asks for pods that are not known: "
-		"cannot list pods\n");
+	told_is("u not ok: its selector is not the service's, which needs the "
+		"right to list and watch pods: cannot list pods\n");
 	is_now("pods in default of app=web,version=v2", KUBERNETES_CURRENT,
 		NULL);
 	put("pods in default of app=web,version=v2",

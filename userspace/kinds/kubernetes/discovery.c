@@ -337,7 +337,12 @@ pods_state(enum kubernetes_state state, const char *reason, void *arg)
 	struct watch *w = arg;
 	char *problem = NULL;
 
-	if (state != KUBERNETES_BEGINNING && state != KUBERNETES_CURRENT)
+	if (state == KUBERNETES_FORBIDDEN)
+		problem = xasprintf(
+			"its selector is not the service's, which needs the "
+			"right to list and watch pods: %s",
+			reason);
+	else if (state != KUBERNETES_BEGINNING && state != KUBERNETES_CURRENT)
 		problem = xasprintf(
 			"its selector asks for pods that are not known: %s",
 			reason);
