@@ -699,6 +699,54 @@ test_the_pace_is_no_silence(void **state)
 		w->said.data, "+d/a@1 settled current +d/b@11 ");
 }
 
+/* A restored etcd: what is there is another one at the same version. */
+static void
+test_watch_from_the_future(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		{ "watch=1 resourceVersion=10", 504, "Retry-After: 1\r\n",
+			TOO_LARGE, 0, 0, 0, NULL },
+		{ "!resourceVersion !watch=", 200, NULL,
+			LIST("4", OBJECT("a", "1")), 0, 0, 0, NULL },
+		WATCH("4", EVENT("ERROR", TOO_LARGE), REPLAY_FOREVER),
+		{ "!resourceVersion !watch=", 200, NULL,
+			LIST("5", OBJECT("a", "1")), 0, 0, 0, NULL },
+		WATCH_FOREVER("5"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_string_equal(w->said.data,
+		"+d/a@1 settled current +d/a@1 settled +d/a@1 settled ");
+}
+
+static void
+test_watch_that_always_fails_leads_to_a_list(void **state)
+{
+#define FAILS                                                                  \
+	{ "watch=1 resourceVersion=10", 500, NULL,                             \
+		STATUS(500, "InternalError", "etcd"), 0, 0, 0, NULL }
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		{ "resourceVersion=10 !watch=", 200, NULL,
+			LIST("20", OBJECT("a", "2")), 0, 0, 0, NULL },
+		WATCH_FOREVER("20"),
+		END,
+	};
+
+	play(*state, script, "d/a@2");
+}
+
 /* ---- refusals and failures */
 
 static void
@@ -1530,6 +1578,8 @@ main(void)
 		T(test_short_watches_back_off),
 		T(test_watch_is_not_answered),
 		T(test_the_pace_is_no_silence),
+		T(test_watch_from_the_future),
+		T(test_watch_that_always_fails_leads_to_a_list),
 		T(test_too_many_requests),
 		T(test_retry_after_of_an_event),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
