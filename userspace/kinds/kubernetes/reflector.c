@@ -458,6 +458,22 @@ set_collect(struct kubernetes_reflector *r, struct doc *object, size_t bytes)
 	step_back_off(r, STEP_LIST, r->times.backoff_max);
 }
 
+/* ---- another server */
+
+/* The kubeconfig was changed: what came is of another server than before, or
+ * half of it. step_begin knows what to do. */
+static bool
+server_left(struct kubernetes_reflector *r)
+{
+	const char *server =
+		kubernetes_account_server(kubernetes_api_account(r->api));
+
+	if (strcmp(r->server, server) == 0)
+		return false;
+	step_after(r, STEP_LIST, 0);
+	return true;
+}
+
 /* ---- a list */
 
 static void
@@ -490,6 +506,8 @@ on_list_done(const struct kubernetes_answer *answer, const struct doc *rest,
 	const char *more = doc_get_text(meta, "continue");
 
 	r->call = NULL;
+	if (server_left(r))
+		return;
 	if (answer->problem != NULL) {
 		set_failed(r, "list", answer);
 		return;
@@ -780,7 +798,8 @@ on_watch_done(const struct kubernetes_answer *answer, const struct doc *rest,
 
 	(void)rest;
 	r->call = NULL;
-	watch_over(r, answer);
+	if (!server_left(r))
+		watch_over(r, answer);
 }
 
 static void
@@ -804,6 +823,8 @@ on_watch_open(void *arg)
 {
 	struct kubernetes_reflector *r = arg;
 
+	if (server_left(r))
+		return;
 	r->opened_ms = now_ms(r);
 	loop_timer_start(r->steady, r->step == STEP_INITIAL
 					    ? r->times.initial_idle
