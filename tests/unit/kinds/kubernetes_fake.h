@@ -144,6 +144,7 @@ struct kubernetes_api {
 struct kubernetes_call {
 	struct kubernetes_api *api;
 	char *method, *path, *type;
+	bool urgent;
 	struct doc *body;
 	kubernetes_answer_f *cb;
 	void *arg;
@@ -162,6 +163,7 @@ kubernetes_api_call(struct kubernetes_api *api,
 	struct error err = ERROR_INIT;
 
 	call->api = api;
+	call->urgent = r->urgent;
 	call->method = xstrdup(r->method == NULL ? "GET" : r->method);
 	call->path = xstrdup(r->path);
 	call->type = xstrdup(r->content_type == NULL ? "application/json"

@@ -589,6 +589,27 @@ test_plugin_that_fails_is_left_in_peace(void **state)
 	kubernetes_account_close(a);
 }
 
+/* As `echo token | base64` makes them: no part of what is sent. */
+static void
+test_line_breaks_around_a_token(void **state)
+{
+	struct kubernetes_account *a;
+
+	(void)state;
+	a = open_config("token: \" one\\n\"",
+		(struct kubernetes_account_options){ 0 });
+	expect_token(a, "one");
+	kubernetes_account_close(a);
+	file_write("plugin",
+		"#!/bin/sh\nprintf '%%s' "
+		"'{\"apiVersion\":\"client.authentication.k8s.io/v1\","
+		"\"kind\":\"ExecCredential\",\"status\":{\"token\":"
+		"\"two\\r\\n\"}}'\n");
+	a = open_config(EXEC, (struct kubernetes_account_options){ 0 });
+	expect_token(a, "two");
+	kubernetes_account_close(a);
+}
+
 static void
 test_plugin_with_a_bad_token(void **state)
 {
@@ -627,6 +648,7 @@ main(void)
 		T(test_plugin_runs_again_before_the_end),
 		T(test_one_run_for_all_that_wait),
 		T(test_plugin_that_fails_is_left_in_peace),
+		T(test_line_breaks_around_a_token),
 		T(test_plugin_with_a_bad_token),
 	};
 

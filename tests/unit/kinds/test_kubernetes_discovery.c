@@ -986,6 +986,10 @@ test_core_endpoints(void **state)
 		"endpoints note: the API server has no EndpointSlices: "
 		"Endpoints are read, which hold at most 1000 addresses of a "
 		"service\n");
+	/* That there are no slices does not tell that there is no endpoint. */
+	settled("endpointslices");
+	pass(100);
+	told_is("");
 	put("endpoints",
 		"metadata: {name: web, namespace: default}\n"
 		"subsets: [{addresses: [{ip: 10.0.0.1}],"

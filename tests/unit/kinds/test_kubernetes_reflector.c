@@ -678,6 +678,75 @@ test_watch_is_not_answered(void **state)
 		"stale +d/a@1 settled current stale current +d/b@11 ");
 }
 
+/* What waits for its turn is not late. */
+static void
+test_the_pace_is_no_silence(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		WATCH("10", ADDED("b", "11"), REPLAY_FOREVER),
+		END,
+	};
+	struct world *w = *state;
+
+	w->times.head = 150;
+	begin(w, script);
+	kubernetes_api_set_pace(
+		w->api, &(struct kubernetes_pace){ 400, 1, 10 });
+	reach(w, 3, "d/a@1 d/b@11");
+	assert_string_equal(
+		w->said.data, "+d/a@1 settled current +d/b@11 ");
+}
+
+/* A restored etcd: what is there is another one at the same version. */
+static void
+test_watch_from_the_future(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		{ "watch=1 resourceVersion=10", 504, "Retry-After: 1\r\n",
+			TOO_LARGE, 0, 0, 0, NULL },
+		{ "!resourceVersion !watch=", 200, NULL,
+			LIST("4", OBJECT("a", "1")), 0, 0, 0, NULL },
+		WATCH("4", EVENT("ERROR", TOO_LARGE), REPLAY_FOREVER),
+		{ "!resourceVersion !watch=", 200, NULL,
+			LIST("5", OBJECT("a", "1")), 0, 0, 0, NULL },
+		WATCH_FOREVER("5"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_string_equal(w->said.data,
+		"+d/a@1 settled current +d/a@1 settled +d/a@1 settled ");
+}
+
+static void
+test_watch_that_always_fails_leads_to_a_list(void **state)
+{
+#define FAILS                                                                  \
+	{ "watch=1 resourceVersion=10", 500, NULL,                             \
+		STATUS(500, "InternalError", "etcd"), 0, 0, 0, NULL }
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		{ "resourceVersion=10 !watch=", 200, NULL,
+			LIST("20", OBJECT("a", "2")), 0, 0, 0, NULL },
+		WATCH_FOREVER("20"),
+		END,
+	};
+
+	play(*state, script, "d/a@2");
+}
+
 /* ---- refusals and failures */
 
 static void
@@ -709,6 +778,29 @@ test_too_many_requests(void **state)
 	assert_string_equal(
 		w->said.data, "stale +d/a@1 settled current stale ");
 	expect_reason(w, "TooManyRequests: later");
+}
+
+/* An event that says less than no time. */
+static void
+test_retry_after_of_an_event(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		WATCH("10",
+			EVENT("ERROR", "{\"kind\":\"Status\",\"code\":429,"
+				       "\"details\":{\"retryAfterSeconds\":"
+				       "-1}}"),
+			REPLAY_FOREVER),
+		WATCH_FOREVER("10"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_true(replay_time_ms(w->replay, 3) -
+			    replay_time_ms(w->replay, 2) <
+		    1000);
 }
 
 static void
@@ -860,18 +952,29 @@ test_older_version(void **state)
 	assert_string_equal(w->version, "v1beta1");
 }
 
-/* Neither version: core Endpoints are another collection, which is there. */
+#define GROUPS(groups)                                                         \
+	"{\"kind\":\"APIGroupList\",\"groups\":[" groups "]}"
+#define NO_VERSION                                                             \
+	{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },          \
+	{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL }
+#define NOT_SERVED                                                             \
+	{ "GET /apis/discovery.k8s.io/v1 ", 404, NULL, TEXT_404, 0, 0, 0,      \
+		NULL },                                                        \
+	{ "GET /apis/discovery.k8s.io/v1beta1 ", 404, NULL, TEXT_404, 0, 0, 0, \
+		NULL }
+
+/* Neither version: core Endpoints are another collection, which is there. All
+ * that an earlier run may have had of it is not there: that is told once. */
 static void
 test_absent_at_first(void **state)
 {
 	static const struct replay_line script[] = {
-		{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },
-		{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0,
-			NULL },
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 200, NULL, GROUPS("{\"name\":\"apps\"}"), 0,
+			0, 0, NULL },
 		/* Again after a while, the best version first. */
-		{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },
-		{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0,
-			NULL },
+		NO_VERSION,
 		{ "/v1/endpointslices", 200, NULL,
 			ADDED("a", "1") INITIAL_END("2"), 0, REPLAY_FOREVER, 0,
 			NULL },
@@ -880,10 +983,36 @@ test_absent_at_first(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1");
-	assert_string_equal(w->said.data, "absent +d/a@1 settled current ");
-	assert_true(replay_time_ms(w->replay, 2) -
-			    replay_time_ms(w->replay, 1) >=
+	assert_string_equal(w->said.data,
+		"absent settled +d/a@1 settled current ");
+	assert_true(replay_time_ms(w->replay, 5) -
+			    replay_time_ms(w->replay, 4) >=
 		    25);
+}
+
+/* A server that begins: its 404 is not believed. */
+static void
+test_404_alone_at_first(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 404, NULL, TEXT_404, 0, 0, 0, NULL },
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 200, NULL,
+			GROUPS("{\"name\":\"discovery.k8s.io\",\"versions\":["
+			       "{\"version\":\"v1\"}]}"),
+			0, 0, 0, NULL },
+		{ "/v1/endpointslices", 200, NULL,
+			ADDED("a", "1") INITIAL_END("2"), 0, REPLAY_FOREVER, 0,
+			NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_string_equal(w->said.data, "stale +d/a@1 settled current ");
 }
 
 static void
@@ -1122,9 +1251,8 @@ test_unreadable_members_keep_what_is_known(void **state)
 	begin(w, script);
 	reach(w, 5, "d/a@3 d/b@2");
 	reach(w, 7, "d/a@3");
-	assert_string_equal(w->said.data,
-		"+d/a@1 +d/b@2 settled current +d/a@3 settled-in-part "
-		"-d/b settled ");
+	assert_true(has_said(w, "settled current +d/a@3 settled-in-part "
+				"-d/b settled "));
 }
 
 static void
@@ -1230,6 +1358,62 @@ test_another_server(void **state)
 
 	play(w, script, "d/a@1");
 	assert_true(has_said(w, "current +d/a@1 -d/b settled "));
+}
+
+static void
+on_other_answer(const struct kubernetes_answer *answer, void *arg)
+{
+	(void)answer;
+	(void)arg;
+}
+
+/* While a watch is open: it ends with the first request to the other one. */
+static void
+test_another_server_while_a_watch_is_open(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1") "," OBJECT("b", "2")),
+		{ "watch=1", 200, NULL, NULL, 0, REPLAY_FOREVER, 0,
+			server_moves },
+		{ "/cluster/else", 200, NULL, "{}", 0, 0, 0, NULL },
+		{ "/cluster/apis sendInitialEvents !resourceVersion=10", 200,
+			NULL, ADDED("a", "1") INITIAL_END("1"), 0,
+			REPLAY_FOREVER, 0, NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	begin(w, script);
+	reach(w, 3, "d/a@1 d/b@2");
+	kubernetes_api_call(w->api,
+		&(struct kubernetes_request){ .path = "/else" },
+		on_other_answer, NULL);
+	reach(w, 5, "d/a@1");
+	assert_true(has_said(w, "current +d/a@1 -d/b settled "));
+	assert_false(has_said(w, "stale"));
+}
+
+/* Between the pages of a list: they are not put together. */
+static void
+test_another_server_within_a_list(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		{ "limit=500 resourceVersion=0", 200, NULL,
+			LIST_PAGE("10", "p2", OBJECT("a", "1")), 0, 0, 0,
+			server_moves },
+		{ "/cluster/apis continue=p2", 200, NULL,
+			LIST("10", OBJECT("b", "2")), 0, 0, 0, NULL },
+		{ "/cluster/apis sendInitialEvents", 200, NULL,
+			ADDED("c", "1") INITIAL_END("1"), 0, REPLAY_FOREVER, 0,
+			NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/c@1");
+	assert_string_equal(w->said.data, "+d/c@1 settled current ");
 }
 
 /* ---- churn */
@@ -1449,13 +1633,18 @@ main(void)
 		T(test_we_end_a_watch_that_does_not_end),
 		T(test_short_watches_back_off),
 		T(test_watch_is_not_answered),
+		T(test_the_pace_is_no_silence),
+		T(test_watch_from_the_future),
+		T(test_watch_that_always_fails_leads_to_a_list),
 		T(test_too_many_requests),
+		T(test_retry_after_of_an_event),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
 		T(test_forbidden),
 		T(test_unauthorized),
 		T(test_half_a_list_says_nothing),
 		T(test_older_version),
 		T(test_absent_at_first),
+		T(test_404_alone_at_first),
 		T(test_definition_is_deleted_and_made_again),
 		T(test_definition_is_deleted_unseen),
 		T(test_404_alone_empties_nothing),
@@ -1467,6 +1656,8 @@ main(void)
 		T(test_a_stream_that_is_no_json),
 		T(test_again),
 		T(test_another_server),
+		T(test_another_server_while_a_watch_is_open),
+		T(test_another_server_within_a_list),
 		T(test_churn),
 	};
 

@@ -565,6 +565,11 @@ test_not_whole(void **state)
 	str_clear(&told);
 	gone("virtualservices", "n", "a/b");
 	told_is("resources ok\nsettled VirtualService\n");
+	/* A definition that was deleted meanwhile: there are none. */
+	state_in("gateways", NULL, KUBERNETES_ABSENT, "none");
+	str_clear(&told);
+	settled_in("gateways", NULL);
+	told_is("settled Gateway\n");
 }
 
 static void

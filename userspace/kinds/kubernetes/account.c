@@ -378,13 +378,27 @@ kubeconfig_login(const struct kubernetes_account *a, struct error *err)
 	return l;
 }
 
+/* The same for one that is a text; it is trimmed in place. */
+static int
+token_text_check(char *token, const char *place, struct error *err)
+{
+	struct str text;
+	int rc;
+
+	str_init(&text);
+	str_puts(&text, token);
+	rc = token_check(&text, place, err);
+	if (rc == 0)
+		memcpy(token, text.data, text.length + 1);
+	secret_clear(&text);
+	str_fini(&text);
+	return rc;
+}
+
 static int
 login_check(const struct kubernetes_account *a, struct kubeconfig_login *l,
 	struct error *err)
 {
-	struct str token;
-	int rc = 0;
-
 	if (kubeconfig_server_check(l->server, a->insecure, err) != 0)
 		return -1;
 	if (l->insecure && !a->insecure)
@@ -393,14 +407,9 @@ login_check(const struct kubernetes_account *a, struct kubeconfig_login *l,
 			"cluster's certificate-authority, or allow it with "
 			"insecureSkipTlsVerify: true");
 	l->insecure = a->insecure;
-	if (l->token != NULL) {
-		str_init(&token);
-		str_puts(&token, l->token);
-		rc = token_check(&token, "users[].user.token", err);
-		secret_clear(&token);
-		str_fini(&token);
-	}
-	return rc;
+	return l->token == NULL ? 0
+				: token_text_check(l->token,
+					  "users[].user.token", err);
 }
 
 /* All that the login names must be there; but a token beside a tokenFile stands
@@ -638,21 +647,13 @@ plugin_failed(struct kubernetes_account *a, const char *problem)
 static int
 credential_check(struct exec_credential *c, struct error *err)
 {
-	struct str token;
-	int rc;
-
 	if (c->expires_ms != 0 && c->expires_ms <= clock_realtime_ms())
 		return error_set(err, ERROR_CONFIG,
 			"what it gave has expired already; is the clock "
 			"right?");
-	if (c->token == NULL)
-		return 0;
-	str_init(&token);
-	str_puts(&token, c->token);
-	rc = token_check(&token, "what it gave", err);
-	secret_clear(&token);
-	str_fini(&token);
-	return rc;
+	return c->token == NULL
+		       ? 0
+		       : token_text_check(c->token, "what it gave", err);
 }
 
 static void

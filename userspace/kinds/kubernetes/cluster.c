@@ -544,6 +544,9 @@ on_settled(bool whole, void *arg)
 	struct kubernetes_scope *s = f->scope;
 	bool first = !f->settled;
 
+	/* There are none, and Endpoints are what counts. */
+	if (f->what == FOLLOW_SLICES && f->state == KUBERNETES_ABSENT)
+		return;
 	f->settled = true;
 	f->listed_whole = whole;
 	server_note(c);
