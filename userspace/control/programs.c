@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "control/discovered.h"
 #include "control/discovery.h"
 #include "control/foreign.h"
@@ -43,6 +44,12 @@ on_upstream_gone(struct kind_program *seen, const char *name)
 {
 	if (!is_stopping(seen))
 		discovered_gone(((struct program *)seen)->discovered, name);
+}
+
+static const struct doc *
+upstream_said(struct kind_program *seen, const char *name)
+{
+	return discovered_said(((struct program *)seen)->discovered, name);
 }
 
 static void
@@ -124,18 +131,21 @@ on_condition(struct kind_program *seen, const char *part, enum kind_level level,
 {
 	struct program *p = (struct program *)seen;
 	struct program_condition *one = condition_take(p, part);
+	char *text = xstrdup(level == KIND_OK ? "" : reason);
 
-	if (level == KIND_OK)
-		reason = "";
-	if (one->level == level && strcmp(one->reason, reason) == 0)
+	/* Others' words may be in it. */
+	text_defuse(text);
+	if (one->level == level && strcmp(one->reason, text) == 0) {
+		free(text);
 		return;
+	}
 	if (level == KIND_OK)
 		one->since = 0;
 	else if (one->level == KIND_OK)
 		one->since = clock_realtime_ms();
 	one->level = level;
 	free(one->reason);
-	one->reason = xstrdup(reason);
+	one->reason = text;
 	condition_log(p, one);
 }
 
@@ -182,6 +192,7 @@ program_open(struct program *p)
 		.settings_folder = p->settings_folder,
 		.upstream_found = on_upstream_found,
 		.upstream_gone = on_upstream_gone,
+		.upstream_said = upstream_said,
 		.upstreams_settled = on_upstreams_settled,
 		.resource_put = on_resource_put,
 		.resource_remove = on_resource_remove,

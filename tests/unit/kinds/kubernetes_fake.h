@@ -351,6 +351,8 @@ on_condition(struct kind_program *p, const char *part, enum kind_level level,
 	size_t i = 0;
 
 	(void)p;
+	if (reason == NULL)
+		reason = "";
 	while (fake_conditions[i].part != NULL &&
 		strcmp(fake_conditions[i].part, part) != 0)
 		assert_true(++i < FAKE_PARTS);

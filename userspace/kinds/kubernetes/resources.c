@@ -13,6 +13,7 @@
 #include "kinds/kubernetes/address.h"
 #include "kinds/kubernetes/lease.h"
 #include "kinds/kubernetes/permissions.h"
+#include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/status.h"
 #include "net/loop.h"
@@ -74,7 +75,7 @@ struct kubernetes_resources {
 	struct kubernetes_status *status;
 	struct kubernetes_address *address;
 	struct loop_timer *none; /* runs off once where none are wanted */
-	uint64_t skipped; /* objects that were none */
+	struct kubernetes_problems *skipped; /* objects that are none */
 };
 
 /* ---- objects */
@@ -189,20 +190,20 @@ settle_look(struct follower *f)
 	p->resources_settled(p, f->sort->type);
 }
 
+/* why NULL: it is well, or gone. */
 static void
-object_skip(struct follower *f, const char *ns, const char *name,
+object_tell(const struct follower *f, const char *ns, const char *name,
 	const char *why)
 {
-	struct kubernetes_resources *r = f->resources;
-	struct kind_program *p = r->cluster->program;
-	char text[800];
+	char *path = path_make(f->sort, ns, name);
+	char *sentence = xasprintf("%s \"%.128s\" in \"%.128s\" is passed "
+				   "over: %s",
+		f->sort->kind, name, ns, why == NULL ? "" : why);
 
-	r->skipped++;
-	snprintf(text, sizeof(text),
-		"%" PRIu64 " objects were passed over, the last one of %s: "
-		"\"%.128s\" in \"%.128s\": %s",
-		r->skipped, f->sort->plural, name, ns, why);
-	p->condition_set(p, "resources", KIND_WARNING, text);
+	kubernetes_problems_set(
+		f->resources->skipped, path, why == NULL ? NULL : sentence);
+	free(sentence);
+	free(path);
 }
 
 static void
@@ -237,10 +238,9 @@ on_put(const struct doc *object, const char *version, void *arg)
 	/* What is of another namespace is none of ours. */
 	refused_set(f, ns, name,
 		why != NULL && (f->ns == NULL || strcmp(f->ns, ns) == 0));
-	if (why != NULL) {
-		object_skip(f, ns, name, why);
+	object_tell(f, ns, name, why);
+	if (why != NULL)
 		return;
-	}
 	path = path_make(f->sort, ns, name);
 	now = xcalloc(1, sizeof(*now));
 	fingerprint_take(now, object);
@@ -271,6 +271,7 @@ on_gone(const char *ns, const char *name, void *arg)
 			p->resource_remove(p, f->sort->type, ns, name);
 	}
 	free(path);
+	object_tell(f, ns, name, NULL);
 	refused_set(f, ns, name, false);
 	settle_look(f);
 }
@@ -439,6 +440,7 @@ kubernetes_resources_new(struct kubernetes_cluster *c)
 
 	r->cluster = c;
 	r->objects = table_new(free);
+	r->skipped = kubernetes_problems_new(c->program, "resources");
 	r->address = kubernetes_address_new(c);
 	if (!c->settings->resources) {
 		r->none = loop_timer_new(c->program->loop, on_none, r);
@@ -467,6 +469,7 @@ kubernetes_resources_free(struct kubernetes_resources *r)
 	kubernetes_address_free(r->address);
 	if (r->none != NULL)
 		loop_timer_free(r->none);
+	kubernetes_problems_free(r->skipped);
 	table_free(r->objects);
 	free(r);
 }
