@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "control/discovered.h"
 #include "control/discovery.h"
 #include "control/foreign.h"
@@ -132,18 +133,21 @@ on_condition(struct kind_program *seen, const char *part, enum kind_level level,
 {
 	struct program *p = (struct program *)seen;
 	struct program_condition *one = condition_take(p, part);
+	char *text = xstrdup(level == KIND_OK ? "" : reason);
 
-	if (level == KIND_OK)
-		reason = "";
-	if (one->level == level && strcmp(one->reason, reason) == 0)
+	/* Others' words may be in it. */
+	text_defuse(text);
+	if (one->level == level && strcmp(one->reason, text) == 0) {
+		free(text);
 		return;
+	}
 	if (level == KIND_OK)
 		one->since = 0;
 	else if (one->level == KIND_OK)
 		one->since = clock_realtime_ms();
 	one->level = level;
 	free(one->reason);
-	one->reason = xstrdup(reason);
+	one->reason = text;
 	condition_log(p, one);
 }
 

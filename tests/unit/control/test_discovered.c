@@ -279,6 +279,33 @@ test_broken_file(void **state)
 	until_text(UP("a"), "status", "state", "Accepted");
 }
 
+/* What an operator wrote in the same moment is read first. */
+static void
+test_edited_meanwhile(void **state)
+{
+	struct doc *d;
+
+	(void)state;
+	fake_tell(root, FOUND("a", "81", ""), "ok");
+	fake_tell(root,
+		"{\"file\": \"" FILE_OF("a") "\", \"text\": \"metadata: { labels: "
+		"{ discovered_by: fakeplugin, mine: y } }\\n"
+		"upstreamSpec: { fake: { service: a, port: 81 } }\\n\", "
+		"\"do\": \"found\", \"doc\": {\"metadata\": {\"name\": \"a\", "
+		"\"labels\": {\"discovered_by\": \"fakeplugin\"}}, "
+		"\"upstreamSpec\": {\"fake\": {\"service\": \"a\", \"port\": "
+		"82}}}}",
+		"ok");
+	for (int i = 0; i < 1000 && port_of("a") != 82; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(port_of("a"), 82);
+	d = upstream_get("a");
+	assert_string_equal(
+		doc_get_text(doc_find(d, "metadata", "labels", NULL), "mine"),
+		"y");
+	doc_free(d);
+}
+
 /* A cluster's worth of them is no thousand times the disk. */
 static void
 test_many(void **state)
@@ -317,6 +344,7 @@ main(int argc, char **argv)
 		CASE(test_hand),
 		CASE(test_deleted),
 		CASE(test_broken_file),
+		CASE(test_edited_meanwhile),
 		CASE(test_many),
 	};
 

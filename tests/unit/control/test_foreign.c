@@ -107,6 +107,7 @@ test_put(void **state)
 	told("VirtualService gloo-system.v 7 Accepted: \n");
 	expect("GET", UP("a"), "", 200, NULL, NULL);
 	until_text(VS("v"), "status", "state", "Accepted");
+	until_text(VS("v"), "status", "origin", "Fake");
 	assert_int_equal(routes_served(), 1);
 	assert_false(has_file("config/virtualservices/gloo-system/v.yaml"));
 	fake_tell(root, REMOVE("virtualservice", "v"), "ok");

@@ -416,7 +416,16 @@ settled(const char *what)
 {
 	struct kubernetes_reflector *r = reflector(what);
 
-	r->events.settled(r->arg);
+	r->events.settled(true, r->arg);
+}
+
+/* Something on the list could not be read. */
+static void
+settled_in_part(const char *what)
+{
+	struct kubernetes_reflector *r = reflector(what);
+
+	r->events.settled(false, r->arg);
 }
 
 static void
@@ -1033,6 +1042,10 @@ test_core_endpoints(void **state)
 		"endpoints note: the API server has no EndpointSlices: "
 		"Endpoints are read, which hold at most 1000 addresses of a "
 		"service\n");
+	/* That there are no slices does not tell that there is no endpoint. */
+	settled("endpointslices");
+	pass(100);
+	told_is("");
 	put("endpoints",
 		"metadata: {name: web, namespace: default}\n"
 		"subsets: [{addresses: [{ip: 10.0.0.1}],"
@@ -1326,8 +1339,8 @@ test_selector(void **state)
 	is_now("pods in default of app=web,version=v2", KUBERNETES_FORBIDDEN,
 		"cannot list pods");
 	pass(100);
-	told_is("u not ok: its selector asks for pods that are not known: "
-		"cannot list pods\n");
+	told_is("u not ok: its selector is not the service's, which needs the "
+		"right to list and watch pods: cannot list pods\n");
 	is_now("pods in default of app=web,version=v2", KUBERNETES_CURRENT,
 		NULL);
 	put("pods in default of app=web,version=v2",
@@ -1462,6 +1475,50 @@ test_objects(void **state)
 	put("services", "metadata: {name: b, namespace: default}\n"
 			"spec: {}\n");
 	told_is("objects ok\n");
+	end();
+}
+
+/* What is there but cannot be taken may be what an earlier run knew: nothing of
+ * it is given up. */
+static void
+test_not_whole(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_following("{}");
+	watch(&u, "u", WEB);
+	settled_in_part("services");
+	settled_in_part("endpointslices");
+	pass(100);
+	told_is("u not ok: there is no service \"web\" in namespace "
+		"\"default\"\n");
+	service_put();
+	told_is("found default-web-80 of default/web\n");
+	pass(100);
+	told_is("u ok\n");
+	/* A relist that is whole, but for an object that cannot be taken. */
+	put("services", "metadata: {name: b, namespace: default}\n"
+			"spec: {ports: 1}\n");
+	put("endpointslices",
+		"metadata: {name: a, namespace: default,"
+		" labels: {kubernetes.io/service-name: web}}\n");
+	settled("services");
+	settled("endpointslices");
+	str_clear(&told);
+	pass(100);
+	told_is("");
+	put("services", "metadata: {name: b, namespace: default}\n"
+			"spec: {}\n");
+	assert_non_null(strstr(told.data, "settled\n"));
+	str_clear(&told);
+	pass(100);
+	told_is("");
+	gone("endpointslices", "default", "a");
+	told_is("objects ok\n");
+	pass(100);
+	told_is("u: none\n");
+	unwatch(&u);
 	end();
 }
 
@@ -1786,6 +1843,7 @@ main(void)
 		cmocka_unit_test(test_selector_stale),
 		cmocka_unit_test(test_selector_forbidden),
 		cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_not_whole),
 		cmocka_unit_test(test_upstreams_refused),
 		cmocka_unit_test(test_clash),
 		cmocka_unit_test(test_clash_listed),

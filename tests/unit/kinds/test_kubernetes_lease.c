@@ -96,6 +96,7 @@ serve(struct kubernetes_call *call)
 	if ((call->api == &one.api && one.cut) ||
 		(call->api == &two.api && two.cut))
 		return false;
+	assert_true(call->urgent); /* statuses are many */
 	lease_answer(call, lease_do(call));
 	return true;
 }

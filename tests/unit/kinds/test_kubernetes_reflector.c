@@ -113,11 +113,11 @@ on_gone(const char *ns, const char *name, void *arg)
 }
 
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct world *w = arg;
 
-	str_puts(&w->said, "settled ");
+	str_puts(&w->said, whole ? "settled " : "settled-in-part ");
 }
 
 static void
@@ -678,6 +678,27 @@ test_watch_is_not_answered(void **state)
 		"stale +d/a@1 settled current stale current +d/b@11 ");
 }
 
+/* What waits for its turn is not late. */
+static void
+test_the_pace_is_no_silence(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		WATCH("10", ADDED("b", "11"), REPLAY_FOREVER),
+		END,
+	};
+	struct world *w = *state;
+
+	w->times.head = 150;
+	begin(w, script);
+	kubernetes_api_set_pace(
+		w->api, &(struct kubernetes_pace){ 400, 1, 10 });
+	reach(w, 3, "d/a@1 d/b@11");
+	assert_string_equal(
+		w->said.data, "+d/a@1 settled current +d/b@11 ");
+}
+
 /* ---- refusals and failures */
 
 static void
@@ -709,6 +730,29 @@ test_too_many_requests(void **state)
 	assert_string_equal(
 		w->said.data, "stale +d/a@1 settled current stale ");
 	expect_reason(w, "TooManyRequests: later");
+}
+
+/* An event that says less than no time. */
+static void
+test_retry_after_of_an_event(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		WATCH("10",
+			EVENT("ERROR", "{\"kind\":\"Status\",\"code\":429,"
+				       "\"details\":{\"retryAfterSeconds\":"
+				       "-1}}"),
+			REPLAY_FOREVER),
+		WATCH_FOREVER("10"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_true(replay_time_ms(w->replay, 3) -
+			    replay_time_ms(w->replay, 2) <
+		    1000);
 }
 
 static void
@@ -860,18 +904,29 @@ test_older_version(void **state)
 	assert_string_equal(w->version, "v1beta1");
 }
 
-/* Neither version: core Endpoints are another collection, which is there. */
+#define GROUPS(groups)                                                         \
+	"{\"kind\":\"APIGroupList\",\"groups\":[" groups "]}"
+#define NO_VERSION                                                             \
+	{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },          \
+	{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL }
+#define NOT_SERVED                                                             \
+	{ "GET /apis/discovery.k8s.io/v1 ", 404, NULL, TEXT_404, 0, 0, 0,      \
+		NULL },                                                        \
+	{ "GET /apis/discovery.k8s.io/v1beta1 ", 404, NULL, TEXT_404, 0, 0, 0, \
+		NULL }
+
+/* Neither version: core Endpoints are another collection, which is there. All
+ * that an earlier run may have had of it is not there: that is told once. */
 static void
 test_absent_at_first(void **state)
 {
 	static const struct replay_line script[] = {
-		{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },
-		{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0,
-			NULL },
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 200, NULL, GROUPS("{\"name\":\"apps\"}"), 0,
+			0, 0, NULL },
 		/* Again after a while, the best version first. */
-		{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },
-		{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0,
-			NULL },
+		NO_VERSION,
 		{ "/v1/endpointslices", 200, NULL,
 			ADDED("a", "1") INITIAL_END("2"), 0, REPLAY_FOREVER, 0,
 			NULL },
@@ -880,10 +935,36 @@ test_absent_at_first(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1");
-	assert_string_equal(w->said.data, "absent +d/a@1 settled current ");
-	assert_true(replay_time_ms(w->replay, 2) -
-			    replay_time_ms(w->replay, 1) >=
+	assert_string_equal(w->said.data,
+		"absent settled +d/a@1 settled current ");
+	assert_true(replay_time_ms(w->replay, 5) -
+			    replay_time_ms(w->replay, 4) >=
 		    25);
+}
+
+/* A server that begins: its 404 is not believed. */
+static void
+test_404_alone_at_first(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 404, NULL, TEXT_404, 0, 0, 0, NULL },
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 200, NULL,
+			GROUPS("{\"name\":\"discovery.k8s.io\",\"versions\":["
+			       "{\"version\":\"v1\"}]}"),
+			0, 0, 0, NULL },
+		{ "/v1/endpointslices", 200, NULL,
+			ADDED("a", "1") INITIAL_END("2"), 0, REPLAY_FOREVER, 0,
+			NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_string_equal(w->said.data, "stale +d/a@1 settled current ");
 }
 
 static void
@@ -1059,6 +1140,44 @@ test_large_objects(void **state)
 	free(body);
 }
 
+/* The name of what cannot be read is had another way: what else is missing is
+ * gone, and no list follows. */
+static void
+test_unreadable_objects_keep_themselves(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1") "," OBJECT("b", "2") ","
+				OBJECT("c", "3")),
+		WATCH("10", EVENT("ERROR", EXPIRED), REPLAY_FOREVER),
+		{ "resourceVersion=10", 200, NULL,
+			LIST("20", OBJECT("a", "1") ",{" META("b", "9")
+					   ",\"spec\":\"\xff\"},{"
+					   META("n", "9")
+					   ",\"spec\":\"\\u0000\"}"),
+			0, 0, 0, NULL },
+		WATCH("20", BOOKMARK("21"), HELD_MS),
+		WATCH("21",
+			EVENT("MODIFIED", "{" META("a", "22")
+						  ",\"spec\":\"\xff\"}")
+				CHANGED("n", "23"),
+			HELD_MS),
+		/* Both are gone: all is known again without a list. */
+		WATCH("23",
+			EVENT("DELETED", "{" META("b", "24")
+						 ",\"spec\":\"\xff\"}")
+				DELETED("a", "25"),
+			HELD_MS),
+		WATCH_FOREVER("25"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/n@23");
+	assert_true(has_said(w, "settled current -d/c settled-in-part "
+				"+d/n@23 -d/b -d/a settled "));
+}
+
 /* What cannot be read in a list may be one of those that are known: none is
  * said to be gone by it. */
 static void
@@ -1084,6 +1203,8 @@ test_unreadable_members_keep_what_is_known(void **state)
 	begin(w, script);
 	reach(w, 5, "d/a@3 d/b@2");
 	reach(w, 7, "d/a@3");
+	assert_true(has_said(w, "settled current +d/a@3 settled-in-part "
+				"-d/b settled "));
 }
 
 static void
@@ -1408,18 +1529,22 @@ main(void)
 		T(test_we_end_a_watch_that_does_not_end),
 		T(test_short_watches_back_off),
 		T(test_watch_is_not_answered),
+		T(test_the_pace_is_no_silence),
 		T(test_too_many_requests),
+		T(test_retry_after_of_an_event),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
 		T(test_forbidden),
 		T(test_unauthorized),
 		T(test_half_a_list_says_nothing),
 		T(test_older_version),
 		T(test_absent_at_first),
+		T(test_404_alone_at_first),
 		T(test_definition_is_deleted_and_made_again),
 		T(test_definition_is_deleted_unseen),
 		T(test_404_alone_empties_nothing),
 		T(test_any_chunks),
 		T(test_large_objects),
+		T(test_unreadable_objects_keep_themselves),
 		T(test_unreadable_members_keep_what_is_known),
 		T(test_hostile_events),
 		T(test_a_stream_that_is_no_json),

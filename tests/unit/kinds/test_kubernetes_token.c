@@ -135,6 +135,7 @@ test_renewed_at_80_percent(void **state)
 	str_clear(&told);
 	pass(1);
 	call_is(REQUEST);
+	assert_true(fake_calls->urgent); /* all else needs it */
 	token = token_answer(OURS);
 	file_is(token);
 	told_is("");

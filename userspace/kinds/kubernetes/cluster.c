@@ -42,6 +42,9 @@ struct follow {
 	char *reason;          /* of the state */
 	uint64_t stale_since;  /* monotonic ms; 0: it is not */
 	bool settled;
+	bool listed_whole; /* the last list was */
+	bool whole; /* once all that was listed could be taken */
+	struct table *refused; /* "ns/name": it is there, but passed over */
 };
 
 struct kubernetes_scope {
@@ -77,6 +80,14 @@ scope_is_settled(const struct kubernetes_scope *s)
 		       s->follows[FOLLOW_ENDPOINTS].settled);
 }
 
+static bool
+scope_is_whole(const struct kubernetes_scope *s)
+{
+	return s->follows[FOLLOW_SERVICES].whole &&
+	       (s->follows[FOLLOW_SLICES].whole ||
+		       s->follows[FOLLOW_ENDPOINTS].whole);
+}
+
 bool
 kubernetes_cluster_follows(const struct kubernetes_cluster *c, const char *ns)
 {
@@ -89,6 +100,14 @@ kubernetes_cluster_settled(const struct kubernetes_cluster *c, const char *ns)
 	const struct kubernetes_scope *s = scope_find(c, ns);
 
 	return s != NULL && scope_is_settled(s);
+}
+
+bool
+kubernetes_cluster_whole(const struct kubernetes_cluster *c, const char *ns)
+{
+	const struct kubernetes_scope *s = scope_find(c, ns);
+
+	return s != NULL && scope_is_whole(s);
 }
 
 const char *
@@ -285,7 +304,8 @@ on_said(const struct doc *said, void *arg)
 }
 
 /* Once of each namespace, whatever is known of endpoints: what an earlier run
- * discovered and this one did not is gone. */
+ * discovered and this one did not is gone. Not while a service is there that
+ * could not be read: that may be what made it. */
 static void
 upstreams_settle(struct kubernetes_cluster *c)
 {
@@ -293,9 +313,10 @@ upstreams_settle(struct kubernetes_cluster *c)
 
 	for (size_t i = 0; i < c->scope_count; i++) {
 		struct kubernetes_scope *s = &c->scopes[i];
+		const struct follow *services = &s->follows[FOLLOW_SERVICES];
 
-		if (s->upstreams_settled ||
-			!s->follows[FOLLOW_SERVICES].settled)
+		if (s->upstreams_settled || !services->settled ||
+			!services->whole)
 			continue;
 		s->upstreams_settled = more = true;
 	}
@@ -495,6 +516,36 @@ object_tell(const struct follow *f, const char *ns, const char *name,
 	free(key);
 }
 
+/* Notes that the object is there but passed over, or is no more. */
+static void
+refused_set(struct follow *f, const char *ns, const char *name, bool refused)
+{
+	char *key = xasprintf("%s/%s", ns, name);
+
+	if (refused && f->refused == NULL)
+		f->refused = table_new(NULL);
+	if (refused)
+		table_set(f->refused, key, f);
+	else if (f->refused != NULL)
+		table_remove(f->refused, key);
+	free(key);
+}
+
+/* Looks whether nothing is passed over any more. */
+static void
+whole_look(struct follow *f)
+{
+	struct kubernetes_cluster *c = f->cluster;
+
+	if (f->whole || !f->listed_whole ||
+		(f->refused != NULL && table_count(f->refused) > 0))
+		return;
+	f->whole = true;
+	upstreams_settle(c);
+	if (scope_is_whole(f->scope))
+		kubernetes_discovery_touch_all(c->discovery, f->scope->ns);
+}
+
 static enum kubernetes_slice_sort
 follow_sort(const struct follow *f)
 {
@@ -505,25 +556,30 @@ follow_sort(const struct follow *f)
 static void
 on_put(const struct doc *object, const char *version, void *arg)
 {
-	const struct follow *f = arg;
+	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 	const struct doc *meta = doc_get(object, "metadata");
+	const char *ns = doc_get_text(meta, "namespace");
+	const char *name = doc_get_text(meta, "name");
 	struct error err = ERROR_INIT;
+	int rc;
 
 	(void)version;
 	if (f->what == FOLLOW_SERVICES)
-		kubernetes_services_put(c->services, object, &err);
+		rc = kubernetes_services_put(c->services, object, &err);
 	else
-		kubernetes_slices_put(c->slices, follow_sort(f), object, &err);
+		rc = kubernetes_slices_put(
+			c->slices, follow_sort(f), object, &err);
 	schema_place_trim(&err);
-	object_tell(f, doc_get_text(meta, "namespace"),
-		doc_get_text(meta, "name"), err.text);
+	object_tell(f, ns, name, err.text);
+	refused_set(f, ns, name, rc != 0);
+	whole_look(f);
 }
 
 static void
 on_gone(const char *ns, const char *name, void *arg)
 {
-	const struct follow *f = arg;
+	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 
 	if (f->what == FOLLOW_SERVICES)
@@ -531,6 +587,8 @@ on_gone(const char *ns, const char *name, void *arg)
 	else
 		kubernetes_slices_remove(c->slices, follow_sort(f), ns, name);
 	object_tell(f, ns, name, "");
+	refused_set(f, ns, name, false);
+	whole_look(f);
 }
 
 static void
@@ -542,7 +600,9 @@ follow_stop(struct follow *f)
 	f->reason = NULL;
 	f->state = KUBERNETES_BEGINNING;
 	f->stale_since = 0;
-	f->settled = false;
+	f->settled = f->listed_whole = f->whole = false;
+	table_free(f->refused);
+	f->refused = NULL;
 }
 
 /* The server learnt slices: they were said now, Endpoints are not needed. */
@@ -554,14 +614,18 @@ endpoints_replace(struct kubernetes_cluster *c, struct kubernetes_scope *s)
 }
 
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 	struct kubernetes_scope *s = f->scope;
 	bool first = !f->settled;
 
+	/* There are none, and Endpoints are what counts. */
+	if (f->what == FOLLOW_SLICES && f->state == KUBERNETES_ABSENT)
+		return;
 	f->settled = true;
+	f->listed_whole = whole;
 	server_note(c);
 	if (first && f->what == FOLLOW_SERVICES && c->settings->discovery)
 		upstreams_make(c, s);
@@ -570,6 +634,7 @@ on_settled(void *arg)
 		endpoints_replace(c, s);
 	if (first && scope_is_settled(s))
 		kubernetes_discovery_touch_all(c->discovery, s->ns);
+	whole_look(f);
 	upstreams_settle(c);
 	problem_update(s);
 	condition_tell(c, parts[f->what]);
@@ -598,7 +663,7 @@ on_state(enum kubernetes_state state, const char *reason, void *arg)
 	}
 	if (state == KUBERNETES_ABSENT && f->what == FOLLOW_SLICES) {
 		/* Until Endpoints are read nothing is known. */
-		f->settled = false;
+		f->settled = f->listed_whole = f->whole = false;
 		follow_start(&f->scope->follows[FOLLOW_ENDPOINTS]);
 	}
 	problem_update(f->scope);

@@ -61,6 +61,10 @@ bool kubernetes_cluster_follows(
 /* All of them were said: what is not there now is known not to be. */
 bool kubernetes_cluster_settled(
 	const struct kubernetes_cluster *c, const char *ns);
+/* And nothing that is there was passed over since the start: what an earlier
+ * run knew and this one does not is known to be gone. */
+bool kubernetes_cluster_whole(
+	const struct kubernetes_cluster *c, const char *ns);
 /* Why what is known of that namespace may be old, where that is worth saying of
  * each upstream: nothing was heard of it since the start, or for a while. Valid
  * until it changes; NULL: it is not. */

@@ -127,6 +127,10 @@ set_report(struct watch *w, const struct endpoint *set, size_t count)
 {
 	if (set_is_known(w, set, count))
 		return;
+	/* What an earlier run knew may be in what was passed over. */
+	if (count == 0 && !w->reported &&
+		!kubernetes_cluster_whole(w->cluster, w->ns))
+		return;
 	free(w->known);
 	w->known = xcalloc(count + 1, sizeof(*w->known));
 	w->known_count = count;
@@ -318,10 +322,11 @@ pods_gone(const char *ns, const char *name, void *arg)
 }
 
 static void
-pods_settled(void *arg)
+pods_settled(bool whole, void *arg)
 {
 	struct watch *w = arg;
 
+	(void)whole;
 	w->pods.settled = true;
 	watch_touch(w);
 }
@@ -332,7 +337,12 @@ pods_state(enum kubernetes_state state, const char *reason, void *arg)
 	struct watch *w = arg;
 	char *problem = NULL;
 
-	if (state != KUBERNETES_BEGINNING && state != KUBERNETES_CURRENT)
+	if (state == KUBERNETES_FORBIDDEN)
+		problem = xasprintf(
+			"its selector is not the service's, which needs the "
+			"right to list and watch pods: %s",
+			reason);
+	else if (state != KUBERNETES_BEGINNING && state != KUBERNETES_CURRENT)
 		problem = xasprintf(
 			"its selector asks for pods that are not known: %s",
 			reason);

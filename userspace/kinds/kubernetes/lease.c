@@ -297,6 +297,7 @@ object_send(struct kubernetes_api *api, const struct kubernetes_lease *l,
 		.path = l->object != NULL ? l->path : l->collection,
 		.timeout_ms = timeout_ms,
 		.once = true,
+		.urgent = true,
 	};
 	struct kubernetes_call *call;
 	struct str body;
@@ -373,6 +374,7 @@ on_next(void *arg)
 		.path = l->path,
 		.timeout_ms = TIMEOUT_MS,
 		.once = true,
+		.urgent = true,
 	};
 
 	if (l->mine && !l->ask)

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "kinds/kubernetes/absence.h"
+#include "kinds/kubernetes/object_glimpse.h"
 #include "kinds/kubernetes/object_set.h"
 #include "net/loop.h"
 
@@ -64,7 +65,10 @@ struct kubernetes_reflector {
 	bool consistent; /* a list is to be of now, not of a cache */
 	bool unlimited;  /* a list is to be in one page */
 	bool listed_only; /* the server takes no WatchList */
-	bool doubt;       /* something was passed over since the last list */
+	bool passed;      /* something was passed over since the last list */
+	bool doubt;       /* and it is not known what */
+	bool settled;     /* once */
+	bool partial;     /* what was told last was not the whole set */
 	bool again;       /* all is to be said again */
 	unsigned cycles;  /* sets in a row without a watch that held */
 
@@ -124,13 +128,29 @@ forbidden_set(struct kubernetes_reflector *r, const char *verb,
 
 /* One line until the next whole set; the counter says how many. */
 static void
-pass_over(struct kubernetes_reflector *r, const char *problem)
+pass_over_tell(struct kubernetes_reflector *r, const char *problem)
 {
 	r->counts.skipped++;
-	if (!r->doubt)
+	if (!r->passed)
 		log_warn("kubernetes: an object of %s is passed over: %s",
 			r->name, problem);
+	r->passed = true;
+}
+
+static void
+pass_over(struct kubernetes_reflector *r, const char *problem)
+{
+	pass_over_tell(r, problem);
 	r->doubt = true;
+}
+
+/* All that is there was said, but for what cannot be read. */
+static void
+settled_tell(struct kubernetes_reflector *r)
+{
+	r->settled = true;
+	r->partial = r->doubt || object_set_unread(r->set) > 0;
+	r->events.settled(!r->partial, r->arg);
 }
 
 static void
@@ -297,7 +317,10 @@ absent_set(struct kubernetes_reflector *r)
 	r->version = 0;
 	r->listed_only = false;
 	object_set_empty(r->set);
+	r->doubt = false;
 	state_set(r, KUBERNETES_ABSENT, "the server has no %s", r->name);
+	if (!r->settled || r->partial)
+		settled_tell(r);
 	step_after(r, STEP_LIST, r->times.absent);
 }
 
@@ -315,8 +338,8 @@ on_absence(const char *problem, void *arg)
 	step_back_off(r, STEP_LIST, 0);
 }
 
-/* 404: the next version, the best one first. What was there is not given up
- * because of a 404 alone. */
+/* 404: the next version, the best one first. What was there, or may have been
+ * before we began, is not given up because of a 404 alone. */
 static void
 version_missing(struct kubernetes_reflector *r)
 {
@@ -326,7 +349,7 @@ version_missing(struct kubernetes_reflector *r)
 		return;
 	}
 	r->version = 0;
-	if (object_set_count(r->set) == 0) {
+	if (r->settled && !r->partial && object_set_count(r->set) == 0) {
 		absent_set(r);
 		return;
 	}
@@ -345,7 +368,7 @@ set_take(struct kubernetes_reflector *r, const char *version)
 		return false;
 	object_set_swap(r->set, r->doubt);
 	r->consistent = r->unlimited = false;
-	r->events.settled(r->arg);
+	settled_tell(r);
 	current_set(r);
 	return true;
 }
@@ -424,14 +447,22 @@ set_collect(struct kubernetes_reflector *r, struct doc *object, size_t bytes)
 /* ---- a list */
 
 static void
-on_list_value(struct doc *value, size_t bytes, const char *problem, void *arg)
+on_list_value(
+	struct doc *value, struct slice text, const char *problem, void *arg)
 {
 	struct kubernetes_reflector *r = arg;
+	struct doc *glimpse;
 
-	if (value == NULL)
-		pass_over(r, problem);
+	if (value != NULL) {
+		set_collect(r, value, text.length);
+		return;
+	}
+	glimpse = object_glimpse(text, false);
+	if (object_set_collect_mark(r->set, glimpse, NULL) == 0)
+		pass_over_tell(r, problem);
 	else
-		set_collect(r, value, bytes);
+		pass_over(r, problem);
+	doc_free(glimpse);
 }
 
 static void list_page(struct kubernetes_reflector *r);
@@ -494,7 +525,7 @@ static void
 list_begin(struct kubernetes_reflector *r)
 {
 	r->counts.lists++;
-	r->doubt = false;
+	r->doubt = r->passed = false;
 	list_page(r);
 }
 
@@ -518,10 +549,8 @@ on_error_event(struct kubernetes_reflector *r, const struct doc *status)
 		.status = (int)doc_get_integer(status, "code"),
 		.doc = status,
 		.reason = doc_get_text(status, "reason"),
-		.retry_after_ms = 1000 * ((uint64_t)doc_get_integer(
-						 doc_get(status, "details"),
-						 "retryAfterSeconds") &
-						0xff),
+		.retry_after_ms =
+			kubernetes_status_retry_after_ms(r->api, status),
 	};
 	struct str problem;
 
@@ -562,6 +591,9 @@ change_take(struct kubernetes_reflector *r, const struct doc *object,
 			 : object_set_put(r->set, object, err);
 
 	at_set(r, version_of(object));
+	/* What could not be read can be now, or is gone. */
+	if (r->partial && !r->doubt && object_set_unread(r->set) == 0)
+		settled_tell(r);
 	return rc;
 }
 
@@ -611,15 +643,47 @@ event_take(struct kubernetes_reflector *r, struct doc *event, size_t bytes)
 		pass_over(r, "its event is of no type that there is");
 }
 
+static int
+unread_mark(struct kubernetes_reflector *r, const struct doc *object)
+{
+	if (r->step == STEP_INITIAL)
+		return object_set_collect_mark(r->set, object, NULL);
+	at_set(r, version_of(object));
+	return object_set_mark(r->set, object, NULL);
+}
+
+/* An event that cannot be read: of which object it is may be seen. */
 static void
-on_watch_value(struct doc *value, size_t bytes, const char *problem, void *arg)
+event_pass_over(
+	struct kubernetes_reflector *r, struct slice text, const char *problem)
+{
+	struct doc *event = object_glimpse(text, true);
+	const char *type = doc_get_text(event, "type");
+
+	if (strcmp(type, "DELETED") == 0) {
+		pass_over_tell(r, problem);
+		event_take(r, event, text.length);
+	} else if ((strcmp(type, "ADDED") == 0 ||
+			   strcmp(type, "MODIFIED") == 0) &&
+		   unread_mark(r, doc_get(event, "object")) == 0) {
+		pass_over_tell(r, problem);
+		r->heard = true;
+	} else {
+		pass_over(r, problem);
+	}
+	doc_free(event);
+}
+
+static void
+on_watch_value(
+	struct doc *value, struct slice text, const char *problem, void *arg)
 {
 	struct kubernetes_reflector *r = arg;
 
 	if (value == NULL)
-		pass_over(r, problem);
+		event_pass_over(r, text, problem);
 	else
-		event_take(r, value, bytes);
+		event_take(r, value, text.length);
 	doc_free(value);
 }
 
@@ -725,12 +789,21 @@ on_watch_open(void *arg)
 }
 
 static void
+on_watch_sent(void *arg)
+{
+	struct kubernetes_reflector *r = arg;
+
+	loop_timer_start(r->steady, r->times.head);
+}
+
+static void
 watch_begin(struct kubernetes_reflector *r)
 {
 	static const struct kubernetes_stream_events events = {
 		.open = on_watch_open,
 		.value = on_watch_value,
 		.done = on_watch_done,
+		.sent = on_watch_sent,
 	};
 	bool initial = r->step == STEP_INITIAL;
 	struct str path;
@@ -754,7 +827,6 @@ watch_begin(struct kubernetes_reflector *r)
 			.timeout_ms = r->watch_ms + r->times.watch_grace,
 			.once = true },
 		false, 0, &events, r);
-	loop_timer_start(r->steady, r->times.head);
 	str_fini(&path);
 }
 
@@ -792,7 +864,7 @@ step_begin(struct kubernetes_reflector *r, enum step step)
 		break;
 	case STEP_INITIAL:
 		r->counts.lists++;
-		r->doubt = false;
+		r->doubt = r->passed = false;
 		watch_begin(r);
 		break;
 	case STEP_WATCH:

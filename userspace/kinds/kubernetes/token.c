@@ -144,7 +144,11 @@ ask(struct kubernetes_token *t)
 	char *path = kubernetes_token_path(s->namespace_, s->service_account);
 	struct doc *d = kubernetes_token_request(
 		t->claims.expires_s - t->claims.issued_s);
-	struct kubernetes_request r = { .method = "POST", .path = path };
+	struct kubernetes_request r = {
+		.method = "POST",
+		.path = path,
+		.urgent = true,
+	};
 	struct str body;
 
 	str_init(&body);
