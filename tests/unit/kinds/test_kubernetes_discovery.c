@@ -1100,6 +1100,8 @@ test_core_endpoints_of_one(void **state)
 	pass(100);
 	str_clear(&told);
 	slice_put_at("endpointslices in default", "web-1", "10.0.0.2");
+	is_now("endpointslices in default", KUBERNETES_CURRENT, NULL);
+	str_clear(&told);
 	settled("endpointslices in default");
 	pass(100);
 	told_is("unfollow endpoints in default\nu: 10.0.0.2:8080*\n");
@@ -1441,8 +1443,8 @@ test_selector_forbidden(void **state)
 	is_now(V2_PODS, KUBERNETES_FORBIDDEN, "cannot list pods");
 	pass(100);
 	told_is("u: 10.0.0.1:8080* 10.0.0.2:8080*\n"
-		"u not ok: its selector asks for pods that are not known: "
-		"cannot list pods\n");
+		"u not ok: its selector is not the service's, which needs the "
+		"right to list and watch pods: cannot list pods\n");
 	slice_put("10.0.0.2 10.0.0.4");
 	pass(100);
 	told_is("u: 10.0.0.2:8080*\n");

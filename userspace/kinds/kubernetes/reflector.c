@@ -368,8 +368,8 @@ set_take(struct kubernetes_reflector *r, const char *version)
 		return false;
 	object_set_swap(r->set, r->doubt);
 	r->consistent = r->unlimited = false;
-	settled_tell(r);
 	current_set(r);
+	settled_tell(r);
 	return true;
 }
 
