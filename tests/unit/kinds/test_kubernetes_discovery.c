@@ -1101,6 +1101,8 @@ test_core_endpoints_of_one(void **state)
 	is_now("endpointslices in default", KUBERNETES_CURRENT, NULL);
 	str_clear(&told);
 	slice_put_at("endpointslices in default", "web-1", "10.0.0.2");
+	is_now("endpointslices in default", KUBERNETES_CURRENT, NULL);
+	str_clear(&told);
 	settled("endpointslices in default");
 	pass(100);
 	told_is("unfollow endpoints in default\nu: 10.0.0.2:8080*\n");

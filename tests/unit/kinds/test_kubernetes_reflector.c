@@ -74,7 +74,7 @@ struct world {
 	struct kubernetes_reflector *reflector;
 	struct kubernetes_times times;
 	struct table *objects; /* "d/a" to its version */
-	struct str said;       /* "+d/a@1 -d/b settled current " */
+	struct str said;       /* "+d/a@1 -d/b current settled " */
 	char *reason;
 	char version[16]; /* of the last object */
 	/* what is waited for */
@@ -334,7 +334,7 @@ test_list_then_watch(void **state)
 		"GET /apis/discovery.k8s.io/v1/endpointslices?"));
 	assert_non_null(strstr(
 		replay_head(w->replay, 0), "Authorization: Bearer one\r\n"));
-	assert_true(has_said(w, "settled current +d/c@11 +d/a@12 -d/b "));
+	assert_true(has_said(w, "current settled +d/c@11 +d/a@12 -d/b "));
 	assert_false(has_said(w, "stale"));
 	assert_string_equal(w->version, "v1");
 	kubernetes_reflector_counts(w->reflector, &counts);
@@ -395,7 +395,7 @@ test_pages(void **state)
 
 	play(w, script, "d/a@1 d/b@2 d/c@3");
 	/* Nothing is said before all is there. */
-	assert_non_null(strstr(w->said.data + 18, "settled current "));
+	assert_non_null(strstr(w->said.data + 18, "current settled "));
 	assert_null(strstr(strstr(w->said.data, "settled"), "+"));
 }
 
@@ -419,7 +419,7 @@ test_expired_continue(void **state)
 
 	play(w, script, "d/b@2");
 	/* What came with the first page was dropped. */
-	assert_string_equal(w->said.data, "+d/b@2 settled current ");
+	assert_string_equal(w->said.data, "+d/b@2 current settled ");
 }
 
 static void
@@ -464,7 +464,7 @@ test_expired_watch_within_the_stream(void **state)
 
 	play(w, script, "d/a@1");
 	assert_string_equal(
-		w->said.data, "+d/a@1 settled current settled ");
+		w->said.data, "+d/a@1 current settled settled ");
 }
 
 /* ---- WatchList */
@@ -492,7 +492,7 @@ test_watch_list(void **state)
 
 	play(w, script, "d/a@9 d/c@20");
 	assert_true(has_said(w,
-		"settled current +d/a@9 +d/c@20 -d/b settled "));
+		"current settled +d/a@9 +d/c@20 -d/b settled "));
 	kubernetes_reflector_counts(w->reflector, &counts);
 	assert_int_equal(counts.lists, 3);
 	assert_int_equal(counts.watches, 1);
@@ -510,7 +510,7 @@ test_watch_list_of_an_empty_set(void **state)
 	struct world *w = *state;
 
 	play(w, script, "");
-	assert_string_equal(w->said.data, "settled current ");
+	assert_string_equal(w->said.data, "current settled ");
 }
 
 /* An etcd that tells no progress: 200, and the refusal in the stream. */
@@ -556,7 +556,7 @@ test_watch_list_without_an_end(void **state)
 
 	w->times.initial_idle = 50;
 	play(w, script, "d/a@1");
-	assert_string_equal(w->said.data, "+d/a@1 settled current ");
+	assert_string_equal(w->said.data, "+d/a@1 current settled ");
 }
 
 static void
@@ -594,7 +594,7 @@ test_silent_watch_leads_to_a_list(void **state)
 
 	w->times.watch_min = w->times.watch_max = 120;
 	play(w, script, "d/a@3");
-	assert_true(has_said(w, "current +d/a@3 -d/phantom settled "));
+	assert_true(has_said(w, "settled +d/a@3 -d/phantom settled "));
 	assert_false(has_said(w, "stale"));
 }
 
@@ -613,7 +613,7 @@ test_bookmarks_are_no_silence(void **state)
 
 	w->times.watch_min = w->times.watch_max = 120;
 	play(w, script, "d/a@1");
-	assert_string_equal(w->said.data, "+d/a@1 settled current ");
+	assert_string_equal(w->said.data, "+d/a@1 current settled ");
 }
 
 /* A server that holds its end of the watch beyond its time. */
@@ -655,7 +655,7 @@ test_short_watches_back_off(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@11");
-	assert_string_equal(w->said.data, "+d/a@1 settled current stale "
+	assert_string_equal(w->said.data, "+d/a@1 current settled stale "
 					  "current +d/a@11 ");
 }
 
@@ -675,7 +675,7 @@ test_watch_is_not_answered(void **state)
 	w->times.head = 200;
 	play(w, script, "d/a@1 d/b@11");
 	assert_string_equal(w->said.data,
-		"stale +d/a@1 settled current stale current +d/b@11 ");
+		"stale +d/a@1 current settled stale current +d/b@11 ");
 }
 
 /* What waits for its turn is not late. */
@@ -696,7 +696,7 @@ test_the_pace_is_no_silence(void **state)
 		w->api, &(struct kubernetes_pace){ 400, 1, 10 });
 	reach(w, 3, "d/a@1 d/b@11");
 	assert_string_equal(
-		w->said.data, "+d/a@1 settled current +d/b@11 ");
+		w->said.data, "+d/a@1 current settled +d/b@11 ");
 }
 
 /* A restored etcd: what is there is another one at the same version. */
@@ -776,7 +776,7 @@ test_too_many_requests(void **state)
 	assert_true(replay_time_ms(r, 3) - replay_time_ms(r, 2) >= 70);
 	assert_true(replay_time_ms(r, 5) - replay_time_ms(r, 4) >= 60);
 	assert_string_equal(
-		w->said.data, "stale +d/a@1 settled current stale ");
+		w->said.data, "stale +d/a@1 current settled stale ");
 	expect_reason(w, "TooManyRequests: later");
 }
 
@@ -827,7 +827,7 @@ test_failures_of_a_watch_do_not_lead_to_a_list(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@13 d/b@12");
-	assert_string_equal(w->said.data, "+d/a@1 settled current stale "
+	assert_string_equal(w->said.data, "+d/a@1 current settled stale "
 					  "current +d/b@12 +d/a@13 ");
 }
 
@@ -859,7 +859,7 @@ test_forbidden(void **state)
 	reach(w, 6, "d/a@1");
 	expect_reason(w, "may not watch endpointslices.discovery.k8s.io");
 	reach(w, 7, "d/a@1 d/b@11");
-	assert_string_equal(w->said.data, "forbidden +d/a@1 settled current "
+	assert_string_equal(w->said.data, "forbidden +d/a@1 current settled "
 					  "forbidden current +d/b@11 ");
 }
 
@@ -895,7 +895,7 @@ test_unauthorized(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1 d/b@11");
-	assert_string_equal(w->said.data, "+d/a@1 settled current stale "
+	assert_string_equal(w->said.data, "+d/a@1 current settled stale "
 					  "current +d/b@11 ");
 }
 
@@ -927,7 +927,7 @@ test_half_a_list_says_nothing(void **state)
 	play(w, script, "d/a@1 d/b@2");
 	assert_null(strchr(strstr(w->said.data, "settled"), '+'));
 	assert_null(strchr(w->said.data, '-'));
-	assert_true(has_said(w, "current stale settled current "));
+	assert_true(has_said(w, "settled stale current settled "));
 }
 
 /* ---- what is not there */
@@ -984,7 +984,7 @@ test_absent_at_first(void **state)
 
 	play(w, script, "d/a@1");
 	assert_string_equal(w->said.data,
-		"absent settled +d/a@1 settled current ");
+		"absent settled +d/a@1 current settled ");
 	assert_true(replay_time_ms(w->replay, 5) -
 			    replay_time_ms(w->replay, 4) >=
 		    25);
@@ -1012,7 +1012,7 @@ test_404_alone_at_first(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1");
-	assert_string_equal(w->said.data, "stale +d/a@1 settled current ");
+	assert_string_equal(w->said.data, "stale +d/a@1 current settled ");
 }
 
 static void
@@ -1036,8 +1036,8 @@ test_definition_is_deleted_and_made_again(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@9");
-	assert_true(has_said(w, "settled current -d/a -d/b absent +d/a@9 "
-				"settled current "));
+	assert_true(has_said(w, "current settled -d/a -d/b absent +d/a@9 "
+				"current settled "));
 }
 
 /* The watch broke and the definition was deleted meanwhile: the server says in
@@ -1070,7 +1070,7 @@ test_definition_is_deleted_unseen(void **state)
 	struct world *w = *state;
 
 	play(w, script, "");
-	assert_true(has_said(w, "settled current -d/a absent "));
+	assert_true(has_said(w, "current settled -d/a absent "));
 	assert_false(has_said(w, "stale"));
 }
 
@@ -1120,7 +1120,7 @@ test_404_alone_empties_nothing(void **state)
 
 	play(w, script, "d/a@1");
 	assert_string_equal(w->said.data,
-		"+d/a@1 settled current stale settled current ");
+		"+d/a@1 current settled stale current settled ");
 }
 
 /* ---- bytes */
@@ -1222,7 +1222,7 @@ test_unreadable_objects_keep_themselves(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/n@23");
-	assert_true(has_said(w, "settled current -d/c settled-in-part "
+	assert_true(has_said(w, "current settled -d/c settled-in-part "
 				"+d/n@23 -d/b -d/a settled "));
 }
 
@@ -1251,7 +1251,7 @@ test_unreadable_members_keep_what_is_known(void **state)
 	begin(w, script);
 	reach(w, 5, "d/a@3 d/b@2");
 	reach(w, 7, "d/a@3");
-	assert_true(has_said(w, "settled current +d/a@3 settled-in-part "
+	assert_true(has_said(w, "current settled +d/a@3 settled-in-part "
 				"-d/b settled "));
 }
 
@@ -1322,7 +1322,7 @@ test_again(void **state)
 	kubernetes_reflector_again(w->reflector);
 	reach(w, 5, "d/a@1");
 	assert_string_equal(
-		w->said.data, "+d/a@1 settled current +d/a@1 settled ");
+		w->said.data, "+d/a@1 current settled +d/a@1 settled ");
 }
 
 static void
@@ -1357,7 +1357,7 @@ test_another_server(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1");
-	assert_true(has_said(w, "current +d/a@1 -d/b settled "));
+	assert_true(has_said(w, "settled +d/a@1 -d/b settled "));
 }
 
 static void

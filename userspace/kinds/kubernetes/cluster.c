@@ -313,9 +313,10 @@ upstreams_settle(struct kubernetes_cluster *c)
 
 	for (size_t i = 0; i < c->scope_count; i++) {
 		struct kubernetes_scope *s = &c->scopes[i];
+		const struct follow *services = &s->follows[FOLLOW_SERVICES];
 
-		if (s->upstreams_settled ||
-			!s->follows[FOLLOW_SERVICES].whole)
+		if (s->upstreams_settled || !services->settled ||
+			!services->whole)
 			continue;
 		s->upstreams_settled = more = true;
 	}
@@ -662,7 +663,7 @@ on_state(enum kubernetes_state state, const char *reason, void *arg)
 	}
 	if (state == KUBERNETES_ABSENT && f->what == FOLLOW_SLICES) {
 		/* Until Endpoints are read nothing is known. */
-		f->settled = false;
+		f->settled = f->listed_whole = f->whole = false;
 		follow_start(&f->scope->follows[FOLLOW_ENDPOINTS]);
 	}
 	problem_update(f->scope);

@@ -371,8 +371,8 @@ set_take(struct kubernetes_reflector *r, const char *version)
 	object_set_swap(r->set, r->doubt);
 	r->consistent = r->unlimited = false;
 	r->rewatches = 0;
-	settled_tell(r);
 	current_set(r);
+	settled_tell(r);
 	return true;
 }
 

@@ -59,7 +59,8 @@ struct kubernetes_reflector_events {
 	 * all the same. Where the server has no such resource (state told that)
 	 * it is called, with whole, if it never was before; what was said
 	 * before is said to be gone then. That takes a server that answers in
-	 * full what it has, and is never done by an error. */
+	 * full what it has, and is never done by an error. The state that goes
+	 * with it was told before. */
 	void (*settled)(bool whole, void *arg);
 	/* It is another one now, or another rule is missing. reason: "" of
 	 * CURRENT. Worth a line in the log. */
