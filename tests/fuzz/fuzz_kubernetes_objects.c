@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/json.h"
 #include "config/config.h"
@@ -82,6 +83,7 @@ slices_query(const struct kubernetes_slices *s, const struct doc *object)
 		.port_name = "",
 		.protocol = "TCP",
 		.port = 1,
+		.family = AF_INET,
 		.zone = "a",
 		.node = "n",
 	};

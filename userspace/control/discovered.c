@@ -396,6 +396,18 @@ discovered_gone(struct discovered *d, const char *name)
 		found_end(d, f);
 }
 
+const struct doc *
+discovered_said(const struct discovered *d, const char *name)
+{
+	const struct control *c = d->program->control;
+	const struct found *f =
+		found_get(d, c->settings->discovery_namespace, name);
+
+	if (f == NULL)
+		return NULL;
+	return f->said != NULL ? f->said : f->merged;
+}
+
 void
 discovered_settled(struct discovered *d)
 {

@@ -23,6 +23,9 @@ void discovered_free(struct discovered *d);
 int discovered_found(
 	struct discovered *d, struct doc *doc, struct error *err);
 void discovered_gone(struct discovered *d, const char *name);
+/* As upstream_said of struct kind_program. */
+const struct doc *discovered_said(
+	const struct discovered *d, const char *name);
 /* What was not found since discovered_again, or ever, is gone. */
 void discovered_settled(struct discovered *d);
 /* The kind is opened again: nothing is found yet. */

@@ -121,6 +121,14 @@ on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 	d->save_late = false;
 }
 
+static const struct endpoint *
+used_endpoints(struct kind_host *host, size_t *count)
+{
+	const struct discovery *d = (struct discovery *)host;
+
+	return health_endpoints(d->health, count);
+}
+
 static void
 on_note(struct kind_host *host, const char *note)
 {
@@ -193,6 +201,7 @@ discovery_new(struct control *c, const struct object *o)
 		.loop = c->loop,
 		.resolver = c->resolver,
 		.endpoints_replace = on_endpoints,
+		.endpoints_used = used_endpoints,
 		.condition_set = on_condition,
 		.note_set = on_note,
 	};

@@ -46,6 +46,12 @@ on_upstream_gone(struct kind_program *seen, const char *name)
 		discovered_gone(((struct program *)seen)->discovered, name);
 }
 
+static const struct doc *
+upstream_said(struct kind_program *seen, const char *name)
+{
+	return discovered_said(((struct program *)seen)->discovered, name);
+}
+
 static void
 on_upstreams_settled(struct kind_program *seen)
 {
@@ -186,6 +192,7 @@ program_open(struct program *p)
 		.settings_folder = p->settings_folder,
 		.upstream_found = on_upstream_found,
 		.upstream_gone = on_upstream_gone,
+		.upstream_said = upstream_said,
 		.upstreams_settled = on_upstreams_settled,
 		.resource_put = on_resource_put,
 		.resource_remove = on_resource_remove,

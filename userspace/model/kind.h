@@ -145,6 +145,10 @@ struct kind_host {
 	/* Replaces the whole set; the array is copied. */
 	void (*endpoints_replace)(struct kind_host *host,
 		const struct endpoint *set, size_t count);
+	/* What is used now, of an earlier run too. Valid until it is replaced.
+	 */
+	const struct endpoint *(*endpoints_used)(
+		struct kind_host *host, size_t *count);
 	void (*condition_set)(struct kind_host *host, bool ok,
 		const char *reason);
 	/* What does not hold for this upstream though its endpoints are as
@@ -175,6 +179,11 @@ struct kind_program {
 	int (*upstream_found)(struct kind_program *program, struct doc *d,
 		struct error *err);
 	void (*upstream_gone)(struct kind_program *program, const char *name);
+	/* What was said of the upstream of that name when it was found last, in
+	 * an earlier run too; NULL: nothing. Valid until it is found or gone.
+	 */
+	const struct doc *(*upstream_said)(
+		struct kind_program *program, const char *name);
 	/* All that is there was found: what was discovered before and not found
 	 * since open, or since the last such call, is gone. */
 	void (*upstreams_settled)(struct kind_program *program);

@@ -14,6 +14,7 @@
 #include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/resources.h"
+#include "kinds/kubernetes/server_name.h"
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
 #include "kinds/kubernetes/token.h"
@@ -145,6 +146,21 @@ struct making {
 	struct names *names;
 };
 
+/* Which namespace is listed first must not decide who has a name: until now it
+ * was another service's, which may be there still. */
+static bool
+is_awaited(const struct kubernetes_cluster *c, const struct doc *upstream)
+{
+	const char *name = doc_get_text(doc_get(upstream, "metadata"), "name");
+	const struct doc *said = c->program->upstream_said(c->program, name);
+	const char *ns = doc_string(doc_find(said, "upstreamSpec", "kube",
+		"serviceNamespace", NULL));
+	const struct kubernetes_scope *s = ns == NULL ? NULL
+						      : scope_find(c, ns);
+
+	return s != NULL && !s->follows[FOLLOW_SERVICES].settled;
+}
+
 static void
 on_made(struct doc *upstream, void *arg)
 {
@@ -152,9 +168,14 @@ on_made(struct doc *upstream, void *arg)
 	struct kind_program *p = m->cluster->program;
 	struct names *n = m->names;
 	struct error err = ERROR_INIT;
-	char *name = xstrdup(
-		doc_get_text(doc_get(upstream, "metadata"), "name"));
+	char *name;
 
+	if (is_awaited(m->cluster, upstream)) {
+		m->cluster->awaits = true;
+		doc_free(upstream);
+		return;
+	}
+	name = xstrdup(doc_get_text(doc_get(upstream, "metadata"), "name"));
 	if (p->upstream_found(p, upstream, &err) != 0)
 		error_prefix(&err, "upstream %s is not made", name);
 	n->items = xreallocarray(n->items, n->count + 1, sizeof(char *));
@@ -220,6 +241,9 @@ on_service(const char *ns, const char *name, void *arg)
 	if (c->settings->discovery)
 		service_make(c, ns, name);
 	kubernetes_discovery_touch(c->discovery, ns, name);
+	/* Whom no external name may lead to. */
+	if (strcmp(ns, "default") == 0 && strcmp(name, "kubernetes") == 0)
+		kubernetes_discovery_touch_all(c->discovery, NULL);
 }
 
 static void
@@ -237,6 +261,28 @@ on_listed(const char *ns, const char *name, void *arg)
 
 	if (s->ns == NULL || strcmp(s->ns, ns) == 0)
 		service_make(s->follows[FOLLOW_SERVICES].cluster, ns, name);
+}
+
+static void
+on_awaiting(const char *ns, const char *name, void *arg)
+{
+	struct kubernetes_cluster *c = arg;
+	const struct kubernetes_scope *s = scope_find(c, ns);
+
+	if (s != NULL && s->follows[FOLLOW_SERVICES].settled)
+		service_make(c, ns, name);
+}
+
+/* Services of the namespace were listed. */
+static void
+upstreams_make(struct kubernetes_cluster *c, struct kubernetes_scope *s)
+{
+	bool awaits = c->awaits;
+
+	c->awaits = false;
+	kubernetes_services_each(
+		c->services, awaits ? on_awaiting : on_listed,
+		awaits ? (void *)c : s);
 }
 
 /* Once: what an earlier run discovered and this one did not is gone. Not while
@@ -405,6 +451,15 @@ url_host(const char *url)
 	return xstrndup(host, strcspn(host, ":/"));
 }
 
+static void
+on_server_addrs(const struct addr *addrs, size_t count, void *arg)
+{
+	struct kubernetes_cluster *c = arg;
+
+	kubernetes_services_server_addrs_set(c->services, addrs, count);
+	kubernetes_discovery_touch_all(c->discovery, NULL);
+}
+
 /* A kubeconfig may be changed while it is used. */
 static void
 server_note(struct kubernetes_cluster *c)
@@ -412,6 +467,7 @@ server_note(struct kubernetes_cluster *c)
 	char *host = url_host(kubernetes_account_server(c->account));
 
 	kubernetes_services_server_set(c->services, host);
+	kubernetes_server_name_set(c->server_name, host);
 	free(host);
 }
 
@@ -530,10 +586,7 @@ static void
 endpoints_replace(struct kubernetes_cluster *c, struct kubernetes_scope *s)
 {
 	follow_stop(&s->follows[FOLLOW_ENDPOINTS]);
-	for (size_t i = 0; i < c->scope_count; i++)
-		if (c->scopes[i].follows[FOLLOW_ENDPOINTS].reflector != NULL)
-			return;
-	kubernetes_slices_forget(c->slices, KUBERNETES_ENDPOINTS);
+	kubernetes_slices_forget(c->slices, KUBERNETES_ENDPOINTS, s->ns);
 }
 
 static void
@@ -551,7 +604,7 @@ on_settled(bool whole, void *arg)
 	f->listed_whole = whole;
 	server_note(c);
 	if (first && f->what == FOLLOW_SERVICES && c->settings->discovery)
-		kubernetes_services_each(c->services, on_listed, s);
+		upstreams_make(c, s);
 	if (f->what == FOLLOW_SLICES &&
 		s->follows[FOLLOW_ENDPOINTS].reflector != NULL)
 		endpoints_replace(c, s);
@@ -584,8 +637,11 @@ on_state(enum kubernetes_state state, const char *reason, void *arg)
 		if (!loop_timer_pending(c->stale))
 			loop_timer_start(c->stale, STALE_TELL_MS);
 	}
-	if (state == KUBERNETES_ABSENT && f->what == FOLLOW_SLICES)
+	if (state == KUBERNETES_ABSENT && f->what == FOLLOW_SLICES) {
+		/* Until Endpoints are read nothing is known. */
+		f->settled = false;
 		follow_start(&f->scope->follows[FOLLOW_ENDPOINTS]);
+	}
 	problem_update(f->scope);
 	condition_tell(c, parts[f->what]);
 }
@@ -703,6 +759,8 @@ kubernetes_open(struct kind_program *program)
 	c->services = kubernetes_services_new(
 		settings, program->discovery_namespace, on_service, c);
 	c->slices = kubernetes_slices_new(on_slices, c);
+	c->server_name = kubernetes_server_name_new(
+		program->loop, program->resolver, on_server_addrs, c);
 	c->discovery = kubernetes_discovery_new();
 	c->made = table_new(names_free);
 	c->objects = kubernetes_problems_new(program, "objects");
@@ -740,6 +798,7 @@ kubernetes_close(void *shared)
 	scopes_free(c);
 	kubernetes_api_free(c->api);
 	kubernetes_account_close(c->account);
+	kubernetes_server_name_free(c->server_name);
 	loop_timer_free(c->retry);
 	loop_timer_free(c->stale);
 	kubernetes_services_free(c->services);

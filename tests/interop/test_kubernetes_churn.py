@@ -1,0 +1,258 @@
+"""Everything changes at random (K1): services, pods, slices, tokens, rights, and an
+API server that is killed; clients ask all the time. And an API server that stays
+away while the gateway is restarted."""
+import os
+import random
+import sys
+import threading
+import time
+
+sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
+import e2e
+from e2e import check, equal, wait_until
+from kube_bed import ACCOUNT, Asker, Bed, Gateway, upstream_name
+from kube_truth import Truth
+
+FULL = os.environ.get("GG_SOAK") == "1"
+SECONDS = int(os.environ.get("GG_SOAK_SECONDS", "600" if FULL else "60"))
+AWAY = 300 if FULL else 8
+SERVICES, PODS_MAX = 4, 5
+GRACE = 0.1 * e2e.PATIENCE  # until when one who is gone may still be asked
+# With this and the seed that it prints, a run's choices come again.
+SEED = int(os.environ.get("GG_SEED", time.time_ns() % 1000000))
+
+
+def pause(seconds):
+    threading.Event().wait(seconds)
+
+
+class Churn:
+    def __init__(self):
+        sys.setswitchinterval(0.001)
+        self.bed = b = Bed()
+        self.cluster, self.dice, self.serial = b.cluster, random.Random(SEED), 0
+        b.install()
+        self.names = [f"s{n}" for n in range(SERVICES)]
+        self.pods = {name: [] for name in self.names}
+        self.past, self.away, self.done, self.answers = [], [], {}, []
+        for name in self.names:
+            b.service(name, {"app": name})
+            for _ in range(2):
+                self.add(name)
+        self.gateway = Gateway(b, token=self.cluster.token_of(ACCOUNT, seconds=600)).start()
+        self.truth = Truth(b.cluster)
+        for name in self.names:
+            self.same(name)
+            self.gateway.route("/" + name, upstream_name(name))
+        b.service("canary")
+
+    def same(self, name, seconds=10):
+        """The gateway has what a fresh list says."""
+        def is_same():
+            sets[:] = self.gateway.set(upstream_name(name)), self.bed.usable(name)
+            return sets[0] == sets[1]
+        sets = []
+        try:
+            wait_until(name, is_same, seconds)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: the gateway has {sets[0]}, a fresh list {sets[1]}") from None
+
+    def current(self):
+        """Controllers and gateway follow the API server again."""
+        self.serial += 1
+        address = f"10.97.9.{self.serial % 250 + 1}"
+        self.bed.slice("canary-1", "canary", [address])
+        self.gateway.await_set(upstream_name("canary"), [address + ":8000"], 70)
+        name = self.dice.choice(self.names)
+        before = len(self.bed.usable(name))
+        pod = self.add(name)
+        wait_until("the controllers", lambda: pod.host in self.bed.usable(name), 40)
+        check(before >= 0)
+
+    # ---- what happens
+
+    def add(self, name):
+        self.serial += 1
+        pod = self.bed.pod(f"{name}-{self.serial}", name)
+        pod.service = name
+        self.pods[name].append(pod)
+        return pod
+
+    def retire(self, pod):
+        """In order: it is told, serves on for a while, and its address dies after
+        everybody could know."""
+        self.pods[pod.service].remove(pod)
+        self.past.append(pod)
+        pod.terminate()
+        pause(self.dice.random() * 0.5)
+        pod.finish()
+        wait_until("it to be gone", lambda: not self.truth.may(
+            pod.service, pod.host, time.monotonic() - GRACE, time.monotonic()), 40)
+        pod.close()
+
+    def one_more(self):
+        name = self.dice.choice(self.names)
+        if len(self.pods[name]) < PODS_MAX:
+            self.add(name)
+
+    def one_less(self):
+        name = self.dice.choice(self.names)
+        if len(self.pods[name]) > 1 or self.dice.random() < 0.2:
+            if self.pods[name]:
+                self.retire(self.dice.choice(self.pods[name]))
+
+    def not_ready(self):
+        pod = self.dice.choice([p for pods in self.pods.values() for p in pods] or [self.add("s0")])
+        pod.ready(False)
+        pause(self.dice.random() * 0.3)
+        pod.ready()
+
+    def replaced(self):
+        """Another pod at the address of one that has gone."""
+        name = self.dice.choice(self.names)
+        if not self.pods[name]:
+            return
+        old = self.pods[name][0]
+        self.retire(old)
+        self.serial += 1
+        pod = self.bed.pod(f"{name}-{self.serial}", name, address=old.address)
+        pod.service = name
+        self.pods[name].append(pod)
+
+    def service_again(self):
+        """Deleted, and made anew."""
+        name = self.dice.choice(self.names)
+        begin = time.monotonic()
+        self.cluster.delete("Service", name)
+        pause(self.dice.random() * 0.3)
+        self.bed.service(name, {"app": name})
+        wait_until("its endpoints", lambda: len(self.bed.usable(name)) == len(self.pods[name]), 20)
+        self.same(name, 3)
+        self.away.append((name, begin - GRACE, time.monotonic()))
+
+    def token(self):
+        self.gateway.give(self.cluster.token_of(ACCOUNT, seconds=600))
+
+    def server_killed(self):
+        self.cluster.kill_api()
+        pause(self.dice.random() * 2)
+        self.cluster.start_api()
+        self.current()
+
+    def right_lost(self):
+        """Slices are forbidden when the watch has to be opened anew, for a while."""
+        rules = self.cluster.get("ClusterRole", ACCOUNT)["rules"]
+        self.cluster.patch("ClusterRole", ACCOUNT, {"rules": [
+            r for r in rules if r["resources"] != ["endpointslices"]]})
+        self.cluster.kill_api()
+        self.cluster.start_api()
+        pause(1 + self.dice.random() * 2)
+        self.cluster.patch("ClusterRole", ACCOUNT, {"rules": rules})
+        self.current()
+
+    def run(self, seconds):
+        often = [self.one_more, self.one_less, self.not_ready, self.replaced, self.service_again]
+        seldom = [self.token, self.server_killed, self.right_lost]
+        end, rare = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            due = int((seconds - (end - time.monotonic())) / max(seconds / 12, 8))
+            if due > rare:
+                rare = due
+                action = seldom[rare % len(seldom)]
+            else:
+                action = self.dice.choice(often)
+            self.done[action.__name__] = self.done.get(action.__name__, 0) + 1
+            action()
+            pause(self.dice.random() * 0.2)
+
+    # ---- what came of it
+
+    def failures(self):
+        """Answers of 5xx though somebody was ready all the time."""
+        found = []
+        for name, begin, end, code, body in self.answers:
+            excused = any(n == name and a <= end and begin <= b for n, a, b in self.away)
+            if code >= 500 and not excused and self.truth.somebody(name, begin - GRACE, end):
+                found.append((name, round(begin, 3), code, body[:120]))
+        return found
+
+    def strays(self):
+        """Requests that came to one who was gone for longer than GRACE."""
+        return [(p.name, round(t, 3), line)
+                for p in self.past + [p for pods in self.pods.values() for p in pods]
+                for t, line in p.asked if not self.truth.may(p.service, p.host, t - GRACE, t)]
+
+
+def setup():
+    return Churn()
+
+
+def teardown(c):
+    try:
+        c.gateway.close()
+    finally:
+        c.truth.close()
+        c.bed.close()
+
+
+def test_churn(c):
+    """K1: random changes of everything: the set is that of a fresh list, no request fails"""
+    askers = [Asker(c.bed, "/" + name, lambda *a, name=name: c.answers.append((name, *a)),
+                    pause=0.01) for name in c.names]
+    note = f"seed {SEED}"
+    try:
+        c.run(SECONDS)
+        for name in c.names:
+            c.same(name)
+    except AssertionError as e:
+        raise AssertionError(f"{note}: {e}") from None
+    finally:
+        for a in askers:
+            a.close()
+    equal([a.failed[:3] for a in askers], [[]] * len(askers), note)
+    equal(c.failures()[:5], [], note + ": 5xx though a pod was ready, in all "
+          + str(len(c.failures())))
+    equal(c.strays()[:5], [], note + ": requests to pods that were gone, in all "
+          + str(len(c.strays())))
+    return (f"{note}, {len(c.answers)} requests, {sum(a[3] >= 500 for a in c.answers)} of 5xx "
+            "while nobody was ready; " + ", ".join(f"{k} {v}" for k, v in sorted(c.done.items())))
+
+
+def test_server_away(c):
+    """the API server is away, the gateway restarted meanwhile: it serves, and says since when"""
+    name = "s0"
+    if not c.pods[name]:
+        c.add(name)
+    c.same(name)
+    hosts = c.gateway.set(upstream_name(name))
+    c.cluster.kill_api()
+    begin = time.monotonic()
+
+    def stale():
+        wait_until("it to say so", c.gateway.stale, 40)
+    stale()
+    c.gateway.stop()
+    c.gateway.start()
+    equal(c.gateway.set(upstream_name(name)), hosts)
+    answers = []
+    asker = Asker(c.bed, "/" + name, lambda *a: answers.append(a[2]), pause=0.01)
+    try:
+        stale()
+        pause(max(AWAY - (time.monotonic() - begin), 0))
+        equal(c.gateway.set(upstream_name(name)), hosts)
+        text = c.gateway.glooctl("check", ok=None)
+        check("since 20" in text.stdout + text.stderr, text.stdout, text.stderr)
+    finally:
+        asker.close()
+    equal((set(answers), asker.failed), ({200}, []))
+    c.cluster.start_api()
+    back = time.monotonic()
+    c.current()
+    for n in c.names:
+        c.same(n)
+    return (f"away for {back - begin:.0f} s, {len(answers)} requests; current "
+            f"{time.monotonic() - back:.1f} s after it was back")
+
+
+if __name__ == "__main__":
+    e2e.main(globals())
