@@ -426,13 +426,14 @@ class Running:
                             "--address", self.lab.address, *more)
 
     def area(self):
-        """What `glooctl check` says of the cluster."""
+        """What `glooctl check` says of the cluster. (Rights that are missing are
+        asked for one by one, a few a second.)"""
         areas = [a for a in self.gateway.get("/v1/check")["areas"] if a["name"] == "kubernetes"]
         return areas[0] if areas else None
 
     def hears(self, level, part):
         return e2e.wait_until(f"{level}: {part}", lambda: [
-            t for t in self.area()[level] if t.startswith(part + ":")])[0]
+            t for t in self.area()[level] if t.startswith(part + ":")], 30)[0]
 
     def close(self):
         self.cluster.close()

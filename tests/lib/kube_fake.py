@@ -157,6 +157,11 @@ class Cluster:
                               f"{verb.lower()} it")
         if method == "GET" and path == "/version":
             return 200, {"gitVersion": "v1.36.4"}
+        # It serves nothing that could be watched, and says so.
+        if method == "GET" and path == "/apis":
+            return 200, {"kind": "APIGroupList", "groups": []}
+        if method == "GET" and path == "/api/v1":
+            return 200, {"kind": "APIResourceList", "resources": []}
         if method == "GET" and path in self.objects:
             return 200, self.objects[path]
         if method == "PATCH":
