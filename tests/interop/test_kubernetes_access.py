@@ -4,8 +4,10 @@ import sys
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
+import kube
 from e2e import check, equal, wait_until
 from kube_bed import ACCOUNT, OWN, Bed, Gateway
+from kube_relay import Relay
 
 PLUGIN = """\
 #!/bin/sh
@@ -24,7 +26,9 @@ class Access:
         self.pod = b.pod("a", "web", exists=True, ready=None)
         b.service("web")
         b.slice("web-1", "web", [self.pod.address])
-        self.gateway = Gateway(b, token=self.cluster.token_of(ACCOUNT, secret="one")).start()
+        self.relay = Relay(self.cluster)
+        self.gateway = Gateway(b, token=self.cluster.token_of(ACCOUNT, secret="one"),
+                               server=self.relay.server).start()
         self.up(15)
         self.gateway.route("/web", "default-web-8000")
         self.serial = 0
@@ -41,10 +45,21 @@ class Access:
         self.bed.slice("web-1", "web", [self.pod.address])
         self.up()
 
-    def anew(self):
-        """Every connection to the API server is made anew."""
-        self.cluster.kill_api()
-        self.cluster.start_api()
+    def refused(self, path=kube.path_of("EndpointSlice", None, None), code=401):
+        """The API server refuses the token in the file by now, which it believes for
+        some seconds without looking; then every connection is made anew."""
+        own = kube.Client(self.cluster, self.gateway.token_file.read_text())
+        wait_until(f"{code}", lambda: own.ask("GET", path)[0] == code, 20)
+        self.relay.cut()
+
+    def fresh(self, token=None):
+        """A gateway that had no failures yet, with another token."""
+        self.gateway.stop()
+        self.gateway.give(token or self.cluster.token_of(ACCOUNT))
+        self.cluster.kubeconfig(self.gateway.dir / "kubeconfig",
+                                f"tokenFile: {self.gateway.token_file}", self.relay.server)
+        self.gateway.start()
+        self.up(15)
 
     def said(self):
         return " ".join(self.gateway.checked("errors", "warnings", "notes"))
@@ -55,10 +70,10 @@ class Access:
         except AssertionError as e:
             raise AssertionError(f"{e}; it says: {self.said()}") from None
 
-    def restart(self, user):
+    def restart(self, user, server=None):
         """With another way to come."""
         self.gateway.stop()
-        self.cluster.kubeconfig(self.gateway.dir / "kubeconfig", user)
+        self.cluster.kubeconfig(self.gateway.dir / "kubeconfig", user, server)
         self.gateway.start()
         self.up(15)
         self.change()
@@ -72,45 +87,52 @@ def teardown(a):
     try:
         a.gateway.close()
     finally:
+        a.relay.close()
         a.bed.close()
 
 
 def test_token_replaced(a):
     """K4: another token in the file, the old one revoked: nobody notices"""
+    old = kube.Client(a.cluster, a.gateway.token_file.read_text())
     a.gateway.give(a.cluster.token_of(ACCOUNT, secret="two"))
     a.cluster.delete("Secret", "one", OWN)
-    a.anew()
-    a.change(40)
+    wait_until("the old one to be refused", lambda: old.ask(
+        "GET", kube.path_of("Service", None, None))[0] == 401, 20)
+    a.relay.cut()
+    a.change()
     equal(a.gateway.ask("/web")[0], 200)
 
 
 def test_token_revoked(a):
     """K4: a revoked token says so and empties nothing; a new one is taken by itself"""
     a.cluster.delete("Secret", "two", OWN)
-    a.anew()
-    a.hears("401")
+    a.refused()
+    a.hears("Unauthorized")
     a.up()
     equal(a.gateway.ask("/web")[0], 200)
     token = a.cluster.token_of(ACCOUNT, seconds=600)
     a.gateway.give(token)
-    a.change(70)
+    a.change(40)
     check(token not in a.gateway.log_text(), "a token is in the log")
     check(token.rsplit(".", 1)[1] not in a.gateway.log_text(), "a part of it is")
 
 
 def test_rule_missing(a):
     """K5: endpoint slices forbidden: said with verb and resource, the rest goes on"""
+    a.fresh()
     rules = a.cluster.get("ClusterRole", ACCOUNT)["rules"]
     a.cluster.patch("ClusterRole", ACCOUNT, {"rules": [
         r for r in rules if r["resources"] != ["endpointslices"]]})
-    a.anew()
-    a.hears("endpointslices", "list")
-    a.up()
-    equal(a.gateway.ask("/web")[0], 200)
-    a.bed.service("other")
-    wait_until("a new service", lambda: "default-other-8000" in a.gateway.upstreams(), 40)
-    a.cluster.patch("ClusterRole", ACCOUNT, {"rules": rules})
-    a.change(70)
+    try:
+        a.refused(code=403)
+        a.hears("endpointslices", "watch", "may not")
+        a.up()
+        equal(a.gateway.ask("/web")[0], 200)
+        a.bed.service("other")
+        wait_until("a new service", lambda: "default-other-8000" in a.gateway.upstreams(), 20)
+    finally:
+        a.cluster.patch("ClusterRole", ACCOUNT, {"rules": rules})
+    a.change(40)
 
 
 def test_each_rule(a):
@@ -119,17 +141,15 @@ def test_each_rule(a):
     try:
         for n, rule in enumerate(rules):
             a.cluster.patch("ClusterRole", ACCOUNT, {"rules": rules[:n] + rules[n + 1:]})
-            a.gateway.stop()
-            a.gateway.start()
-            a.hears(*rule["resources"][:1], rule["verbs"][0])
+            a.fresh()
+            resource = rule["resources"][0].split("/")[0]
+            a.hears("permissions: ", resource, "the account may not")
             out = a.gateway.glooctl("check", ok=None)
-            check(rule["resources"][0].split("/")[0] in out.stdout + out.stderr, out.stdout)
-            a.up()
+            check(resource in out.stdout + out.stderr, out.stdout)
     finally:
         a.cluster.patch("ClusterRole", ACCOUNT, {"rules": rules})
-    a.gateway.stop()
-    a.gateway.start()
-    a.change(40)
+    a.fresh()
+    a.change()
     return f"{len(rules)} rules"
 
 
@@ -143,21 +163,23 @@ def test_certificate(a):
 def test_plugin(a):
     """an exec plugin gives the token, and is asked again when it is refused"""
     d = a.gateway.dir
-    (d / "plugin.token").write_text(a.cluster.token_of(ACCOUNT, secret="three"))
+    a.gateway.give(a.cluster.token_of(ACCOUNT, secret="three"))
+    (d / "plugin.token").write_text(a.gateway.token_file.read_text())
     (d / "plugin").write_text(PLUGIN.format(dir=d))
     os.chmod(d / "plugin", 0o755)
     a.restart("exec: { apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, "
-              f"provideClusterInfo: false, command: {d}/plugin }}")
+              f"provideClusterInfo: false, command: {d}/plugin }}", a.relay.server)
     (d / "plugin.token").write_text(a.cluster.token_of(ACCOUNT, seconds=600))
     a.cluster.delete("Secret", "three", OWN)
-    a.anew()
-    a.change(70)
+    a.refused()
+    a.change(20)
     return f"asked {len((d / 'plugin.log').read_text().splitlines())} times"
 
 
 def test_untrusted(a):
     """a server with another authority's certificate is told nothing"""
     config = a.gateway.dir / "kubeconfig"
+    a.fresh()
     a.cluster.kubeconfig(config, f"token: {a.cluster.token_of(ACCOUNT)}")
     text = config.read_text()
     run = e2e.run

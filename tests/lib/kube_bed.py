@@ -177,6 +177,8 @@ class Pod:
         bed.pods[n] = self
         self.number = n
         run("ip", "netns", "add", self.net)
+        # A pod that has the address of a former one tells its neighbours.
+        run("sysctl", "-qw", "net.ipv4.conf.default.arp_notify=1", ns=self.net)
         bed.plug(self.net, "eth0", self.address, self.cable)
         bed.batch(self.net, "route add default via 10.97.0.1")
         self.host = f"{self.address}:{port}"
