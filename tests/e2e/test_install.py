@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import stat
 import sys
 import tempfile
@@ -198,10 +199,33 @@ def test_another_box(i):
     equal(i.cluster.versions(), versions)
 
 
-def test_other_family(i):
-    """an address of the other family makes the slice anew, as it is of one for ever"""
-    i.install(address="FD97:0:0::1")
+def test_meanwhile(i):
+    """what another box writes while install runs is not lost"""
     o = i.cluster.objects
+
+    def other():
+        slice_ = json.loads(json.dumps(o[SLICE]))
+        slice_["endpoints"].append({"addresses": ["10.97.0.3"]})
+        i.cluster.store(SLICE, slice_)
+
+    i.cluster.meanwhile[SLICE] = other
+    p = i.install(address="10.97.0.4", ok=(1,))
+    check("cannot apply endpointslice.discovery.k8s.io/gateway-proxy: " in p.stderr
+          and "has been modified" in p.stderr, p.stderr)
+    i.install(address="10.97.0.4")
+    equal([e["addresses"][0] for e in o[SLICE]["endpoints"]],
+          [IP, "10.97.0.2", "10.97.0.3", "10.97.0.4"])
+
+
+def test_other_family(i):
+    """an address of the other family makes the slice anew, unless others are in it"""
+    versions, o = i.cluster.versions(), i.cluster.objects
+    p = i.install(address="FD97:0:0::1", ok=(1,))
+    check("has IPv4 addresses of other boxes (10.97.0.1, 10.97.0.2, 10.97.0.3, 10.97.0.4)"
+          in p.stderr, p.stderr)
+    equal(i.cluster.versions(), versions)
+    del o[SLICE]["endpoints"][1:]
+    i.install(address="FD97:0:0::1")
     equal((o[SLICE]["addressType"], [e["addresses"] for e in o[SLICE]["endpoints"]]),
           ("IPv6", [["fd97::1"]]))
     i.install()
@@ -352,6 +376,37 @@ def test_uninstall_without_cluster(i):
     check("error: " in p.stderr and "nothing" in p.stderr, p.stderr)
 
 
+def test_uninstall_shared(i):
+    """a box that goes leaves to the others what they need, but for --all"""
+    i.cluster.objects.clear()
+    i.install()
+    o, other = i.cluster.objects, i.dir / "other.yaml"
+    i.install(address="10.97.0.2", settings=other)
+    name = re.sub("[^A-Za-z0-9._-]", "-", socket.gethostname())[:63]
+    o[SLICE]["metadata"]["annotations"] = {"address.gloo-gateway/b": "10.97.0.2",
+                                           "address.gloo-gateway/" + name: IP}
+    kept = {p: v for p, v in i.cluster.versions().items() if p not in (SLICE, SERVICE)}
+    p = i.glooctl("uninstall", "--delete-namespace")
+    check("nothing else is deleted in the cluster: other boxes use it (10.97.0.2); --all"
+          in p.stdout, p.stdout)
+    equal({p: v for p, v in i.cluster.versions().items() if p not in (SLICE, SERVICE)}, kept)
+    equal([e["addresses"] for e in o[SLICE]["endpoints"]], [["10.97.0.2"]])
+    equal(o[SLICE]["metadata"]["annotations"], {"address.gloo-gateway/b": "10.97.0.2"})
+    equal(o[SERVICE]["status"]["loadBalancer"]["ingress"], [{"ip": "10.97.0.2"}])
+    equal(i.settings.read_text(), SETTINGS)
+    versions = i.cluster.versions()
+    check("(10.97.0.2)" in i.glooctl("uninstall").stdout)
+    equal(i.cluster.versions(), versions)
+    # The last one takes all with it.
+    i.glooctl("uninstall", settings=other)
+    equal({v["kind"] for v in o.values()}, {"Namespace", "CustomResourceDefinition"})
+    other.unlink()
+    i.install()
+    i.install(address="10.97.0.2")
+    i.glooctl("uninstall", "--all")
+    equal(list(o), [])
+
+
 class Running:
     """A gateway, and the API server on its loopback."""
 
@@ -371,13 +426,14 @@ class Running:
                             "--address", self.lab.address, *more)
 
     def area(self):
-        """What `glooctl check` says of the cluster."""
+        """What `glooctl check` says of the cluster. (Rights that are missing are
+        asked for one by one, a few a second.)"""
         areas = [a for a in self.gateway.get("/v1/check")["areas"] if a["name"] == "kubernetes"]
         return areas[0] if areas else None
 
     def hears(self, level, part):
         return e2e.wait_until(f"{level}: {part}", lambda: [
-            t for t in self.area()[level] if t.startswith(part + ":")])[0]
+            t for t in self.area()[level] if t.startswith(part + ":")], 30)[0]
 
     def close(self):
         self.cluster.close()

@@ -2,15 +2,18 @@
  * Objects of a cluster: whatever JSON comes as a Service, an EndpointSlice or
  * Endpoints. None crashes a reader; what is refused says why; the endpoints are
  * valid, sorted and each there once; what upstreams are made are read again;
- * and once everything was removed there is nothing.
+ * and once everything was removed there is nothing. The name that is seen of
+ * what cannot be read is that of what can be read.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/json.h"
 #include "config/config.h"
 #include "kinds.h"
+#include "kinds/kubernetes/object_glimpse.h"
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
 
@@ -82,6 +85,7 @@ slices_query(const struct kubernetes_slices *s, const struct doc *object)
 		.port_name = "",
 		.protocol = "TCP",
 		.port = 1,
+		.family = AF_INET,
 		.zone = "a",
 		.node = "n",
 	};
@@ -206,6 +210,20 @@ services_check(const struct doc *objects)
 }
 
 /* One object, or a list of some. */
+/* d: what it is read as; NULL: it cannot be. */
+static void
+glimpse_check(struct slice text, const struct doc *d)
+{
+	struct doc *event = object_glimpse(text, true);
+	struct doc *object = object_glimpse(text, false);
+
+	if (d != NULL && object != NULL)
+		expect(strcmp(name_of(d), name_of(object)) == 0 &&
+			strcmp(ns_of(d), ns_of(object)) == 0);
+	doc_free(event);
+	doc_free(object);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -215,6 +233,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > SIZE_MAX_FED)
 		return 0;
 	d = json_doc_read((const char *)data, size, &err);
+	glimpse_check((struct slice){ (const char *)data, size }, d);
 	if (d == NULL)
 		return 0;
 	objects = d;

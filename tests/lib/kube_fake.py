@@ -36,6 +36,16 @@ def merged(old, new):
     return {**old, **{k: merged(old.get(k), v) for k, v in new.items()}}
 
 
+def merge_patched(old, new):
+    """RFC 7396: null takes a key away."""
+    if not isinstance(new, dict):
+        return copy.deepcopy(new)
+    old = old if isinstance(old, dict) else {}
+    kept = {k: v for k, v in old.items() if k not in new}
+    return {**kept, **{k: merge_patched(old.get(k), v) for k, v in new.items()
+                       if v is not None}}
+
+
 def status(code, reason, message):
     return code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
                   "reason": reason, "message": message}
@@ -43,13 +53,13 @@ def status(code, reason, message):
 
 class Cluster:
     """objects: path -> document. forbidden: (verb, part of a path) that is
-    answered 403. rules: what an account may do, as far as it is told so. asked:
+    answered 403. meanwhile: path -> what happens before the next PATCH of it. rules: what an account may do, as far as it is told so. asked:
     (method, path, who) of each request."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.objects, self.version, self.forbidden, self.asked = {}, 100, [], []
-        self.tokens = {ADMIN: "admin"}
+        self.tokens, self.meanwhile = {ADMIN: "admin"}, {}
         self.rules = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
         self.lock = threading.Lock()
         subprocess.run(
@@ -101,6 +111,10 @@ class Cluster:
             return status(404, "NotFound", f'namespaces "{space}" not found')
         if old is None and sub + body.get("status", "") != "":
             return status(404, "NotFound", "there is no such object")
+        if old and body["metadata"].get("resourceVersion",
+                                        old["metadata"]["resourceVersion"]) != \
+                old["metadata"]["resourceVersion"]:
+            return status(409, "Conflict", "the object has been modified")
         if old and old["kind"] == "EndpointSlice" and \
                 old["addressType"] != body["addressType"]:
             return status(422, "Invalid", "addressType: field is immutable")
@@ -108,6 +122,16 @@ class Cluster:
         if new != old:
             self.store(path, new)
         return (200 if old else 201), self.objects[path]
+
+    def merge(self, path, body):
+        path = path.removesuffix("/status")
+        old = self.objects.get(path)
+        if old is None:
+            return status(404, "NotFound", "there is no such object")
+        if body["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"]:
+            return status(409, "Conflict", "the object has been modified")
+        self.store(path, merge_patched(old, body))
+        return 200, self.objects[path]
 
     def token(self, path, body):
         account = self.objects.get(path[:-len("/token")])
@@ -122,7 +146,7 @@ class Cluster:
         self.tokens[token] = who
         return 201, {"kind": "TokenRequest", "status": {"token": token}}
 
-    def answer(self, method, path, body, token):
+    def answer(self, method, path, body, token, merge=False):
         who = self.tokens.get(token)
         self.asked.append((method, path, who))
         if who is None:
@@ -133,10 +157,16 @@ class Cluster:
                               f"{verb.lower()} it")
         if method == "GET" and path == "/version":
             return 200, {"gitVersion": "v1.36.4"}
+        # It serves nothing that could be watched, and says so.
+        if method == "GET" and path == "/apis":
+            return 200, {"kind": "APIGroupList", "groups": []}
+        if method == "GET" and path == "/api/v1":
+            return 200, {"kind": "APIResourceList", "resources": []}
         if method == "GET" and path in self.objects:
             return 200, self.objects[path]
         if method == "PATCH":
-            return self.apply(path, body)
+            self.meanwhile.pop(path, lambda: None)()
+            return (self.merge if merge else self.apply)(path, body)
         if method == "POST" and path.endswith("/token"):
             return self.token(path, body)
         if method == "POST" and path.endswith("/selfsubjectrulesreviews"):
@@ -163,14 +193,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         text = self.rfile.read(length)
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         path = urllib.parse.urlsplit(self.path).path
-        if self.command == "PATCH" and (
+        merge = self.headers["Content-Type"] == "application/merge-patch+json"
+        if self.command == "PATCH" and not merge and (
                 self.headers["Content-Type"] != "application/apply-patch+yaml"
                 or "fieldManager=glooctl&force=true" not in self.path):
             code, doc = status(400, "BadRequest", "that is no server-side apply of ours")
         else:
             with cluster.lock:
                 code, doc = cluster.answer(self.command, path,
-                                           json.loads(text) if text else None, token)
+                                           json.loads(text) if text else None, token, merge)
         data = json.dumps(doc).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")

@@ -34,7 +34,7 @@ enum sink { TO_CALLER, TO_REST, TO_REST_AS_KEY };
 struct json_split {
 	char *array; /* NULL: a stream of values */
 	size_t max_bytes;
-	json_split_f *cb;
+	json_split_f *cb, *large; /* large: of those passed over, or NULL */
 	void *arg;
 
 	enum place place, after; /* after: where the value leaves off */
@@ -77,6 +77,12 @@ json_split_free(struct json_split *s)
 	str_fini(&s->rest);
 	free(s->array);
 	free(s);
+}
+
+void
+json_split_set_large(struct json_split *s, json_split_f *cb)
+{
+	s->large = cb;
 }
 
 int
@@ -159,15 +165,25 @@ rest_append(struct json_split *s, size_t at, const char *p, size_t n)
 				   "what stands beside the array is too large");
 }
 
+static int
+value_pass_over(struct json_split *s, const char *p)
+{
+	s->too_large = true;
+	s->skipped++;
+	if (s->large != NULL) {
+		str_append(&s->value, p, s->max_bytes - s->value.length);
+		s->verdict = s->large(s->value.data, s->value.length, s->arg);
+	}
+	str_fini(&s->value); /* it has grown large */
+	return s->verdict;
+}
+
 /* The next n bytes of the value belong to the caller. */
 static int
 value_append(struct json_split *s, const char *p, size_t n, bool ended)
 {
-	if (!s->too_large && n > s->max_bytes - s->value.length) {
-		s->too_large = true;
-		s->skipped++;
-		str_fini(&s->value); /* it has grown large */
-	}
+	if (!s->too_large && n > s->max_bytes - s->value.length)
+		return value_pass_over(s, p);
 	if (s->too_large)
 		return 0;
 	if (ended && s->value.length == 0) {

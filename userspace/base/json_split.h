@@ -29,6 +29,8 @@ typedef int json_split_f(const char *text, size_t length, void *arg);
 struct json_split *json_split_new(const char *array, size_t max_bytes,
 	json_split_f *cb, void *arg);
 void json_split_free(struct json_split *s);
+/* Of a value that is passed over cb is told the beginning, max_bytes of it. */
+void json_split_set_large(struct json_split *s, json_split_f *cb);
 
 /* 0, what cb returned, or -1 and err when the stream is no JSON: then it cannot
  * be gone on with. */

@@ -40,6 +40,14 @@ slice_starts(struct slice text, struct slice prefix)
 }
 
 void
+text_defuse(char *text)
+{
+	for (char *p = text; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+}
+
+void
 str_init(struct str *s)
 {
 	*s = (struct str){ nothing, 0, 0 };

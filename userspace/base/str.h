@@ -30,6 +30,10 @@ slice_equal(struct slice a, struct slice b)
 bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII */
 bool slice_starts(struct slice text, struct slice prefix);
 
+/* Each control character in it becomes a '?', so that it is one line and moves
+ * no cursor. */
+void text_defuse(char *text);
+
 struct str {
 	char *data; /* never NULL after str_init; data[length] is NUL */
 	size_t length, capacity;

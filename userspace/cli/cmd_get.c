@@ -178,10 +178,18 @@ objects_get(struct cli *cli)
 	return rc == 0 ? CLI_OK : cli_error(&err);
 }
 
+/* NULL: any. */
+static bool
+is_asked(const struct doc *object, const char *ns, const char *name)
+{
+	return (ns == NULL || strcmp(describe_namespace(object), ns) == 0) &&
+	       (name == NULL || strcmp(describe_name(object), name) == 0);
+}
+
 static int
 preview_get(struct cli *cli)
 {
-	const char *name = cli_name(cli);
+	const char *name = cli_name(cli), *ns = cli_text(cli, "namespace");
 	struct error err = ERROR_INIT;
 	struct doc *items;
 	int rc;
@@ -190,14 +198,16 @@ preview_get(struct cli *cli)
 		return cli_usage(cli, "--preview has no wide table: what is "
 				      "not stored is not enforced");
 	items = api_preview(cli, &err);
-	for (size_t i = doc_count(items); name != NULL && i-- > 0;)
-		if (strcmp(describe_name(doc_at(items, i)), name) != 0)
+	for (size_t i = doc_count(items); i-- > 0;)
+		if (!is_asked(doc_at(items, i), ns, name))
 			doc_free(doc_steal_at(items, i));
 	if (items != NULL && name != NULL && doc_count(items) == 0) {
 		doc_free(items);
 		items = NULL;
 		error_set(&err, ERROR_CONFIG,
-			"discovery makes no upstream named \"%s\"", name);
+			"discovery makes no upstream named \"%s\"%s%s", name,
+			ns != NULL ? " in namespace " : "",
+			ns != NULL ? ns : "");
 	}
 	if (items == NULL)
 		return cli_error(&err);

@@ -93,14 +93,35 @@ address_settle(const struct cli *cli, const struct kube *k,
 	return 0;
 }
 
+/* Before anything of the service is changed. */
 static int
-object_install(struct kube *k, const struct doc *object, const char *ip,
+family_check(struct kube *k, const struct kube_local *l, const char *ip,
 	struct error *err)
+{
+	struct kube_box box;
+	int rc;
+
+	kube_local_box(l, &box);
+	/* What it was, if it is another one now. */
+	free(box.address);
+	box.address = NULL;
+	rc = kube_share_family(k, &box, strchr(ip, ':') != NULL, err);
+	kube_box_fini(&box);
+	return rc;
+}
+
+static int
+object_install(struct kube *k, const struct kube_local *l,
+	const struct doc *object, const char *ip, struct error *err)
 {
 	enum kube_outcome outcome;
 	char *label;
-	int rc = kube_apply(k, object, &outcome, err);
+	int rc = 0;
 
+	if (kubernetes_manifest_is(object, "Service"))
+		rc = family_check(k, l, ip, err);
+	if (rc == 0)
+		rc = kube_apply(k, object, &outcome, err);
 	if (rc == 0 && kubernetes_manifest_is(object, "Service"))
 		rc = kube_publish(k, object, ip, &outcome, err);
 	if (rc == 0) {
@@ -112,11 +133,11 @@ object_install(struct kube *k, const struct doc *object, const char *ip,
 }
 
 static int
-objects_install(struct kube *k, const struct doc *manifests, const char *ip,
-	struct error *err)
+objects_install(struct kube *k, const struct kube_local *l,
+	const struct doc *manifests, const char *ip, struct error *err)
 {
 	for (size_t i = 0; i < doc_count(manifests); i++)
-		if (object_install(k, doc_at(manifests, i), ip, err) != 0)
+		if (object_install(k, l, doc_at(manifests, i), ip, err) != 0)
 			return -1;
 	return 0;
 }
@@ -295,7 +316,7 @@ install_for_real(const struct cli *cli, struct kube *k,
 
 	kube_local_init(&local, cli);
 	if (kube_local_prepare(&local, &err) != 0 ||
-		objects_install(k, manifests, ip, &err) != 0 ||
+		objects_install(k, &local, manifests, ip, &err) != 0 ||
 		account_install(k, &local, seconds, &err) != 0 ||
 		kube_local_settings_add(&local,
 			cli_given(cli, "address") ? ip : NULL, &outcome,

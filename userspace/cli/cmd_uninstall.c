@@ -1,7 +1,7 @@
 /*
  * glooctl uninstall: takes out what glooctl install kube made, first on this
- * box, so that it can be done without the cluster, then there. What is gone
- * already is no error.
+ * box, so that it can be done without the cluster, then there, where other boxes
+ * may still need it. What is gone already is no error.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,8 @@ static const struct cli_flag flags[] = {
 	{ .name = "delete-namespace",
 		.help = "the namespace gloo-system too, with all that is in "
 			"it" },
-	{ .name = "all", .help = "both of these" },
+	{ .name = "all",
+		.help = "both of these, even if other boxes use the cluster" },
 	KUBE_LOCAL_FLAG_SETTINGS,
 	{ .name = "dry-run",
 		.letter = 'd',
@@ -42,7 +43,9 @@ const struct cli_command cli_command_uninstall = {
 	.name = "uninstall",
 	.summary = "undo glooctl install kube",
 	.about = "The gateway and its own upstreams, virtual services and "
-		 "gateways stay.\n",
+		 "gateways stay. While the\nservice gateway-proxy lists other "
+		 "boxes, too, only the address of this one is taken\nout of "
+		 "the cluster.\n",
 	.examples = "  glooctl uninstall\n"
 		    "  glooctl uninstall --all\n",
 	.flags = flags,
@@ -59,9 +62,11 @@ local_remove(const struct cli *cli, const struct kube_local *l)
 	struct error err = ERROR_INIT, why = ERROR_INIT;
 	enum kube_outcome outcome;
 
-	if (kube_local_settings_remove(l, &outcome, &err) != 0)
+	if (kube_local_settings_remove(l, &outcome, &err) < 0)
 		return cli_error(&err);
 	kube_outcome_print(l->settings, outcome);
+	if (err.code != ERROR_NONE)
+		cli_say("%s", err.text);
 	/* Before the files: until then they are used. */
 	switch (kube_local_reload(l, cli, &why)) {
 	case 0:
@@ -132,18 +137,70 @@ objects_remove(const struct cli *cli, struct kube *k, struct error *err)
 	return rc;
 }
 
+/* The settings have no address if it is the one that the API server sees. */
+static void
+box_complete(struct kube_box *box, const struct kube *k)
+{
+	struct doc *manifests = kubernetes_manifests();
+
+	if (box->address == NULL)
+		box->address = kube_own_address(k, NULL);
+	if (box->address != NULL && kubernetes_manifest_address(manifests,
+					    box->address, NULL) != 0) {
+		free(box->address);
+		box->address = NULL;
+	}
+	doc_free(manifests);
+}
+
+static void
+others_print(const struct doc *others)
+{
+	struct str list;
+
+	str_init(&list);
+	kube_share_put(others, &list);
+	printf("service/" KUBERNETES_SERVICE " is without this box now\n"
+	       "nothing else is deleted in the cluster: other boxes use it "
+	       "(%s); --all deletes it for them, too\n",
+		list.data);
+	str_fini(&list);
+}
+
+/* 1: other boxes stay, and so does what they need. */
 static int
-cluster_remove(const struct cli *cli)
+box_leave(const struct cli *cli, struct kube *k, struct kube_box *box,
+	struct error *err)
+{
+	struct doc *others = NULL;
+	int rc;
+
+	if (cli_switch(cli, "all"))
+		return 0;
+	box_complete(box, k);
+	rc = kube_share_leave(k, box, &others, err);
+	if (rc != 0)
+		error_prefix(err, "cannot delete anything in the cluster");
+	if (rc == 0 && others != NULL) {
+		others_print(others);
+		rc = 1;
+	}
+	doc_free(others);
+	return rc;
+}
+
+static int
+cluster_remove(const struct cli *cli, struct kube_box *box)
 {
 	struct error err = ERROR_INIT;
 	struct kube *k = kube_open(cli_text(cli, "kubeconfig"),
 		cli_text(cli, "context"), &err);
-	int rc = CLI_OK;
+	int rc = k == NULL ? -1 : box_leave(cli, k, box, &err);
 
-	if (k == NULL || objects_remove(cli, k, &err) != 0)
-		rc = cli_error(&err);
+	if (rc == 0)
+		rc = objects_remove(cli, k, &err);
 	kube_close(k);
-	return rc;
+	return rc < 0 ? cli_error(&err) : CLI_OK;
 }
 
 static int
@@ -151,13 +208,18 @@ uninstall_run(struct cli *cli)
 {
 	struct error err = ERROR_INIT;
 	struct kube_local local;
-	int rc = CLI_OK;
+	struct kube_box box;
+	int rc;
 
 	if (cli->dry_run)
 		return objects_remove(cli, NULL, &err) == 0 ? CLI_OK
 							    : cli_error(&err);
 	kube_local_init(&local, cli);
+	kube_local_box(&local, &box);
 	rc = local_remove(cli, &local);
+	if (rc == CLI_OK)
+		rc = cluster_remove(cli, &box);
+	kube_box_fini(&box);
 	kube_local_fini(&local);
-	return rc == CLI_OK ? cluster_remove(cli) : rc;
+	return rc;
 }

@@ -390,6 +390,13 @@ status_find(const struct doc *status, enum model_type type,
 	return NULL;
 }
 
+/* The other store that it is of, or NULL. */
+static const char *
+origin_of(const struct doc *object)
+{
+	return doc_string(doc_find(object, "status", "origin", NULL));
+}
+
 static void
 wide_cells(struct row *r, enum model_type type, const struct doc *object,
 	const struct doc *status)
@@ -407,11 +414,23 @@ wide_cells(struct row *r, enum model_type type, const struct doc *object,
 	cell_put(r, doc_get_string(o, "proxy"));
 	cell_put(r, doc_get_string(o, "kernel"));
 	cell_put(r, doc_string(doc_find(object, "status", "reason", NULL)));
+	cell_put(r, origin_of(object));
 }
 
+/* The last column is there when something in it is. */
 #define WIDE_TITLES                                                            \
-	"namespace", "version", "generation", "proxy", "kernel", "reason"
-#define WIDE_COUNT 6
+	"namespace", "version", "generation", "proxy", "kernel", "reason",     \
+		"origin"
+#define WIDE_COUNT 7
+
+static size_t
+wide_count(const struct doc *items)
+{
+	for (size_t i = 0; i < doc_count(items); i++)
+		if (origin_of(doc_at(items, i)) != NULL)
+			return WIDE_COUNT;
+	return WIDE_COUNT - 1;
+}
 
 static const struct form {
 	size_t columns;
@@ -439,7 +458,7 @@ describe_objects(enum model_type type, const struct doc *items,
 {
 	const struct form *f = &object_forms[type];
 	struct text_table *t = text_table_new(
-		f->columns + (status != NULL ? WIDE_COUNT : 0), f->titles);
+		f->columns + (status != NULL ? wide_count(items) : 0), f->titles);
 	struct row r = { .count = 0 };
 
 	for (size_t i = 0; i < doc_count(items); i++) {

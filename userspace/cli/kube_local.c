@@ -7,10 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/yaml.h"
 #include "cli/api.h"
 #include "cli/settings_key.h"
+#include "kinds/kubernetes/box.h"
 
 #define SETTINGS_DEFAULT "/etc/gloo-gateway/settings.yaml"
 #define SETTINGS_MAX     (1u << 20)
@@ -194,6 +197,29 @@ kube_local_settings_remove(const struct kube_local *l,
 	enum kube_outcome *outcome, struct error *err)
 {
 	return settings_edit(l, false, NULL, outcome, err);
+}
+
+void
+kube_local_box(const struct kube_local *l, struct kube_box *box)
+{
+	const struct doc *key;
+	const char *identity;
+	char address[ADDR_TEXT_MAX];
+	struct doc *settings;
+	struct addr a;
+	struct str text;
+
+	str_init(&text);
+	file_read(l->settings, SETTINGS_MAX, &text, NULL);
+	settings = yaml_doc_read(text.data, text.length, NULL);
+	key = doc_get(settings, SETTINGS_KEY);
+	identity = doc_string(doc_get(key, "identity"));
+	box->annotation = kubernetes_box_annotation(identity);
+	box->address = NULL;
+	if (addr_parse_ip(doc_get_text(key, "address"), 0, &a) == 0)
+		box->address = xstrdup(addr_format_ip(&a, address));
+	doc_free(settings);
+	str_fini(&text);
 }
 
 /* ---- the daemon */

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/kube_objects.h"
+#include "cli/kube_share.h"
 
 struct kube_local {
 	char *settings; /* the file: --settings, else the one that the daemon
@@ -38,12 +39,15 @@ int kube_local_put(const struct kube_local *l, const char *name,
 int kube_local_remove(const struct kube_local *l, const char *name,
 	enum kube_outcome *outcome, struct error *err);
 
-/* The key in the settings, settings_key.h. 1: it was there, and err says what
- * is otherwise in it. */
+/* The key in the settings, settings_key.h. 1: it was there and stays, and err
+ * says what is otherwise in it. */
 int kube_local_settings_add(const struct kube_local *l, const char *address,
 	enum kube_outcome *outcome, struct error *err);
 int kube_local_settings_remove(const struct kube_local *l,
 	enum kube_outcome *outcome, struct error *err);
+
+/* What the settings say of this box in the cluster; box is the caller's. */
+void kube_local_box(const struct kube_local *l, struct kube_box *box);
 
 /* The daemon reads them again, and says whether they are right. 1: there is
  * none, or it reads other settings; why says so. */

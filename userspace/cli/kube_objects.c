@@ -61,6 +61,15 @@ version_of(const struct doc *object)
 	return doc_get_text(doc_get(object, "metadata"), "resourceVersion");
 }
 
+/* So that what another box wrote meanwhile is not lost. there may be NULL. */
+static void
+version_pin(struct doc *wanted, const struct doc *there)
+{
+	if (there != NULL)
+		doc_set_string(doc_get(wanted, "metadata"), "resourceVersion",
+			version_of(there));
+}
+
 static bool
 same_text(const struct doc *a, const struct doc *b, const char *key)
 {
@@ -135,10 +144,12 @@ apply_over(struct kube *k, const struct doc *object, const char *path,
 		rc = object_delete(k, path, err);
 		there = NULL;
 	}
-	if (doc_get(object, "endpoints") != NULL)
+	if (doc_get(object, "endpoints") != NULL) {
 		doc_set(wanted, "endpoints",
 			endpoints_merge(doc_get(object, "endpoints"),
 				doc_get(there, "endpoints")));
+		version_pin(wanted, there);
+	}
 	if (rc == 0)
 		rc = patch(k, path, wanted, &answer, err);
 	if (there == NULL)
@@ -227,6 +238,7 @@ kube_publish(struct kube *k, const struct doc *service, const char *ip,
 			ip);
 	if (ingress != NULL) {
 		status = status_new(service, ingress);
+		version_pin(status, there);
 		rc = patch(k, place, status, NULL, err);
 		if (*outcome == KUBE_UNCHANGED)
 			*outcome = KUBE_CONFIGURED;

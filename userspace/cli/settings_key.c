@@ -170,6 +170,19 @@ comment_begin(const char *text, const char *key)
 	return key;
 }
 
+/* What names another account was written by hand. */
+static bool
+is_ours(const struct doc *settings, struct error *err)
+{
+	struct error its = ERROR_INIT;
+
+	compare(doc_get(settings, SETTINGS_KEY), NULL, &its);
+	if (its.code == ERROR_NONE)
+		return true;
+	error_set(err, its.code, "%s", its.text);
+	return false;
+}
+
 int
 settings_key_remove(struct slice text, struct str *out, struct error *err)
 {
@@ -181,7 +194,7 @@ settings_key_remove(struct slice text, struct str *out, struct error *err)
 	if (old == NULL)
 		return -1;
 	key = key_begin(text.data, end);
-	if (doc_get(old, SETTINGS_KEY) == NULL) {
+	if (doc_get(old, SETTINGS_KEY) == NULL || !is_ours(old, err)) {
 		str_append(out, text.data, text.length);
 		doc_free(old);
 		return 1;

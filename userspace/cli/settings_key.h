@@ -19,7 +19,8 @@
  * to add by hand. */
 int settings_key_add(struct slice text, const char *address, struct str *out,
 	struct error *err);
-/* Appends to out the text without the key. 1: it has none. */
+/* Appends to out the text without the key. 1: it has none, or, which err then
+ * says, one that was not made here; out is the text as it is. */
 int settings_key_remove(struct slice text, struct str *out, struct error *err);
 
 #endif

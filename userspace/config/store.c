@@ -106,14 +106,29 @@ content_of(const struct str *text)
 	};
 }
 
+static struct content
+content_broken(const struct error *problem)
+{
+	return (struct content){
+		.hash = hash_bytes(problem->text, strlen(problem->text), 0),
+		.broken = true,
+	};
+}
+
+static bool
+content_same(const struct content *a, const struct content *b)
+{
+	return a != NULL && a->hash == b->hash && a->length == b->length &&
+	       a->broken == b->broken;
+}
+
 /* Remembers it; false: it is what was there before. */
 static bool
 content_note(struct store *s, const char *key, struct content now)
 {
 	struct content *old = table_get(s->contents, key);
 
-	if (old != NULL && old->hash == now.hash && old->length == now.length &&
-		old->broken == now.broken) {
+	if (content_same(old, &now)) {
 		old->seen = true;
 		return false;
 	}
@@ -290,9 +305,7 @@ object_report(const struct walk *w, enum model_type type, const char *ns,
 	if (object_text(path, &text, &problem) == 0)
 		now = content_of(&text);
 	else
-		now = (struct content){ .hash = hash_bytes(problem.text,
-						strlen(problem.text), 0),
-			.broken = true };
+		now = content_broken(&problem);
 	if (access(path, F_OK) != 0 && errno == ENOENT) {
 		gone_report(w, type, ns, name);
 		goto out;
@@ -601,6 +614,33 @@ store_is_empty(const struct store *s, enum model_type type, const char *ns,
 
 	free(path);
 	return empty;
+}
+
+bool
+store_is_changed(const struct store *s, enum model_type type, const char *ns,
+	const char *name)
+{
+	char *path = store_path(s, type, ns, name);
+	char *key = object_key(type, ns, name);
+	const struct content *known = table_get(s->contents, key);
+	struct error problem = ERROR_INIT;
+	struct content now;
+	struct str text;
+	bool changed;
+
+	str_init(&text);
+	if (object_text(path, &text, &problem) == 0)
+		now = content_of(&text);
+	else
+		now = content_broken(&problem);
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		changed = known != NULL;
+	else
+		changed = !content_same(known, &now);
+	str_fini(&text);
+	free(key);
+	free(path);
+	return changed;
 }
 
 int

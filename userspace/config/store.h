@@ -39,6 +39,9 @@ int store_write_lazily(struct store *s, enum model_type type, const char *ns,
 /* There is a file of that name and nothing in it: a loss of power left it. */
 bool store_is_empty(const struct store *s, enum model_type type,
 	const char *ns, const char *name);
+/* Its file is not what was last read or written: store_changes() will tell. */
+bool store_is_changed(const struct store *s, enum model_type type,
+	const char *ns, const char *name);
 int store_remove(struct store *s, enum model_type type, const char *ns,
 	const char *name, struct error *err);
 /* "<root>/<plural>/<ns>/<name>.yaml", the caller frees. */

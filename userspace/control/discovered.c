@@ -215,7 +215,8 @@ document_apply(struct control *c, const struct found *f, struct doc *d,
 	return 0;
 }
 
-/* Brings f->said into the store. */
+/* Brings f->said into the store. 1: its file was just changed by other hands,
+ * and that comes first. */
 static int
 found_apply(struct discovered *d, struct found *f, struct error *err)
 {
@@ -229,6 +230,8 @@ found_apply(struct discovered *d, struct found *f, struct error *err)
 	bool untouched;
 	int rc = 0;
 
+	if (store_is_changed(c->store, MODEL_UPSTREAM, f->ns, f->name))
+		return 1;
 	if (!absent && discovered_is_left_alone(o, label_of(f->said), err))
 		return -1;
 	if (!absent && o->rejected)
@@ -301,7 +304,7 @@ discovered_found(struct discovered *d, struct doc *doc, struct error *err)
 	}
 	doc_free(f->said);
 	f->said = said;
-	return found_apply(d, f, err);
+	return found_apply(d, f, err) < 0 ? -1 : 0;
 }
 
 void
@@ -339,7 +342,8 @@ discovered_come_back(struct discovered *d, const char *ns, const char *name)
 		return true;
 	log_error("upstream %s.%s was discovered and does not come back yet: "
 		  "%s",
-		ns, name, err.text);
+		ns, name,
+		err.code != ERROR_NONE ? err.text : "its file was changed");
 	return false;
 }
 
@@ -392,8 +396,24 @@ discovered_gone(struct discovered *d, const char *name)
 		found_end(d, f);
 }
 
+static const struct doc *
+found_said(const struct found *f)
+{
+	return f->said != NULL ? f->said : f->merged;
+}
+
+const struct doc *
+discovered_said(const struct discovered *d, const char *name)
+{
+	const struct control *c = d->program->control;
+	const struct found *f =
+		found_get(d, c->settings->discovery_namespace, name);
+
+	return f == NULL ? NULL : found_said(f);
+}
+
 void
-discovered_settled(struct discovered *d)
+discovered_settled(struct discovered *d, kind_settled_f *settled, void *arg)
 {
 	size_t count = 0, place = 0;
 	struct found **gone =
@@ -402,7 +422,8 @@ discovered_settled(struct discovered *d)
 	void *value;
 
 	while (table_next(d->found, &place, &key, &value))
-		if (!((struct found *)value)->seen)
+		if (!((struct found *)value)->seen &&
+			(settled == NULL || settled(found_said(value), arg)))
 			gone[count++] = value;
 	for (size_t i = 0; i < count; i++)
 		found_end(d, gone[i]);

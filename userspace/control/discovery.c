@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "control/health.h"
 #include "control/programs.h"
 #include "control/services.h"
@@ -120,21 +121,33 @@ on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 	d->save_late = false;
 }
 
+static const struct endpoint *
+used_endpoints(struct kind_host *host, size_t *count)
+{
+	const struct discovery *d = (struct discovery *)host;
+
+	return health_endpoints(d->health, count);
+}
+
 static void
 on_note(struct kind_host *host, const char *note)
 {
 	struct discovery *d = (struct discovery *)host;
 
-	if (note != NULL)
-		log_warn("upstream %s: %s", d->label, note);
 	free(d->note);
 	d->note = note == NULL ? NULL : xstrdup(note);
+	if (note == NULL)
+		return;
+	/* Others' words may be in it. */
+	text_defuse(d->note);
+	log_warn("upstream %s: %s", d->label, d->note);
 }
 
 static void
 on_condition(struct kind_host *host, bool ok, const char *reason)
 {
 	struct discovery *d = (struct discovery *)host;
+	char *text;
 
 	if (ok) {
 		if (d->problem != NULL)
@@ -144,12 +157,14 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 		d->problem = NULL;
 		return;
 	}
+	text = xstrdup(reason);
+	text_defuse(text);
 	if (d->problem == NULL)
 		d->problem_since = clock_realtime_ms();
-	if (d->problem == NULL || strcmp(d->problem, reason) != 0)
-		log_warn("upstream %s: %s", d->label, reason);
+	if (d->problem == NULL || strcmp(d->problem, text) != 0)
+		log_warn("upstream %s: %s", d->label, text);
 	free(d->problem);
-	d->problem = xstrdup(reason);
+	d->problem = text;
 }
 
 void
@@ -186,6 +201,7 @@ discovery_new(struct control *c, const struct object *o)
 		.loop = c->loop,
 		.resolver = c->resolver,
 		.endpoints_replace = on_endpoints,
+		.endpoints_used = used_endpoints,
 		.condition_set = on_condition,
 		.note_set = on_note,
 	};

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "control/discovered.h"
 #include "control/discovery.h"
 #include "control/foreign.h"
@@ -45,11 +46,19 @@ on_upstream_gone(struct kind_program *seen, const char *name)
 		discovered_gone(((struct program *)seen)->discovered, name);
 }
 
+static const struct doc *
+upstream_said(struct kind_program *seen, const char *name)
+{
+	return discovered_said(((struct program *)seen)->discovered, name);
+}
+
 static void
-on_upstreams_settled(struct kind_program *seen)
+on_upstreams_settled(
+	struct kind_program *seen, kind_settled_f *settled, void *arg)
 {
 	if (!is_stopping(seen))
-		discovered_settled(((struct program *)seen)->discovered);
+		discovered_settled(((struct program *)seen)->discovered,
+			settled, arg);
 }
 
 static void
@@ -124,18 +133,21 @@ on_condition(struct kind_program *seen, const char *part, enum kind_level level,
 {
 	struct program *p = (struct program *)seen;
 	struct program_condition *one = condition_take(p, part);
+	char *text = xstrdup(level == KIND_OK ? "" : reason);
 
-	if (level == KIND_OK)
-		reason = "";
-	if (one->level == level && strcmp(one->reason, reason) == 0)
+	/* Others' words may be in it. */
+	text_defuse(text);
+	if (one->level == level && strcmp(one->reason, text) == 0) {
+		free(text);
 		return;
+	}
 	if (level == KIND_OK)
 		one->since = 0;
 	else if (one->level == KIND_OK)
 		one->since = clock_realtime_ms();
 	one->level = level;
 	free(one->reason);
-	one->reason = xstrdup(reason);
+	one->reason = text;
 	condition_log(p, one);
 }
 
@@ -182,6 +194,7 @@ program_open(struct program *p)
 		.settings_folder = p->settings_folder,
 		.upstream_found = on_upstream_found,
 		.upstream_gone = on_upstream_gone,
+		.upstream_said = upstream_said,
 		.upstreams_settled = on_upstreams_settled,
 		.resource_put = on_resource_put,
 		.resource_remove = on_resource_remove,

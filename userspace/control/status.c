@@ -396,6 +396,8 @@ status_document(
 	doc_set_string(to, "state", status_state_name(s.state));
 	if (s.reason[0] != '\0')
 		doc_set_string(to, "reason", s.reason);
+	if (o->origin != NULL)
+		doc_set_string(to, "origin", o->origin->title);
 	doc_set(d, "status", to);
 	status_fini(&s);
 	return d;

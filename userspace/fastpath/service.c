@@ -131,24 +131,28 @@ service_conf_takes(const struct service_conf *c, const struct addr *local)
 
 /* ---- checks */
 
-static int
-backend_check(const struct service_conf *c, size_t i, struct error *err)
+int
+service_conf_check_backend(const struct service_conf *c,
+	const struct fastpath_backend *b, size_t kept, void *arg,
+	struct error *err)
 {
-	const struct fastpath_backend *b = &c->asked.backends[i];
+	const struct fastpath_backend *list = c->asked.backends;
 	/* :: stands for both families, so the first backend says which. */
-	const struct addr *like = addr_is_any(&c->asked.addr) &&
-			!addr_is_v4(&c->asked.addr) ?
-		&c->asked.backends[0].addr :
-		&c->asked.addr;
+	const struct addr *like = !addr_is_any(&c->asked.addr) ||
+			addr_is_v4(&c->asked.addr) ?
+		&c->asked.addr :
+		kept > 0 ? &list[0].addr :
+			   &b->addr;
 	char text[ADDR_TEXT_MAX];
 
+	(void)arg;
 	addr_format(&b->addr, text);
 	if (addr_is_any(&b->addr) || addr_is_loopback(&b->addr))
 		return error_set(err, ERROR_CONFIG,
 			"%s is no address that XDP can send to", text);
 	if (b->addr.port_be == 0)
 		return error_set(err, ERROR_CONFIG, "%s has no port", text);
-	if (i > 0 && addr_equal(&b->addr, &c->asked.backends[i - 1].addr))
+	if (kept > 0 && addr_equal(&b->addr, &list[kept - 1].addr))
 		return error_set(err, ERROR_CONFIG, "%s is named twice", text);
 	if (family_matters(c) && addr_is_v4(&b->addr) != addr_is_v4(like))
 		return error_set(err, ERROR_CONFIG,
@@ -183,11 +187,31 @@ service_conf_check(const struct service_conf *c, struct error *err)
 		return error_set(err, ERROR_CONFIG,
 			"a drain takes %d hours at most",
 			FASTPATH_DRAIN_MS_MAX / 3600000);
-	for (size_t i = 0; i < s->backend_count; i++) {
-		if (backend_check(c, i, err) != 0)
-			return -1;
-	}
 	return 0;
+}
+
+static struct fastpath_backend *
+backends_of(struct service_conf *c)
+{
+	return (struct fastpath_backend *)(uintptr_t)c->asked.backends;
+}
+
+void
+service_conf_leave(struct service_conf *c, service_backend_f *check, void *arg,
+	struct service_left *left)
+{
+	struct fastpath_backend *list = backends_of(c);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->asked.backend_count; i++) {
+		struct error why = ERROR_INIT;
+
+		if (check(c, &list[i], kept, arg, &why) == 0)
+			list[kept++] = list[i];
+		else if (left->count++ == 0)
+			left->why = why;
+	}
+	c->asked.backend_count = kept;
 }
 
 static bool
@@ -273,17 +297,22 @@ service_conf_equal(const struct service_conf *a, const struct service_conf *b)
 }
 
 void
-service_conf_take_states(struct service_conf *c,
-	const struct service_conf *states)
+service_conf_follow(struct service_conf *c, const struct service_conf *other)
 {
-	struct fastpath_backend *backends =
-		(struct fastpath_backend *)(uintptr_t)c->asked.backends;
+	struct fastpath_backend *list = backends_of(c);
+	bool same = service_conf_same(c, other);
+	size_t kept = 0;
 
 	for (size_t i = 0; i < c->asked.backend_count; i++) {
 		const struct fastpath_backend *b =
-			service_conf_backend(states, &backends[i].addr);
+			service_conf_backend(other, &list[i].addr);
 
+		/* Of another mode the ports may be others. */
+		if (b == NULL && same)
+			continue;
 		if (b != NULL)
-			backends[i].state = b->state;
+			list[i].state = b->state;
+		list[kept++] = list[i];
 	}
+	c->asked.backend_count = kept;
 }

@@ -25,6 +25,7 @@ steered_fini(struct steered *s)
 		struct service *service = &s->list[slot];
 
 		service_conf_free(service->wanted);
+		service_conf_free(service->usable);
 		service_conf_free(service->conf);
 		ring_map_close(&service->ring);
 		free(service->candidates);
@@ -54,6 +55,8 @@ steered_want(struct steered *s, const struct fastpath_service *set,
 	for (uint32_t slot = 0; slot < GG_SLOTS_MAX; slot++) {
 		service_conf_free(s->list[slot].wanted);
 		s->list[slot].wanted = NULL;
+		service_conf_free(s->list[slot].usable);
+		s->list[slot].usable = NULL;
 	}
 	for (size_t i = 0; i < count; i++)
 		s->list[set[i].slot].wanted = service_conf_new(&set[i]);
@@ -125,8 +128,8 @@ steered_open(struct steered *s, struct error *err)
 bool
 steered_stands(const struct service *service)
 {
-	return service->filled && service->wanted != NULL &&
-		service_conf_equal(service->conf, service->wanted);
+	return service->filled && service->usable != NULL &&
+		service_conf_equal(service->conf, service->usable);
 }
 
 /* ---- what gg_vip may name */

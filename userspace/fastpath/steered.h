@@ -27,10 +27,13 @@ struct found {
 
 struct service {
 	struct service_conf *wanted; /* asked for last; NULL: it is to go */
+	struct service_conf *usable; /* wanted without the backends that XDP
+					cannot send to, of the last judgement;
+					NULL: there was none */
 	struct service_conf *conf;   /* that the maps were filled from; NULL:
 					nothing is there, or what a former
 					daemon left */
-	bool accepted;  /* wanted is right */
+	bool accepted;  /* usable is right */
 	bool published; /* gg_vip is to name it; then conf is not NULL */
 	bool filled;    /* the maps hold conf, whole, and it was right */
 	uint64_t changes; /* how often they were brought to another */
@@ -103,9 +106,10 @@ size_t steered_published(const struct steered *s,
 uint32_t steered_flags(const struct steered *s);
 /* It is asked for as it was the last time, when it was right and filled. */
 bool steered_stands(const struct service *service);
-/* What is wrong with one, beside those that were accepted. */
-int steered_judge_one(struct steered *s, const struct service_conf *conf,
-	struct error *err);
+/* What is wrong with one, beside those that were accepted. Leaves out of conf
+ * the backends that XDP cannot send to, unless that is all of them. */
+int steered_judge_one(struct steered *s, struct service_conf *conf,
+	struct service_left *left, struct error *err);
 
 /* ---- pieces */
 

@@ -278,7 +278,7 @@ service_fill(struct steered *s, struct service *service, uint64_t now_ms,
 	s->ways_moved |= fresh || service->conf == NULL;
 	if (service->accepted) {
 		service_conf_free(service->conf);
-		service->conf = service_conf_new(&service->wanted->asked);
+		service->conf = service_conf_new(&service->usable->asked);
 	}
 	slot = service->conf->asked.slot;
 	if (fresh && ring_map_make(&service->ring, err) != 0)

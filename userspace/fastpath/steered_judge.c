@@ -168,27 +168,33 @@ room_judge(struct steered *s, const struct service_conf *conf,
 }
 
 static int
-backends_judge(struct steered *s, const struct service_conf *conf,
+newcomer_judge(const struct service_conf *conf,
+	const struct fastpath_backend *b, size_t kept, void *arg,
 	struct error *err)
 {
-	if (room_judge(s, conf, err) != 0)
-		return -1;
-	for (size_t i = 0; i < conf->asked.backend_count; i++) {
-		const struct fastpath_backend *b = &conf->asked.backends[i];
-		uint16_t index = backends_find(&s->backends, conf->asked.slot,
-			&b->addr);
+	struct steered *s = arg;
+	uint16_t index =
+		backends_find(&s->backends, conf->asked.slot, &b->addr);
 
-		/* What is there already may lose its route without harm to
-		 * the others. */
-		if (index != 0 && !s->backends.list[index].removed)
-			continue;
-		if (conf->asked.mode == GG_MODE_ROUTE &&
-			backend_judge_route(s, conf, &b->addr, err) != 0)
-			return -1;
-		if (backend_judge(s, conf, &b->addr, err) != 0)
-			return -1;
-	}
-	return 0;
+	(void)kept;
+	/* What is there already may lose its route and stay. */
+	if (index != 0 && !s->backends.list[index].removed)
+		return 0;
+	if (conf->asked.mode == GG_MODE_ROUTE &&
+		backend_judge_route(s, conf, &b->addr, err) != 0)
+		return -1;
+	return backend_judge(s, conf, &b->addr, err);
+}
+
+static int
+backends_judge(struct steered *s, struct service_conf *conf,
+	struct service_left *left, struct error *err)
+{
+	service_conf_leave(conf, service_conf_check_backend, NULL, left);
+	service_conf_leave(conf, newcomer_judge, s, left);
+	if (left->count > 0 && conf->asked.backend_count == 0)
+		return error_set(err, left->why.code, "%s", left->why.text);
+	return room_judge(s, conf, err);
 }
 
 /* What the box may do to a service that stays as it is. */
@@ -207,8 +213,8 @@ box_judge(const struct steered *s, const struct service_conf *conf,
 }
 
 int
-steered_judge_one(struct steered *s, const struct service_conf *conf,
-	struct error *err)
+steered_judge_one(struct steered *s, struct service_conf *conf,
+	struct service_left *left, struct error *err)
 {
 	if (service_conf_check(conf, err) != 0 || box_judge(s, conf, err) != 0)
 		return -1;
@@ -216,7 +222,7 @@ steered_judge_one(struct steered *s, const struct service_conf *conf,
 		const struct service *other = &s->list[slot];
 
 		if (slot != conf->asked.slot && other->accepted &&
-			service_conf_clash(conf, other->wanted, err) != 0)
+			service_conf_clash(conf, other->usable, err) != 0)
 			return -1;
 		/* One that was refused keeps its place. */
 		if (slot != conf->asked.slot && !other->accepted &&
@@ -224,28 +230,59 @@ steered_judge_one(struct steered *s, const struct service_conf *conf,
 			service_conf_clash(conf, other->conf, err) != 0)
 			return -1;
 	}
-	return backends_judge(s, conf, err);
+	return backends_judge(s, conf, left, err);
+}
+
+static void
+problem_set(struct service *service, const struct error *why,
+	struct error *err)
+{
+	snprintf(service->problem, sizeof(service->problem), "%.255s",
+		why->text);
+	error_set(err, why->code, "%s", service->problem);
+}
+
+static void
+left_tell(struct service *service, const struct service_left *left,
+	struct error *err)
+{
+	struct error why = ERROR_INIT;
+
+	if (left->count == 1)
+		error_set(&why, left->why.code, "a backend is left out: %s",
+			left->why.text);
+	else
+		error_set(&why, left->why.code,
+			"%zu backends are left out, the first: %s",
+			left->count, left->why.text);
+	problem_set(service, &why, err);
 }
 
 static void
 service_judge(struct steered *s, struct service *service, struct error *err)
 {
 	struct error why = ERROR_INIT;
+	struct service_left left = { 0 };
 
+	service_conf_free(service->usable);
+	service->usable = service_conf_new(&service->wanted->asked);
 	service->found = s->found_count;
 	/* Who is there is not refused for who comes. */
 	service->accepted = (steered_stands(service) ?
-			box_judge(s, service->wanted, &why) :
-			steered_judge_one(s, service->wanted, &why)) == 0;
+			box_judge(s, service->usable, &why) :
+			steered_judge_one(s, service->usable, &left,
+				&why)) == 0;
 	service->found_end = s->found_count;
-	if (service->accepted)
+	if (service->accepted) {
+		if (left.count > 0)
+			left_tell(service, &left, err);
 		return;
+	}
 	service->found = service->found_end;
-	snprintf(service->problem, sizeof(service->problem), "%s", why.text);
-	error_set(err, why.code, "%s", why.text);
+	problem_set(service, &why, err);
 	if (service->conf == NULL)
 		return;
-	service_conf_take_states(service->conf, service->wanted);
+	service_conf_follow(service->conf, service->wanted);
 	service->filled = false;
 }
 
@@ -268,12 +305,16 @@ service_is_found(const struct steered *s, const struct service_conf *conf)
 static void
 service_adopt(struct steered *s, struct service *service)
 {
+	struct service_left left = { 0 };
+
 	if (service->ring.fd < 0 || service->conf != NULL ||
 		service->wanted == NULL ||
 		service_conf_check(service->wanted, NULL) != 0 ||
 		!service_is_found(s, service->wanted))
 		return;
 	service->conf = service_conf_new(&service->wanted->asked);
+	service_conf_leave(service->conf, service_conf_check_backend, NULL,
+		&left);
 	service->published = true;
 	s->ways_moved = true; /* whose its backends are is known now */
 }

@@ -156,6 +156,7 @@ fastpath_service_check(struct fastpath *f,
 {
 	struct steered *s = &f->steering.steered;
 	struct service_conf *conf = service_conf_new(service);
+	struct service_left left = { 0 };
 	int rc;
 
 	attached_take(f);
@@ -164,7 +165,7 @@ fastpath_service_check(struct fastpath *f,
 	else if (steered_open(s, err) != 0)
 		rc = -1;
 	else
-		rc = steered_judge_one(s, conf, err);
+		rc = steered_judge_one(s, conf, &left, err);
 	service_conf_free(conf);
 	return rc;
 }
@@ -197,7 +198,11 @@ static bool
 any_refused(const struct steered *s)
 {
 	for (size_t slot = 0; slot < GG_SLOTS_MAX; slot++) {
-		if (s->list[slot].wanted != NULL && !s->list[slot].accepted)
+		const struct service *service = &s->list[slot];
+
+		/* Or of one that is accepted a backend is left out. */
+		if (service->wanted != NULL &&
+			(!service->accepted || service->problem[0] != '\0'))
 			return true;
 	}
 	return false;

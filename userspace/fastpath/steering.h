@@ -60,11 +60,13 @@ struct fastpath_service {
  * A backend that is no longer named drains. Everything is copied. Until the
  * first call, which may be of none, what a former daemon left stays as it is.
  *
- * A service that is wrong (no route to a backend, its address taken by another,
- * ...) is refused by itself: the kernel keeps what it had of it, but for the
- * state of its backends; the others are brought up. Then this returns -1, err
- * has the first sentence, and fastpath_service_state() has each. 0 without a
- * kernel half: nothing is enforced, which fastpath_state() says.
+ * A backend that XDP cannot send to (no route, another family, ...) is left out
+ * of its service. A service that is wrong (its address taken by another, all of
+ * its backends left out, ...) is refused by itself: the kernel keeps what it had
+ * of it, but for the state of its backends, and those that are not named any
+ * more drain; the others are brought up. Then this returns -1, err has the first
+ * sentence, and fastpath_service_state() has each. 0 without a kernel half:
+ * nothing is enforced, which fastpath_state() says.
  */
 int fastpath_services_set(struct fastpath *f,
 	const struct fastpath_service *set, size_t count, struct error *err);
@@ -94,7 +96,8 @@ struct fastpath_backend_status {
 
 struct fastpath_service_state {
 	uint32_t slot;
-	bool enforced; /* the kernel holds what was asked for last */
+	bool enforced; /* the kernel holds what was asked for last, but for
+			  backends that are left out, which problem says */
 	char problem[256]; /* why not, or what else is wrong; or empty */
 	uint32_t moved_slots, pinned_slots; /* of GG_RING_SLOTS */
 	uint64_t kept; /* connections in gg_ct4, gg_ct6, at the last sweep */

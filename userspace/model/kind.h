@@ -145,6 +145,10 @@ struct kind_host {
 	/* Replaces the whole set; the array is copied. */
 	void (*endpoints_replace)(struct kind_host *host,
 		const struct endpoint *set, size_t count);
+	/* What is used now, of an earlier run too. Valid until it is replaced.
+	 */
+	const struct endpoint *(*endpoints_used)(
+		struct kind_host *host, size_t *count);
 	void (*condition_set)(struct kind_host *host, bool ok,
 		const char *reason);
 	/* What does not hold for this upstream though its endpoints are as
@@ -158,6 +162,9 @@ struct kind_host {
  * never before open returned. What it reported stays until it says otherwise,
  * over restarts too: a source that cannot be asked changes nothing.
  */
+/* All upstreams were found among which that one, by its document, would be. */
+typedef bool kind_settled_f(const struct doc *said, void *arg);
+
 struct kind_program {
 	struct loop *loop;
 	struct resolver *resolver;
@@ -175,9 +182,16 @@ struct kind_program {
 	int (*upstream_found)(struct kind_program *program, struct doc *d,
 		struct error *err);
 	void (*upstream_gone)(struct kind_program *program, const char *name);
+	/* What was said of the upstream of that name when it was found last, in
+	 * an earlier run too; NULL: nothing. Valid until it is found or gone.
+	 */
+	const struct doc *(*upstream_said)(
+		struct kind_program *program, const char *name);
 	/* All that is there was found: what was discovered before and not found
-	 * since open, or since the last such call, is gone. */
-	void (*upstreams_settled)(struct kind_program *program);
+	 * since open, or since the last such call, is gone; if settled is not
+	 * NULL, where it says so of what was said of the upstream. */
+	void (*upstreams_settled)(struct kind_program *program,
+		kind_settled_f *settled, void *arg);
 
 	/* A resource of another store has that form now; d is taken, may be of
 	 * the Kubernetes form. Enforced as one of our own store, but not written
@@ -188,7 +202,8 @@ struct kind_program {
 		uint64_t generation);
 	void (*resource_remove)(struct kind_program *program,
 		enum model_type type, const char *ns, const char *name);
-	/* As upstreams_settled, for the resources of that type. */
+	/* All that is there was put: what was put before and not since open,
+	 * or since the last such call, is gone. */
 	void (*resources_settled)(struct kind_program *program,
 		enum model_type type);
 

@@ -1,7 +1,6 @@
 /* Documents into structs and back, by tables. */
 #include "model/schema.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -627,9 +626,7 @@ schema_place_trim(struct error *err)
 		return;
 	if (err->text[0] == '.')
 		memmove(err->text, err->text + 1, strlen(err->text));
-	for (char *p = err->text; *p != '\0'; p++)
-		if (iscntrl((unsigned char)*p))
-			*p = '?';
+	text_defuse(err->text);
 }
 
 /* ---- printing */

@@ -12,7 +12,8 @@
 
 #include "base/error.h"
 
-#define CURL_LIBRARY "libcurl.so.4"
+/* Which one is loaded; tests name others. */
+extern const char *curl_library;
 
 #define CURL_FUNCTIONS(F)                                                      \
 	F(easy_cleanup)                                                        \
@@ -48,7 +49,8 @@ struct curl_functions {
 /* To be used after curl_load succeeded. */
 extern struct curl_functions curl;
 
-/* Loads it, once; it stays. -1 and err: it is not installed. */
+/* Loads it, once; it stays. -1 and err: it is not installed, or cannot be used;
+ * that is tried again with the next call. */
 int curl_load(struct error *err);
 
 #endif

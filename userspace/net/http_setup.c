@@ -263,7 +263,10 @@ http_setup(struct http_setup *s, CURL *easy, const struct http_request *r)
 void
 http_setup_fini(struct http_setup *s)
 {
-	curl.slist_free_all(s->headers);
-	curl.slist_free_all(s->connect_to);
+	/* Where libcurl could not be loaded there is no list. */
+	if (s->headers != NULL)
+		curl.slist_free_all(s->headers);
+	if (s->connect_to != NULL)
+		curl.slist_free_all(s->connect_to);
 	free(s->authority);
 }

@@ -277,6 +277,15 @@ test_the_rest_is_bounded(void **state)
 	str_fini(&got.values);
 }
 
+static int
+on_large(const char *text, size_t length, void *arg)
+{
+	struct got *got = arg;
+
+	str_printf(&got->values, "<%.6s %zu>", text, length);
+	return 0;
+}
+
 static void
 test_a_large_object_is_passed_over(void **state)
 {
@@ -289,6 +298,7 @@ test_a_large_object_is_passed_over(void **state)
 	(void)state;
 	str_init(&got.values);
 	memset(filler, '}', sizeof(filler));
+	json_split_set_large(s, on_large);
 	assert_int_equal(json_split_feed(s, "{\"items\":[1,{\"a\":\"", 18, &err),
 		0);
 	for (size_t fed = 0; fed < 5u << 20; fed += sizeof(filler))
@@ -297,7 +307,8 @@ test_a_large_object_is_passed_over(void **state)
 	assert_int_equal(json_split_skipped(s), 1);
 	assert_int_equal(json_split_feed(s, "\"},{\"b\":2}]}", 12, &err), 0);
 	assert_true(json_split_done(s));
-	assert_string_equal(got.values.data, "1|{\"b\":2}|");
+	assert_string_equal(
+		got.values.data, "1|<{\"a\":\" 4194304>{\"b\":2}|");
 	assert_int_equal(json_split_skipped(s), 1);
 	json_split_free(s);
 	str_fini(&got.values);

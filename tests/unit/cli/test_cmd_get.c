@@ -139,6 +139,24 @@
 	"    serviceName: httpbin\n"                                           \
 	"    serviceNamespace: default\n"                                      \
 	"    servicePort: 8000\n"
+#define ELSEWHERE                                                              \
+	"{\"metadata\":{\"name\":\"there\",\"namespace\":\"other\"}}"
+#define ORIGIN_WIDE                                                            \
+	"+-----------------+---------+------+----------+---------+---"         \
+	"-----+-----------+---------+------------+-------+--------+--"         \
+	"------+------------+\n"                                               \
+	"| VIRTUAL SERVICE | DOMAINS | SSL  |  STATUS  | PLUGINS | RO"         \
+	"UTES | NAMESPACE | VERSION | GENERATION | PROXY | KERNEL | R"         \
+	"EASON |   ORIGIN   |\n"                                               \
+	"+-----------------+---------+------+----------+---------+---"         \
+	"-----+-----------+---------+------------+-------+--------+--"         \
+	"------+------------+\n"                                               \
+	"| a               | *       | none | Accepted |         |   "         \
+	"     | b         |         |            |       |        |  "         \
+	"      | Kubernetes |\n"                                               \
+	"+-----------------+---------+------+----------+---------+---"         \
+	"-----+-----------+---------+------------+-------+--------+--"         \
+	"------+------------+\n"
 #define KUBE_WIDE                                                              \
 	"+----------------------+------------+----------+------------"         \
 	"------------+-------------+---------+------------+-------+--"         \
@@ -235,6 +253,20 @@ static const struct command_case cases[] = {
 			END },
 		CLI_USAGE, "",
 		"discovery makes no upstream named \"other\"\n", NULL },
+	{ "get upstreams --preview -n leaves the other namespaces out",
+		"get upstreams --preview -n other -o name", NULL,
+		{ { "GET /v1/upstreams?preview=true", 200,
+			  ITEMS(KUBE "," AWS "," ELSEWHERE), false },
+			END },
+		CLI_OK, "there\n", "", NULL },
+	{ "get upstream NAME --preview -n",
+		"get upstream there --preview -n a", NULL,
+		{ { "GET /v1/upstreams?preview=true", 200, ITEMS(ELSEWHERE),
+			  false },
+			END },
+		CLI_USAGE, "",
+		"discovery makes no upstream named \"there\" in namespace a\n",
+		NULL },
 	{ "get upstreams --preview without discovery",
 		"get upstreams --preview", NULL,
 		{ { "GET /v1/upstreams?preview=true", 409,
@@ -297,6 +329,15 @@ static const struct command_case cases[] = {
 		"--------+-------------+---------+------------+----------+"
 		"--------+--------+\n",
 		"", NULL },
+	{ "get -o wide says of what is changed elsewhere where that is",
+		"get vs -o wide", NULL,
+		{ { SERVICES, 200,
+			  ITEMS("{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"},"
+				"\"status\":{\"state\":\"Accepted\",\"origin\":"
+				"\"Kubernetes\"}}"),
+			  false },
+			{ "GET /v1/status", 200, "{}", false }, END },
+		CLI_OK, ORIGIN_WIDE, "", NULL },
 	{ "get upstreams -o wide: their endpoints, and what is in use",
 		"get upstreams -o wide", NULL,
 		{ { UPSTREAMS, 200, ITEMS(KUBE), false },

@@ -165,19 +165,21 @@ test_there_otherwise(void **state)
 	}
 }
 
+#define OURS "  kubeconfig: kubernetes/kubeconfig\n"
+
 static const struct {
 	const char *before, *after;
 } removes[] = {
-	{ "kubernetes:\n  zone: a\n", "" },
-	{ "kubernetes: {zone: a}\n", "" },
-	{ "kubernetes:\na: 1\n", "a: 1\n" },
-	{ "a: 1\nkubernetes:\n  zone: a\n\n  # and\n  node: b\n\nb: 2\n",
+	{ "kubernetes:\n" OURS, "" },
+	{ "kubernetes: {kubeconfig: kubernetes/kubeconfig}\n", "" },
+	{ "kubernetes:\n" OURS "a: 1\n", "a: 1\n" },
+	{ "a: 1\nkubernetes:\n" OURS "\n  # and\n  node: b\n\nb: 2\n",
 		"a: 1\n\nb: 2\n" },
-	{ "kubernetes:\n  zone: a\n# of b\nb: 2\n", "# of b\nb: 2\n" },
-	{ "# mine\nkubernetes:\n  zone: a\n", "# mine\n" },
-	{ "a: |\n  kubernetes:\n  x\nkubernetes:\n  zone: a\n",
+	{ "kubernetes:\n" OURS "# of b\nb: 2\n", "# of b\nb: 2\n" },
+	{ "# mine\nkubernetes:\n" OURS, "# mine\n" },
+	{ "a: |\n  kubernetes:\n  x\nkubernetes:\n" OURS,
 		"a: |\n  kubernetes:\n  x\n" },
-	{ "kubernetes:\n  watchNamespaces:\n  - a\nb: 2", "b: 2" },
+	{ "kubernetes:\n" OURS "  watchNamespaces:\n  - a\nb: 2", "b: 2" },
 };
 
 static void
@@ -193,6 +195,39 @@ test_remove(void **state)
 			    &err) != 0)
 			fail_msg("%zu: %s", i, err.text);
 		assert_string_equal(out.data, removes[i].after);
+		str_fini(&out);
+	}
+}
+
+/* What an operator wrote is his. */
+static void
+test_by_hand(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		{ "a: 1\nkubernetes:\n  kubeconfig: /etc/a\n  zone: b\n",
+			"kubernetes.kubeconfig is \"/etc/a\", not "
+			"\"kubernetes/kubeconfig\": it stays" },
+		{ "kubernetes:\n  zone: a\n",
+			"kubernetes.kubeconfig is \"\", not "
+			"\"kubernetes/kubeconfig\": it stays" },
+		{ "{kubernetes: {kubeconfig: a}}\n",
+			"kubernetes.kubeconfig is \"a\", not "
+			"\"kubernetes/kubeconfig\": it stays" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct error err = ERROR_INIT;
+		struct str out;
+
+		str_init(&out);
+		assert_int_equal(settings_key_remove(slice_of(rows[i].text),
+					 &out, &err),
+			1);
+		assert_string_equal(out.data, rows[i].text);
+		assert_string_equal(err.text, rows[i].says);
 		str_fini(&out);
 	}
 }
@@ -228,9 +263,11 @@ test_refused(void **state)
 		{ true, "- a\n", "it is not a map of keys" },
 		{ true, "a: 1\na: 2\n", "line 2: " },
 		{ true, "a: [\n", "line " },
-		{ false, "{kubernetes: {zone: a}, b: 1}\n",
+		{ false,
+			"{kubernetes: {kubeconfig: kubernetes/kubeconfig}, "
+			"b: 1}\n",
 			"take it out by hand" },
-		{ false, "\"kubernetes\":\n  zone: a\n",
+		{ false, "\"kubernetes\":\n" OURS,
 			"take it out by hand" },
 		{ false, "a: 1\na: 2\n", "line 2: " },
 	};
@@ -262,6 +299,7 @@ main(void)
 		cmocka_unit_test(test_there_already),
 		cmocka_unit_test(test_there_otherwise),
 		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_by_hand),
 		cmocka_unit_test(test_gone_already),
 		cmocka_unit_test(test_refused),
 	};

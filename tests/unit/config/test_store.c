@@ -203,6 +203,31 @@ test_changes(void **state)
 	free(to);
 }
 
+/* Known before it is told of. */
+static void
+test_is_changed(void **state)
+{
+	struct store *s = store_ready();
+	char *path = path_of("upstreams/ns/late.yaml");
+
+	(void)state;
+	assert_false(store_is_changed(s, MODEL_UPSTREAM, "ns", "late"));
+	write_v(s, "late", 1);
+	assert_false(store_is_changed(s, MODEL_UPSTREAM, "ns", "late"));
+	put("upstreams/ns/late.yaml", "v: 2\n");
+	assert_true(store_is_changed(s, MODEL_UPSTREAM, "ns", "late"));
+	changes_are(s, "upstreams/ns/late v=2\n");
+	assert_false(store_is_changed(s, MODEL_UPSTREAM, "ns", "late"));
+	unlink(path);
+	assert_true(store_is_changed(s, MODEL_UPSTREAM, "ns", "late"));
+	changes_are(s, "upstreams/ns/late gone\n");
+	put("upstreams/ns/late.yaml", "v: 3\n");
+	assert_true(store_is_changed(s, MODEL_UPSTREAM, "ns", "late"));
+	unlink(path);
+	free(path);
+	store_close(s);
+}
+
 static void
 test_half_written(void **state)
 {
@@ -416,6 +441,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_write_and_scan),
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_is_changed),
 		cmocka_unit_test(test_half_written),
 		cmocka_unit_test(test_folders),
 		cmocka_unit_test(test_odd_files),

@@ -2,7 +2,8 @@
  * A kind of upstream that a test drives: while it is open it listens on the
  * socket that its settings name, and does what each packet there says (a map,
  * JSON): report something to control, or tell what control told it. Its
- * upstreams have the one endpoint of their spec while they are watched.
+ * upstreams have the one endpoint of their spec while they are watched; that of
+ * the service "ill" has a problem, too.
  */
 #ifndef TESTS_UNIT_CONTROL_FAKE_KIND_H
 #define TESTS_UNIT_CONTROL_FAKE_KIND_H
@@ -21,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -102,6 +104,28 @@ fake_steal(struct doc *d, const char *key)
 	return value == NULL ? doc_new_null() : value;
 }
 
+static bool
+fake_is_settled(const struct doc *said, void *arg)
+{
+	return strcmp(doc_get_text(doc_get(said, "metadata"), "name"), arg) ==
+	       0;
+}
+
+/* As an editor would, in the round of the loop that d is of: "file", below the
+ * settings' folder, becomes "text". */
+static void
+fake_edit(const struct kind_program *p, const struct doc *d)
+{
+	const char *text = doc_get_text(d, "text");
+	char *path = xasprintf(
+		"%s/%s", p->settings_folder, doc_get_text(d, "file"));
+
+	if (doc_get(d, "file") != NULL &&
+		file_replace(path, text, strlen(text), 0644, NULL) != 0)
+		abort();
+	free(path);
+}
+
 static void
 fake_do(struct fake_shared *f, struct doc *d, struct str *answer)
 {
@@ -113,6 +137,7 @@ fake_do(struct fake_shared *f, struct doc *d, struct str *answer)
 
 	model_type_parse(doc_get_text(d, "type"), &type);
 	str_puts(answer, "ok");
+	fake_edit(p, d);
 	if (strcmp(what, "found") == 0 &&
 		p->upstream_found(p, fake_steal(d, "doc"), &err) != 0) {
 		str_clear(answer);
@@ -132,7 +157,9 @@ fake_do(struct fake_shared *f, struct doc *d, struct str *answer)
 	} else if (strcmp(what, "gone") == 0) {
 		p->upstream_gone(p, name);
 	} else if (strcmp(what, "settled") == 0) {
-		p->upstreams_settled(p);
+		p->upstreams_settled(p,
+			name[0] == '\0' ? NULL : fake_is_settled,
+			(void *)(uintptr_t)name);
 	} else if (strcmp(what, "put") == 0) {
 		p->resource_put(p, type, ns, name, fake_steal(d, "doc"),
 			(uint64_t)doc_get_integer(d, "generation"));
@@ -243,13 +270,17 @@ fake_watch(const void *spec, struct kind_host *host)
 {
 	struct fake_shared *f = host->shared;
 	struct endpoint e = { .weight = 1 };
+	const char *service;
 
 	if (f == NULL)
 		abort();
 	f->watched++;
 	addr_parse_ip("127.0.0.1", ((const struct fake_spec *)spec)->port,
 		&e.addr);
+	service = ((const struct fake_spec *)spec)->service;
 	host->endpoints_replace(host, &e, 1);
+	if (service != NULL && strcmp(service, "ill") == 0)
+		host->condition_set(host, false, "a\tserver's\x1b[2Jwords");
 	return f;
 }
 

@@ -197,6 +197,13 @@ test_settled(void **state)
 	expect("GET", UP("a"), "", 200, NULL, NULL);
 	expect("GET", UP("b"), "", 404, NULL, NULL);
 	expect("GET", UP("hand"), "", 200, NULL, NULL);
+	/* Of a part of them. */
+	fake_tell(root, FOUND("b", "82", ""), "ok");
+	control_again();
+	until_text(UP("b"), "status", "state", "Accepted");
+	fake_tell(root, "{\"do\": \"settled\", \"name\": \"a\"}", "ok");
+	expect("GET", UP("a"), "", 404, NULL, NULL);
+	expect("GET", UP("b"), "", 200, NULL, NULL);
 }
 
 /* One that was made by hand is left alone, also when its label was taken away;
@@ -272,6 +279,33 @@ test_broken_file(void **state)
 	until_text(UP("a"), "status", "state", "Accepted");
 }
 
+/* What an operator wrote in the same moment is read first. */
+static void
+test_edited_meanwhile(void **state)
+{
+	struct doc *d;
+
+	(void)state;
+	fake_tell(root, FOUND("a", "81", ""), "ok");
+	fake_tell(root,
+		"{\"file\": \"" FILE_OF("a") "\", \"text\": \"metadata: { labels: "
+		"{ discovered_by: fakeplugin, mine: y } }\\n"
+		"upstreamSpec: { fake: { service: a, port: 81 } }\\n\", "
+		"\"do\": \"found\", \"doc\": {\"metadata\": {\"name\": \"a\", "
+		"\"labels\": {\"discovered_by\": \"fakeplugin\"}}, "
+		"\"upstreamSpec\": {\"fake\": {\"service\": \"a\", \"port\": "
+		"82}}}}",
+		"ok");
+	for (int i = 0; i < 1000 && port_of("a") != 82; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(port_of("a"), 82);
+	d = upstream_get("a");
+	assert_string_equal(
+		doc_get_text(doc_find(d, "metadata", "labels", NULL), "mine"),
+		"y");
+	doc_free(d);
+}
+
 /* A cluster's worth of them is no thousand times the disk. */
 static void
 test_many(void **state)
@@ -310,6 +344,7 @@ main(int argc, char **argv)
 		CASE(test_hand),
 		CASE(test_deleted),
 		CASE(test_broken_file),
+		CASE(test_edited_meanwhile),
 		CASE(test_many),
 	};
 

@@ -107,12 +107,57 @@ test_put(void **state)
 	told("VirtualService gloo-system.v 7 Accepted: \n");
 	expect("GET", UP("a"), "", 200, NULL, NULL);
 	until_text(VS("v"), "status", "state", "Accepted");
+	until_text(VS("v"), "status", "origin", "Fake");
 	assert_int_equal(routes_served(), 1);
 	assert_false(has_file("config/virtualservices/gloo-system/v.yaml"));
 	fake_tell(root, REMOVE("virtualservice", "v"), "ok");
 	expect("GET", VS("v"), "", 404, NULL, NULL);
 	assert_false(has_file("state/resources/fake/virtualservices/"
 			      "gloo-system/v.json"));
+}
+
+/* There are no secrets yet: what would need one is not taken for served. */
+static void
+test_secrets(void **state)
+{
+	static const struct {
+		const char *type, *name, *spec, *says;
+	} rows[] = {
+		{ "virtualservice", "v",
+			"{\"sslConfig\": {\"secretRef\": {\"name\": \"s\", "
+			"\"namespace\": \"n\"}}, \"virtualHost\": {}}",
+			"gloo-system.v 1 Rejected: sslConfig: is not "
+			"supported yet" },
+		{ "upstream", "u",
+			"{\"sslConfig\": {\"secretRef\": {\"name\": \"s\"}}, "
+			"\"static\": {\"hosts\": [{\"addr\": \"127.0.0.1\", "
+			"\"port\": 80}]}}",
+			"gloo-system.u 1 Rejected: sslConfig: is not "
+			"supported yet" },
+		{ "upstream", "w",
+			"{\"aws\": {\"region\": \"us-east-1\", \"secretRef\": "
+			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
+			"gloo-system.w 1 Warning: upstreams of kind aws are "
+			"not served yet" },
+		{ "upstream", "z",
+			"{\"azure\": {\"functionAppName\": \"a\", \"secretRef\": "
+			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
+			"gloo-system.z 1 Warning: upstreams of kind azure are "
+			"not served yet" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *put = xasprintf("{\"do\": \"put\", \"type\": \"%s\", "
+				      "\"ns\": \"gloo-system\", \"name\": "
+				      "\"%s\", \"generation\": 1, \"doc\": "
+				      "{\"spec\": %s}}",
+			rows[i].type, rows[i].name, rows[i].spec);
+
+		fake_tell(root, put, "ok");
+		told(rows[i].says);
+		free(put);
+	}
 }
 
 /* One call for each change: the same put again tells nothing, a new generation
@@ -143,6 +188,18 @@ test_judged(void **state)
 	text = until_told("gloo-system.v 2 Accepted: \n");
 	assert_string_equal(text,
 		"VirtualService gloo-system.v 2 Accepted: \n");
+	free(text);
+	/* Another object of that name and generation. */
+	fake_tell(root,
+		PUT("virtualservice", "v", "2",
+			"{\"metadata\": {\"name\": \"v\", \"uid\": \"6\"}, "
+			"\"spec\": {\"virtualHost\": {\"domains\": [\"*\"], "
+			"\"routes\": [{\"matchers\": [{\"prefix\": \"/\"}], "
+			"\"routeAction\": {\"single\": {\"upstream\": "
+			"{\"name\": \"a\", \"namespace\": "
+			"\"gloo-system\"}}}}]}}}"),
+		"ok");
+	text = until_told("gloo-system.v 2 Accepted: \n");
 	free(text);
 }
 
@@ -294,6 +351,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_put),
+		CASE(test_secrets),
 		CASE(test_judged),
 		CASE(test_rejected),
 		CASE(test_names),

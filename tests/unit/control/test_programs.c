@@ -212,6 +212,44 @@ test_conditions(void **state)
 		0);
 }
 
+static char *
+reason_of(const char *name)
+{
+	char *path = xasprintf("/v1/upstreams/gloo-system/%s", name);
+	struct doc *d;
+	char *reason;
+
+	assert_int_equal(ask("GET", path, "text/plain", "", &d), 200);
+	reason = xstrdup(doc_get_text(doc_get(d, "status"), "reason"));
+	doc_free(d);
+	free(path);
+	return reason;
+}
+
+/* Others' words move nobody's cursor and begin no line. */
+static void
+test_control_characters(void **state)
+{
+	char *text;
+
+	(void)state;
+	fake_tell(root,
+		"{\"do\": \"condition\", \"name\": \"words\", \"level\": 2, "
+		"\"reason\": \"one\\ntwo\\u001b[2J\"}",
+		"ok");
+	text = check_says("fake", "warnings");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "words: one?two?[2J (since 20"));
+	free(text);
+	expect("PUT", UP("i"),
+		"upstreamSpec: { fake: { service: ill, port: 81 } }\n", 200,
+		NULL, NULL);
+	until_text(UP("i"), "status", "state", "Warning");
+	text = reason_of("i");
+	assert_non_null(strstr(text, "a?server's?[2Jwords"));
+	free(text);
+}
+
 static void
 test_preview(void **state)
 {
@@ -263,6 +301,7 @@ main(int argc, char **argv)
 		CASE(test_key_is_gone),
 		CASE(test_wrong_settings),
 		CASE(test_conditions),
+		CASE(test_control_characters),
 		CASE(test_preview),
 	};
 

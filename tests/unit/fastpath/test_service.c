@@ -101,6 +101,21 @@ conf_of(const struct row *row)
 	return service_conf_new(&asked);
 }
 
+/* Of itself, or of a backend, which then it is without. */
+static int
+judge(struct service_conf *c, struct error *err)
+{
+	struct service_left left = { 0 };
+	size_t count = c->asked.backend_count;
+
+	if (service_conf_check(c, err) != 0)
+		return -1;
+	service_conf_leave(c, service_conf_check_backend, NULL, &left);
+	assert_int_equal(c->asked.backend_count, count - left.count);
+	*err = left.why;
+	return left.count == 0 ? 0 : -1;
+}
+
 static void
 wrong_ones_are_refused(void **state)
 {
@@ -108,13 +123,65 @@ wrong_ones_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct service_conf *c = conf_of(&rows[i]);
 		struct error err = ERROR_INIT;
-		int rc = service_conf_check(c, &err);
+		int rc = judge(c, &err);
 
 		if ((rc == 0) != (rows[i].error == NULL) ||
 			(rc != 0 && strcmp(err.text, rows[i].error) != 0))
 			fail_msg("%s: \"%s\"", rows[i].what, err.text);
 		service_conf_free(c);
 	}
+}
+
+/* One that is wrong takes no other with it. */
+static void
+wrong_backends_are_left_out(void **state)
+{
+	static const struct row row = { "", 64, "::", 80, IPPROTO_TCP,
+		GG_MODE_NAT, 0, { "127.0.0.1", "fd00::5", "fd00::6" }, NULL };
+	struct service_conf *c = conf_of(&row);
+	struct service_left left = { 0 };
+	struct addr addr;
+
+	(void)state;
+	service_conf_leave(c, service_conf_check_backend, NULL, &left);
+	assert_int_equal(left.count, 1);
+	assert_string_equal(left.why.text,
+		"127.0.0.1:80 is no address that XDP can send to");
+	assert_int_equal(c->asked.backend_count, 2);
+	addr_parse_ip("fd00::6", 80, &addr);
+	assert_non_null(service_conf_backend(c, &addr));
+	addr_parse_ip("127.0.0.1", 80, &addr);
+	assert_null(service_conf_backend(c, &addr));
+	service_conf_free(c);
+}
+
+/* What is refused says who is to get no connection any more all the same. */
+static void
+one_that_is_refused_is_followed(void **state)
+{
+	static const struct row had = { "", 64, V4, GG_MODE_NAT, 0,
+		{ "10.1.0.1", "10.1.0.2", "10.1.0.3" }, NULL };
+	static const struct row wanted = { "", 64, V4, GG_MODE_NAT, 0,
+		{ "10.1.0.2", "10.1.0.9" }, NULL };
+	static const struct row moved = { "", 64, "10.0.0.2", 81, IPPROTO_TCP,
+		GG_MODE_DSR_L2, 0, { "10.1.0.2" }, NULL };
+	struct service_conf *c = conf_of(&had), *to = conf_of(&wanted);
+	struct service_conf *elsewhere = conf_of(&moved);
+	struct addr addr;
+
+	(void)state;
+	addr_parse_ip("10.1.0.2", 80, &addr);
+	service_conf_follow(c, elsewhere);
+	assert_int_equal(c->asked.backend_count, 3);
+	((struct fastpath_backend *)(uintptr_t)to->asked.backends)[0].state =
+		FASTPATH_BACKEND_DOWN;
+	service_conf_follow(c, to);
+	assert_int_equal(c->asked.backend_count, 1);
+	assert_int_equal(service_conf_backend(c, &addr)->state,
+		FASTPATH_BACKEND_DOWN);
+	service_conf_free(c);
+	service_conf_free(to);
+	service_conf_free(elsewhere);
 }
 
 /* Whatever differs is seen. */
@@ -272,6 +339,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_ones_are_refused),
+		cmocka_unit_test(wrong_backends_are_left_out),
+		cmocka_unit_test(one_that_is_refused_is_followed),
 		cmocka_unit_test(another_service_is_not_equal),
 		cmocka_unit_test(two_that_clash_are_told_apart),
 		cmocka_unit_test(a_listener_has_its_address_alone),

@@ -144,6 +144,7 @@ struct kubernetes_api {
 struct kubernetes_call {
 	struct kubernetes_api *api;
 	char *method, *path, *type;
+	bool urgent;
 	struct doc *body;
 	kubernetes_answer_f *cb;
 	void *arg;
@@ -162,6 +163,7 @@ kubernetes_api_call(struct kubernetes_api *api,
 	struct error err = ERROR_INIT;
 
 	call->api = api;
+	call->urgent = r->urgent;
 	call->method = xstrdup(r->method == NULL ? "GET" : r->method);
 	call->path = xstrdup(r->path);
 	call->type = xstrdup(r->content_type == NULL ? "application/json"
@@ -349,6 +351,8 @@ on_condition(struct kind_program *p, const char *part, enum kind_level level,
 	size_t i = 0;
 
 	(void)p;
+	if (reason == NULL)
+		reason = "";
 	while (fake_conditions[i].part != NULL &&
 		strcmp(fake_conditions[i].part, part) != 0)
 		assert_true(++i < FAKE_PARTS);

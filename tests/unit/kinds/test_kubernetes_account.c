@@ -63,6 +63,17 @@ is_given(void *arg)
 	return ((struct given *)arg)->count > 0;
 }
 
+/* Of a ticket that is given at once. */
+static struct given
+ask_now(struct kubernetes_account *a)
+{
+	struct given g = { 0 };
+
+	assert_null(kubernetes_account_ticket(a, on_ticket, &g));
+	assert_int_equal(g.count, 1);
+	return g;
+}
+
 /* Asks for a ticket and waits for it. */
 static struct given
 ask(struct kubernetes_account *a)
@@ -241,6 +252,55 @@ test_kubeconfig_is_followed(void **state)
 		"users: [{name: u, user: {token: two}}]\n\n");
 	expect_token(a, "two");
 	assert_string_equal(kubernetes_account_server(a), "https://other");
+	kubernetes_account_close(a);
+}
+
+static void
+source_write(const char *token, const char *ca)
+{
+	file_write("config",
+		"current-context: x\n"
+		"contexts: [{name: x, context: {cluster: c, user: u}}]\n"
+		"clusters: [{name: c, cluster: {server: 'https://other', "
+		"certificate-authority: %s}}]\n"
+		"users: [{name: u, user: {token: %s}}]\n",
+		ca, token);
+}
+
+static bool
+token_is_three(void *arg)
+{
+	struct given g = ask_now(arg);
+	bool same = strcmp(g.token, "three") == 0;
+
+	given_fini(&g);
+	return same;
+}
+
+/* What a changed kubeconfig names comes after it: it is tried again though it
+ * does not change any more, after a 401 at once. */
+static void
+test_kubeconfig_that_failed_is_tried_again(void **state)
+{
+	struct kubernetes_account *a;
+
+	(void)state;
+	a = open_config("token: one", (struct kubernetes_account_options){
+					      .source_retry_ms = 3600000 });
+	source_write("two", "late.crt");
+	expect_token(a, "one");
+	file_write("late.crt", "%s", CA);
+	expect_token(a, "one");
+	kubernetes_account_refused(a, kubernetes_account_serial(a));
+	expect_token(a, "two");
+	kubernetes_account_close(a);
+
+	a = open_config("token: one",
+		(struct kubernetes_account_options){ .source_retry_ms = 20 });
+	source_write("three", "later.crt");
+	expect_token(a, "one");
+	file_write("later.crt", "%s", CA);
+	assert_true(run_for(loop, WAIT_MS, token_is_three, a));
 	kubernetes_account_close(a);
 }
 
@@ -529,6 +589,27 @@ test_plugin_that_fails_is_left_in_peace(void **state)
 	kubernetes_account_close(a);
 }
 
+/* As `echo token | base64` makes them: no part of what is sent. */
+static void
+test_line_breaks_around_a_token(void **state)
+{
+	struct kubernetes_account *a;
+
+	(void)state;
+	a = open_config("token: \" one\\n\"",
+		(struct kubernetes_account_options){ 0 });
+	expect_token(a, "one");
+	kubernetes_account_close(a);
+	file_write("plugin",
+		"#!/bin/sh\nprintf '%%s' "
+		"'{\"apiVersion\":\"client.authentication.k8s.io/v1\","
+		"\"kind\":\"ExecCredential\",\"status\":{\"token\":"
+		"\"two\\r\\n\"}}'\n");
+	a = open_config(EXEC, (struct kubernetes_account_options){ 0 });
+	expect_token(a, "two");
+	kubernetes_account_close(a);
+}
+
 static void
 test_plugin_with_a_bad_token(void **state)
 {
@@ -558,6 +639,7 @@ main(void)
 		T(test_token_stands_in_for_its_file),
 		T(test_certificates_are_followed_in_pairs),
 		T(test_kubeconfig_is_followed),
+		T(test_kubeconfig_that_failed_is_tried_again),
 		T(test_refused_token_is_read_again_before_its_time),
 		T(test_pod),
 		T(test_insecure_must_be_allowed),
@@ -566,6 +648,7 @@ main(void)
 		T(test_plugin_runs_again_before_the_end),
 		T(test_one_run_for_all_that_wait),
 		T(test_plugin_that_fails_is_left_in_peace),
+		T(test_line_breaks_around_a_token),
 		T(test_plugin_with_a_bad_token),
 	};
 

@@ -322,6 +322,48 @@ test_retry_after(void **state)
 		    20);
 }
 
+/* Whatever a server says, it is not left alone for ever, and not for less than
+ * no time. A second lasts 10 ms here. */
+static void
+test_retry_after_is_bounded(void **state)
+{
+	static const struct {
+		const char *headers, *seconds;
+		uint64_t ms;
+	} rows[] = {
+		{ NULL, "7", 70 },
+		{ NULL, "0", 0 },
+		{ NULL, "-5", 0 },
+		{ NULL, "-9223372036854775808", 0 },
+		{ NULL, "65537", 300000 },
+		{ NULL, "9223372036854775807", 300000 },
+		{ NULL, "\"7\"", 0 },
+		{ "Retry-After: 999999\r\n", "7", 300000 },
+		{ "Retry-After: 9\r\n", "7", 90 },
+	};
+	struct replay_line script[ARRAY_SIZE(rows) + 1] = { 0 };
+	char *bodies[ARRAY_SIZE(rows)];
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bodies[i] = xasprintf("{\"kind\":\"Status\",\"details\":{"
+				      "\"retryAfterSeconds\":%s}}",
+			rows[i].seconds);
+		script[i] = (struct replay_line){ "", 429, rows[i].headers,
+			bodies[i], 0, 0, 0, NULL };
+	}
+	begin(w, script);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ended e = call(w,
+			(struct kubernetes_request){
+				.path = "/x", .once = true });
+
+		assert_int_equal(e.retry_after_ms, rows[i].ms);
+		ended_fini(&e);
+		free(bodies[i]);
+	}
+}
+
 static void
 test_retries_end(void **state)
 {
@@ -415,6 +457,35 @@ test_bucket(void **state)
 		ended_fini(&e[i]);
 }
 
+/* What is urgent does not keep all else waiting for ever. */
+static void
+test_urgent_does_not_starve_the_rest(void **state)
+{
+	static const char *const order[] = { "/base/1", "/base/2", "/base/3",
+		"/base/0", "/base/4", "/base/5" };
+	struct replay_line script[7] = { 0 };
+	struct ended e[6] = { 0 };
+	struct world *w = *state;
+	char path[8];
+
+	for (size_t i = 0; i < 6; i++)
+		script[i] = (struct replay_line){ order[i], 200, NULL, "{}", 0,
+			0, 0, NULL };
+	begin(w, script);
+	kubernetes_api_set_pace(
+		w->api, &(struct kubernetes_pace){ 30, 1, 10 });
+	for (size_t i = 0; i < 6; i++) {
+		snprintf(path, sizeof(path), "/%zu", i);
+		kubernetes_api_call(w->api,
+			&(struct kubernetes_request){
+				.path = path, .urgent = i > 0 },
+			on_answer, &e[i]);
+	}
+	assert_true(run_for(w->loop, WAIT_MS, all_ended, e));
+	for (size_t i = 0; i < 6; i++)
+		ended_fini(&e[i]);
+}
+
 /* ---- giving up */
 
 static bool
@@ -498,14 +569,14 @@ on_open(void *arg)
 }
 
 static void
-on_value(struct doc *value, size_t bytes, const char *problem, void *arg)
+on_value(struct doc *value, struct slice text, const char *problem, void *arg)
 {
 	struct stream *s = arg;
 
 	assert_true((value == NULL) == (problem != NULL));
 	if (value != NULL)
 		str_printf(&s->said, "%lld/%zu ",
-			(long long)doc_get_integer(value, "n"), bytes);
+			(long long)doc_get_integer(value, "n"), text.length);
 	else
 		str_puts(&s->said, "bad ");
 	doc_free(value);
@@ -564,8 +635,11 @@ test_streams(void **state)
 			  REPLAY_FOREVER, 0, NULL },
 			false, 2, "open 1/7 2/7 " },
 	};
-	static const struct kubernetes_stream_events events = { on_open,
-		on_value, on_done };
+	static const struct kubernetes_stream_events events = {
+		.open = on_open,
+		.value = on_value,
+		.done = on_done,
+	};
 	struct replay_line script[ARRAY_SIZE(rows) + 1] = { 0 };
 	struct world *w = *state;
 
@@ -609,8 +683,10 @@ main(void)
 		T(test_refused_token_is_read_again),
 		T(test_retry_after),
 		T(test_date),
+		T(test_retry_after_is_bounded),
 		T(test_retries_end),
 		T(test_bucket),
+		T(test_urgent_does_not_starve_the_rest),
 		T(test_cancelled),
 		T(test_no_ticket),
 		T(test_streams),

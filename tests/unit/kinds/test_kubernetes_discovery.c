@@ -93,6 +93,12 @@ loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
 	timers_started++;
 }
 
+void
+loop_timer_stop(struct loop_timer *t)
+{
+	t->due_ms = 0;
+}
+
 bool
 loop_timer_pending(const struct loop_timer *t)
 {
@@ -410,7 +416,16 @@ settled(const char *what)
 {
 	struct kubernetes_reflector *r = reflector(what);
 
-	r->events.settled(r->arg);
+	r->events.settled(true, r->arg);
+}
+
+/* Something on the list could not be read. */
+static void
+settled_in_part(const char *what)
+{
+	struct kubernetes_reflector *r = reflector(what);
+
+	r->events.settled(false, r->arg);
 }
 
 static void
@@ -448,11 +463,43 @@ upstream_gone(struct kind_program *p, const char *name)
 	str_printf(&told, "gone %s\n", name);
 }
 
-static void
-upstreams_settled(struct kind_program *p)
+/* Of every upstream; NULL: nothing. */
+static struct doc *said;
+
+static const struct doc *
+upstream_said(struct kind_program *p, const char *name)
 {
 	(void)p;
-	str_puts(&told, "settled\n");
+	(void)name;
+	return said;
+}
+
+/* Of everything, or of which of these namespaces. */
+static void
+upstreams_settled(struct kind_program *p, kind_settled_f *is_settled, void *arg)
+{
+	static const char *const names[] = { "default", "other", "third" };
+	struct str text;
+	size_t count = 0;
+
+	(void)p;
+	str_init(&text);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char *yaml_text = xasprintf(
+			"upstreamSpec: {kube: {serviceNamespace: %s}}",
+			names[i]);
+		struct doc *d = yaml(yaml_text);
+
+		if (is_settled(d, arg)) {
+			str_printf(&text, " %s", names[i]);
+			count++;
+		}
+		doc_free(d);
+		free(yaml_text);
+	}
+	str_printf(&told, "settled%s\n",
+		count == ARRAY_SIZE(names) ? "" : text.data);
+	str_fini(&text);
 }
 
 /* As control does, only what changes is shown. */
@@ -484,6 +531,7 @@ program_condition(struct kind_program *p, const char *part,
 static struct kind_program program = {
 	.upstream_found = upstream_found,
 	.upstream_gone = upstream_gone,
+	.upstream_said = upstream_said,
 	.upstreams_settled = upstreams_settled,
 	.condition_set = program_condition,
 	.discovery_namespace = "gloo-system",
@@ -540,6 +588,8 @@ struct upstream {
 	const char *name;
 	void *state;
 	size_t last_count;
+	struct endpoint used[8];
+	size_t used_count;
 };
 
 static void
@@ -550,6 +600,9 @@ endpoints_replace(
 	char text[ADDR_TEXT_MAX];
 
 	u->last_count = count;
+	u->used_count = count > 8 ? 0 : count;
+	if (u->used_count > 0)
+		memcpy(u->used, set, u->used_count * sizeof(*set));
 	if (count > 8) {
 		str_printf(&told, "%s: %zu endpoints\n", u->name, count);
 		return;
@@ -563,6 +616,15 @@ endpoints_replace(
 			str_puts(&told, "*");
 	}
 	str_puts(&told, count == 0 ? " none\n" : "\n");
+}
+
+static const struct endpoint *
+endpoints_used(struct kind_host *host, size_t *count)
+{
+	const struct upstream *u = (struct upstream *)host;
+
+	*count = u->used_count;
+	return u->used;
 }
 
 static void
@@ -593,6 +655,7 @@ watch(struct upstream *u, const char *name, const char *spec_yaml)
 		fail_msg("%s", err.text);
 	*u = (struct upstream){
 		.host = { .endpoints_replace = endpoints_replace,
+			.endpoints_used = endpoints_used,
 			.condition_set = condition_set,
 			.note_set = note_set,
 			.shared = cluster },
@@ -722,12 +785,12 @@ test_beginning(void **state)
 	/* Half of it is nothing yet. */
 	told_is("");
 	settled("services");
-	told_is("found default-web-80 of default/web\n");
+	told_is("found default-web-80 of default/web\nsettled\n");
 	slice_put_at("endpointslices", "web-2", "10.0.0.2");
 	pass(1000);
 	told_is("");
 	settled("endpointslices");
-	told_is("settled\n");
+	told_is("");
 	pass(0);
 	told_is("u: 10.0.0.1:8080* 10.0.0.2:8080*\nu ok\n");
 	/* Again, after a relist: nothing is another than it was. */
@@ -949,6 +1012,8 @@ test_forbidden(void **state)
 		"cannot list endpointslices");
 	assert_int_equal(refusals, 1);
 	told_is("found default-web-80 of default/web\n"
+		/* What endpoints they have is no matter for that. */
+		"settled\n"
 		"endpoints error: cannot list endpointslices\n");
 	pass(0);
 	told_is("u not ok: cannot list endpointslices\n");
@@ -977,6 +1042,10 @@ test_core_endpoints(void **state)
 		"endpoints note: the API server has no EndpointSlices: "
 		"Endpoints are read, which hold at most 1000 addresses of a "
 		"service\n");
+	/* That there are no slices does not tell that there is no endpoint. */
+	settled("endpointslices");
+	pass(100);
+	told_is("");
 	put("endpoints",
 		"metadata: {name: web, namespace: default}\n"
 		"subsets: [{addresses: [{ip: 10.0.0.1}],"
@@ -984,7 +1053,7 @@ test_core_endpoints(void **state)
 	pass(100);
 	told_is("");
 	settled("endpoints");
-	told_is("settled\n");
+	told_is("");
 	pass(0);
 	told_is("u: 10.0.0.1:8080\nu ok\n");
 	pass(100);
@@ -996,6 +1065,78 @@ test_core_endpoints(void **state)
 	told_is("unfollow endpoints\n");
 	pass(100);
 	told_is("u: 10.0.0.2:8080*\n");
+	unwatch(&u);
+	end();
+}
+
+#define ENDPOINTS(ns)                                                          \
+	"metadata: {name: web, namespace: " ns "}\n"                           \
+	"subsets: [{addresses: [{ip: 10.0.0.1}],"                              \
+	" ports: [{name: http, port: 8080}]}]\n"
+
+/* Of one namespace, while another one, whose name begins alike, still needs
+ * them. */
+static void
+test_core_endpoints_of_one(void **state)
+{
+	struct upstream u, v;
+
+	(void)state;
+	begin_following("watchNamespaces: [default, default-b]");
+	watch(&u, "u", WEB);
+	watch(&v, "v", "{serviceName: web, serviceNamespace: default-b}");
+	is_now("endpointslices in default", KUBERNETES_ABSENT, "not found");
+	is_now("endpointslices in default-b", KUBERNETES_ABSENT, "not found");
+	put("services in default", SERVICE);
+	settled("services in default");
+	put("services in default-b",
+		"metadata: {name: web, namespace: default-b}\n"
+		"spec: {ports: [{name: http, port: 80}]}\n");
+	settled("services in default-b");
+	put("endpoints in default", ENDPOINTS("default"));
+	settled("endpoints in default");
+	put("endpoints in default-b", ENDPOINTS("default-b"));
+	settled("endpoints in default-b");
+	pass(100);
+	is_now("endpointslices in default", KUBERNETES_CURRENT, NULL);
+	str_clear(&told);
+	slice_put_at("endpointslices in default", "web-1", "10.0.0.2");
+	is_now("endpointslices in default", KUBERNETES_CURRENT, NULL);
+	str_clear(&told);
+	settled("endpointslices in default");
+	pass(100);
+	told_is("unfollow endpoints in default\nu: 10.0.0.2:8080*\n");
+	unwatch(&u);
+	unwatch(&v);
+	end();
+}
+
+/* The other way round: nothing is known between the one and the other, which
+ * takes nothing away. */
+static void
+test_slices_no_more(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_settled();
+	watch(&u, "u", WEB);
+	pass(100);
+	str_clear(&told);
+	gone("endpointslices", "default", "web-1");
+	is_now("endpointslices", KUBERNETES_ABSENT, "not found");
+	pass(100);
+	assert_null(strstr(told.data, "u: "));
+	str_clear(&told);
+	put("endpoints",
+		"metadata: {name: web, namespace: default}\n"
+		"subsets: [{addresses: [{ip: 10.0.0.1}, {ip: 10.0.0.2}],"
+		" ports: [{name: http, port: 8080}]}]\n");
+	pass(100);
+	told_is("");
+	settled("endpoints");
+	pass(100);
+	told_is("u: 10.0.0.1:8080 10.0.0.2:8080\n");
 	unwatch(&u);
 	end();
 }
@@ -1024,9 +1165,12 @@ test_namespaces(void **state)
 	slice_put_at("endpointslices in default", "a", "10.0.0.1");
 	settled("endpointslices in default");
 	pass(0);
-	/* Not "settled": what the other namespace has is not known. */
+	/* What the other namespace has is not known. */
 	told_is("found default-web-80 of default/web\n"
+		"settled default third\n"
 		"v: 10.0.0.1:8080*\nv ok\n");
+	settled("services in other");
+	told_is("settled\n");
 	unwatch(&u);
 	unwatch(&v);
 	end();
@@ -1138,6 +1282,45 @@ test_external_name(void **state)
 	end();
 }
 
+/* A name that leads to the API server is no way around, whichever of the two
+ * is known first. */
+static void
+test_external_server(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_settled();
+	watch(&u, "u", WEB);
+	pass(100);
+	external_put("a.example.com");
+	answer("a.example.com", "10.0.0.9 10.9.9.9", NULL);
+	told_is("u: 10.0.0.9:80(a.example.com) 10.9.9.9:80(a.example.com)\n");
+	answer("kube.example.com", "10.9.9.9", NULL);
+	pass(100);
+	told_is("u: 10.0.0.9:80(a.example.com)\n"
+		"u not ok: externalName \"a.example.com\" leads to 10.9.9.9: "
+		"it is the API server's; list the name in "
+		"kubernetes.allowedExternalNames if it may be called\n");
+	pass(66000);
+	/* What cannot be resolved is known as before. */
+	answer("kube.example.com", "", "timeout");
+	pass(100);
+	told_is("");
+	/* As a service. */
+	put("services", "metadata: {name: kubernetes, namespace: default}\n"
+			"spec: {clusterIP: 10.0.0.9, clusterIPs: [10.0.0.9],"
+			" ports: [{port: 443}]}\n");
+	str_clear(&told);
+	pass(100);
+	told_is("u: none\n"
+		"u not ok: externalName \"a.example.com\" leads to 10.0.0.9: "
+		"it is the API server's; list the name in "
+		"kubernetes.allowedExternalNames if it may be called\n");
+	unwatch(&u);
+	end();
+}
+
 static void
 test_selector(void **state)
 {
@@ -1159,8 +1342,8 @@ test_selector(void **state)
 	is_now("pods in default of app=web,version=v2", KUBERNETES_FORBIDDEN,
 		"cannot list pods");
 	pass(100);
-	told_is("u not ok: its selector asks for pods that are not known: "
-		"cannot list pods\n");
+	told_is("u not ok: its selector is not the service's, which needs the "
+		"right to list and watch pods: cannot list pods\n");
 	is_now("pods in default of app=web,version=v2", KUBERNETES_CURRENT,
 		NULL);
 	put("pods in default of app=web,version=v2",
@@ -1183,6 +1366,89 @@ test_selector(void **state)
 	pass(100);
 	told_is("unfollow pods in default of app=web,version=v2\n"
 		"u: 10.0.0.1:8080* 10.0.0.2:8080*\n");
+	unwatch(&u);
+	end();
+}
+
+#define V2                                                                     \
+	"{serviceName: web, serviceNamespace: default, "                       \
+	"servicePort: 80, selector: {app: web, version: v2}}"
+#define V2_PODS "pods in default of app=web,version=v2"
+
+static void
+pod_put(const char *ip)
+{
+	char *text =
+		xasprintf("metadata: {name: p-%s, namespace: default}\n", ip);
+
+	put(V2_PODS, text);
+	free(text);
+}
+
+/* Pods that cannot be known take nobody away: a rollout goes on. */
+static void
+test_selector_stale(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_settled();
+	slice_put("10.0.0.1 10.0.0.2");
+	watch(&u, "u", V2);
+	pod_put("10.0.0.2");
+	settled(V2_PODS);
+	pass(100);
+	str_clear(&told);
+	is_now(V2_PODS, KUBERNETES_STALE, "connection refused");
+	pass(100);
+	told_is("u not ok: its selector asks for pods that are not known: "
+		"connection refused\n");
+	/* The new one is taken, which may be of the selector; that the first
+	 * is not is known. */
+	slice_put("10.0.0.1 10.0.0.3");
+	pass(100);
+	told_is("u: 10.0.0.3:8080*\n");
+	/* Known again: it is not. */
+	pod_put("10.0.0.4");
+	slice_put("10.0.0.1 10.0.0.3 10.0.0.4");
+	is_now(V2_PODS, KUBERNETES_CURRENT, NULL);
+	pass(100);
+	told_is("u: 10.0.0.4:8080*\nu ok\n");
+	is_now(V2_PODS, KUBERNETES_STALE, "timeout");
+	pass(100);
+	told_is("u not ok: its selector asks for pods that are not known: "
+		"timeout\n");
+	unwatch(&u);
+	end();
+}
+
+/* Who was used by an earlier run goes on, while the service has it. */
+static void
+test_selector_forbidden(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_following("{}");
+	watch(&u, "u", V2);
+	addr_parse_ip("10.0.0.9", 8080, &u.used[0].addr);
+	addr_parse_ip("10.0.0.1", 8080, &u.used[1].addr);
+	addr_parse_ip("10.0.0.2", 8080, &u.used[2].addr);
+	u.used_count = 3;
+	service_put();
+	settled("services");
+	slice_put("10.0.0.1 10.0.0.2 10.0.0.3");
+	settled("endpointslices");
+	pass(100);
+	str_clear(&told);
+	is_now(V2_PODS, KUBERNETES_FORBIDDEN, "cannot list pods");
+	pass(100);
+	told_is("u: 10.0.0.1:8080* 10.0.0.2:8080*\n"
+		"u not ok: its selector is not the service's, which needs the "
+		"right to list and watch pods: cannot list pods\n");
+	slice_put("10.0.0.2 10.0.0.4");
+	pass(100);
+	told_is("u: 10.0.0.2:8080*\n");
 	unwatch(&u);
 	end();
 }
@@ -1212,6 +1478,50 @@ test_objects(void **state)
 	put("services", "metadata: {name: b, namespace: default}\n"
 			"spec: {}\n");
 	told_is("objects ok\n");
+	end();
+}
+
+/* What is there but cannot be taken may be what an earlier run knew: nothing of
+ * it is given up. */
+static void
+test_not_whole(void **state)
+{
+	struct upstream u;
+
+	(void)state;
+	begin_following("{}");
+	watch(&u, "u", WEB);
+	settled_in_part("services");
+	settled_in_part("endpointslices");
+	pass(100);
+	told_is("u not ok: there is no service \"web\" in namespace "
+		"\"default\"\n");
+	service_put();
+	told_is("found default-web-80 of default/web\n");
+	pass(100);
+	told_is("u ok\n");
+	/* A relist that is whole, but for an object that cannot be taken. */
+	put("services", "metadata: {name: b, namespace: default}\n"
+			"spec: {ports: 1}\n");
+	put("endpointslices",
+		"metadata: {name: a, namespace: default,"
+		" labels: {kubernetes.io/service-name: web}}\n");
+	settled("services");
+	settled("endpointslices");
+	str_clear(&told);
+	pass(100);
+	told_is("");
+	put("services", "metadata: {name: b, namespace: default}\n"
+			"spec: {}\n");
+	assert_non_null(strstr(told.data, "settled\n"));
+	str_clear(&told);
+	pass(100);
+	told_is("");
+	gone("endpointslices", "default", "a");
+	told_is("objects ok\n");
+	pass(100);
+	told_is("u: none\n");
+	unwatch(&u);
 	end();
 }
 
@@ -1284,8 +1594,44 @@ test_clash_listed(void **state)
 		"of service a-b/c makes no upstream: \"a-b-c-80\" is that of "
 		"the service a/b-c, which is older; create an upstream of "
 		"another name for it\n"
-		"found a-b-c-80 of a/b-c\n");
+		"found a-b-c-80 of a/b-c\nsettled\n");
 	end();
+}
+
+/* Nor does it decide which namespace is listed first. */
+static void
+test_clash_of_namespaces(void **state)
+{
+	static const char younger[] =
+		"metadata: {name: c, namespace: a-b,"
+		" creationTimestamp: \"2026-01-02T00:00:00Z\"}\n"
+		"spec: {ports: [{port: 80}]}\n";
+
+	(void)state;
+	said = yaml("upstreamSpec: {kube: {serviceNamespace: a,"
+		    " serviceName: b-c, servicePort: 80}}");
+	begin_following("watchNamespaces: [a, a-b]");
+	put("services in a-b", younger);
+	settled("services in a-b");
+	told_is("settled\n");
+	put("services in a",
+		"metadata: {name: b-c, namespace: a,"
+		" creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"
+		"spec: {ports: [{port: 80}]}\n");
+	settled("services in a");
+	assert_non_null(strstr(told.data, "found a-b-c-80 of a/b-c\n"));
+	assert_null(strstr(told.data, "of a-b/c\n"));
+	end();
+	/* It is there no more. */
+	begin_following("watchNamespaces: [a, a-b]");
+	put("services in a-b", younger);
+	settled("services in a-b");
+	told_is("settled\n");
+	settled("services in a");
+	told_is("found a-b-c-80 of a-b/c\nsettled\n");
+	end();
+	doc_free(said);
+	said = NULL;
 }
 
 static void
@@ -1490,14 +1836,21 @@ main(void)
 		cmocka_unit_test(test_stale_at_start),
 		cmocka_unit_test(test_forbidden),
 		cmocka_unit_test(test_core_endpoints),
+		cmocka_unit_test(test_core_endpoints_of_one),
+		cmocka_unit_test(test_slices_no_more),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_http2_and_tls),
 		cmocka_unit_test(test_external_name),
+		cmocka_unit_test(test_external_server),
 		cmocka_unit_test(test_selector),
+		cmocka_unit_test(test_selector_stale),
+		cmocka_unit_test(test_selector_forbidden),
 		cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_not_whole),
 		cmocka_unit_test(test_upstreams_refused),
 		cmocka_unit_test(test_clash),
 		cmocka_unit_test(test_clash_listed),
+		cmocka_unit_test(test_clash_of_namespaces),
 		cmocka_unit_test(test_without_discovery),
 		cmocka_unit_test(test_preview),
 		cmocka_unit_test(test_judged),

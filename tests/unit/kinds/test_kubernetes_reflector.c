@@ -74,7 +74,7 @@ struct world {
 	struct kubernetes_reflector *reflector;
 	struct kubernetes_times times;
 	struct table *objects; /* "d/a" to its version */
-	struct str said;       /* "+d/a@1 -d/b settled current " */
+	struct str said;       /* "+d/a@1 -d/b current settled " */
 	char *reason;
 	char version[16]; /* of the last object */
 	/* what is waited for */
@@ -113,11 +113,11 @@ on_gone(const char *ns, const char *name, void *arg)
 }
 
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct world *w = arg;
 
-	str_puts(&w->said, "settled ");
+	str_puts(&w->said, whole ? "settled " : "settled-in-part ");
 }
 
 static void
@@ -334,7 +334,7 @@ test_list_then_watch(void **state)
 		"GET /apis/discovery.k8s.io/v1/endpointslices?"));
 	assert_non_null(strstr(
 		replay_head(w->replay, 0), "Authorization: Bearer one\r\n"));
-	assert_true(has_said(w, "settled current +d/c@11 +d/a@12 -d/b "));
+	assert_true(has_said(w, "current settled +d/c@11 +d/a@12 -d/b "));
 	assert_false(has_said(w, "stale"));
 	assert_string_equal(w->version, "v1");
 	kubernetes_reflector_counts(w->reflector, &counts);
@@ -395,7 +395,7 @@ test_pages(void **state)
 
 	play(w, script, "d/a@1 d/b@2 d/c@3");
 	/* Nothing is said before all is there. */
-	assert_non_null(strstr(w->said.data + 18, "settled current "));
+	assert_non_null(strstr(w->said.data + 18, "current settled "));
 	assert_null(strstr(strstr(w->said.data, "settled"), "+"));
 }
 
@@ -419,7 +419,7 @@ test_expired_continue(void **state)
 
 	play(w, script, "d/b@2");
 	/* What came with the first page was dropped. */
-	assert_string_equal(w->said.data, "+d/b@2 settled current ");
+	assert_string_equal(w->said.data, "+d/b@2 current settled ");
 }
 
 static void
@@ -464,7 +464,7 @@ test_expired_watch_within_the_stream(void **state)
 
 	play(w, script, "d/a@1");
 	assert_string_equal(
-		w->said.data, "+d/a@1 settled current settled ");
+		w->said.data, "+d/a@1 current settled settled ");
 }
 
 /* ---- WatchList */
@@ -492,7 +492,7 @@ test_watch_list(void **state)
 
 	play(w, script, "d/a@9 d/c@20");
 	assert_true(has_said(w,
-		"settled current +d/a@9 +d/c@20 -d/b settled "));
+		"current settled +d/a@9 +d/c@20 -d/b settled "));
 	kubernetes_reflector_counts(w->reflector, &counts);
 	assert_int_equal(counts.lists, 3);
 	assert_int_equal(counts.watches, 1);
@@ -510,7 +510,7 @@ test_watch_list_of_an_empty_set(void **state)
 	struct world *w = *state;
 
 	play(w, script, "");
-	assert_string_equal(w->said.data, "settled current ");
+	assert_string_equal(w->said.data, "current settled ");
 }
 
 /* An etcd that tells no progress: 200, and the refusal in the stream. */
@@ -556,7 +556,7 @@ test_watch_list_without_an_end(void **state)
 
 	w->times.initial_idle = 50;
 	play(w, script, "d/a@1");
-	assert_string_equal(w->said.data, "+d/a@1 settled current ");
+	assert_string_equal(w->said.data, "+d/a@1 current settled ");
 }
 
 static void
@@ -594,7 +594,7 @@ test_silent_watch_leads_to_a_list(void **state)
 
 	w->times.watch_min = w->times.watch_max = 120;
 	play(w, script, "d/a@3");
-	assert_true(has_said(w, "current +d/a@3 -d/phantom settled "));
+	assert_true(has_said(w, "settled +d/a@3 -d/phantom settled "));
 	assert_false(has_said(w, "stale"));
 }
 
@@ -613,7 +613,7 @@ test_bookmarks_are_no_silence(void **state)
 
 	w->times.watch_min = w->times.watch_max = 120;
 	play(w, script, "d/a@1");
-	assert_string_equal(w->said.data, "+d/a@1 settled current ");
+	assert_string_equal(w->said.data, "+d/a@1 current settled ");
 }
 
 /* A server that holds its end of the watch beyond its time. */
@@ -655,7 +655,7 @@ test_short_watches_back_off(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@11");
-	assert_string_equal(w->said.data, "+d/a@1 settled current stale "
+	assert_string_equal(w->said.data, "+d/a@1 current settled stale "
 					  "current +d/a@11 ");
 }
 
@@ -675,7 +675,76 @@ test_watch_is_not_answered(void **state)
 	w->times.head = 200;
 	play(w, script, "d/a@1 d/b@11");
 	assert_string_equal(w->said.data,
-		"stale +d/a@1 settled current stale current +d/b@11 ");
+		"stale +d/a@1 current settled stale current +d/b@11 ");
+}
+
+/* What waits for its turn is not late. */
+static void
+test_the_pace_is_no_silence(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		WATCH("10", ADDED("b", "11"), REPLAY_FOREVER),
+		END,
+	};
+	struct world *w = *state;
+
+	w->times.head = 150;
+	begin(w, script);
+	kubernetes_api_set_pace(
+		w->api, &(struct kubernetes_pace){ 400, 1, 10 });
+	reach(w, 3, "d/a@1 d/b@11");
+	assert_string_equal(
+		w->said.data, "+d/a@1 current settled +d/b@11 ");
+}
+
+/* A restored etcd: what is there is another one at the same version. */
+static void
+test_watch_from_the_future(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		{ "watch=1 resourceVersion=10", 504, "Retry-After: 1\r\n",
+			TOO_LARGE, 0, 0, 0, NULL },
+		{ "!resourceVersion !watch=", 200, NULL,
+			LIST("4", OBJECT("a", "1")), 0, 0, 0, NULL },
+		WATCH("4", EVENT("ERROR", TOO_LARGE), REPLAY_FOREVER),
+		{ "!resourceVersion !watch=", 200, NULL,
+			LIST("5", OBJECT("a", "1")), 0, 0, 0, NULL },
+		WATCH_FOREVER("5"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_string_equal(w->said.data,
+		"+d/a@1 settled current +d/a@1 settled +d/a@1 settled ");
+}
+
+static void
+test_watch_that_always_fails_leads_to_a_list(void **state)
+{
+#define FAILS                                                                  \
+	{ "watch=1 resourceVersion=10", 500, NULL,                             \
+		STATUS(500, "InternalError", "etcd"), 0, 0, 0, NULL }
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		{ "resourceVersion=10 !watch=", 200, NULL,
+			LIST("20", OBJECT("a", "2")), 0, 0, 0, NULL },
+		WATCH_FOREVER("20"),
+		END,
+	};
+
+	play(*state, script, "d/a@2");
 }
 
 /* ---- refusals and failures */
@@ -707,8 +776,31 @@ test_too_many_requests(void **state)
 	assert_true(replay_time_ms(r, 3) - replay_time_ms(r, 2) >= 70);
 	assert_true(replay_time_ms(r, 5) - replay_time_ms(r, 4) >= 60);
 	assert_string_equal(
-		w->said.data, "stale +d/a@1 settled current stale ");
+		w->said.data, "stale +d/a@1 current settled stale ");
 	expect_reason(w, "TooManyRequests: later");
+}
+
+/* An event that says less than no time. */
+static void
+test_retry_after_of_an_event(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		WATCH("10",
+			EVENT("ERROR", "{\"kind\":\"Status\",\"code\":429,"
+				       "\"details\":{\"retryAfterSeconds\":"
+				       "-1}}"),
+			REPLAY_FOREVER),
+		WATCH_FOREVER("10"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_true(replay_time_ms(w->replay, 3) -
+			    replay_time_ms(w->replay, 2) <
+		    1000);
 }
 
 static void
@@ -735,7 +827,7 @@ test_failures_of_a_watch_do_not_lead_to_a_list(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@13 d/b@12");
-	assert_string_equal(w->said.data, "+d/a@1 settled current stale "
+	assert_string_equal(w->said.data, "+d/a@1 current settled stale "
 					  "current +d/b@12 +d/a@13 ");
 }
 
@@ -767,7 +859,7 @@ test_forbidden(void **state)
 	reach(w, 6, "d/a@1");
 	expect_reason(w, "may not watch endpointslices.discovery.k8s.io");
 	reach(w, 7, "d/a@1 d/b@11");
-	assert_string_equal(w->said.data, "forbidden +d/a@1 settled current "
+	assert_string_equal(w->said.data, "forbidden +d/a@1 current settled "
 					  "forbidden current +d/b@11 ");
 }
 
@@ -803,7 +895,7 @@ test_unauthorized(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1 d/b@11");
-	assert_string_equal(w->said.data, "+d/a@1 settled current stale "
+	assert_string_equal(w->said.data, "+d/a@1 current settled stale "
 					  "current +d/b@11 ");
 }
 
@@ -835,7 +927,7 @@ test_half_a_list_says_nothing(void **state)
 	play(w, script, "d/a@1 d/b@2");
 	assert_null(strchr(strstr(w->said.data, "settled"), '+'));
 	assert_null(strchr(w->said.data, '-'));
-	assert_true(has_said(w, "current stale settled current "));
+	assert_true(has_said(w, "settled stale current settled "));
 }
 
 /* ---- what is not there */
@@ -860,18 +952,29 @@ test_older_version(void **state)
 	assert_string_equal(w->version, "v1beta1");
 }
 
-/* Neither version: core Endpoints are another collection, which is there. */
+#define GROUPS(groups)                                                         \
+	"{\"kind\":\"APIGroupList\",\"groups\":[" groups "]}"
+#define NO_VERSION                                                             \
+	{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },          \
+	{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL }
+#define NOT_SERVED                                                             \
+	{ "GET /apis/discovery.k8s.io/v1 ", 404, NULL, TEXT_404, 0, 0, 0,      \
+		NULL },                                                        \
+	{ "GET /apis/discovery.k8s.io/v1beta1 ", 404, NULL, TEXT_404, 0, 0, 0, \
+		NULL }
+
+/* Neither version: core Endpoints are another collection, which is there. All
+ * that an earlier run may have had of it is not there: that is told once. */
 static void
 test_absent_at_first(void **state)
 {
 	static const struct replay_line script[] = {
-		{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },
-		{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0,
-			NULL },
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 200, NULL, GROUPS("{\"name\":\"apps\"}"), 0,
+			0, 0, NULL },
 		/* Again after a while, the best version first. */
-		{ "/v1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0, NULL },
-		{ "/v1beta1/endpointslices", 404, NULL, TEXT_404, 0, 0, 0,
-			NULL },
+		NO_VERSION,
 		{ "/v1/endpointslices", 200, NULL,
 			ADDED("a", "1") INITIAL_END("2"), 0, REPLAY_FOREVER, 0,
 			NULL },
@@ -880,10 +983,36 @@ test_absent_at_first(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1");
-	assert_string_equal(w->said.data, "absent +d/a@1 settled current ");
-	assert_true(replay_time_ms(w->replay, 2) -
-			    replay_time_ms(w->replay, 1) >=
+	assert_string_equal(w->said.data,
+		"absent settled +d/a@1 current settled ");
+	assert_true(replay_time_ms(w->replay, 5) -
+			    replay_time_ms(w->replay, 4) >=
 		    25);
+}
+
+/* A server that begins: its 404 is not believed. */
+static void
+test_404_alone_at_first(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 404, NULL, TEXT_404, 0, 0, 0, NULL },
+		NO_VERSION,
+		NOT_SERVED,
+		{ "GET /apis ", 200, NULL,
+			GROUPS("{\"name\":\"discovery.k8s.io\",\"versions\":["
+			       "{\"version\":\"v1\"}]}"),
+			0, 0, 0, NULL },
+		{ "/v1/endpointslices", 200, NULL,
+			ADDED("a", "1") INITIAL_END("2"), 0, REPLAY_FOREVER, 0,
+			NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_string_equal(w->said.data, "stale +d/a@1 current settled ");
 }
 
 static void
@@ -907,8 +1036,8 @@ test_definition_is_deleted_and_made_again(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@9");
-	assert_true(has_said(w, "settled current -d/a -d/b absent +d/a@9 "
-				"settled current "));
+	assert_true(has_said(w, "current settled -d/a -d/b absent +d/a@9 "
+				"current settled "));
 }
 
 /* The watch broke and the definition was deleted meanwhile: the server says in
@@ -941,7 +1070,7 @@ test_definition_is_deleted_unseen(void **state)
 	struct world *w = *state;
 
 	play(w, script, "");
-	assert_true(has_said(w, "settled current -d/a absent "));
+	assert_true(has_said(w, "current settled -d/a absent "));
 	assert_false(has_said(w, "stale"));
 }
 
@@ -991,7 +1120,7 @@ test_404_alone_empties_nothing(void **state)
 
 	play(w, script, "d/a@1");
 	assert_string_equal(w->said.data,
-		"+d/a@1 settled current stale settled current ");
+		"+d/a@1 current settled stale current settled ");
 }
 
 /* ---- bytes */
@@ -1059,6 +1188,44 @@ test_large_objects(void **state)
 	free(body);
 }
 
+/* The name of what cannot be read is had another way: what else is missing is
+ * gone, and no list follows. */
+static void
+test_unreadable_objects_keep_themselves(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1") "," OBJECT("b", "2") ","
+				OBJECT("c", "3")),
+		WATCH("10", EVENT("ERROR", EXPIRED), REPLAY_FOREVER),
+		{ "resourceVersion=10", 200, NULL,
+			LIST("20", OBJECT("a", "1") ",{" META("b", "9")
+					   ",\"spec\":\"\xff\"},{"
+					   META("n", "9")
+					   ",\"spec\":\"\\u0000\"}"),
+			0, 0, 0, NULL },
+		WATCH("20", BOOKMARK("21"), HELD_MS),
+		WATCH("21",
+			EVENT("MODIFIED", "{" META("a", "22")
+						  ",\"spec\":\"\xff\"}")
+				CHANGED("n", "23"),
+			HELD_MS),
+		/* Both are gone: all is known again without a list. */
+		WATCH("23",
+			EVENT("DELETED", "{" META("b", "24")
+						 ",\"spec\":\"\xff\"}")
+				DELETED("a", "25"),
+			HELD_MS),
+		WATCH_FOREVER("25"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/n@23");
+	assert_true(has_said(w, "current settled -d/c settled-in-part "
+				"+d/n@23 -d/b -d/a settled "));
+}
+
 /* What cannot be read in a list may be one of those that are known: none is
  * said to be gone by it. */
 static void
@@ -1084,6 +1251,8 @@ test_unreadable_members_keep_what_is_known(void **state)
 	begin(w, script);
 	reach(w, 5, "d/a@3 d/b@2");
 	reach(w, 7, "d/a@3");
+	assert_true(has_said(w, "current settled +d/a@3 settled-in-part "
+				"-d/b settled "));
 }
 
 static void
@@ -1153,7 +1322,7 @@ test_again(void **state)
 	kubernetes_reflector_again(w->reflector);
 	reach(w, 5, "d/a@1");
 	assert_string_equal(
-		w->said.data, "+d/a@1 settled current +d/a@1 settled ");
+		w->said.data, "+d/a@1 current settled +d/a@1 settled ");
 }
 
 static void
@@ -1188,7 +1357,63 @@ test_another_server(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1");
+	assert_true(has_said(w, "settled +d/a@1 -d/b settled "));
+}
+
+static void
+on_other_answer(const struct kubernetes_answer *answer, void *arg)
+{
+	(void)answer;
+	(void)arg;
+}
+
+/* While a watch is open: it ends with the first request to the other one. */
+static void
+test_another_server_while_a_watch_is_open(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1") "," OBJECT("b", "2")),
+		{ "watch=1", 200, NULL, NULL, 0, REPLAY_FOREVER, 0,
+			server_moves },
+		{ "/cluster/else", 200, NULL, "{}", 0, 0, 0, NULL },
+		{ "/cluster/apis sendInitialEvents !resourceVersion=10", 200,
+			NULL, ADDED("a", "1") INITIAL_END("1"), 0,
+			REPLAY_FOREVER, 0, NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	begin(w, script);
+	reach(w, 3, "d/a@1 d/b@2");
+	kubernetes_api_call(w->api,
+		&(struct kubernetes_request){ .path = "/else" },
+		on_other_answer, NULL);
+	reach(w, 5, "d/a@1");
 	assert_true(has_said(w, "current +d/a@1 -d/b settled "));
+	assert_false(has_said(w, "stale"));
+}
+
+/* Between the pages of a list: they are not put together. */
+static void
+test_another_server_within_a_list(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		{ "limit=500 resourceVersion=0", 200, NULL,
+			LIST_PAGE("10", "p2", OBJECT("a", "1")), 0, 0, 0,
+			server_moves },
+		{ "/cluster/apis continue=p2", 200, NULL,
+			LIST("10", OBJECT("b", "2")), 0, 0, 0, NULL },
+		{ "/cluster/apis sendInitialEvents", 200, NULL,
+			ADDED("c", "1") INITIAL_END("1"), 0, REPLAY_FOREVER, 0,
+			NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/c@1");
+	assert_string_equal(w->said.data, "+d/c@1 settled current ");
 }
 
 /* ---- churn */
@@ -1408,23 +1633,31 @@ main(void)
 		T(test_we_end_a_watch_that_does_not_end),
 		T(test_short_watches_back_off),
 		T(test_watch_is_not_answered),
+		T(test_the_pace_is_no_silence),
+		T(test_watch_from_the_future),
+		T(test_watch_that_always_fails_leads_to_a_list),
 		T(test_too_many_requests),
+		T(test_retry_after_of_an_event),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
 		T(test_forbidden),
 		T(test_unauthorized),
 		T(test_half_a_list_says_nothing),
 		T(test_older_version),
 		T(test_absent_at_first),
+		T(test_404_alone_at_first),
 		T(test_definition_is_deleted_and_made_again),
 		T(test_definition_is_deleted_unseen),
 		T(test_404_alone_empties_nothing),
 		T(test_any_chunks),
 		T(test_large_objects),
+		T(test_unreadable_objects_keep_themselves),
 		T(test_unreadable_members_keep_what_is_known),
 		T(test_hostile_events),
 		T(test_a_stream_that_is_no_json),
 		T(test_again),
 		T(test_another_server),
+		T(test_another_server_while_a_watch_is_open),
+		T(test_another_server_within_a_list),
 		T(test_churn),
 	};
 

@@ -95,7 +95,16 @@ settled_in(const char *plural, const char *ns)
 {
 	struct kubernetes_reflector *r = reflector(plural, ns);
 
-	r->events->settled(r->arg);
+	r->events->settled(true, r->arg);
+}
+
+/* Something on the list could not be read. */
+static void
+settled_in_part(const char *plural)
+{
+	struct kubernetes_reflector *r = reflector(plural, NULL);
+
+	r->events->settled(false, r->arg);
 }
 
 static void
@@ -403,32 +412,38 @@ test_not_served(void **state)
 static void
 test_malformed(void **state)
 {
-	static const char *const rows[] = {
-		"[]",
-		"null",
-		"{}",
-		"{\"metadata\": []}",
-		"{\"metadata\": {\"name\": null, \"namespace\": \"a\"}}",
-		"{\"metadata\": {\"name\": \"a\"}}",
-		"{\"metadata\": {\"name\": \"../a\", \"namespace\": \"a\"}}",
-		"{\"metadata\": {\"name\": \"a\", \"namespace\": \"a/b\"}}",
-		"{\"metadata\": {\"name\": 5, \"namespace\": {}}}",
+	static const struct {
+		const char *json, *ns, *name;
+	} rows[] = {
+		{ "[]", "", "" },
+		{ "null", "", "" },
+		{ "{}", "", "" },
+		{ "{\"metadata\": []}", "", "" },
+		{ "{\"metadata\": {\"name\": null, \"namespace\": \"a\"}}",
+			"a", "" },
+		{ "{\"metadata\": {\"name\": \"a\"}}", "", "a" },
+		{ "{\"metadata\": {\"name\": \"../a\", \"namespace\": \"a\"}}",
+			"a", "../a" },
+		{ "{\"metadata\": {\"name\": \"a\", \"namespace\": \"a/b\"}}",
+			"a/b", "a" },
+		{ "{\"metadata\": {\"name\": 5, \"namespace\": {}}}", "", "" },
 	};
 
 	(void)state;
 	begin();
 	str_clear(&told);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char *want = xasprintf("resources warning: %zu objects were "
-				       "passed over, the last one of "
-				       "virtualservices: ",
-			i + 1);
+		char *want = xasprintf("resources warning: VirtualService "
+				       "\"%s\" in \"%s\" is passed over: ",
+			rows[i].name, rows[i].ns);
 
-		put("virtualservices", rows[i]);
+		put("virtualservices", rows[i].json);
 		assert_memory_equal(told.data, want, strlen(want));
 		assert_ptr_equal(strchr(told.data, '\n'),
 			told.data + told.length - 1);
 		str_clear(&told);
+		gone("virtualservices", rows[i].ns, rows[i].name);
+		told_is("resources ok\n");
 		free(want);
 	}
 	/* What is in it is for others to judge. */
@@ -437,6 +452,28 @@ test_malformed(void **state)
 		" \"a\", \"namespace\": \"b\", \"generation\": -1, \"labels\":"
 		" 7, \"uid\": {}}, \"spec\": 3, \"status\": \"good\"}");
 	told_is("put VirtualService b/a 0\n");
+}
+
+/* What is passed over is told as long as it is there. */
+static void
+test_malformed_mended(void **state)
+{
+	(void)state;
+	begin();
+	str_clear(&told);
+	put("virtualservices", "{\"metadata\": {\"name\": \"a_\","
+			       " \"namespace\": \"n\"}}");
+	told_is("resources warning: VirtualService \"a_\" in \"n\" is passed "
+		"over: metadata.name is no name\n");
+	put("upstreams", "{\"metadata\": {\"name\": \"b_\","
+			 " \"namespace\": \"n\"}}");
+	told_is("resources warning: VirtualService \"a_\" in \"n\" is passed "
+		"over: metadata.name is no name (and 1 more)\n");
+	gone("virtualservices", "n", "a_");
+	told_is("resources warning: Upstream \"b_\" in \"n\" is passed over: "
+		"metadata.name is no name\n");
+	gone("upstreams", "n", "b_");
+	told_is("resources ok\n");
 }
 
 static void
@@ -512,6 +549,29 @@ test_definition(void **state)
 	told_is("put VirtualService default/a 1\n");
 }
 
+/* What is there but cannot be taken may be what an earlier run read. */
+static void
+test_not_whole(void **state)
+{
+	(void)state;
+	begin();
+	told_is(BEGUN);
+	settled_in_part("virtualservices");
+	told_is("");
+	put("virtualservices", "{\"metadata\": {\"name\": \"a/b\","
+			       " \"namespace\": \"n\"}}");
+	settled_in("virtualservices", NULL);
+	assert_null(strstr(told.data, "settled"));
+	str_clear(&told);
+	gone("virtualservices", "n", "a/b");
+	told_is("resources ok\nsettled VirtualService\n");
+	/* A definition that was deleted meanwhile: there are none. */
+	state_in("gateways", NULL, KUBERNETES_ABSENT, "none");
+	str_clear(&told);
+	settled_in("gateways", NULL);
+	told_is("settled Gateway\n");
+}
+
 static void
 test_off(void **state)
 {
@@ -537,8 +597,10 @@ main(void)
 		ROW(test_status),
 		ROW(test_not_served),
 		ROW(test_malformed),
+		ROW(test_malformed_mended),
 		ROW(test_namespaces),
 		ROW(test_definition),
+		ROW(test_not_whole),
 		ROW(test_off),
 	};
 

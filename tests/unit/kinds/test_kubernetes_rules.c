@@ -45,25 +45,26 @@ all_put(const struct kubernetes_settings *settings)
 }
 
 #define CORE                                                                   \
-	"get, list, watch services; "                                          \
-	"get, list, watch endpointslices of discovery.k8s.io; "                \
-	"get, list, watch endpoints; "                                         \
-	"get, list, watch pods; "
+	"list, watch services; "                                               \
+	"list, watch endpointslices of discovery.k8s.io; "                     \
+	"list, watch endpoints; "
 #define CUSTOM                                                                 \
-	"get, list, watch virtualservices of gateway.solo.io; "                \
-	"get, list, watch routetables of gateway.solo.io; "                    \
-	"get, list, watch gateways of gateway.solo.io; "                       \
+	"list, watch virtualservices of gateway.solo.io; "                     \
+	"list, watch routetables of gateway.solo.io; "                         \
+	"list, watch gateways of gateway.solo.io; "                            \
 	"patch virtualservices/status of gateway.solo.io; "                    \
 	"patch routetables/status of gateway.solo.io; "                        \
 	"patch gateways/status of gateway.solo.io; "                           \
-	"get, list, watch upstreams of gloo.solo.io; "                         \
-	"get, list, watch upstreamgroups of gloo.solo.io; "                    \
+	"list, watch upstreams of gloo.solo.io; "                              \
+	"list, watch upstreamgroups of gloo.solo.io; "                         \
 	"patch upstreams/status of gloo.solo.io; "                             \
 	"patch upstreamgroups/status of gloo.solo.io; "
 #define TOKEN "create serviceaccounts/token gloo-gateway in gloo-system; "
 #define ADDRESS                                                                \
+	"get services gateway-proxy in gloo-system; "                          \
 	"patch services/status gateway-proxy in gloo-system; "                 \
-	"patch endpointslices gateway-proxy of discovery.k8s.io in gloo-system"
+	"get, patch endpointslices gateway-proxy of discovery.k8s.io "         \
+	"in gloo-system"
 #define LEASE                                                                  \
 	"; create leases of coordination.k8s.io in gloo-system; "              \
 	"get, update leases gloo-gateway of coordination.k8s.io in gloo-system"
@@ -77,6 +78,7 @@ test_all(void **state)
 	assert_string_equal(all, CORE CUSTOM TOKEN ADDRESS LEASE);
 	/* Nothing that would let it read secrets, or change anybody's. */
 	assert_null(strstr(all, "secrets"));
+	assert_null(strstr(all, "pods"));
 	assert_null(strstr(all, "delete"));
 	free(all);
 }
@@ -95,8 +97,9 @@ test_settings(void **state)
 	s.service = other_service;
 	all = all_put(&s);
 	assert_string_equal(all, CORE
+		"get services front in edge; "
 		"patch services/status front in edge; "
-		"patch endpointslices front of discovery.k8s.io in edge");
+		"get, patch endpointslices front of discovery.k8s.io in edge");
 	free(all);
 }
 
@@ -113,9 +116,13 @@ test_watched_namespaces(void **state)
 	s.watch_namespaces = watched;
 	s.watch_namespace_count = 2;
 	all = all_put(&s);
-	assert_non_null(strstr(all, "get services in a; get services in b; "
-				    "list services in a; "));
+	assert_non_null(strstr(all, "list services in a; list services in b; "
+				    "watch services in a; "));
 	assert_null(strstr(all, "services; "));
+	/* Its own namespace need not be among them. */
+	assert_non_null(strstr(
+		all, "get services gateway-proxy in gloo-system; "));
+	assert_null(strstr(all, "list services in gloo-system"));
 	free(all);
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -398,6 +399,28 @@ port_of_web(struct kubernetes_port *port)
 {
 	assert_true(kubernetes_services_port(
 		services, "default", "web", 80, port));
+}
+
+/* The first one; another one is a change. */
+static void
+test_families(void **state)
+{
+	struct kubernetes_port port;
+
+	(void)state;
+	begin("{}");
+	put(WEB("", ""));
+	port_of_web(&port);
+	assert_int_equal(port.family, AF_INET);
+	str_clear(&told);
+	put(WEB("", ", ipFamilies: [IPv6, IPv4]"));
+	told_is("default/web\n");
+	port_of_web(&port);
+	assert_int_equal(port.family, AF_INET6);
+	put(WEB("", ", ipFamilies: [IPv4, IPv6]"));
+	port_of_web(&port);
+	assert_int_equal(port.family, AF_INET);
+	end();
 }
 
 static void
@@ -804,6 +827,7 @@ main(void)
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_selection),
 		cmocka_unit_test(test_clash),
+		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_http2),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_config),

@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -118,6 +119,7 @@ web(void)
 		.service = "web",
 		.port_name = "",
 		.protocol = "TCP",
+		.family = AF_INET,
 	};
 }
 
@@ -271,6 +273,50 @@ test_families(void **state)
 	web_is(s, "10.0.0.1:80 [fd00::1]:80");
 	told_is("default/web\ndefault/web\ndefault/web\n");
 	kubernetes_slices_free(s);
+}
+
+/* Of a pod that has both, the service's: one endpoint, not two. */
+static void
+test_two_families(void **state)
+{
+	struct kubernetes_slices *s = kubernetes_slices_new(on_changed, NULL);
+	struct kubernetes_slices_query q = web();
+
+	(void)state;
+	put(s, "four",
+		"addressType: IPv4\n"
+		"ports: [{port: 80}]\n"
+		"endpoints:\n"
+		"- {addresses: [10.0.0.1], targetRef: {kind: Pod, uid: u-1},"
+		" hints: {forZones: [{name: a}]}}\n"
+		"- {addresses: [10.0.0.2], targetRef: {kind: Pod, uid: u-2},"
+		" hints: {forZones: [{name: b}]}}\n");
+	put(s, "six",
+		"addressType: IPv6\n"
+		"ports: [{port: 80}]\n"
+		"endpoints:\n"
+		"- {addresses: [\"fd00::1\"],"
+		" targetRef: {kind: Pod, uid: u-1}}\n"
+		"- {addresses: [\"fd00::3\"],"
+		" targetRef: {kind: Pod, uid: u-3},"
+		" hints: {forZones: [{name: a}]}}\n"
+		"- {addresses: [\"fd00::9\"]}\n");
+	query_is(s, &q,
+		"10.0.0.1:80 10.0.0.2:80 [fd00::3]:80 [fd00::9]:80");
+	q.family = AF_INET6;
+	query_is(s, &q, "10.0.0.2:80 [fd00::1]:80 [fd00::3]:80 [fd00::9]:80");
+	/* Hints are those of the addresses that are used. */
+	put(s, "six",
+		"addressType: IPv6\n"
+		"ports: [{port: 80}]\n"
+		"endpoints:\n"
+		"- {addresses: [\"fd00::1\"],"
+		" targetRef: {kind: Pod, uid: u-1}}\n");
+	q.family = AF_INET;
+	q.zone = "a";
+	query_is(s, &q, "10.0.0.1:80");
+	kubernetes_slices_free(s);
+	str_clear(&told);
 }
 
 /* The same address in two slices, while one takes it over from the other. */
@@ -491,7 +537,7 @@ test_core_endpoints(void **state)
 		"addressType: IPv4\n"
 		"ports: [{port: 8080}]\n"
 		"endpoints: [{addresses: [10.0.0.1]}]\n");
-	kubernetes_slices_forget(s, KUBERNETES_ENDPOINTS);
+	kubernetes_slices_forget(s, KUBERNETES_ENDPOINTS, NULL);
 	web_is(s, "10.0.0.1:8080");
 	assert_int_equal(kubernetes_slices_count(s, KUBERNETES_ENDPOINTS), 0);
 	kubernetes_slices_remove(s, KUBERNETES_SLICE, "default", "web");
@@ -697,6 +743,7 @@ main(void)
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_two_families),
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_owner),

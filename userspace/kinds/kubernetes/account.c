@@ -23,6 +23,7 @@
 #define POD_LOOK_MS          60000
 #define EXPIRY_LEEWAY_MS     10000 /* a plugin runs again before the end */
 #define PLUGIN_PAUSE_MS      5000  /* after it failed */
+#define SOURCE_RETRY_MS      5000
 
 enum { FILE_CA, FILE_CERT, FILE_KEY, FILE_TOKEN, FILE_COUNT };
 
@@ -72,10 +73,11 @@ struct kubernetes_account {
 	struct loop *loop;
 	char *kubeconfig, *context, *folder, *pod_folder;
 	bool insecure;
-	uint64_t look_ms, plugin_timeout_ms;
+	uint64_t look_ms, plugin_timeout_ms, source_retry_ms;
 
 	struct papers papers;
-	bool source_failing;
+	bool source_failing, source_again; /* again: at the next look */
+	uint64_t source_failed_ms;
 	uint64_t looked_ms;
 	bool look_now;
 	uint64_t serial;
@@ -376,13 +378,27 @@ kubeconfig_login(const struct kubernetes_account *a, struct error *err)
 	return l;
 }
 
+/* The same for one that is a text; it is trimmed in place. */
+static int
+token_text_check(char *token, const char *place, struct error *err)
+{
+	struct str text;
+	int rc;
+
+	str_init(&text);
+	str_puts(&text, token);
+	rc = token_check(&text, place, err);
+	if (rc == 0)
+		memcpy(token, text.data, text.length + 1);
+	secret_clear(&text);
+	str_fini(&text);
+	return rc;
+}
+
 static int
 login_check(const struct kubernetes_account *a, struct kubeconfig_login *l,
 	struct error *err)
 {
-	struct str token;
-	int rc = 0;
-
 	if (kubeconfig_server_check(l->server, a->insecure, err) != 0)
 		return -1;
 	if (l->insecure && !a->insecure)
@@ -391,14 +407,9 @@ login_check(const struct kubernetes_account *a, struct kubeconfig_login *l,
 			"cluster's certificate-authority, or allow it with "
 			"insecureSkipTlsVerify: true");
 	l->insecure = a->insecure;
-	if (l->token != NULL) {
-		str_init(&token);
-		str_puts(&token, l->token);
-		rc = token_check(&token, "users[].user.token", err);
-		secret_clear(&token);
-		str_fini(&token);
-	}
-	return rc;
+	return l->token == NULL ? 0
+				: token_text_check(l->token,
+					  "users[].user.token", err);
 }
 
 /* All that the login names must be there; but a token beside a tokenFile stands
@@ -465,6 +476,14 @@ source_tell(struct kubernetes_account *a, const struct error *err)
 	a->source_failing = failing;
 }
 
+static bool
+source_is_due(const struct kubernetes_account *a)
+{
+	return a->source_failing &&
+	       (a->source_again || loop_now_ms(a->loop) - a->source_failed_ms >=
+					   a->source_retry_ms);
+}
+
 static void
 source_look(struct kubernetes_account *a)
 {
@@ -473,8 +492,10 @@ source_look(struct kubernetes_account *a)
 	struct papers fresh;
 
 	/* While a plugin runs for the old papers, they stay. */
-	if (source == a->papers.source || a->plugin != NULL)
+	if ((source == a->papers.source && !source_is_due(a)) ||
+		a->plugin != NULL)
 		return;
+	a->source_again = false;
 	if (papers_read(a, &fresh, &err) == 0) {
 		papers_fini(&a->papers);
 		a->papers = fresh;
@@ -484,6 +505,7 @@ source_look(struct kubernetes_account *a)
 		a->serial++;
 	} else {
 		a->papers.source = source;
+		a->source_failed_ms = loop_now_ms(a->loop);
 	}
 	source_tell(a, &err);
 }
@@ -625,21 +647,13 @@ plugin_failed(struct kubernetes_account *a, const char *problem)
 static int
 credential_check(struct exec_credential *c, struct error *err)
 {
-	struct str token;
-	int rc;
-
 	if (c->expires_ms != 0 && c->expires_ms <= clock_realtime_ms())
 		return error_set(err, ERROR_CONFIG,
 			"what it gave has expired already; is the clock "
 			"right?");
-	if (c->token == NULL)
-		return 0;
-	str_init(&token);
-	str_puts(&token, c->token);
-	rc = token_check(&token, "what it gave", err);
-	secret_clear(&token);
-	str_fini(&token);
-	return rc;
+	return c->token == NULL
+		       ? 0
+		       : token_text_check(c->token, "what it gave", err);
 }
 
 static void
@@ -734,7 +748,7 @@ kubernetes_account_refused(struct kubernetes_account *a, uint64_t serial)
 	if (serial != a->serial)
 		return;
 	credential_drop(a);
-	a->look_now = true;
+	a->look_now = a->source_again = true;
 	for (int i = 0; i < FILE_COUNT; i++)
 		memset(&a->papers.files[i].stamp, 0,
 			sizeof(a->papers.files[i].stamp));
@@ -765,6 +779,8 @@ kubernetes_account_open(struct loop *loop,
 	if (a->look_ms == 0 && a->kubeconfig == NULL)
 		a->look_ms = POD_LOOK_MS;
 	a->plugin_timeout_ms = o->plugin_timeout_ms;
+	a->source_retry_ms = o->source_retry_ms == 0 ? SOURCE_RETRY_MS
+						     : o->source_retry_ms;
 	a->looked_ms = loop_now_ms(loop);
 	a->serial = 1;
 	TAILQ_INIT(&a->waiting);

@@ -31,6 +31,10 @@ struct kubernetes_account_options {
 	 * a ticket is asked for, as a pod once a minute. */
 	uint64_t look_ms;
 	uint64_t plugin_timeout_ms; /* of an exec plugin; 0: 30 s */
+	/* When a changed kubeconfig that could not be taken is read again,
+	 * though it did not change since: what it names may be there by then;
+	 * 0: 5 s. */
+	uint64_t source_retry_ms;
 };
 
 /* NULL and err: a file is missing or wrong, and which key of it. */

@@ -2,16 +2,14 @@
 #include "kinds/kubernetes/address.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/addr.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "kinds/kubernetes/box.h"
 #include "net/loop.h"
 #include "net/own_address.h"
 #include "net/resolver.h"
@@ -19,13 +17,9 @@
 #define SLICE_PATH                                                             \
 	"/apis/discovery.k8s.io/v1/namespaces/%s/endpointslices/%s"
 #define SERVICE_PATH "/api/v1/namespaces/%s/services/%s"
-/* On the slice, for each box: which entry is its. (In the entry itself it would
- * be lost, and be a change, each time that the slice is applied anew.) */
-#define ANNOTATION    "address.gloo-gateway/%s"
-#define BOX_MAX       63
-#define FAILED_MS     30000
-#define CONFLICT_MS   1000
-#define HTTPS_PORT    443
+#define FAILED_MS   30000
+#define CONFLICT_MS 1000
+#define HTTPS_PORT  443
 
 struct kubernetes_address {
 	struct kubernetes_cluster *cluster;
@@ -421,29 +415,6 @@ on_timer(void *arg)
 			a->host, on_resolved, a);
 }
 
-/* What an annotation may be called. */
-static char *
-annotation_make(const struct kubernetes_settings *settings)
-{
-	char box[HOST_NAME_MAX + 1];
-	size_t length;
-
-	if (settings->identity != NULL)
-		snprintf(box, sizeof(box), "%s", settings->identity);
-	else if (gethostname(box, sizeof(box)) != 0)
-		snprintf(box, sizeof(box), "gateway");
-	box[BOX_MAX] = '\0';
-	for (char *p = box; *p != '\0'; p++)
-		if (!isalnum((unsigned char)*p) && strchr("-_.", *p) == NULL)
-			*p = '-';
-	/* Both ends are letters or digits. */
-	length = strlen(box);
-	while (length > 0 && !isalnum((unsigned char)box[length - 1]))
-		box[--length] = '\0';
-	return xasprintf(ANNOTATION,
-		length == 0 ? "gateway" : box + strspn(box, "-_."));
-}
-
 struct kubernetes_address *
 kubernetes_address_new(struct kubernetes_cluster *c)
 {
@@ -453,7 +424,7 @@ kubernetes_address_new(struct kubernetes_cluster *c)
 	a->cluster = c;
 	a->slice_path = xasprintf(SLICE_PATH, s->namespace_, s->service);
 	a->service_path = xasprintf(SERVICE_PATH, s->namespace_, s->service);
-	a->annotation = annotation_make(s);
+	a->annotation = kubernetes_box_annotation(s->identity);
 	server_parse(a, kubernetes_account_server(c->account));
 	if (s->address != NULL)
 		snprintf(a->ip, sizeof(a->ip), "%s", s->address);

@@ -15,7 +15,7 @@
 
 #define TIMEOUT_MS         30000
 #define TRIES_MAX          10
-#define RETRY_AFTER_MAX_MS 300000
+#define URGENT_MAX         3 /* in a row, while another one waits */
 #define REFUSAL_BYTES_MAX  (1u << 20) /* of an answer that is no stream */
 #define MESSAGE_MAX        400        /* of the server's words in ours */
 
@@ -28,8 +28,10 @@ struct kubernetes_api {
 	struct kubernetes_pace pace;
 	uint64_t credit_ms, credited_ms; /* of the bucket, and as of when */
 	struct calls urgent, waiting;    /* for the bucket */
+	unsigned urgent_begun;           /* in a row, while others waited */
 	struct calls others;             /* asked, or waiting for their time */
 	struct loop_timer *pump;
+	char *server; /* that was asked last */
 };
 
 struct kubernetes_call {
@@ -48,14 +50,14 @@ struct kubernetes_call {
 
 	unsigned tries;
 	bool refused;    /* with 401, once */
+	bool superseded; /* a stream of a server that is not asked any more */
 	uint64_t serial; /* of the account, when it was asked */
 	struct kubernetes_ticket *ticket;
 	struct http_call *http;
-	struct loop_timer *timer; /* until it is repeated */
+	struct loop_timer *timer; /* until it is repeated, or superseded */
 
 	int status;
 	struct json_split *split; /* a stream that is open */
-	uint64_t skipped;
 	struct str refusal; /* a stream's answer other than 200 */
 	char *broken;       /* why the stream is no JSON */
 	/* A callback runs; cancelled by it, which is freed afterwards. */
@@ -109,6 +111,28 @@ kubernetes_status_describe(const struct doc *status, const char *fallback,
 	words_put(out, message, strlen(message));
 }
 
+uint64_t
+kubernetes_retry_after_ms(const struct kubernetes_api *api, int64_t seconds)
+{
+	const uint64_t most = KUBERNETES_RETRY_AFTER_MAX_MS;
+	uint64_t second_ms = api->pace.second_ms;
+
+	if (seconds <= 0)
+		return 0;
+	return (uint64_t)seconds > most / second_ms
+		       ? most
+		       : (uint64_t)seconds * second_ms;
+}
+
+uint64_t
+kubernetes_status_retry_after_ms(
+	const struct kubernetes_api *api, const struct doc *status)
+{
+	return kubernetes_retry_after_ms(api,
+		doc_get_integer(doc_get(status, "details"),
+			"retryAfterSeconds"));
+}
+
 /* ---- calls */
 
 static void
@@ -127,7 +151,6 @@ call_reset(struct kubernetes_call *c)
 {
 	json_split_free(c->split);
 	c->split = NULL;
-	c->skipped = 0;
 	c->status = 0;
 	str_fini(&c->refusal);
 	free(c->broken);
@@ -189,24 +212,38 @@ bucket_fill(struct kubernetes_api *api)
 
 static void call_begin(struct kubernetes_call *c);
 
+/* Takes its turn: what is urgent goes first, but does not starve the rest. */
+static struct kubernetes_call *
+call_next(struct kubernetes_api *api)
+{
+	struct kubernetes_call *urgent = TAILQ_FIRST(&api->urgent);
+	struct kubernetes_call *other = TAILQ_FIRST(&api->waiting);
+
+	if (urgent == NULL ||
+		(other != NULL && api->urgent_begun >= URGENT_MAX)) {
+		api->urgent_begun = 0;
+		return other;
+	}
+	api->urgent_begun = other == NULL ? 0 : api->urgent_begun + 1;
+	return urgent;
+}
+
 static void
 on_pump(void *arg)
 {
 	struct kubernetes_api *api = arg;
-	struct kubernetes_call *c;
 
 	bucket_fill(api);
-	for (;;) {
-		c = TAILQ_FIRST(&api->urgent);
-		if (c == NULL)
-			c = TAILQ_FIRST(&api->waiting);
+	while (api->credit_ms >= api->pace.interval_ms) {
+		struct kubernetes_call *c = call_next(api);
+
 		if (c == NULL)
 			return;
-		if (api->credit_ms < api->pace.interval_ms)
-			break;
 		api->credit_ms -= api->pace.interval_ms;
 		call_begin(c);
 	}
+	if (TAILQ_EMPTY(&api->urgent) && TAILQ_EMPTY(&api->waiting))
+		return;
 	loop_timer_start(api->pump, api->pace.interval_ms - api->credit_ms);
 }
 
@@ -218,12 +255,6 @@ call_queue(struct kubernetes_call *c)
 	call_reset(c);
 	call_move(c, c->urgent ? &api->urgent : &api->waiting);
 	loop_timer_start(api->pump, 0);
-}
-
-static void
-on_time(void *arg)
-{
-	call_queue(arg);
 }
 
 /* ---- the end */
@@ -269,11 +300,8 @@ call_end(struct kubernetes_call *c, struct kubernetes_answer *a,
 	if (strcmp(doc_get_text(doc, "kind"), "Status") == 0)
 		a->reason = doc_get_text(doc, "reason");
 	if (a->retry_after_ms == 0)
-		a->retry_after_ms = c->api->pace.second_ms *
-				    ((uint64_t)doc_get_integer(
-					     doc_get(doc, "details"),
-					     "retryAfterSeconds") &
-					    0xffff);
+		a->retry_after_ms =
+			kubernetes_status_retry_after_ms(c->api, doc);
 	if (failure == NULL && c->split != NULL && c->of_list) {
 		struct slice text = json_split_rest(c->split);
 
@@ -296,17 +324,27 @@ call_end(struct kubernetes_call *c, struct kubernetes_answer *a,
 	call_free(c);
 }
 
+static void
+on_time(void *arg)
+{
+	struct kubernetes_call *c = arg;
+
+	if (c->superseded)
+		call_end(c, &(struct kubernetes_answer){ .status = 0 },
+			"the kubeconfig names another API server now");
+	else
+		call_queue(c);
+}
+
 static uint64_t
 retry_after(const struct kubernetes_call *c)
 {
 	const char *text = http_call_header(c->http, "Retry-After");
-	uint64_t ms;
 
 	if (text == NULL || text[0] == '\0' || strlen(text) > 6 ||
 		text[strspn(text, "0123456789")] != '\0')
 		return 0;
-	ms = strtoul(text, NULL, 10) * c->api->pace.second_ms;
-	return ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : ms;
+	return kubernetes_retry_after_ms(c->api, strtol(text, NULL, 10));
 }
 
 /* RFC 9110 5.6.7, the form that all servers send. */
@@ -376,20 +414,21 @@ on_value(const char *text, size_t length, void *arg)
 	struct doc *d = json_doc_read(text, length, NULL);
 
 	/* The reader's own words may quote what it read: a secret. */
-	c->events.value(d, length,
+	c->events.value(d, (struct slice){ text, length },
 		d == NULL ? "it is no valid JSON, or holds what no text may"
 			  : NULL,
 		c->arg);
 	return c->gone;
 }
 
-static void
-skipped_tell(struct kubernetes_call *c)
+static int
+on_large(const char *text, size_t length, void *arg)
 {
-	uint64_t skipped = json_split_skipped(c->split);
+	struct kubernetes_call *c = arg;
 
-	for (; !c->gone && c->skipped < skipped; c->skipped++)
-		c->events.value(NULL, 0, "it is larger than 4 MiB", c->arg);
+	c->events.value(NULL, (struct slice){ text, length },
+		"it is larger than 4 MiB", c->arg);
+	return c->gone;
 }
 
 static int
@@ -400,8 +439,6 @@ stream_feed(struct kubernetes_call *c, const void *data, size_t length)
 
 	c->feeding = true;
 	rc = json_split_feed(c->split, data, length, &err);
-	if (rc == 0)
-		skipped_tell(c);
 	c->feeding = false;
 	if (c->gone) {
 		call_free(c);
@@ -423,6 +460,7 @@ on_head(struct http_call *call, int status, void *arg)
 		return;
 	c->split = json_split_new(c->of_list ? "items" : NULL,
 		KUBERNETES_OBJECT_MAX, on_value, c);
+	json_split_set_large(c->split, on_large);
 	if (c->events.open != NULL)
 		c->events.open(c->arg);
 }
@@ -443,6 +481,24 @@ on_body(struct http_call *call, const void *data, size_t length, void *arg)
 
 /* ---- asking */
 
+/* Streams of another server than what is asked now end, soon. */
+static void
+server_note(struct kubernetes_api *api)
+{
+	const char *server = kubernetes_account_server(api->account);
+	struct kubernetes_call *c;
+
+	if (api->server != NULL && strcmp(api->server, server) == 0)
+		return;
+	free(api->server);
+	api->server = xstrdup(server);
+	TAILQ_FOREACH(c, &api->others, link)
+		if (c->cb == NULL && c->http != NULL) {
+			c->superseded = true;
+			loop_timer_start(c->timer, 0);
+		}
+}
+
 static void
 call_ask(struct kubernetes_call *c, const char *token,
 	const struct http_tls *tls)
@@ -455,6 +511,7 @@ call_ask(struct kubernetes_call *c, const char *token,
 	char *bearer = NULL, *type = NULL, *url;
 	size_t count = 2;
 
+	server_note(api);
 	url = xasprintf(
 		"%s%s", kubernetes_account_server(api->account), c->path);
 	if (token != NULL)
@@ -481,6 +538,8 @@ call_ask(struct kubernetes_call *c, const char *token,
 	free(bearer);
 	free(type);
 	free(url);
+	if (c->cb == NULL && c->events.sent != NULL)
+		c->events.sent(c->arg);
 }
 
 static void
@@ -608,6 +667,7 @@ kubernetes_api_free(struct kubernetes_api *api)
 	calls_free(&api->waiting);
 	calls_free(&api->others);
 	loop_timer_free(api->pump);
+	free(api->server);
 	free(api);
 }
 

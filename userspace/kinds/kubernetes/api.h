@@ -36,6 +36,8 @@ struct loop *kubernetes_api_loop(const struct kubernetes_api *api);
 const struct kubernetes_account *kubernetes_api_account(
 	const struct kubernetes_api *api);
 
+#define KUBERNETES_RETRY_AFTER_MAX_MS 300000
+
 /* Of `kind: Status`, or made up of what stands for it (plain text 404). */
 struct kubernetes_answer {
 	int status;            /* HTTP; 0: none came */
@@ -45,7 +47,8 @@ struct kubernetes_answer {
 	 * all of it came. */
 	const char *problem;
 	const char *reason; /* Status.reason: "Expired", "Forbidden", ""... */
-	/* Of Retry-After or details.retryAfterSeconds; 0: none. */
+	/* Of Retry-After or details.retryAfterSeconds; 0: none; at most
+	 * KUBERNETES_RETRY_AFTER_MAX_MS. */
 	uint64_t retry_after_ms;
 	uint64_t date_ms; /* the server's clock, since 1970; 0: not said */
 };
@@ -60,7 +63,9 @@ struct kubernetes_request {
 	struct slice body;
 	uint64_t timeout_ms; /* 0: 30 s; of a stream: none */
 	bool once;   /* not repeated on 429 and 503 with Retry-After */
-	bool urgent; /* before those that are not, as streams are */
+	/* Before those that are not, as streams are; but after three of them
+	 * comes one that is not. */
+	bool urgent;
 };
 
 /* Done once, later; everything is copied. 401: the account is asked anew and
@@ -70,17 +75,23 @@ struct kubernetes_call *kubernetes_api_call(struct kubernetes_api *api,
 	const struct kubernetes_request *r, kubernetes_answer_f *cb, void *arg);
 
 /* A stream of JSON values, of a watch, or of the members of `items` of a list;
- * each at most KUBERNETES_OBJECT_MAX, larger ones are passed over. */
+ * each at most KUBERNETES_OBJECT_MAX, larger ones are passed over. It ends with
+ * a problem when a later request goes to another server, as the kubeconfig has
+ * changed. */
 #define KUBERNETES_OBJECT_MAX (4u << 20)
 struct kubernetes_stream_events {
 	void (*open)(void *arg); /* 200 came; may be NULL */
-	/* bytes: of its text. value is the callee's (doc_free); NULL where it
-	 * is no valid JSON or too large: `problem` says which. */
-	void (*value)(struct doc *value, size_t bytes, const char *problem,
+	/* text: what value is written as. value is the callee's (doc_free);
+	 * NULL where that is no valid JSON or too large: `problem` says which,
+	 * and of what is too large text is the beginning. */
+	void (*value)(struct doc *value, struct slice text, const char *problem,
 		void *arg);
 	/* rest: what a list has beside its items; NULL for a watch */
 	void (*done)(const struct kubernetes_answer *answer,
 		const struct doc *rest, void *arg);
+	/* The request goes out, again after a 401; may be NULL, and must not
+	 * cancel. */
+	void (*sent)(void *arg);
 };
 struct kubernetes_call *kubernetes_api_stream(struct kubernetes_api *api,
 	const struct kubernetes_request *r, bool list, uint64_t idle_timeout_ms,
@@ -90,6 +101,12 @@ void kubernetes_call_cancel(struct kubernetes_call *call);
 
 /* text percent-encoded, as a value of a query needs it. */
 void kubernetes_query_put(struct str *path, const char *text);
+/* How long a server that says seconds wants to be left alone, within bounds. */
+uint64_t kubernetes_retry_after_ms(
+	const struct kubernetes_api *api, int64_t seconds);
+/* The same of details.retryAfterSeconds of a Status object. */
+uint64_t kubernetes_status_retry_after_ms(
+	const struct kubernetes_api *api, const struct doc *status);
 /* What a Status object says, with its kind and reason, as one sentence appended
  * to out; `fallback` where it says nothing. */
 void kubernetes_status_describe(const struct doc *status, const char *fallback,

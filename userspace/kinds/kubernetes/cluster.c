@@ -14,6 +14,7 @@
 #include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/resources.h"
+#include "kinds/kubernetes/server_name.h"
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
 #include "kinds/kubernetes/token.h"
@@ -41,11 +42,15 @@ struct follow {
 	char *reason;          /* of the state */
 	uint64_t stale_since;  /* monotonic ms; 0: it is not */
 	bool settled;
+	bool listed_whole; /* the last list was */
+	bool whole; /* once all that was listed could be taken */
+	struct table *refused; /* "ns/name": it is there, but passed over */
 };
 
 struct kubernetes_scope {
 	char *ns; /* NULL: all */
 	struct follow follows[FOLLOW_COUNT];
+	bool upstreams_settled; /* of this one, which was told */
 	char *problem; /* of kubernetes_cluster_problem */
 	const void *problem_of; /* the follow, or the cluster: its account */
 };
@@ -75,6 +80,14 @@ scope_is_settled(const struct kubernetes_scope *s)
 		       s->follows[FOLLOW_ENDPOINTS].settled);
 }
 
+static bool
+scope_is_whole(const struct kubernetes_scope *s)
+{
+	return s->follows[FOLLOW_SERVICES].whole &&
+	       (s->follows[FOLLOW_SLICES].whole ||
+		       s->follows[FOLLOW_ENDPOINTS].whole);
+}
+
 bool
 kubernetes_cluster_follows(const struct kubernetes_cluster *c, const char *ns)
 {
@@ -87,6 +100,14 @@ kubernetes_cluster_settled(const struct kubernetes_cluster *c, const char *ns)
 	const struct kubernetes_scope *s = scope_find(c, ns);
 
 	return s != NULL && scope_is_settled(s);
+}
+
+bool
+kubernetes_cluster_whole(const struct kubernetes_cluster *c, const char *ns)
+{
+	const struct kubernetes_scope *s = scope_find(c, ns);
+
+	return s != NULL && scope_is_whole(s);
 }
 
 const char *
@@ -126,6 +147,21 @@ struct making {
 	struct names *names;
 };
 
+/* Which namespace is listed first must not decide who has a name: until now it
+ * was another service's, which may be there still. */
+static bool
+is_awaited(const struct kubernetes_cluster *c, const struct doc *upstream)
+{
+	const char *name = doc_get_text(doc_get(upstream, "metadata"), "name");
+	const struct doc *said = c->program->upstream_said(c->program, name);
+	const char *ns = doc_string(doc_find(said, "upstreamSpec", "kube",
+		"serviceNamespace", NULL));
+	const struct kubernetes_scope *s = ns == NULL ? NULL
+						      : scope_find(c, ns);
+
+	return s != NULL && !s->follows[FOLLOW_SERVICES].settled;
+}
+
 static void
 on_made(struct doc *upstream, void *arg)
 {
@@ -133,9 +169,14 @@ on_made(struct doc *upstream, void *arg)
 	struct kind_program *p = m->cluster->program;
 	struct names *n = m->names;
 	struct error err = ERROR_INIT;
-	char *name = xstrdup(
-		doc_get_text(doc_get(upstream, "metadata"), "name"));
+	char *name;
 
+	if (is_awaited(m->cluster, upstream)) {
+		m->cluster->awaits = true;
+		doc_free(upstream);
+		return;
+	}
+	name = xstrdup(doc_get_text(doc_get(upstream, "metadata"), "name"));
 	if (p->upstream_found(p, upstream, &err) != 0)
 		error_prefix(&err, "upstream %s is not made", name);
 	n->items = xreallocarray(n->items, n->count + 1, sizeof(char *));
@@ -201,6 +242,9 @@ on_service(const char *ns, const char *name, void *arg)
 	if (c->settings->discovery)
 		service_make(c, ns, name);
 	kubernetes_discovery_touch(c->discovery, ns, name);
+	/* Whom no external name may lead to. */
+	if (strcmp(ns, "default") == 0 && strcmp(name, "kubernetes") == 0)
+		kubernetes_discovery_touch_all(c->discovery, NULL);
 }
 
 static void
@@ -220,17 +264,64 @@ on_listed(const char *ns, const char *name, void *arg)
 		service_make(s->follows[FOLLOW_SERVICES].cluster, ns, name);
 }
 
-/* Once: what an earlier run discovered and this one did not is gone. */
+static void
+on_awaiting(const char *ns, const char *name, void *arg)
+{
+	struct kubernetes_cluster *c = arg;
+	const struct kubernetes_scope *s = scope_find(c, ns);
+
+	if (s != NULL && s->follows[FOLLOW_SERVICES].settled)
+		service_make(c, ns, name);
+}
+
+/* Services of the namespace were listed. */
+static void
+upstreams_make(struct kubernetes_cluster *c, struct kubernetes_scope *s)
+{
+	bool awaits = c->awaits;
+
+	c->awaits = false;
+	kubernetes_services_each(
+		c->services, awaits ? on_awaiting : on_listed,
+		awaits ? (void *)c : s);
+}
+
+/* What was discovered of a namespace that is followed no more is, too; of one
+ * that cannot be told, all have to be. */
+static bool
+on_said(const struct doc *said, void *arg)
+{
+	const struct kubernetes_cluster *c = arg;
+	const char *ns = doc_string(doc_find(said, "upstreamSpec", "kube",
+		"serviceNamespace", NULL));
+	const struct kubernetes_scope *s;
+
+	for (size_t i = 0; ns == NULL && i < c->scope_count; i++)
+		if (!c->scopes[i].upstreams_settled)
+			return false;
+	s = ns == NULL ? NULL : scope_find(c, ns);
+	return s == NULL || s->upstreams_settled;
+}
+
+/* Once of each namespace, whatever is known of endpoints: what an earlier run
+ * discovered and this one did not is gone. Not while a service is there that
+ * could not be read: that may be what made it. */
 static void
 upstreams_settle(struct kubernetes_cluster *c)
 {
-	if (c->settled || !c->settings->discovery)
-		return;
-	for (size_t i = 0; i < c->scope_count; i++)
-		if (!scope_is_settled(&c->scopes[i]))
-			return;
-	c->settled = true;
-	c->program->upstreams_settled(c->program);
+	bool more = false;
+
+	for (size_t i = 0; i < c->scope_count; i++) {
+		struct kubernetes_scope *s = &c->scopes[i];
+		const struct follow *services = &s->follows[FOLLOW_SERVICES];
+
+		if (s->upstreams_settled || !services->settled ||
+			!services->whole)
+			continue;
+		s->upstreams_settled = more = true;
+	}
+	if (more && c->settings->discovery)
+		c->program->upstreams_settled(c->program, on_said, c);
 }
 
 /* ---- conditions */
@@ -384,6 +475,15 @@ url_host(const char *url)
 	return xstrndup(host, strcspn(host, ":/"));
 }
 
+static void
+on_server_addrs(const struct addr *addrs, size_t count, void *arg)
+{
+	struct kubernetes_cluster *c = arg;
+
+	kubernetes_services_server_addrs_set(c->services, addrs, count);
+	kubernetes_discovery_touch_all(c->discovery, NULL);
+}
+
 /* A kubeconfig may be changed while it is used. */
 static void
 server_note(struct kubernetes_cluster *c)
@@ -391,6 +491,7 @@ server_note(struct kubernetes_cluster *c)
 	char *host = url_host(kubernetes_account_server(c->account));
 
 	kubernetes_services_server_set(c->services, host);
+	kubernetes_server_name_set(c->server_name, host);
 	free(host);
 }
 
@@ -415,6 +516,36 @@ object_tell(const struct follow *f, const char *ns, const char *name,
 	free(key);
 }
 
+/* Notes that the object is there but passed over, or is no more. */
+static void
+refused_set(struct follow *f, const char *ns, const char *name, bool refused)
+{
+	char *key = xasprintf("%s/%s", ns, name);
+
+	if (refused && f->refused == NULL)
+		f->refused = table_new(NULL);
+	if (refused)
+		table_set(f->refused, key, f);
+	else if (f->refused != NULL)
+		table_remove(f->refused, key);
+	free(key);
+}
+
+/* Looks whether nothing is passed over any more. */
+static void
+whole_look(struct follow *f)
+{
+	struct kubernetes_cluster *c = f->cluster;
+
+	if (f->whole || !f->listed_whole ||
+		(f->refused != NULL && table_count(f->refused) > 0))
+		return;
+	f->whole = true;
+	upstreams_settle(c);
+	if (scope_is_whole(f->scope))
+		kubernetes_discovery_touch_all(c->discovery, f->scope->ns);
+}
+
 static enum kubernetes_slice_sort
 follow_sort(const struct follow *f)
 {
@@ -425,25 +556,30 @@ follow_sort(const struct follow *f)
 static void
 on_put(const struct doc *object, const char *version, void *arg)
 {
-	const struct follow *f = arg;
+	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 	const struct doc *meta = doc_get(object, "metadata");
+	const char *ns = doc_get_text(meta, "namespace");
+	const char *name = doc_get_text(meta, "name");
 	struct error err = ERROR_INIT;
+	int rc;
 
 	(void)version;
 	if (f->what == FOLLOW_SERVICES)
-		kubernetes_services_put(c->services, object, &err);
+		rc = kubernetes_services_put(c->services, object, &err);
 	else
-		kubernetes_slices_put(c->slices, follow_sort(f), object, &err);
+		rc = kubernetes_slices_put(
+			c->slices, follow_sort(f), object, &err);
 	schema_place_trim(&err);
-	object_tell(f, doc_get_text(meta, "namespace"),
-		doc_get_text(meta, "name"), err.text);
+	object_tell(f, ns, name, err.text);
+	refused_set(f, ns, name, rc != 0);
+	whole_look(f);
 }
 
 static void
 on_gone(const char *ns, const char *name, void *arg)
 {
-	const struct follow *f = arg;
+	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 
 	if (f->what == FOLLOW_SERVICES)
@@ -451,6 +587,8 @@ on_gone(const char *ns, const char *name, void *arg)
 	else
 		kubernetes_slices_remove(c->slices, follow_sort(f), ns, name);
 	object_tell(f, ns, name, "");
+	refused_set(f, ns, name, false);
+	whole_look(f);
 }
 
 static void
@@ -462,7 +600,9 @@ follow_stop(struct follow *f)
 	f->reason = NULL;
 	f->state = KUBERNETES_BEGINNING;
 	f->stale_since = 0;
-	f->settled = false;
+	f->settled = f->listed_whole = f->whole = false;
+	table_free(f->refused);
+	f->refused = NULL;
 }
 
 /* The server learnt slices: they were said now, Endpoints are not needed. */
@@ -470,29 +610,31 @@ static void
 endpoints_replace(struct kubernetes_cluster *c, struct kubernetes_scope *s)
 {
 	follow_stop(&s->follows[FOLLOW_ENDPOINTS]);
-	for (size_t i = 0; i < c->scope_count; i++)
-		if (c->scopes[i].follows[FOLLOW_ENDPOINTS].reflector != NULL)
-			return;
-	kubernetes_slices_forget(c->slices, KUBERNETES_ENDPOINTS);
+	kubernetes_slices_forget(c->slices, KUBERNETES_ENDPOINTS, s->ns);
 }
 
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct follow *f = arg;
 	struct kubernetes_cluster *c = f->cluster;
 	struct kubernetes_scope *s = f->scope;
 	bool first = !f->settled;
 
+	/* There are none, and Endpoints are what counts. */
+	if (f->what == FOLLOW_SLICES && f->state == KUBERNETES_ABSENT)
+		return;
 	f->settled = true;
+	f->listed_whole = whole;
 	server_note(c);
 	if (first && f->what == FOLLOW_SERVICES && c->settings->discovery)
-		kubernetes_services_each(c->services, on_listed, s);
+		upstreams_make(c, s);
 	if (f->what == FOLLOW_SLICES &&
 		s->follows[FOLLOW_ENDPOINTS].reflector != NULL)
 		endpoints_replace(c, s);
 	if (first && scope_is_settled(s))
 		kubernetes_discovery_touch_all(c->discovery, s->ns);
+	whole_look(f);
 	upstreams_settle(c);
 	problem_update(s);
 	condition_tell(c, parts[f->what]);
@@ -519,8 +661,11 @@ on_state(enum kubernetes_state state, const char *reason, void *arg)
 		if (!loop_timer_pending(c->stale))
 			loop_timer_start(c->stale, STALE_TELL_MS);
 	}
-	if (state == KUBERNETES_ABSENT && f->what == FOLLOW_SLICES)
+	if (state == KUBERNETES_ABSENT && f->what == FOLLOW_SLICES) {
+		/* Until Endpoints are read nothing is known. */
+		f->settled = f->listed_whole = f->whole = false;
 		follow_start(&f->scope->follows[FOLLOW_ENDPOINTS]);
+	}
 	problem_update(f->scope);
 	condition_tell(c, parts[f->what]);
 }
@@ -638,6 +783,8 @@ kubernetes_open(struct kind_program *program)
 	c->services = kubernetes_services_new(
 		settings, program->discovery_namespace, on_service, c);
 	c->slices = kubernetes_slices_new(on_slices, c);
+	c->server_name = kubernetes_server_name_new(
+		program->loop, program->resolver, on_server_addrs, c);
 	c->discovery = kubernetes_discovery_new();
 	c->made = table_new(names_free);
 	c->objects = kubernetes_problems_new(program, "objects");
@@ -675,6 +822,7 @@ kubernetes_close(void *shared)
 	scopes_free(c);
 	kubernetes_api_free(c->api);
 	kubernetes_account_close(c->account);
+	kubernetes_server_name_free(c->server_name);
 	loop_timer_free(c->retry);
 	loop_timer_free(c->stale);
 	kubernetes_services_free(c->services);

@@ -17,6 +17,7 @@ struct kubernetes_permissions; /* permissions.h: has the account its rights */
 struct kubernetes_problems;  /* problems.h */
 struct kubernetes_resources; /* resources.h: custom resources, status, Lease */
 struct kubernetes_scope;     /* cluster.c: what is followed of a namespace */
+struct kubernetes_server_name; /* server_name.h: where the server is */
 struct kubernetes_services;  /* services.h: upstreams made of services */
 struct kubernetes_slices;    /* slices.h: all endpoint slices */
 struct kubernetes_token;     /* token.h: renews it */
@@ -34,10 +35,11 @@ struct kubernetes_cluster {
 	struct kubernetes_resources *resources; /* NULL with api */
 	struct kubernetes_permissions *permissions; /* NULL with api */
 	/* the rest is cluster.c's own */
+	struct kubernetes_server_name *server_name;
 	struct kubernetes_scope *scopes; /* one of all, or one per namespace */
 	size_t scope_count;
 	struct table *made; /* by "ns/service": its upstreams */
-	bool settled;       /* upstreams_settled was called */
+	bool awaits;        /* some are made when more namespaces are listed */
 	struct kubernetes_problems *objects, *upstreams;
 	struct loop_timer *retry; /* of the account */
 	uint64_t retry_ms;
@@ -58,6 +60,10 @@ bool kubernetes_cluster_follows(
 	const struct kubernetes_cluster *c, const char *ns);
 /* All of them were said: what is not there now is known not to be. */
 bool kubernetes_cluster_settled(
+	const struct kubernetes_cluster *c, const char *ns);
+/* And nothing that is there was passed over since the start: what an earlier
+ * run knew and this one does not is known to be gone. */
+bool kubernetes_cluster_whole(
 	const struct kubernetes_cluster *c, const char *ns);
 /* Why what is known of that namespace may be old, where that is worth saying of
  * each upstream: nothing was heard of it since the start, or for a while. Valid

@@ -46,13 +46,18 @@ struct external {
 	void *state; /* of static_watch */
 	char *name; /* NULL: not asked */
 	uint16_t port;
+	struct endpoint *found; /* all that it leads to; NULL: not known */
+	size_t found_count;
 	char *failure, *refused, *note;
 };
 
-/* Pods of the upstream's selector. */
+/* Pods of the upstream's selector. While they are not to be known, which a
+ * problem says, a pod that nothing was said of yet is taken: so a rollout does
+ * not end with nobody. */
 struct pods {
 	struct kubernetes_reflector *reflector; /* NULL: not needed */
 	struct table *names;
+	struct table *others; /* of the service, and not of the selector */
 	bool settled;
 	char *problem;
 };
@@ -122,6 +127,10 @@ set_report(struct watch *w, const struct endpoint *set, size_t count)
 {
 	if (set_is_known(w, set, count))
 		return;
+	/* What an earlier run knew may be in what was passed over. */
+	if (count == 0 && !w->reported &&
+		!kubernetes_cluster_whole(w->cluster, w->ns))
+		return;
 	free(w->known);
 	w->known = xcalloc(count + 1, sizeof(*w->known));
 	w->known_count = count;
@@ -169,13 +178,12 @@ external_tell(struct external *x)
 
 /* Of what the name leads to, what may be called. */
 static void
-external_endpoints(
-	struct kind_host *host, const struct endpoint *set, size_t count)
+external_filter(struct external *x)
 {
-	struct external *x = (struct external *)host;
 	struct watch *w = x->watch;
+	size_t count = x->found_count, allowed_count = 0;
+	const struct endpoint *set = x->found;
 	struct endpoint *allowed = xcalloc(count + 1, sizeof(*allowed));
-	size_t allowed_count = 0;
 
 	free(x->refused);
 	x->refused = NULL;
@@ -188,9 +196,23 @@ external_endpoints(
 		else if (x->refused == NULL)
 			x->refused = xstrdup(err.text);
 	}
-	w->reported = false;
 	set_report(w, allowed, allowed_count);
 	free(allowed);
+}
+
+static void
+external_endpoints(
+	struct kind_host *host, const struct endpoint *set, size_t count)
+{
+	struct external *x = (struct external *)host;
+
+	free(x->found);
+	x->found = xcalloc(count + 1, sizeof(*x->found));
+	x->found_count = count;
+	for (size_t i = 0; i < count; i++)
+		x->found[i] = set[i];
+	x->watch->reported = false;
+	external_filter(x);
 	external_tell(x);
 }
 
@@ -213,6 +235,7 @@ external_stop(struct watch *w)
 		return;
 	static_unwatch(x->state);
 	free(x->name);
+	free(x->found);
 	free(x->failure);
 	free(x->refused);
 	free(x->note);
@@ -258,6 +281,8 @@ external_report(struct watch *w, const struct kubernetes_port *port)
 		kubernetes_services_host_allowed(
 			w->cluster->services, port->host, &err)) {
 		external_start(w, port);
+		if (w->external.found != NULL)
+			external_filter(&w->external);
 		free(w->external.note);
 		w->external.note = note_make(port, 0);
 		external_tell(&w->external);
@@ -281,6 +306,7 @@ pods_put(const struct doc *object, const char *version, void *arg)
 	(void)version;
 	if (table_get(w->pods.names, name) != NULL)
 		return;
+	table_remove(w->pods.others, name);
 	table_set(w->pods.names, name, w);
 	watch_touch(w);
 }
@@ -296,10 +322,11 @@ pods_gone(const char *ns, const char *name, void *arg)
 }
 
 static void
-pods_settled(void *arg)
+pods_settled(bool whole, void *arg)
 {
 	struct watch *w = arg;
 
+	(void)whole;
 	w->pods.settled = true;
 	watch_touch(w);
 }
@@ -310,7 +337,12 @@ pods_state(enum kubernetes_state state, const char *reason, void *arg)
 	struct watch *w = arg;
 	char *problem = NULL;
 
-	if (state != KUBERNETES_BEGINNING && state != KUBERNETES_CURRENT)
+	if (state == KUBERNETES_FORBIDDEN)
+		problem = xasprintf(
+			"its selector is not the service's, which needs the "
+			"right to list and watch pods: %s",
+			reason);
+	else if (state != KUBERNETES_BEGINNING && state != KUBERNETES_CURRENT)
 		problem = xasprintf(
 			"its selector asks for pods that are not known: %s",
 			reason);
@@ -328,6 +360,7 @@ pods_stop(struct watch *w)
 		return;
 	kubernetes_reflector_free(p->reflector);
 	table_free(p->names);
+	table_free(p->others);
 	free(p->problem);
 	memset(p, 0, sizeof(*p));
 }
@@ -358,6 +391,7 @@ pods_start(struct watch *w)
 			w->selector[i].key, w->selector[i].value);
 	pods.labels = labels.data;
 	w->pods.names = table_new(NULL);
+	w->pods.others = table_new(NULL);
 	w->pods.reflector = kubernetes_reflector_new(
 		w->cluster->api, &pods, &events, w);
 	str_fini(&labels);
@@ -366,29 +400,53 @@ pods_start(struct watch *w)
 static bool
 pod_wanted(const char *pod, void *arg)
 {
-	const struct watch *w = arg;
+	struct watch *w = arg;
 
-	return table_get(w->pods.names, pod) != NULL;
+	if (table_get(w->pods.names, pod) != NULL)
+		return true;
+	if (w->pods.problem != NULL)
+		return table_get(w->pods.others, pod) == NULL;
+	table_set(w->pods.others, pod, w);
+	return false;
+}
+
+/* Each report says anew who else there is; not one that cannot know. */
+static void
+others_begin(struct watch *w)
+{
+	if (w->pods.problem != NULL)
+		return;
+	table_free(w->pods.others);
+	w->pods.others = table_new(NULL);
 }
 
 /* ---- the set */
+
+static struct kubernetes_slices_query
+query_of(struct watch *w, const struct kubernetes_port *port, bool by_pod)
+{
+	const struct kubernetes_settings *t = w->cluster->settings;
+
+	return (struct kubernetes_slices_query){
+		.ns = w->ns,
+		.service = w->service,
+		.port_name = port->name,
+		.protocol = port->protocol,
+		.port = port->target != 0 ? port->target : port->port,
+		.family = port->family,
+		.zone = t->zone,
+		.node = t->node,
+		.pod_wanted = by_pod ? pod_wanted : NULL,
+		.arg = w,
+	};
+}
 
 /* How many there are, of which at most ENDPOINTS_MAX are used. */
 static size_t
 slices_report(struct watch *w, const struct kubernetes_port *port, bool by_pod)
 {
 	const struct kubernetes_cluster *c = w->cluster;
-	struct kubernetes_slices_query q = {
-		.ns = w->ns,
-		.service = w->service,
-		.port_name = port->name,
-		.protocol = port->protocol,
-		.port = port->target != 0 ? port->target : port->port,
-		.zone = c->settings->zone,
-		.node = c->settings->node,
-		.pod_wanted = by_pod ? pod_wanted : NULL,
-		.arg = w,
-	};
+	struct kubernetes_slices_query q = query_of(w, port, by_pod);
 	size_t count = kubernetes_slices_endpoints(c->slices, &q, NULL, 0);
 	size_t room = count < ENDPOINTS_MAX ? count : ENDPOINTS_MAX;
 	struct endpoint *set = xcalloc(room + 1, sizeof(*set));
@@ -397,6 +455,60 @@ slices_report(struct watch *w, const struct kubernetes_port *port, bool by_pod)
 	set_report(w, set, room);
 	free(set);
 	return count;
+}
+
+static int
+known_compare(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+	int order = memcmp(x->addr.ip, y->addr.ip, sizeof(x->addr.ip));
+
+	return order != 0 ? order
+			  : (int)x->addr.port_be - (int)y->addr.port_be;
+}
+
+/* What the host uses, sorted. The caller frees it. */
+static struct known *
+used_take(struct watch *w, size_t *count)
+{
+	const struct endpoint *set = w->host->endpoints_used(w->host, count);
+	struct known *used = xcalloc(*count + 1, sizeof(*used));
+
+	for (size_t i = 0; i < *count; i++) {
+		used[i].addr = set[i].addr;
+		used[i].owner = set[i].owner;
+	}
+	if (*count > 1)
+		qsort(used, *count, sizeof(*used), known_compare);
+	return used;
+}
+
+/* Which pods the selector chooses was never said: who is used goes on, for as
+ * long as the service has it. */
+static size_t
+used_report(struct watch *w, const struct kubernetes_port *port)
+{
+	struct kubernetes_slices_query q = query_of(w, port, false);
+	const struct kubernetes_slices *slices = w->cluster->slices;
+	size_t used_count, kept = 0;
+	struct known *used = used_take(w, &used_count);
+	size_t count = kubernetes_slices_endpoints(slices, &q, NULL, 0);
+	struct endpoint *set = xcalloc(count + 1, sizeof(*set));
+
+	kubernetes_slices_endpoints(slices, &q, set, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct known key = { .addr = set[i].addr };
+		const struct known *k = bsearch(&key, used, used_count,
+			sizeof(key), known_compare);
+
+		if (k != NULL && endpoint_owner_fits(k->owner, set[i].owner))
+			set[kept++] = set[i];
+	}
+	if (used_count > 0)
+		set_report(w, set, kept);
+	free(used);
+	free(set);
+	return kept;
 }
 
 static bool
@@ -466,8 +578,12 @@ pods_report(struct watch *w, const struct kubernetes_port *port)
 		pods_start(w);
 	else
 		pods_stop(w);
+	if (by_pod && w->pods.settled)
+		others_begin(w);
 	if (!by_pod || w->pods.settled)
 		count = slices_report(w, port, by_pod);
+	else if (w->pods.problem != NULL)
+		count = used_report(w, port);
 	if (w->pods.problem != NULL)
 		problem = w->pods.problem;
 	watch_tell(w, problem == NULL ? NULL : xstrdup(problem),

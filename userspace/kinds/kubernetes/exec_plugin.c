@@ -3,17 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
 
 #include "base/base64.h"
 #include "base/json.h"
@@ -21,6 +25,8 @@
 #include "net/loop.h"
 
 #define COMPLAINT_MAX 200 /* bytes of what it says on standard error */
+#define READ_BYTES    4096
+#define READS_MAX     16 /* in one turn of the loop: what a pipe holds */
 
 /* What it prints on one of its descriptors. */
 struct output {
@@ -247,68 +253,102 @@ argv_make(const struct kubeconfig_exec *x)
 	return argv;
 }
 
-/* A group of its own, to be killed whole; of ours it gets no descriptor and no
- * setting of a signal. */
+/* Not one of ours, and, with no_new_privs, none that a file or the user root
+ * would give. */
 static int
-attributes_make(posix_spawnattr_t *attr)
+capabilities_drop(void)
 {
-	sigset_t all, none;
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	const struct __user_cap_data_struct none[2] = { { 0 } };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+		syscall(SYS_capset, &header, none) != 0)
+		return errno;
+	return 0;
+}
+
+/* Of ours it gets no setting of a signal. Those of the C library itself cannot
+ * be set. */
+static void
+signals_reset(void)
+{
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int signo = 1; signo < NSIG; signo++)
+		sigaction(signo, &usual, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+struct start {
+	char *command;
+	char **argv, **env;
+	int out, complaint; /* the ends that it writes to */
+};
+
+/* A group of its own, to be killed whole, and no descriptor of ours. Runs in our
+ * memory, between vfork and exec: nothing but system calls. An errno, if it
+ * returns. */
+static int
+child_run(const struct start *s)
+{
+	int null = open("/dev/null", O_RDONLY), rc;
+
+	if (null < 0 || setpgid(0, 0) != 0 || dup2(null, STDIN_FILENO) < 0 ||
+		dup2(s->out, STDOUT_FILENO) < 0 ||
+		dup2(s->complaint, STDERR_FILENO) < 0 ||
+		close_range(STDERR_FILENO + 1, UINT_MAX, 0) != 0)
+		return errno;
+	rc = capabilities_drop();
+	if (rc != 0)
+		return rc;
+	signals_reset();
+	execvpe(s->command, s->argv, s->env);
+	return errno;
+}
+
+/* 0 or an errno. No signal is taken while the memory is another's, too. */
+static int
+child_start(const struct start *s, pid_t *pid)
+{
+	volatile int problem = 0;
+	sigset_t all, before;
 
 	sigfillset(&all);
-	sigdelset(&all, SIGKILL);
-	sigdelset(&all, SIGSTOP);
-	sigemptyset(&none);
-	posix_spawnattr_init(attr);
-	posix_spawnattr_setsigdefault(attr, &all);
-	posix_spawnattr_setsigmask(attr, &none);
-	posix_spawnattr_setpgroup(attr, 0);
-	return posix_spawnattr_setflags(attr,
-		POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
-			POSIX_SPAWN_SETPGROUP);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	*pid = vfork();
+	if (*pid == 0) {
+		problem = child_run(s);
+		_exit(127);
+	}
+	if (*pid < 0)
+		problem = errno;
+	else if (problem != 0)
+		waitpid(*pid, NULL, 0);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return problem;
 }
 
-static int
-actions_make(posix_spawn_file_actions_t *actions, int out, int complaint)
-{
-	int rc;
-
-	posix_spawn_file_actions_init(actions);
-	rc = posix_spawn_file_actions_addopen(
-		actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(
-			actions, out, STDOUT_FILENO);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(
-			actions, complaint, STDERR_FILENO);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_addclosefrom_np(
-			actions, STDERR_FILENO + 1);
-	return rc;
-}
-
-/* 0 or an errno. out, complaint: the ends that it writes to. */
+/* 0 or an errno. */
 static int
 spawn(struct exec_plugin *p, const struct kubeconfig_exec *x, const char *info,
 	int out, int complaint)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
 	char *told = xasprintf("KUBERNETES_EXEC_INFO=%s", info);
-	char **env = env_make(x, told);
-	char **argv = argv_make(x);
-	int rc = attributes_make(&attr);
-	int made = actions_make(&actions, out, complaint);
+	const struct start s = {
+		.command = x->command,
+		.argv = argv_make(x),
+		.env = env_make(x, told),
+		.out = out,
+		.complaint = complaint,
+	};
+	int rc = child_start(&s, &p->pid);
 
-	if (rc == 0)
-		rc = made;
-	if (rc == 0)
-		rc = posix_spawnp(
-			&p->pid, x->command, &actions, &attr, argv, env);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	free(argv);
-	free(env);
+	free(s.argv);
+	free(s.env);
 	free(told);
 	return rc;
 }
@@ -405,14 +445,14 @@ plugin_succeed(struct exec_plugin *p)
 	plugin_free(p);
 }
 
-/* False: it printed too much. */
+/* Reads so often at most. False: it printed too much. */
 static bool
-output_read(struct output *o)
+output_read(struct output *o, unsigned reads)
 {
-	char buf[4096];
+	char buf[READ_BYTES];
 	ssize_t n;
 
-	while (o->fd >= 0) {
+	for (; o->fd >= 0 && reads > 0; reads--) {
 		n = read(o->fd, buf, sizeof(buf));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -440,7 +480,7 @@ on_output(int fd, unsigned what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!output_read(o))
+	if (!output_read(o, READS_MAX))
 		plugin_fail(o->plugin, "it printed more than %zu bytes",
 			o->max);
 }
@@ -458,8 +498,9 @@ on_exit_seen(int fd, unsigned what, void *arg)
 		info.si_pid == 0)
 		return;
 	p->pid = 0;
-	output_read(&p->complaint);
-	if (!output_read(&p->out))
+	output_read(&p->complaint, READS_MAX);
+	/* All that is there, which is not much more than its limit. */
+	if (!output_read(&p->out, EXEC_PLUGIN_OUTPUT_MAX + 1))
 		plugin_fail(p, "it printed more than %zu bytes", p->out.max);
 	else if (info.si_code != CLD_EXITED)
 		plugin_fail(p, "ended by signal %d", info.si_status);

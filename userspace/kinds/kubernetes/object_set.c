@@ -8,16 +8,19 @@
 #include "base/str.h"
 #include "base/table.h"
 
-/* An object that was collected; doc NULL: of the version that is known. */
+/* An object that was collected; doc NULL: of the version that is known, or one
+ * that cannot be read. */
 struct item {
 	struct doc *doc;
 	char *version;
+	bool unread;
 };
 
 struct object_set {
 	struct object_set_events events;
 	void *arg;
 	struct table *known; /* "ns/name" to the version */
+	struct table *unread; /* the same; they are there, but not as known */
 	struct table *aside; /* the same to struct item */
 	size_t aside_bytes;
 };
@@ -40,6 +43,7 @@ object_set_new(const struct object_set_events *events, void *arg)
 	s->events = *events;
 	s->arg = arg;
 	s->known = table_new(free);
+	s->unread = table_new(NULL);
 	s->aside = table_new(item_free);
 	return s;
 }
@@ -50,6 +54,7 @@ object_set_free(struct object_set *s)
 	if (s == NULL)
 		return;
 	table_free(s->known);
+	table_free(s->unread);
 	table_free(s->aside);
 	free(s);
 }
@@ -58,6 +63,12 @@ size_t
 object_set_count(const struct object_set *s)
 {
 	return table_count(s->known);
+}
+
+size_t
+object_set_unread(const struct object_set *s)
+{
+	return table_count(s->unread);
 }
 
 /* "ns/name" into key; the version is borrowed. */
@@ -114,6 +125,8 @@ object_set_put(struct object_set *s, const struct doc *object,
 		table_get(s->known, key.data) == NULL)
 		rc = error_set(err, ERROR_LIMIT, "there are %d already",
 			OBJECT_SET_MAX);
+	if (rc == 0)
+		table_remove(s->unread, key.data);
 	if (rc == 0 && !is_known(s, key.data, version)) {
 		table_set(s->known, key.data, xstrdup(version));
 		s->events.put(object, s->arg);
@@ -132,8 +145,29 @@ object_set_remove(struct object_set *s, const struct doc *object,
 
 	str_init(&key);
 	rc = object_read(object, &key, &version, err);
+	if (rc == 0)
+		table_remove(s->unread, key.data);
 	if (rc == 0 && table_remove(s->known, key.data))
 		gone_tell(s, key.data);
+	str_fini(&key);
+	return rc;
+}
+
+int
+object_set_mark(struct object_set *s, const struct doc *object,
+	struct error *err)
+{
+	const char *version;
+	struct str key;
+	int rc;
+
+	str_init(&key);
+	rc = object_read(object, &key, &version, err);
+	if (rc == 0 && table_count(s->unread) >= OBJECT_SET_MAX)
+		rc = error_set(err, ERROR_LIMIT, "there are %d already",
+			OBJECT_SET_MAX);
+	if (rc == 0)
+		table_set(s->unread, key.data, s);
 	str_fini(&key);
 	return rc;
 }
@@ -181,6 +215,29 @@ object_set_collect(struct object_set *s, struct doc *object, size_t bytes,
 }
 
 int
+object_set_collect_mark(struct object_set *s, const struct doc *object,
+	struct error *err)
+{
+	const char *version;
+	struct item *item;
+	struct str key;
+	int rc;
+
+	str_init(&key);
+	rc = object_read(object, &key, &version, err);
+	if (rc == 0 && table_count(s->aside) >= OBJECT_SET_MAX)
+		rc = error_set(err, ERROR_LIMIT, "there are %d already",
+			OBJECT_SET_MAX);
+	if (rc == 0) {
+		item = xcalloc(1, sizeof(*item));
+		item->unread = true;
+		table_set(s->aside, key.data, item);
+	}
+	str_fini(&key);
+	return rc;
+}
+
+int
 object_set_uncollect(struct object_set *s, const struct doc *object,
 	struct error *err)
 {
@@ -222,9 +279,13 @@ object_set_swap(struct object_set *s, bool keep_missing)
 	size_t place = 0;
 	void *value;
 
+	table_free(s->unread);
+	s->unread = table_new(NULL);
 	while (table_next(s->aside, &place, &key, &value)) {
 		struct item *item = value;
 
+		if (item->unread)
+			table_set(s->unread, key, s);
 		if (item->doc == NULL)
 			continue;
 		table_set(s->known, key, xstrdup(item->version));
@@ -251,6 +312,8 @@ void
 object_set_empty(struct object_set *s)
 {
 	object_set_abandon(s);
+	table_free(s->unread);
+	s->unread = table_new(NULL);
 	missing_remove(s);
 }
 

@@ -38,6 +38,14 @@ int object_set_remove(struct object_set *s, const struct doc *object,
  * large to be collected. */
 int object_set_collect(struct object_set *s, struct doc *object, size_t bytes,
 	struct error *err);
+/* It is there but cannot be read: what was put of it before stays, and it is
+ * not missing. Only its name is looked at. */
+int object_set_mark(struct object_set *s, const struct doc *object,
+	struct error *err);
+int object_set_collect_mark(struct object_set *s, const struct doc *object,
+	struct error *err);
+/* How many are there that could not be read last. */
+size_t object_set_unread(const struct object_set *s);
 /* Of what is collected aside. */
 int object_set_uncollect(struct object_set *s, const struct doc *object,
 	struct error *err);

@@ -19,11 +19,13 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "kinds/kubernetes/absence.h"
+#include "kinds/kubernetes/object_glimpse.h"
 #include "kinds/kubernetes/object_set.h"
 #include "net/loop.h"
 
 #define PAGE_OBJECTS   500 /* of a list */
 #define VERSION_MAX    1024 /* bytes of a resourceVersion */
+#define REWATCHES_MAX  5    /* failures in a row; then the set is listed */
 #define INITIAL_END    "k8s.io/initial-events-end"
 
 const struct kubernetes_times kubernetes_times_usual = {
@@ -64,9 +66,13 @@ struct kubernetes_reflector {
 	bool consistent; /* a list is to be of now, not of a cache */
 	bool unlimited;  /* a list is to be in one page */
 	bool listed_only; /* the server takes no WatchList */
-	bool doubt;       /* something was passed over since the last list */
+	bool passed;      /* something was passed over since the last list */
+	bool doubt;       /* and it is not known what */
+	bool settled;     /* once */
+	bool partial;     /* what was told last was not the whole set */
 	bool again;       /* all is to be said again */
 	unsigned cycles;  /* sets in a row without a watch that held */
+	unsigned rewatches; /* that the server failed at, in a row */
 
 	enum step step; /* under way, or after the pause */
 	struct kubernetes_call *call;
@@ -124,13 +130,29 @@ forbidden_set(struct kubernetes_reflector *r, const char *verb,
 
 /* One line until the next whole set; the counter says how many. */
 static void
-pass_over(struct kubernetes_reflector *r, const char *problem)
+pass_over_tell(struct kubernetes_reflector *r, const char *problem)
 {
 	r->counts.skipped++;
-	if (!r->doubt)
+	if (!r->passed)
 		log_warn("kubernetes: an object of %s is passed over: %s",
 			r->name, problem);
+	r->passed = true;
+}
+
+static void
+pass_over(struct kubernetes_reflector *r, const char *problem)
+{
+	pass_over_tell(r, problem);
 	r->doubt = true;
+}
+
+/* All that is there was said, but for what cannot be read. */
+static void
+settled_tell(struct kubernetes_reflector *r)
+{
+	r->settled = true;
+	r->partial = r->doubt || object_set_unread(r->set) > 0;
+	r->events.settled(!r->partial, r->arg);
 }
 
 static void
@@ -297,7 +319,10 @@ absent_set(struct kubernetes_reflector *r)
 	r->version = 0;
 	r->listed_only = false;
 	object_set_empty(r->set);
+	r->doubt = false;
 	state_set(r, KUBERNETES_ABSENT, "the server has no %s", r->name);
+	if (!r->settled || r->partial)
+		settled_tell(r);
 	step_after(r, STEP_LIST, r->times.absent);
 }
 
@@ -315,8 +340,8 @@ on_absence(const char *problem, void *arg)
 	step_back_off(r, STEP_LIST, 0);
 }
 
-/* 404: the next version, the best one first. What was there is not given up
- * because of a 404 alone. */
+/* 404: the next version, the best one first. What was there, or may have been
+ * before we began, is not given up because of a 404 alone. */
 static void
 version_missing(struct kubernetes_reflector *r)
 {
@@ -326,7 +351,7 @@ version_missing(struct kubernetes_reflector *r)
 		return;
 	}
 	r->version = 0;
-	if (object_set_count(r->set) == 0) {
+	if (r->settled && !r->partial && object_set_count(r->set) == 0) {
 		absent_set(r);
 		return;
 	}
@@ -345,8 +370,9 @@ set_take(struct kubernetes_reflector *r, const char *version)
 		return false;
 	object_set_swap(r->set, r->doubt);
 	r->consistent = r->unlimited = false;
-	r->events.settled(r->arg);
+	r->rewatches = 0;
 	current_set(r);
+	settled_tell(r);
 	return true;
 }
 
@@ -372,13 +398,24 @@ is_from_future(const struct kubernetes_answer *a)
 	return false;
 }
 
+/* The past may have been changed (a restored etcd): what is there may be another
+ * one of the same version. */
+static void
+future_forget(struct kubernetes_reflector *r)
+{
+	r->consistent = true;
+	object_set_forget(r->set);
+}
+
 /* The version that was asked for is of no use: the next list is of now. */
 static void
-set_expired(struct kubernetes_reflector *r)
+set_expired(struct kubernetes_reflector *r, const struct kubernetes_answer *a)
 {
 	bool tried = r->consistent;
 
 	r->consistent = true;
+	if (is_from_future(a))
+		future_forget(r);
 	if (tried)
 		step_back_off(r, STEP_LIST, 0);
 	else
@@ -396,7 +433,7 @@ set_failed(struct kubernetes_reflector *r, const char *verb,
 		r->unlimited = true;
 		step_after(r, STEP_LIST, 0);
 	} else if (is_expired(a) || is_from_future(a)) {
-		set_expired(r);
+		set_expired(r, a);
 	} else {
 		if (a->status == 403)
 			forbidden_set(r, verb, a->problem);
@@ -421,17 +458,41 @@ set_collect(struct kubernetes_reflector *r, struct doc *object, size_t bytes)
 	step_back_off(r, STEP_LIST, r->times.backoff_max);
 }
 
+/* ---- another server */
+
+/* The kubeconfig was changed: what came is of another server than before, or
+ * half of it. step_begin knows what to do. */
+static bool
+server_left(struct kubernetes_reflector *r)
+{
+	const char *server =
+		kubernetes_account_server(kubernetes_api_account(r->api));
+
+	if (strcmp(r->server, server) == 0)
+		return false;
+	step_after(r, STEP_LIST, 0);
+	return true;
+}
+
 /* ---- a list */
 
 static void
-on_list_value(struct doc *value, size_t bytes, const char *problem, void *arg)
+on_list_value(
+	struct doc *value, struct slice text, const char *problem, void *arg)
 {
 	struct kubernetes_reflector *r = arg;
+	struct doc *glimpse;
 
-	if (value == NULL)
-		pass_over(r, problem);
+	if (value != NULL) {
+		set_collect(r, value, text.length);
+		return;
+	}
+	glimpse = object_glimpse(text, false);
+	if (object_set_collect_mark(r->set, glimpse, NULL) == 0)
+		pass_over_tell(r, problem);
 	else
-		set_collect(r, value, bytes);
+		pass_over(r, problem);
+	doc_free(glimpse);
 }
 
 static void list_page(struct kubernetes_reflector *r);
@@ -445,6 +506,8 @@ on_list_done(const struct kubernetes_answer *answer, const struct doc *rest,
 	const char *more = doc_get_text(meta, "continue");
 
 	r->call = NULL;
+	if (server_left(r))
+		return;
 	if (answer->problem != NULL) {
 		set_failed(r, "list", answer);
 		return;
@@ -494,7 +557,7 @@ static void
 list_begin(struct kubernetes_reflector *r)
 {
 	r->counts.lists++;
-	r->doubt = false;
+	r->doubt = r->passed = false;
 	list_page(r);
 }
 
@@ -518,10 +581,8 @@ on_error_event(struct kubernetes_reflector *r, const struct doc *status)
 		.status = (int)doc_get_integer(status, "code"),
 		.doc = status,
 		.reason = doc_get_text(status, "reason"),
-		.retry_after_ms = 1000 * ((uint64_t)doc_get_integer(
-						 doc_get(status, "details"),
-						 "retryAfterSeconds") &
-						0xff),
+		.retry_after_ms =
+			kubernetes_status_retry_after_ms(r->api, status),
 	};
 	struct str problem;
 
@@ -562,6 +623,9 @@ change_take(struct kubernetes_reflector *r, const struct doc *object,
 			 : object_set_put(r->set, object, err);
 
 	at_set(r, version_of(object));
+	/* What could not be read can be now, or is gone. */
+	if (r->partial && !r->doubt && object_set_unread(r->set) == 0)
+		settled_tell(r);
 	return rc;
 }
 
@@ -593,6 +657,7 @@ event_take(struct kubernetes_reflector *r, struct doc *event, size_t bytes)
 		return;
 	}
 	r->heard = true;
+	r->rewatches = 0;
 	r->counts.last_event_ms = clock_monotonic_ms();
 	if (r->step == STEP_WATCH)
 		current_set(r);
@@ -611,15 +676,47 @@ event_take(struct kubernetes_reflector *r, struct doc *event, size_t bytes)
 		pass_over(r, "its event is of no type that there is");
 }
 
+static int
+unread_mark(struct kubernetes_reflector *r, const struct doc *object)
+{
+	if (r->step == STEP_INITIAL)
+		return object_set_collect_mark(r->set, object, NULL);
+	at_set(r, version_of(object));
+	return object_set_mark(r->set, object, NULL);
+}
+
+/* An event that cannot be read: of which object it is may be seen. */
 static void
-on_watch_value(struct doc *value, size_t bytes, const char *problem, void *arg)
+event_pass_over(
+	struct kubernetes_reflector *r, struct slice text, const char *problem)
+{
+	struct doc *event = object_glimpse(text, true);
+	const char *type = doc_get_text(event, "type");
+
+	if (strcmp(type, "DELETED") == 0) {
+		pass_over_tell(r, problem);
+		event_take(r, event, text.length);
+	} else if ((strcmp(type, "ADDED") == 0 ||
+			   strcmp(type, "MODIFIED") == 0) &&
+		   unread_mark(r, doc_get(event, "object")) == 0) {
+		pass_over_tell(r, problem);
+		r->heard = true;
+	} else {
+		pass_over(r, problem);
+	}
+	doc_free(event);
+}
+
+static void
+on_watch_value(
+	struct doc *value, struct slice text, const char *problem, void *arg)
 {
 	struct kubernetes_reflector *r = arg;
 
 	if (value == NULL)
-		pass_over(r, problem);
+		event_pass_over(r, text, problem);
 	else
-		event_take(r, value, bytes);
+		event_take(r, value, text.length);
 	doc_free(value);
 }
 
@@ -654,7 +751,11 @@ watch_failed(struct kubernetes_reflector *r, const struct kubernetes_answer *a)
 	default:
 		state_set(r, KUBERNETES_STALE, "%s", a->problem);
 	}
-	step_back_off(r, STEP_WATCH, a->retry_after_ms);
+	/* A version that never can be watched from is given up. */
+	if (a->status >= 500 && ++r->rewatches > REWATCHES_MAX)
+		step_back_off(r, STEP_LIST, a->retry_after_ms);
+	else
+		step_back_off(r, STEP_WATCH, a->retry_after_ms);
 }
 
 static void
@@ -666,6 +767,9 @@ watch_over(struct kubernetes_reflector *r, const struct kubernetes_answer *a)
 	if (r->step == STEP_INITIAL) {
 		initial_over(r, a);
 	} else if (a->status == 404 || is_expired(a)) {
+		set_again(r);
+	} else if (is_from_future(a)) {
+		future_forget(r);
 		set_again(r);
 	} else if (a->status != 0 && a->status != 200) {
 		watch_failed(r, a);
@@ -694,7 +798,8 @@ on_watch_done(const struct kubernetes_answer *answer, const struct doc *rest,
 
 	(void)rest;
 	r->call = NULL;
-	watch_over(r, answer);
+	if (!server_left(r))
+		watch_over(r, answer);
 }
 
 static void
@@ -708,7 +813,7 @@ on_steady(void *arg)
 	} else if (r->step == STEP_INITIAL) {
 		initial_refused(r);
 	} else {
-		r->cycles = 0;
+		r->cycles = r->rewatches = 0;
 		current_set(r);
 	}
 }
@@ -718,10 +823,20 @@ on_watch_open(void *arg)
 {
 	struct kubernetes_reflector *r = arg;
 
+	if (server_left(r))
+		return;
 	r->opened_ms = now_ms(r);
 	loop_timer_start(r->steady, r->step == STEP_INITIAL
 					    ? r->times.initial_idle
 					    : r->times.short_watch);
+}
+
+static void
+on_watch_sent(void *arg)
+{
+	struct kubernetes_reflector *r = arg;
+
+	loop_timer_start(r->steady, r->times.head);
 }
 
 static void
@@ -731,6 +846,7 @@ watch_begin(struct kubernetes_reflector *r)
 		.open = on_watch_open,
 		.value = on_watch_value,
 		.done = on_watch_done,
+		.sent = on_watch_sent,
 	};
 	bool initial = r->step == STEP_INITIAL;
 	struct str path;
@@ -754,7 +870,6 @@ watch_begin(struct kubernetes_reflector *r)
 			.timeout_ms = r->watch_ms + r->times.watch_grace,
 			.once = true },
 		false, 0, &events, r);
-	loop_timer_start(r->steady, r->times.head);
 	str_fini(&path);
 }
 
@@ -792,7 +907,7 @@ step_begin(struct kubernetes_reflector *r, enum step step)
 		break;
 	case STEP_INITIAL:
 		r->counts.lists++;
-		r->doubt = false;
+		r->doubt = r->passed = false;
 		watch_begin(r);
 		break;
 	case STEP_WATCH:

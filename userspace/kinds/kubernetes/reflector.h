@@ -21,7 +21,7 @@ struct kubernetes_times {
 	uint64_t backoff_reset; /* without a failure: it begins anew */
 	uint64_t absent;        /* until it is asked for again */
 	uint64_t short_watch;   /* shorter, and without an event: an error */
-	uint64_t head; /* until a watch is answered, plugin and pace too */
+	uint64_t head; /* until a watch is answered, since it was sent */
 	uint64_t watch_min, watch_max; /* timeoutSeconds, at random */
 	uint64_t watch_grace;   /* then we end the watch */
 	uint64_t list_idle;     /* without a byte of a page of a list */
@@ -54,11 +54,14 @@ struct kubernetes_reflector_events {
 	void (*put)(const struct doc *object, const char *version, void *arg);
 	/* ns is "" where there is none. */
 	void (*gone)(const char *ns, const char *name, void *arg);
-	/* All that is there was said (again, after a relist). Not called when
-	 * the server says that there is no such resource: then everything was
-	 * said to be gone only if the server had it before and answered in full
-	 * that it has not (a deleted definition), never by an error. */
-	void (*settled)(void *arg);
+	/* All that is there was said (again, after a relist). whole: nothing on
+	 * the list was passed over; otherwise what was not said may be there
+	 * all the same. Where the server has no such resource (state told that)
+	 * it is called, with whole, if it never was before; what was said
+	 * before is said to be gone then. That takes a server that answers in
+	 * full what it has, and is never done by an error. The state that goes
+	 * with it was told before. */
+	void (*settled)(bool whole, void *arg);
 	/* It is another one now, or another rule is missing. reason: "" of
 	 * CURRENT. Worth a line in the log. */
 	void (*state)(enum kubernetes_state state, const char *reason,

@@ -13,6 +13,7 @@
 #include "kinds/kubernetes/address.h"
 #include "kinds/kubernetes/lease.h"
 #include "kinds/kubernetes/permissions.h"
+#include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/status.h"
 #include "net/loop.h"
@@ -53,7 +54,9 @@ struct follower {
 	struct kubernetes_reflector *reflector;
 	enum kubernetes_state state;
 	char *reason;
-	bool settled;
+	bool listed_whole; /* the last list was */
+	bool settled; /* once, with nothing passed over */
+	struct table *refused; /* "ns/name": it is there, but passed over */
 };
 
 /* What of an object tells whether it is another one now. Of a change of status
@@ -72,7 +75,7 @@ struct kubernetes_resources {
 	struct kubernetes_status *status;
 	struct kubernetes_address *address;
 	struct loop_timer *none; /* runs off once where none are wanted */
-	uint64_t skipped; /* objects that were none */
+	struct kubernetes_problems *skipped; /* objects that are none */
 };
 
 /* ---- objects */
@@ -151,20 +154,56 @@ object_problem(const struct follower *f, const struct doc *object,
 	return NULL;
 }
 
+/* Notes that the object is there but passed over, or is no more. */
 static void
-object_skip(struct follower *f, const char *ns, const char *name,
-	const char *why)
+refused_set(struct follower *f, const char *ns, const char *name, bool refused)
+{
+	char *key = xasprintf("%s/%s", ns, name);
+
+	if (refused && f->refused == NULL)
+		f->refused = table_new(NULL);
+	if (refused)
+		table_set(f->refused, key, f);
+	else if (f->refused != NULL)
+		table_remove(f->refused, key);
+	free(key);
+}
+
+/* Once: from then on all that goes is said to be gone. Not while an object is
+ * there that could not be taken: an earlier run may have. */
+static void
+settle_look(struct follower *f)
 {
 	struct kubernetes_resources *r = f->resources;
 	struct kind_program *p = r->cluster->program;
-	char text[800];
 
-	r->skipped++;
-	snprintf(text, sizeof(text),
-		"%" PRIu64 " objects were passed over, the last one of %s: "
-		"\"%.128s\" in \"%.128s\": %s",
-		r->skipped, f->sort->plural, name, ns, why);
-	p->condition_set(p, "resources", KIND_WARNING, text);
+	if (f->settled || !f->listed_whole ||
+		(f->refused != NULL && table_count(f->refused) > 0))
+		return;
+	f->settled = true;
+	if (f->sort->type == MODEL_TYPE_COUNT)
+		return;
+	for (size_t i = 0; i < r->follower_count; i++)
+		if (r->followers[i].sort == f->sort &&
+			!r->followers[i].settled)
+			return;
+	p->resources_settled(p, f->sort->type);
+}
+
+/* why NULL: it is well, or gone. */
+static void
+object_tell(const struct follower *f, const char *ns, const char *name,
+	const char *why)
+{
+	char *path = path_make(f->sort, ns, name);
+	char *sentence = xasprintf("%s \"%.128s\" in \"%.128s\" is passed "
+				   "over: %s",
+		f->sort->kind, name, ns, why == NULL ? "" : why);
+
+	kubernetes_problems_set(
+		f->resources->skipped, path, why == NULL ? NULL : sentence);
+	free(sentence);
+	free(path);
 }
 
 static void
@@ -196,23 +235,26 @@ on_put(const struct doc *object, const char *version, void *arg)
 	bool same;
 
 	(void)version;
-	if (why != NULL) {
-		object_skip(f, ns, name, why);
+	/* What is of another namespace is none of ours. */
+	refused_set(f, ns, name,
+		why != NULL && (f->ns == NULL || strcmp(f->ns, ns) == 0));
+	object_tell(f, ns, name, why);
+	if (why != NULL)
 		return;
-	}
 	path = path_make(f->sort, ns, name);
 	now = xcalloc(1, sizeof(*now));
 	fingerprint_take(now, object);
 	same = fingerprint_same(table_get(r->objects, path), now);
 	table_set(r->objects, path, now);
-	kubernetes_status_seen(r->status, path, now->generation,
-		doc_get(object, "status"));
+	kubernetes_status_seen(r->status, path, doc_get_text(meta, "uid"),
+		now->generation, doc_get(object, "status"));
 	if (f->sort->type == MODEL_TYPE_COUNT)
 		not_served(r, f->sort, path, now->generation);
 	else if (!same)
 		p->resource_put(p, f->sort->type, ns, name,
 			document_make(f->sort, object), now->generation);
 	free(path);
+	settle_look(f);
 }
 
 static void
@@ -229,6 +271,9 @@ on_gone(const char *ns, const char *name, void *arg)
 			p->resource_remove(p, f->sort->type, ns, name);
 	}
 	free(path);
+	object_tell(f, ns, name, NULL);
+	refused_set(f, ns, name, false);
+	settle_look(f);
 }
 
 void
@@ -256,24 +301,13 @@ kubernetes_resources_judged(
 
 /* ---- how it stands with the reflectors */
 
-/* Once: from then on all that goes is said to be gone. */
 static void
-on_settled(void *arg)
+on_settled(bool whole, void *arg)
 {
 	struct follower *f = arg;
-	struct kubernetes_resources *r = f->resources;
-	struct kind_program *p = r->cluster->program;
 
-	if (f->settled)
-		return;
-	f->settled = true;
-	if (f->sort->type == MODEL_TYPE_COUNT)
-		return;
-	for (size_t i = 0; i < r->follower_count; i++)
-		if (r->followers[i].sort == f->sort &&
-			!r->followers[i].settled)
-			return;
-	p->resources_settled(p, f->sort->type);
+	f->listed_whole = whole;
+	settle_look(f);
 }
 
 static enum kind_level
@@ -406,6 +440,7 @@ kubernetes_resources_new(struct kubernetes_cluster *c)
 
 	r->cluster = c;
 	r->objects = table_new(free);
+	r->skipped = kubernetes_problems_new(c->program, "resources");
 	r->address = kubernetes_address_new(c);
 	if (!c->settings->resources) {
 		r->none = loop_timer_new(c->program->loop, on_none, r);
@@ -426,6 +461,7 @@ kubernetes_resources_free(struct kubernetes_resources *r)
 	for (size_t i = 0; i < r->follower_count; i++) {
 		kubernetes_reflector_free(r->followers[i].reflector);
 		free(r->followers[i].reason);
+		table_free(r->followers[i].refused);
 	}
 	free(r->followers);
 	kubernetes_status_free(r->status);
@@ -433,6 +469,7 @@ kubernetes_resources_free(struct kubernetes_resources *r)
 	kubernetes_address_free(r->address);
 	if (r->none != NULL)
 		loop_timer_free(r->none);
+	kubernetes_problems_free(r->skipped);
 	table_free(r->objects);
 	free(r);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/json.h"
 #include "base/md5.h"
@@ -37,7 +38,8 @@ struct service {
 	char *key; /* "ns/name" */
 	char *ns, *name;
 	/* What we use of the object, for what follows and to see changes:
-	 * created, labels, annotations, selector, externalName, ports. */
+	 * created, labels, annotations, selector, externalName, ipFamily (the
+	 * first), ports; of the API server's clusterIPs. */
 	struct doc *used;
 	struct service_port *ports; /* by number, each once */
 	size_t port_count;
@@ -57,6 +59,8 @@ struct kubernetes_services {
 	const struct kubernetes_settings *settings;
 	char *discovery_namespace;
 	char *server; /* NULL: not known */
+	struct addr *server_addrs;
+	size_t server_addr_count;
 	struct table *services; /* by key */
 	struct table *claims;   /* by the upstream's name */
 	kubernetes_services_f *changed;
@@ -217,6 +221,22 @@ ports_use(const struct doc *spec, struct doc *to, struct error *err)
 	return 0;
 }
 
+/* Servers before 1.20 do not say, nor have more than one. */
+static int
+family_use(const struct doc *spec, struct doc *to, struct error *err)
+{
+	const struct doc *list = doc_get(spec, "ipFamilies");
+
+	if (doc_type(list) == DOC_LIST || doc_type(list) == DOC_NULL) {
+		if (doc_string(doc_at(list, 0)) != NULL)
+			doc_set_string(
+				to, "ipFamily", doc_string(doc_at(list, 0)));
+		return 0;
+	}
+	unexpected(list, "a list", err);
+	return error_prefix(err, ".ipFamilies");
+}
+
 static int
 spec_use(const struct doc *spec, struct doc *to, struct error *err)
 {
@@ -229,9 +249,30 @@ spec_use(const struct doc *spec, struct doc *to, struct error *err)
 		sizeof(((struct kubernetes_port *)0)->host))
 		return error_set(err, ERROR_CONFIG,
 			".externalName: expected at most 255 characters");
-	if (pairs_use(spec, "selector", "", to, err) != 0)
+	if (pairs_use(spec, "selector", "", to, err) != 0 ||
+		family_use(spec, to, err) != 0)
 		return -1;
 	return ports_use(spec, to, err);
+}
+
+static bool
+is_api_server(const char *ns, const char *name)
+{
+	return strcmp(ns, "default") == 0 && strcmp(name, "kubernetes") == 0;
+}
+
+/* What they are not is no matter: they are compared only. */
+static void
+cluster_ips_use(const struct doc *spec, struct doc *to)
+{
+	const struct doc *list = doc_get(spec, "clusterIPs");
+	struct doc *used = doc_set(to, "clusterIPs", doc_new_list());
+
+	doc_add(used, doc_new_string(doc_get_text(spec, "clusterIP")));
+	for (size_t i = 0; i < doc_count(list); i++)
+		if (doc_string(doc_at(list, i)) != NULL)
+			doc_add(used,
+				doc_new_string(doc_string(doc_at(list, i))));
 }
 
 static struct doc *
@@ -242,12 +283,16 @@ object_use(const struct doc *object, struct error *err)
 
 	if (string_use(meta, "creationTimestamp", to, err) != 0 ||
 		pairs_use(meta, "labels", "", to, err) != 0 ||
-		pairs_use(meta, "annotations", ANNOTATIONS, to, err) != 0)
+		pairs_use(meta, "annotations", ANNOTATIONS, to, err) != 0) {
 		error_prefix(err, ".metadata");
-	else if (spec_use(doc_get(object, "spec"), to, err) != 0)
+	} else if (spec_use(doc_get(object, "spec"), to, err) != 0) {
 		error_prefix(err, ".spec");
-	else
+	} else {
+		if (is_api_server(doc_get_text(meta, "namespace"),
+			    doc_get_text(meta, "name")))
+			cluster_ips_use(doc_get(object, "spec"), to);
 		return to;
+	}
 	doc_free(to);
 	return NULL;
 }
@@ -668,6 +713,7 @@ kubernetes_services_free(struct kubernetes_services *s)
 	table_free(s->claims);
 	free(s->discovery_namespace);
 	free(s->server);
+	free(s->server_addrs);
 	free(s);
 }
 
@@ -676,6 +722,17 @@ kubernetes_services_server_set(struct kubernetes_services *s, const char *host)
 {
 	free(s->server);
 	s->server = xstrdup(host);
+}
+
+void
+kubernetes_services_server_addrs_set(struct kubernetes_services *s,
+	const struct addr *addrs, size_t count)
+{
+	free(s->server_addrs);
+	s->server_addrs = xcalloc(count + 1, sizeof(*addrs));
+	s->server_addr_count = count;
+	for (size_t i = 0; i < count; i++)
+		s->server_addrs[i] = addrs[i];
 }
 
 size_t
@@ -799,6 +856,10 @@ kubernetes_services_port(const struct kubernetes_services *s, const char *ns,
 		out->target = p->target;
 		memcpy(out->name, p->name, sizeof(out->name));
 		memcpy(out->protocol, p->protocol, sizeof(out->protocol));
+		out->family = strcmp(doc_get_text(v->used, "ipFamily"),
+				      "IPv6") == 0
+				      ? AF_INET6
+				      : AF_INET;
 		out->external_name = external[0] != '\0';
 		snprintf(out->host, sizeof(out->host), "%s", external);
 		out->http2 = p->http2;
@@ -907,11 +968,37 @@ addr_is_below(const struct addr *a, const char *prefix)
 	       addr_prefix_contains(&p, a->ip);
 }
 
+static bool
+addr_is(const char *text, const struct addr *a)
+{
+	struct addr parsed;
+
+	return addr_parse_ip(text, 0, &parsed) == 0 &&
+	       memcmp(parsed.ip, a->ip, sizeof(a->ip)) == 0;
+}
+
+/* By its URL, by what the name there leads to, and as a service. */
+static bool
+addr_is_server(const struct kubernetes_services *s, const struct addr *a)
+{
+	const struct service *v = service_find(s, "default", "kubernetes");
+	const struct doc *ips =
+		v == NULL ? NULL : doc_get(v->used, "clusterIPs");
+
+	if (s->server != NULL && addr_is(s->server, a))
+		return true;
+	for (size_t i = 0; i < s->server_addr_count; i++)
+		if (memcmp(s->server_addrs[i].ip, a->ip, sizeof(a->ip)) == 0)
+			return true;
+	for (size_t i = 0; i < doc_count(ips); i++)
+		if (addr_is(doc_string(doc_at(ips, i)), a))
+			return true;
+	return false;
+}
+
 static const char *
 addr_problem(const struct kubernetes_services *s, const struct addr *a)
 {
-	struct addr server;
-
 	if (addr_is_loopback(a) || addr_is_below(a, "127.0.0.0/8") ||
 		addr_is_any(a) || addr_is_below(a, "0.0.0.0/8"))
 		return "it means this box";
@@ -923,8 +1010,7 @@ addr_problem(const struct kubernetes_services *s, const struct addr *a)
 	if (addr_is_below(a, "224.0.0.0/4") || addr_is_below(a, "ff00::/8") ||
 		addr_is_below(a, "255.255.255.255/32"))
 		return "it is nobody's own";
-	if (s->server != NULL && addr_parse_ip(s->server, 0, &server) == 0 &&
-		memcmp(server.ip, a->ip, sizeof(a->ip)) == 0)
+	if (addr_is_server(s, a))
 		return "it is the API server's";
 	return NULL;
 }

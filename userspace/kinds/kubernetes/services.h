@@ -35,6 +35,9 @@ void kubernetes_services_free(struct kubernetes_services *s);
 /* The API server's host, which external names may not name. */
 void kubernetes_services_server_set(
 	struct kubernetes_services *s, const char *host);
+/* What that host has led to, with the same effect. Copies. */
+void kubernetes_services_server_addrs_set(struct kubernetes_services *s,
+	const struct addr *addrs, size_t count);
 /* -1 and err: it is not what it should be, and is passed over; what was known
  * of it stays. */
 int kubernetes_services_put(struct kubernetes_services *s,
@@ -49,6 +52,7 @@ struct kubernetes_port {
 	uint16_t target; /* targetPort; 0: it is a name */
 	char name[64]; /* "": without */
 	char protocol[8];
+	int family; /* AF_INET or AF_INET6: the first that the service has */
 	bool external_name; /* then host is what it points at */
 	char host[256];
 	bool http2; /* by name, annotation or appProtocol */

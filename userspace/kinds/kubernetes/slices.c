@@ -664,15 +664,19 @@ kubernetes_slices_remove(struct kubernetes_slices *s,
 }
 
 void
-kubernetes_slices_forget(
-	struct kubernetes_slices *s, enum kubernetes_slice_sort sort)
+kubernetes_slices_forget(struct kubernetes_slices *s,
+	enum kubernetes_slice_sort sort, const char *ns)
 {
-	size_t place = 0;
+	size_t place = 0, length = ns == NULL ? 0 : strlen(ns);
 	const char *key;
 
 	while (table_next(s->records[sort], &place, &key, NULL)) {
-		char *copy = xstrdup(key);
+		char *copy;
 
+		if (ns != NULL && (strncmp(key, ns, length) != 0 ||
+					  key[length] != '/'))
+			continue;
+		copy = xstrdup(key);
 		record_swap(s, sort, copy, NULL);
 		free(copy);
 	}
@@ -735,7 +739,7 @@ part_collect(struct candidates *c, const struct record *r,
 		const struct member *m = &part->members[i];
 		struct candidate *one = &c->items[c->count];
 
-		if (m->state == 0 || !member_wanted(r, m, q))
+		if (!member_wanted(r, m, q) || m->state == 0)
 			continue;
 		memcpy(one->addr.ip, m->ip, sizeof(m->ip));
 		one->addr.port_be = htons(number);
@@ -821,6 +825,46 @@ is_of_node(const struct candidate *c, const void *node)
 	return hint_names(record_text(c->record, c->member->nodes), node);
 }
 
+/* Those of one pod in a row; those of no known owner are first. */
+static int
+owner_compare(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	return (x->member->owner > y->member->owner) -
+	       (x->member->owner < y->member->owner);
+}
+
+static bool
+is_of_family(const struct candidate *c, int family)
+{
+	return addr_is_v4(&c->addr) == (family == AF_INET);
+}
+
+/* A pod of two families stands in a slice of each: it is one endpoint. */
+static void
+family_apply(struct candidates *c, int family)
+{
+	size_t count = 0, end;
+
+	if (c->count > 1)
+		qsort(c->items, c->count, sizeof(*c->items), owner_compare);
+	for (size_t i = 0; i < c->count; i = end) {
+		uint64_t owner = c->items[i].member->owner;
+		bool has = false;
+
+		for (end = i; end < c->count &&
+			      c->items[end].member->owner == owner;
+			end++)
+			has |= is_of_family(&c->items[end], family);
+		for (size_t j = i; j < end; j++)
+			if (owner == 0 || !has ||
+				is_of_family(&c->items[j], family))
+				c->items[count++] = c->items[j];
+	}
+	c->count = count;
+}
+
 /* Only if every one has hints, and some are for us (KEP-2433): else a few would
  * get all the load, or nobody any. */
 static bool
@@ -893,6 +937,7 @@ kubernetes_slices_endpoints(const struct kubernetes_slices *s,
 				&g->records[i]->parts[j], q);
 	if (candidates_having(&c, is_ready, NULL) > 0)
 		candidates_keep(&c, is_ready, NULL);
+	family_apply(&c, q->family);
 	if (!hints_apply(&c, q->node, has_nodes, is_of_node))
 		hints_apply(&c, q->zone, has_zones, is_of_zone);
 	if (c.count > 1)

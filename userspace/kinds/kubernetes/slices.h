@@ -42,9 +42,10 @@ int kubernetes_slices_put(struct kubernetes_slices *s,
 /* By the object's own name: a deletion need not say whose it was. */
 void kubernetes_slices_remove(struct kubernetes_slices *s,
 	enum kubernetes_slice_sort sort, const char *ns, const char *name);
-/* All of that sort: the others take their place. */
-void kubernetes_slices_forget(
-	struct kubernetes_slices *s, enum kubernetes_slice_sort sort);
+/* All of that sort of the namespace, NULL: of all; the others take their place.
+ */
+void kubernetes_slices_forget(struct kubernetes_slices *s,
+	enum kubernetes_slice_sort sort, const char *ns);
 
 struct kubernetes_slices_query {
 	const char *ns, *service;
@@ -53,10 +54,13 @@ struct kubernetes_slices_query {
 	/* The number where a slice has that port without one, which means all
 	 * of the pod's; 0: such ports are left out. */
 	uint16_t port;
+	/* AF_INET or AF_INET6: of a pod that has addresses of both only those
+	 * of this one, as both lead to the same pod. */
+	int family;
 	/* Of this box; NULL: such hints are not looked at. */
 	const char *zone, *node;
 	/* Pods must be of these, by name, in ns; NULL: any, and what is no
-	 * pod. */
+	 * pod. Also asked of those that are not ready. */
 	bool (*pod_wanted)(const char *pod, void *arg);
 	void *arg;
 };
