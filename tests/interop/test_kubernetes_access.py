@@ -7,7 +7,7 @@ import e2e
 import kube
 from e2e import check, equal, wait_until
 from kube_bed import ACCOUNT, OWN, Bed, Gateway
-from kube_relay import Relay
+from kube_relay import Relay, status
 
 PLUGIN = """\
 #!/bin/sh
@@ -163,17 +163,24 @@ def test_certificate(a):
 def test_plugin(a):
     """an exec plugin gives the token, and is asked again when it is refused"""
     d = a.gateway.dir
-    a.gateway.give(a.cluster.token_of(ACCOUNT, secret="three"))
-    (d / "plugin.token").write_text(a.gateway.token_file.read_text())
+    (d / "plugin.token").write_text(a.cluster.token_of(ACCOUNT))
     (d / "plugin").write_text(PLUGIN.format(dir=d))
     os.chmod(d / "plugin", 0o755)
     a.restart("exec: { apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, "
               f"provideClusterInfo: false, command: {d}/plugin }}", a.relay.server)
-    (d / "plugin.token").write_text(a.cluster.token_of(ACCOUNT, seconds=600))
-    a.cluster.delete("Secret", "three", OWN)
-    a.refused()
+    def asked():
+        return len((d / "plugin.log").read_text().splitlines())
+    before, refused = asked(), []
+
+    def instead(method, path):
+        if not refused:
+            refused.append(path)
+            return status(401, "Unauthorized")
+    a.relay.instead = instead
+    a.relay.cut()
+    wait_until("it to be asked again", lambda: asked() > before, 15)
     a.change(20)
-    return f"asked {len((d / 'plugin.log').read_text().splitlines())} times"
+    return f"asked {asked()} times"
 
 
 def test_untrusted(a):

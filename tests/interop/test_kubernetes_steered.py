@@ -143,8 +143,9 @@ def test_map_entry(s):
     hosts = [p.address for p in s.pods]
 
     def write(address, how):
-        return b.slice("moved-1", "moved", [address], [
-            {"name": "", "port": PORT, "protocol": "TCP"}], write=how)["metadata"]["resourceVersion"]
+        o = b.slice("moved-1", "moved", [address], [
+            {"name": "", "port": PORT, "protocol": "TCP"}], write=how)
+        return o["metadata"]["resourceVersion"]
     write(hosts[0], b.cluster.put)
     s.gateway.await_set("default-moved-7000", [f"{hosts[0]}:{PORT}"])
     s.service("moved", PORT + 1, "default-moved-7000")

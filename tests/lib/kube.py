@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import ssl
 import subprocess
 import tempfile
@@ -160,8 +159,8 @@ class Client:
     def replace(self, doc):
         """Of what is there; cheaper than put."""
         meta = doc["metadata"]
-        return self.good("PUT", path_of(doc["kind"], meta["name"], meta.get("namespace", "default")),
-                         {"apiVersion": KINDS[doc["kind"]][0], **doc})
+        path = path_of(doc["kind"], meta["name"], meta.get("namespace", "default"))
+        return self.good("PUT", path, {"apiVersion": KINDS[doc["kind"]][0], **doc})
 
     def patch(self, kind, name, change, ns="default", sub=None):
         return self.good("PATCH", path_of(kind, name, ns, sub), change,
@@ -351,11 +350,14 @@ class Cluster(Client):
         """As a machine that fails: open watches break off."""
         self.kill("kube-apiserver")
 
-    def stop_api(self):
-        """In order: watches are ended, which takes its request timeout."""
-        p = self.running.pop("kube-apiserver")
-        p.send_signal(signal.SIGTERM)
-        p.wait(60)
+    def kill_all(self):
+        """The controllers, too, which otherwise come back when they like."""
+        self.kill("kube-controller-manager")
+        self.kill_api()
+
+    def start_all(self):
+        self.start_api()
+        self.start_controllers()
 
     def kubectl(self, *argv, ok=(0,), stdin=None):
         return run(self.bin / "kubectl", "--kubeconfig", self.dir / "admin", *argv, ns=self.ns,
