@@ -35,9 +35,11 @@
 
 extern const struct upstream_kind upstream_kind_static;
 extern const struct upstream_kind upstream_kind_consul;
+extern const struct upstream_kind upstream_kind_aws;
+extern const struct upstream_kind upstream_kind_azure;
 
 static const struct upstream_kind *const kinds[] = { &upstream_kind_static,
-	&upstream_kind_consul,
+	&upstream_kind_consul, &upstream_kind_aws, &upstream_kind_azure,
 #ifdef CONTROL_CHILD_KIND
 	&CONTROL_CHILD_KIND,
 #endif

@@ -116,6 +116,50 @@ test_put(void **state)
 			      "gloo-system/v.json"));
 }
 
+/* There are no secrets yet: what would need one is not taken for served. */
+static void
+test_secrets(void **state)
+{
+	static const struct {
+		const char *type, *name, *spec, *says;
+	} rows[] = {
+		{ "virtualservice", "v",
+			"{\"sslConfig\": {\"secretRef\": {\"name\": \"s\", "
+			"\"namespace\": \"n\"}}, \"virtualHost\": {}}",
+			"gloo-system.v 1 Rejected: sslConfig: is not "
+			"supported yet" },
+		{ "upstream", "u",
+			"{\"sslConfig\": {\"secretRef\": {\"name\": \"s\"}}, "
+			"\"static\": {\"hosts\": [{\"addr\": \"127.0.0.1\", "
+			"\"port\": 80}]}}",
+			"gloo-system.u 1 Rejected: sslConfig: is not "
+			"supported yet" },
+		{ "upstream", "w",
+			"{\"aws\": {\"region\": \"us-east-1\", \"secretRef\": "
+			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
+			"gloo-system.w 1 Warning: upstreams of kind aws are "
+			"not served yet" },
+		{ "upstream", "z",
+			"{\"azure\": {\"functionAppName\": \"a\", \"secretRef\": "
+			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
+			"gloo-system.z 1 Warning: upstreams of kind azure are "
+			"not served yet" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *put = xasprintf("{\"do\": \"put\", \"type\": \"%s\", "
+				      "\"ns\": \"gloo-system\", \"name\": "
+				      "\"%s\", \"generation\": 1, \"doc\": "
+				      "{\"spec\": %s}}",
+			rows[i].type, rows[i].name, rows[i].spec);
+
+		fake_tell(root, put, "ok");
+		told(rows[i].says);
+		free(put);
+	}
+}
+
 /* One call for each change: the same put again tells nothing, a new generation
  * is told, and so is a verdict that others changed. */
 static void
@@ -295,6 +339,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_put),
+		CASE(test_secrets),
 		CASE(test_judged),
 		CASE(test_rejected),
 		CASE(test_names),

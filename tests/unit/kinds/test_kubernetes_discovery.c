@@ -1098,6 +1098,7 @@ test_core_endpoints_of_one(void **state)
 	put("endpoints in default-b", ENDPOINTS("default-b"));
 	settled("endpoints in default-b");
 	pass(100);
+	is_now("endpointslices in default", KUBERNETES_CURRENT, NULL);
 	str_clear(&told);
 	slice_put_at("endpointslices in default", "web-1", "10.0.0.2");
 	is_now("endpointslices in default", KUBERNETES_CURRENT, NULL);

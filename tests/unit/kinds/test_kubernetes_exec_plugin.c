@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,30 @@
 #define V1BETA1 "client.authentication.k8s.io/v1beta1"
 
 static char folder[] = "/tmp/exec-plugin-XXXXXX";
+
+/* A pipe that has given "!" is always full from then on. */
+static int endless_fd = -1;
+static bool endless_wanted;
+static unsigned endless_reads;
+
+ssize_t
+read(int fd, void *buf, size_t size)
+{
+	ssize_t (*real)(int, void *, size_t);
+	ssize_t n;
+
+	if (fd == endless_fd) {
+		if (++endless_reads > 100000)
+			fail_msg("the loop is held");
+		memset(buf, 'x', size);
+		return (ssize_t)size;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "read");
+	n = real(fd, buf, size);
+	if (endless_wanted && n == 1 && *(char *)buf == '!')
+		endless_fd = fd;
+	return n;
+}
 
 struct outcome {
 	struct loop *loop;
@@ -257,6 +282,22 @@ test_it_hangs(void **state)
 	free(mark);
 }
 
+/* It complains faster than can be read. */
+static void
+test_it_complains_without_end(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	endless_wanted = true;
+	o = plugin_run("printf '!' >&2; exec sleep 60", V1, 200);
+	endless_wanted = false;
+	assert_true(endless_fd >= 0);
+	endless_fd = -1;
+	assert_non_null(strstr(o.problem, "it has not answered in time: !xxx"));
+	outcome_fini(&o);
+}
+
 static void
 test_it_is_cancelled(void **state)
 {
@@ -355,6 +396,7 @@ main(void)
 		cmocka_unit_test(test_it_leaves_a_child_behind),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_it_hangs),
+		cmocka_unit_test(test_it_complains_without_end),
 		cmocka_unit_test(test_it_is_cancelled),
 		cmocka_unit_test(test_it_is_not_there),
 		cmocka_unit_test(test_info),

@@ -302,6 +302,13 @@ test_files_refused(void **state)
 	} rows[] = {
 		{ "kind: Pod\n", "/f: kind is \"Pod\", not \"Config\"" },
 		{ "[1]\n", "/f: is a list, not a kubeconfig" },
+		/* What is no YAML may be a secret. */
+		{ "users:\n- {user: {token: 31415926535897932384626}}\n",
+			"/f: line 2 cannot be read as the YAML of a kubeconfig" },
+		{ "token: &31415 x\n",
+			"/f: line 1 cannot be read as the YAML of a kubeconfig" },
+		{ "a: {secret: 1, secret: 2}\n",
+			"/f: line 1 cannot be read as the YAML of a kubeconfig" },
 	};
 	struct kubeconfig *k = kubeconfig_new();
 	struct error err = ERROR_INIT;

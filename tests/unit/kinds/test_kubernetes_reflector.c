@@ -699,6 +699,54 @@ test_the_pace_is_no_silence(void **state)
 		w->said.data, "+d/a@1 current settled +d/b@11 ");
 }
 
+/* A restored etcd: what is there is another one at the same version. */
+static void
+test_watch_from_the_future(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		{ "watch=1 resourceVersion=10", 504, "Retry-After: 1\r\n",
+			TOO_LARGE, 0, 0, 0, NULL },
+		{ "!resourceVersion !watch=", 200, NULL,
+			LIST("4", OBJECT("a", "1")), 0, 0, 0, NULL },
+		WATCH("4", EVENT("ERROR", TOO_LARGE), REPLAY_FOREVER),
+		{ "!resourceVersion !watch=", 200, NULL,
+			LIST("5", OBJECT("a", "1")), 0, 0, 0, NULL },
+		WATCH_FOREVER("5"),
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/a@1");
+	assert_string_equal(w->said.data,
+		"+d/a@1 current settled +d/a@1 settled +d/a@1 settled ");
+}
+
+static void
+test_watch_that_always_fails_leads_to_a_list(void **state)
+{
+#define FAILS                                                                  \
+	{ "watch=1 resourceVersion=10", 500, NULL,                             \
+		STATUS(500, "InternalError", "etcd"), 0, 0, 0, NULL }
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		FAILS,
+		{ "resourceVersion=10 !watch=", 200, NULL,
+			LIST("20", OBJECT("a", "2")), 0, 0, 0, NULL },
+		WATCH_FOREVER("20"),
+		END,
+	};
+
+	play(*state, script, "d/a@2");
+}
+
 /* ---- refusals and failures */
 
 static void
@@ -1312,6 +1360,62 @@ test_another_server(void **state)
 	assert_true(has_said(w, "settled +d/a@1 -d/b settled "));
 }
 
+static void
+on_other_answer(const struct kubernetes_answer *answer, void *arg)
+{
+	(void)answer;
+	(void)arg;
+}
+
+/* While a watch is open: it ends with the first request to the other one. */
+static void
+test_another_server_while_a_watch_is_open(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1") "," OBJECT("b", "2")),
+		{ "watch=1", 200, NULL, NULL, 0, REPLAY_FOREVER, 0,
+			server_moves },
+		{ "/cluster/else", 200, NULL, "{}", 0, 0, 0, NULL },
+		{ "/cluster/apis sendInitialEvents !resourceVersion=10", 200,
+			NULL, ADDED("a", "1") INITIAL_END("1"), 0,
+			REPLAY_FOREVER, 0, NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	begin(w, script);
+	reach(w, 3, "d/a@1 d/b@2");
+	kubernetes_api_call(w->api,
+		&(struct kubernetes_request){ .path = "/else" },
+		on_other_answer, NULL);
+	reach(w, 5, "d/a@1");
+	assert_true(has_said(w, "settled +d/a@1 -d/b settled "));
+	assert_false(has_said(w, "stale"));
+}
+
+/* Between the pages of a list: they are not put together. */
+static void
+test_another_server_within_a_list(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		{ "limit=500 resourceVersion=0", 200, NULL,
+			LIST_PAGE("10", "p2", OBJECT("a", "1")), 0, 0, 0,
+			server_moves },
+		{ "/cluster/apis continue=p2", 200, NULL,
+			LIST("10", OBJECT("b", "2")), 0, 0, 0, NULL },
+		{ "/cluster/apis sendInitialEvents", 200, NULL,
+			ADDED("c", "1") INITIAL_END("1"), 0, REPLAY_FOREVER, 0,
+			NULL },
+		END,
+	};
+	struct world *w = *state;
+
+	play(w, script, "d/c@1");
+	assert_string_equal(w->said.data, "+d/c@1 current settled ");
+}
+
 /* ---- churn */
 
 /*
@@ -1530,6 +1634,8 @@ main(void)
 		T(test_short_watches_back_off),
 		T(test_watch_is_not_answered),
 		T(test_the_pace_is_no_silence),
+		T(test_watch_from_the_future),
+		T(test_watch_that_always_fails_leads_to_a_list),
 		T(test_too_many_requests),
 		T(test_retry_after_of_an_event),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
@@ -1550,6 +1656,8 @@ main(void)
 		T(test_a_stream_that_is_no_json),
 		T(test_again),
 		T(test_another_server),
+		T(test_another_server_while_a_watch_is_open),
+		T(test_another_server_within_a_list),
 		T(test_churn),
 	};
 

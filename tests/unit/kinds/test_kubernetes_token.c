@@ -363,15 +363,49 @@ test_clock_wrong(void **state)
 	kubernetes_token_free(t);
 }
 
+/* The kubeconfig names another file, none, and again the first. */
+static void
+test_another_file(void **state)
+{
+	char *first = path, *second = xasprintf("%s/second", folder), *token;
+	struct kubernetes_token *t;
+
+	(void)state;
+	token_write(OURS, 6000);
+	t = kubernetes_token_new(&cluster);
+	pass(0);
+	path = second;
+	token_write(OURS, 600);
+	pass(480000);
+	call_is(REQUEST);
+	token = token_answer(OURS);
+	file_is(token);
+	free(token);
+	path = NULL;
+	pass(1000000);
+	assert_null(fake_calls);
+	str_clear(&told);
+	/* Nothing is there, and that is not the end of it. */
+	unlink(second);
+	path = second;
+	pass(60000);
+	assert_non_null(strstr(told.data, "token warning: "));
+	str_clear(&told);
+	path = NULL;
+	pass(300000);
+	told_is("token ok\n");
+	path = first;
+	token_write(OURS, 600);
+	pass(480000);
+	call_is(REQUEST);
+	kubernetes_token_free(t);
+	free(second);
+}
+
 static void
 test_not_ours(void **state)
 {
-	char *whole = path;
-
 	(void)state;
-	path = NULL;
-	assert_null(kubernetes_token_new(&cluster));
-	path = whole;
 	settings.service_account = NULL;
 	assert_null(kubernetes_token_new(&cluster));
 	settings.service_account = account;
@@ -393,6 +427,7 @@ main(void)
 		TEST(test_foreign_token),
 		TEST(test_unwritable),
 		TEST(test_clock_wrong),
+		TEST(test_another_file),
 		TEST(test_not_ours),
 	};
 	int rc;

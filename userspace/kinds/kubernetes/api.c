@@ -31,6 +31,7 @@ struct kubernetes_api {
 	unsigned urgent_begun;           /* in a row, while others waited */
 	struct calls others;             /* asked, or waiting for their time */
 	struct loop_timer *pump;
+	char *server; /* that was asked last */
 };
 
 struct kubernetes_call {
@@ -49,10 +50,11 @@ struct kubernetes_call {
 
 	unsigned tries;
 	bool refused;    /* with 401, once */
+	bool superseded; /* a stream of a server that is not asked any more */
 	uint64_t serial; /* of the account, when it was asked */
 	struct kubernetes_ticket *ticket;
 	struct http_call *http;
-	struct loop_timer *timer; /* until it is repeated */
+	struct loop_timer *timer; /* until it is repeated, or superseded */
 
 	int status;
 	struct json_split *split; /* a stream that is open */
@@ -255,12 +257,6 @@ call_queue(struct kubernetes_call *c)
 	loop_timer_start(api->pump, 0);
 }
 
-static void
-on_time(void *arg)
-{
-	call_queue(arg);
-}
-
 /* ---- the end */
 
 static void
@@ -326,6 +322,18 @@ call_end(struct kubernetes_call *c, struct kubernetes_answer *a,
 	doc_free(rest);
 	str_fini(&problem);
 	call_free(c);
+}
+
+static void
+on_time(void *arg)
+{
+	struct kubernetes_call *c = arg;
+
+	if (c->superseded)
+		call_end(c, &(struct kubernetes_answer){ .status = 0 },
+			"the kubeconfig names another API server now");
+	else
+		call_queue(c);
 }
 
 static uint64_t
@@ -473,6 +481,24 @@ on_body(struct http_call *call, const void *data, size_t length, void *arg)
 
 /* ---- asking */
 
+/* Streams of another server than what is asked now end, soon. */
+static void
+server_note(struct kubernetes_api *api)
+{
+	const char *server = kubernetes_account_server(api->account);
+	struct kubernetes_call *c;
+
+	if (api->server != NULL && strcmp(api->server, server) == 0)
+		return;
+	free(api->server);
+	api->server = xstrdup(server);
+	TAILQ_FOREACH(c, &api->others, link)
+		if (c->cb == NULL && c->http != NULL) {
+			c->superseded = true;
+			loop_timer_start(c->timer, 0);
+		}
+}
+
 static void
 call_ask(struct kubernetes_call *c, const char *token,
 	const struct http_tls *tls)
@@ -485,6 +511,7 @@ call_ask(struct kubernetes_call *c, const char *token,
 	char *bearer = NULL, *type = NULL, *url;
 	size_t count = 2;
 
+	server_note(api);
 	url = xasprintf(
 		"%s%s", kubernetes_account_server(api->account), c->path);
 	if (token != NULL)
@@ -640,6 +667,7 @@ kubernetes_api_free(struct kubernetes_api *api)
 	calls_free(&api->waiting);
 	calls_free(&api->others);
 	loop_timer_free(api->pump);
+	free(api->server);
 	free(api);
 }
 

@@ -75,7 +75,9 @@ struct kubernetes_call *kubernetes_api_call(struct kubernetes_api *api,
 	const struct kubernetes_request *r, kubernetes_answer_f *cb, void *arg);
 
 /* A stream of JSON values, of a watch, or of the members of `items` of a list;
- * each at most KUBERNETES_OBJECT_MAX, larger ones are passed over. */
+ * each at most KUBERNETES_OBJECT_MAX, larger ones are passed over. It ends with
+ * a problem when a later request goes to another server, as the kubeconfig has
+ * changed. */
 #define KUBERNETES_OBJECT_MAX (4u << 20)
 struct kubernetes_stream_events {
 	void (*open)(void *arg); /* 200 came; may be NULL */

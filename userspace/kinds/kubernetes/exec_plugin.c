@@ -21,6 +21,8 @@
 #include "net/loop.h"
 
 #define COMPLAINT_MAX 200 /* bytes of what it says on standard error */
+#define READ_BYTES    4096
+#define READS_MAX     16 /* in one turn of the loop: what a pipe holds */
 
 /* What it prints on one of its descriptors. */
 struct output {
@@ -405,14 +407,14 @@ plugin_succeed(struct exec_plugin *p)
 	plugin_free(p);
 }
 
-/* False: it printed too much. */
+/* Reads so often at most. False: it printed too much. */
 static bool
-output_read(struct output *o)
+output_read(struct output *o, unsigned reads)
 {
-	char buf[4096];
+	char buf[READ_BYTES];
 	ssize_t n;
 
-	while (o->fd >= 0) {
+	for (; o->fd >= 0 && reads > 0; reads--) {
 		n = read(o->fd, buf, sizeof(buf));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -440,7 +442,7 @@ on_output(int fd, unsigned what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!output_read(o))
+	if (!output_read(o, READS_MAX))
 		plugin_fail(o->plugin, "it printed more than %zu bytes",
 			o->max);
 }
@@ -458,8 +460,9 @@ on_exit_seen(int fd, unsigned what, void *arg)
 		info.si_pid == 0)
 		return;
 	p->pid = 0;
-	output_read(&p->complaint);
-	if (!output_read(&p->out))
+	output_read(&p->complaint, READS_MAX);
+	/* All that is there, which is not much more than its limit. */
+	if (!output_read(&p->out, EXEC_PLUGIN_OUTPUT_MAX + 1))
 		plugin_fail(p, "it printed more than %zu bytes", p->out.max);
 	else if (info.si_code != CLD_EXITED)
 		plugin_fail(p, "ended by signal %d", info.si_status);

@@ -73,6 +73,24 @@ file_check(const struct doc *d, struct error *err)
 	return 0;
 }
 
+/* The reader's own words may quote what it read, a token: only where it was. */
+static struct doc *
+file_parse(const char *text, size_t length, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	struct doc *d = yaml_doc_read(text, length, &why);
+
+	if (d == NULL && why.code == ERROR_LIMIT)
+		error_set(err, ERROR_LIMIT, "it is too large or too deep");
+	else if (d == NULL && why.line > 0)
+		error_set(err, ERROR_CONFIG,
+			"line %d cannot be read as the YAML of a kubeconfig",
+			why.line);
+	else if (d == NULL)
+		error_set(err, ERROR_CONFIG, "it is no YAML");
+	return d;
+}
+
 int
 kubeconfig_add(struct kubeconfig *k, const char *path, const char *text,
 	size_t length, struct error *err)
@@ -83,7 +101,7 @@ kubeconfig_add(struct kubeconfig *k, const char *path, const char *text,
 	/* What `kubectl config` leaves behind may be empty. */
 	if (strspn(text, " \t\r\n") == length)
 		return 0;
-	d = yaml_doc_read(text, length, err);
+	d = file_parse(text, length, err);
 	if (d == NULL || file_check(d, err) != 0) {
 		doc_free(d);
 		return error_prefix(err, "%s", path);

@@ -25,6 +25,7 @@
 
 #define PAGE_OBJECTS   500 /* of a list */
 #define VERSION_MAX    1024 /* bytes of a resourceVersion */
+#define REWATCHES_MAX  5    /* failures in a row; then the set is listed */
 #define INITIAL_END    "k8s.io/initial-events-end"
 
 const struct kubernetes_times kubernetes_times_usual = {
@@ -71,6 +72,7 @@ struct kubernetes_reflector {
 	bool partial;     /* what was told last was not the whole set */
 	bool again;       /* all is to be said again */
 	unsigned cycles;  /* sets in a row without a watch that held */
+	unsigned rewatches; /* that the server failed at, in a row */
 
 	enum step step; /* under way, or after the pause */
 	struct kubernetes_call *call;
@@ -368,6 +370,7 @@ set_take(struct kubernetes_reflector *r, const char *version)
 		return false;
 	object_set_swap(r->set, r->doubt);
 	r->consistent = r->unlimited = false;
+	r->rewatches = 0;
 	current_set(r);
 	settled_tell(r);
 	return true;
@@ -395,13 +398,24 @@ is_from_future(const struct kubernetes_answer *a)
 	return false;
 }
 
+/* The past may have been changed (a restored etcd): what is there may be another
+ * one of the same version. */
+static void
+future_forget(struct kubernetes_reflector *r)
+{
+	r->consistent = true;
+	object_set_forget(r->set);
+}
+
 /* The version that was asked for is of no use: the next list is of now. */
 static void
-set_expired(struct kubernetes_reflector *r)
+set_expired(struct kubernetes_reflector *r, const struct kubernetes_answer *a)
 {
 	bool tried = r->consistent;
 
 	r->consistent = true;
+	if (is_from_future(a))
+		future_forget(r);
 	if (tried)
 		step_back_off(r, STEP_LIST, 0);
 	else
@@ -419,7 +433,7 @@ set_failed(struct kubernetes_reflector *r, const char *verb,
 		r->unlimited = true;
 		step_after(r, STEP_LIST, 0);
 	} else if (is_expired(a) || is_from_future(a)) {
-		set_expired(r);
+		set_expired(r, a);
 	} else {
 		if (a->status == 403)
 			forbidden_set(r, verb, a->problem);
@@ -442,6 +456,22 @@ set_collect(struct kubernetes_reflector *r, struct doc *object, size_t bytes)
 	}
 	state_set(r, KUBERNETES_STALE, "%s", err.text);
 	step_back_off(r, STEP_LIST, r->times.backoff_max);
+}
+
+/* ---- another server */
+
+/* The kubeconfig was changed: what came is of another server than before, or
+ * half of it. step_begin knows what to do. */
+static bool
+server_left(struct kubernetes_reflector *r)
+{
+	const char *server =
+		kubernetes_account_server(kubernetes_api_account(r->api));
+
+	if (strcmp(r->server, server) == 0)
+		return false;
+	step_after(r, STEP_LIST, 0);
+	return true;
 }
 
 /* ---- a list */
@@ -476,6 +506,8 @@ on_list_done(const struct kubernetes_answer *answer, const struct doc *rest,
 	const char *more = doc_get_text(meta, "continue");
 
 	r->call = NULL;
+	if (server_left(r))
+		return;
 	if (answer->problem != NULL) {
 		set_failed(r, "list", answer);
 		return;
@@ -625,6 +657,7 @@ event_take(struct kubernetes_reflector *r, struct doc *event, size_t bytes)
 		return;
 	}
 	r->heard = true;
+	r->rewatches = 0;
 	r->counts.last_event_ms = clock_monotonic_ms();
 	if (r->step == STEP_WATCH)
 		current_set(r);
@@ -718,7 +751,11 @@ watch_failed(struct kubernetes_reflector *r, const struct kubernetes_answer *a)
 	default:
 		state_set(r, KUBERNETES_STALE, "%s", a->problem);
 	}
-	step_back_off(r, STEP_WATCH, a->retry_after_ms);
+	/* A version that never can be watched from is given up. */
+	if (a->status >= 500 && ++r->rewatches > REWATCHES_MAX)
+		step_back_off(r, STEP_LIST, a->retry_after_ms);
+	else
+		step_back_off(r, STEP_WATCH, a->retry_after_ms);
 }
 
 static void
@@ -730,6 +767,9 @@ watch_over(struct kubernetes_reflector *r, const struct kubernetes_answer *a)
 	if (r->step == STEP_INITIAL) {
 		initial_over(r, a);
 	} else if (a->status == 404 || is_expired(a)) {
+		set_again(r);
+	} else if (is_from_future(a)) {
+		future_forget(r);
 		set_again(r);
 	} else if (a->status != 0 && a->status != 200) {
 		watch_failed(r, a);
@@ -758,7 +798,8 @@ on_watch_done(const struct kubernetes_answer *answer, const struct doc *rest,
 
 	(void)rest;
 	r->call = NULL;
-	watch_over(r, answer);
+	if (!server_left(r))
+		watch_over(r, answer);
 }
 
 static void
@@ -772,7 +813,7 @@ on_steady(void *arg)
 	} else if (r->step == STEP_INITIAL) {
 		initial_refused(r);
 	} else {
-		r->cycles = 0;
+		r->cycles = r->rewatches = 0;
 		current_set(r);
 	}
 }
@@ -782,6 +823,8 @@ on_watch_open(void *arg)
 {
 	struct kubernetes_reflector *r = arg;
 
+	if (server_left(r))
+		return;
 	r->opened_ms = now_ms(r);
 	loop_timer_start(r->steady, r->step == STEP_INITIAL
 					    ? r->times.initial_idle

@@ -19,7 +19,7 @@
 
 struct kubernetes_token {
 	struct kubernetes_cluster *cluster;
-	char *path; /* of the token */
+	char *path; /* of the token, when it was looked at last; or NULL */
 	struct kubernetes_claims claims;
 	struct kubernetes_call *call;
 	unsigned failures; /* in a row */
@@ -160,6 +160,29 @@ ask(struct kubernetes_token *t)
 	free(path);
 }
 
+/* The kubeconfig may name another file now, or none. */
+static void
+path_look(struct kubernetes_token *t)
+{
+	const char *path = kubernetes_account_token_file(t->cluster->account);
+
+	if (path != NULL && t->path != NULL && strcmp(path, t->path) == 0)
+		return;
+	free(t->path);
+	t->path = path == NULL ? NULL : xstrdup(path);
+	t->claims = (struct kubernetes_claims){ 0 };
+}
+
+/* Nothing would be ours to renew. */
+static void
+rest(struct kubernetes_token *t)
+{
+	if (t->failures > 0)
+		condition(t, KIND_OK, "");
+	t->failures = 0;
+	loop_timer_start(t->timer, LOOK_MS);
+}
+
 static void
 look(void *arg)
 {
@@ -167,6 +190,11 @@ look(void *arg)
 	struct error err = ERROR_INIT;
 	uint64_t now = now_s(), due, delay_ms = LOOK_MS;
 
+	path_look(t);
+	if (t->path == NULL) {
+		rest(t);
+		return;
+	}
 	if (token_read(t, &err) != 0) {
 		fail(t, err.text);
 		return;
@@ -188,14 +216,12 @@ look(void *arg)
 struct kubernetes_token *
 kubernetes_token_new(struct kubernetes_cluster *c)
 {
-	const char *path = kubernetes_account_token_file(c->account);
 	struct kubernetes_token *t;
 
-	if (c->settings->service_account == NULL || path == NULL)
+	if (c->settings->service_account == NULL)
 		return NULL;
 	t = xcalloc(1, sizeof(*t));
 	t->cluster = c;
-	t->path = xstrdup(path);
 	t->timer = loop_timer_new(c->program->loop, look, t);
 	/* Conditions are not told before open has returned. */
 	loop_timer_start(t->timer, 0);
