@@ -396,6 +396,12 @@ discovered_gone(struct discovered *d, const char *name)
 		found_end(d, f);
 }
 
+static const struct doc *
+found_said(const struct found *f)
+{
+	return f->said != NULL ? f->said : f->merged;
+}
+
 const struct doc *
 discovered_said(const struct discovered *d, const char *name)
 {
@@ -403,13 +409,11 @@ discovered_said(const struct discovered *d, const char *name)
 	const struct found *f =
 		found_get(d, c->settings->discovery_namespace, name);
 
-	if (f == NULL)
-		return NULL;
-	return f->said != NULL ? f->said : f->merged;
+	return f == NULL ? NULL : found_said(f);
 }
 
 void
-discovered_settled(struct discovered *d)
+discovered_settled(struct discovered *d, kind_settled_f *settled, void *arg)
 {
 	size_t count = 0, place = 0;
 	struct found **gone =
@@ -418,7 +422,8 @@ discovered_settled(struct discovered *d)
 	void *value;
 
 	while (table_next(d->found, &place, &key, &value))
-		if (!((struct found *)value)->seen)
+		if (!((struct found *)value)->seen &&
+			(settled == NULL || settled(found_said(value), arg)))
 			gone[count++] = value;
 	for (size_t i = 0; i < count; i++)
 		found_end(d, gone[i]);

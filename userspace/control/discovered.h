@@ -26,8 +26,9 @@ void discovered_gone(struct discovered *d, const char *name);
 /* As upstream_said of struct kind_program. */
 const struct doc *discovered_said(
 	const struct discovered *d, const char *name);
-/* What was not found since discovered_again, or ever, is gone. */
-void discovered_settled(struct discovered *d);
+/* As upstreams_settled of struct kind_program. */
+void discovered_settled(
+	struct discovered *d, kind_settled_f *settled, void *arg);
 /* The kind is opened again: nothing is found yet. */
 void discovered_again(struct discovered *d);
 /* Once a second. */

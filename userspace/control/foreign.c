@@ -31,6 +31,7 @@ struct resource {
 	bool due; /* to be judged once it is enforced */
 	uint64_t pending_ms; /* since when it is Pending; 0: it is not */
 	char *told;          /* the verdict that was told; NULL: none */
+	char *uid; /* of the object that it is of; NULL: none was put yet */
 };
 
 struct foreign {
@@ -49,6 +50,7 @@ resource_free(void *value)
 	model_object_unref(r->held);
 	free(r->problem);
 	free(r->told);
+	free(r->uid);
 	free(r->ns);
 	free(r->name);
 	free(r);
@@ -228,6 +230,19 @@ metadata_reduce(struct doc *d)
 	doc_free(old);
 }
 
+/* Deleted and made again under its name it has the same generation as before,
+ * and nobody was told a verdict of it. */
+static void
+uid_take(struct resource *r, const char *uid)
+{
+	if (r->uid != NULL && strcmp(r->uid, uid) == 0)
+		return;
+	free(r->uid);
+	r->uid = xstrdup(uid);
+	free(r->told);
+	r->told = NULL;
+}
+
 void
 foreign_put(struct foreign *f, enum model_type type, const char *ns,
 	const char *name, struct doc *d, uint64_t generation)
@@ -250,6 +265,7 @@ foreign_put(struct foreign *f, enum model_type type, const char *ns,
 	r->seen = true;
 	r->due = true;
 	r->generation = generation;
+	uid_take(r, doc_get_text(doc_get(d, "metadata"), "uid"));
 	metadata_reduce(d);
 	m = change_read(c, type, ns, name, d, &err);
 	doc_free(d);

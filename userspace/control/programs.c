@@ -53,10 +53,12 @@ upstream_said(struct kind_program *seen, const char *name)
 }
 
 static void
-on_upstreams_settled(struct kind_program *seen)
+on_upstreams_settled(
+	struct kind_program *seen, kind_settled_f *settled, void *arg)
 {
 	if (!is_stopping(seen))
-		discovered_settled(((struct program *)seen)->discovered);
+		discovered_settled(((struct program *)seen)->discovered,
+			settled, arg);
 }
 
 static void

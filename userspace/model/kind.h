@@ -162,6 +162,9 @@ struct kind_host {
  * never before open returned. What it reported stays until it says otherwise,
  * over restarts too: a source that cannot be asked changes nothing.
  */
+/* All upstreams were found among which that one, by its document, would be. */
+typedef bool kind_settled_f(const struct doc *said, void *arg);
+
 struct kind_program {
 	struct loop *loop;
 	struct resolver *resolver;
@@ -185,8 +188,10 @@ struct kind_program {
 	const struct doc *(*upstream_said)(
 		struct kind_program *program, const char *name);
 	/* All that is there was found: what was discovered before and not found
-	 * since open, or since the last such call, is gone. */
-	void (*upstreams_settled)(struct kind_program *program);
+	 * since open, or since the last such call, is gone; if settled is not
+	 * NULL, where it says so of what was said of the upstream. */
+	void (*upstreams_settled)(struct kind_program *program,
+		kind_settled_f *settled, void *arg);
 
 	/* A resource of another store has that form now; d is taken, may be of
 	 * the Kubernetes form. Enforced as one of our own store, but not written
@@ -197,7 +202,8 @@ struct kind_program {
 		uint64_t generation);
 	void (*resource_remove)(struct kind_program *program,
 		enum model_type type, const char *ns, const char *name);
-	/* As upstreams_settled, for the resources of that type. */
+	/* All that is there was put: what was put before and not since open,
+	 * or since the last such call, is gone. */
 	void (*resources_settled)(struct kind_program *program,
 		enum model_type type);
 

@@ -119,6 +119,13 @@ fake_edit(const struct kind_program *p, const struct doc *d)
 	free(path);
 }
 
+static bool
+fake_is_settled(const struct doc *said, void *arg)
+{
+	return strcmp(doc_get_text(doc_get(said, "metadata"), "name"), arg) ==
+	       0;
+}
+
 static void
 fake_do(struct fake_shared *f, struct doc *d, struct str *answer)
 {
@@ -150,7 +157,9 @@ fake_do(struct fake_shared *f, struct doc *d, struct str *answer)
 	} else if (strcmp(what, "gone") == 0) {
 		p->upstream_gone(p, name);
 	} else if (strcmp(what, "settled") == 0) {
-		p->upstreams_settled(p);
+		p->upstreams_settled(p,
+			name[0] == '\0' ? NULL : fake_is_settled,
+			(void *)(uintptr_t)name);
 	} else if (strcmp(what, "put") == 0) {
 		p->resource_put(p, type, ns, name, fake_steal(d, "doc"),
 			(uint64_t)doc_get_integer(d, "generation"));

@@ -197,6 +197,13 @@ test_settled(void **state)
 	expect("GET", UP("a"), "", 200, NULL, NULL);
 	expect("GET", UP("b"), "", 404, NULL, NULL);
 	expect("GET", UP("hand"), "", 200, NULL, NULL);
+	/* Of a part of them. */
+	fake_tell(root, FOUND("b", "82", ""), "ok");
+	control_again();
+	until_text(UP("b"), "status", "state", "Accepted");
+	fake_tell(root, "{\"do\": \"settled\", \"name\": \"a\"}", "ok");
+	expect("GET", UP("a"), "", 404, NULL, NULL);
+	expect("GET", UP("b"), "", 200, NULL, NULL);
 }
 
 /* One that was made by hand is left alone, also when its label was taken away;

@@ -189,6 +189,18 @@ test_judged(void **state)
 	assert_string_equal(text,
 		"VirtualService gloo-system.v 2 Accepted: \n");
 	free(text);
+	/* Another object of that name and generation. */
+	fake_tell(root,
+		PUT("virtualservice", "v", "2",
+			"{\"metadata\": {\"name\": \"v\", \"uid\": \"6\"}, "
+			"\"spec\": {\"virtualHost\": {\"domains\": [\"*\"], "
+			"\"routes\": [{\"matchers\": [{\"prefix\": \"/\"}], "
+			"\"routeAction\": {\"single\": {\"upstream\": "
+			"{\"name\": \"a\", \"namespace\": "
+			"\"gloo-system\"}}}}]}}}"),
+		"ok");
+	text = until_told("gloo-system.v 2 Accepted: \n");
+	free(text);
 }
 
 /* A wrong one is Rejected, and its last good version goes on, also over a

@@ -474,11 +474,32 @@ upstream_said(struct kind_program *p, const char *name)
 	return said;
 }
 
+/* Of everything, or of which of these namespaces. */
 static void
-upstreams_settled(struct kind_program *p)
+upstreams_settled(struct kind_program *p, kind_settled_f *is_settled, void *arg)
 {
+	static const char *const names[] = { "default", "other", "third" };
+	struct str text;
+	size_t count = 0;
+
 	(void)p;
-	str_puts(&told, "settled\n");
+	str_init(&text);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char *yaml_text = xasprintf(
+			"upstreamSpec: {kube: {serviceNamespace: %s}}",
+			names[i]);
+		struct doc *d = yaml(yaml_text);
+
+		if (is_settled(d, arg)) {
+			str_printf(&text, " %s", names[i]);
+			count++;
+		}
+		doc_free(d);
+		free(yaml_text);
+	}
+	str_printf(&told, "settled%s\n",
+		count == ARRAY_SIZE(names) ? "" : text.data);
+	str_fini(&text);
 }
 
 /* As control does, only what changes is shown. */
@@ -764,12 +785,12 @@ test_beginning(void **state)
 	/* Half of it is nothing yet. */
 	told_is("");
 	settled("services");
-	told_is("found default-web-80 of default/web\n");
+	told_is("found default-web-80 of default/web\nsettled\n");
 	slice_put_at("endpointslices", "web-2", "10.0.0.2");
 	pass(1000);
 	told_is("");
 	settled("endpointslices");
-	told_is("settled\n");
+	told_is("");
 	pass(0);
 	told_is("u: 10.0.0.1:8080* 10.0.0.2:8080*\nu ok\n");
 	/* Again, after a relist: nothing is another than it was. */
@@ -991,6 +1012,8 @@ test_forbidden(void **state)
 		"cannot list endpointslices");
 	assert_int_equal(refusals, 1);
 	told_is("found default-web-80 of default/web\n"
+		/* What endpoints they have is no matter for that. */
+		"settled\n"
 		"endpoints error: cannot list endpointslices\n");
 	pass(0);
 	told_is("u not ok: cannot list endpointslices\n");
@@ -1030,7 +1053,7 @@ test_core_endpoints(void **state)
 	pass(100);
 	told_is("");
 	settled("endpoints");
-	told_is("settled\n");
+	told_is("");
 	pass(0);
 	told_is("u: 10.0.0.1:8080\nu ok\n");
 	pass(100);
@@ -1140,9 +1163,12 @@ test_namespaces(void **state)
 	slice_put_at("endpointslices in default", "a", "10.0.0.1");
 	settled("endpointslices in default");
 	pass(0);
-	/* Not "settled": what the other namespace has is not known. */
+	/* What the other namespace has is not known. */
 	told_is("found default-web-80 of default/web\n"
+		"settled default third\n"
 		"v: 10.0.0.1:8080*\nv ok\n");
+	settled("services in other");
+	told_is("settled\n");
 	unwatch(&u);
 	unwatch(&v);
 	end();
@@ -1566,7 +1592,7 @@ test_clash_listed(void **state)
 		"of service a-b/c makes no upstream: \"a-b-c-80\" is that of "
 		"the service a/b-c, which is older; create an upstream of "
 		"another name for it\n"
-		"found a-b-c-80 of a/b-c\n");
+		"found a-b-c-80 of a/b-c\nsettled\n");
 	end();
 }
 
@@ -1585,7 +1611,7 @@ test_clash_of_namespaces(void **state)
 	begin_following("watchNamespaces: [a, a-b]");
 	put("services in a-b", younger);
 	settled("services in a-b");
-	told_is("");
+	told_is("settled\n");
 	put("services in a",
 		"metadata: {name: b-c, namespace: a,"
 		" creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"
@@ -1598,9 +1624,9 @@ test_clash_of_namespaces(void **state)
 	begin_following("watchNamespaces: [a, a-b]");
 	put("services in a-b", younger);
 	settled("services in a-b");
-	told_is("");
+	told_is("settled\n");
 	settled("services in a");
-	told_is("found a-b-c-80 of a-b/c\n");
+	told_is("found a-b-c-80 of a-b/c\nsettled\n");
 	end();
 	doc_free(said);
 	said = NULL;

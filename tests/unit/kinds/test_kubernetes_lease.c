@@ -349,6 +349,28 @@ test_deleted(void **state)
 	assert_string_equal(lease_get("holderIdentity"), "a");
 }
 
+/* Its holder is cut off and leads still: a follower waits that out. */
+static void
+test_deleted_under_a_holder(void **state)
+{
+	uint64_t took;
+
+	(void)state;
+	begin(&one, "a");
+	live_until_held(&one, STEP_MS);
+	begin(&two, "b");
+	live(5000);
+	one.cut = true;
+	doc_free(lease);
+	lease = NULL;
+	live(5000);
+	assert_true(holds(&one));
+	took = live_until_held(&two, 15000);
+	assert_true(took > 5000);
+	assert_false(holds(&one));
+	assert_string_equal(lease_get("holderIdentity"), "b");
+}
+
 /* It was taken, but the answer was lost: known as its own when read. */
 static void
 test_answer_lost(void **state)
@@ -468,6 +490,7 @@ main(void)
 		ROW(test_taken_away),
 		ROW(test_touched),
 		ROW(test_deleted),
+		ROW(test_deleted_under_a_holder),
 		ROW(test_answer_lost),
 		ROW(test_same_name),
 		ROW(test_forbidden),

@@ -45,15 +45,22 @@ teardown(void **state)
 }
 
 static void
-seen(const char *path, uint64_t generation, const char *json)
+seen_of(const char *path, const char *uid, uint64_t generation,
+	const char *json)
 {
 	struct error err = ERROR_INIT;
 	struct doc *d = json == NULL
 				? NULL
 				: json_doc_read(json, strlen(json), &err);
 
-	kubernetes_status_seen(status, path, generation, d);
+	kubernetes_status_seen(status, path, uid, generation, d);
 	doc_free(d);
+}
+
+static void
+seen(const char *path, uint64_t generation, const char *json)
+{
+	seen_of(path, "u1", generation, json);
 }
 
 static void
@@ -386,6 +393,57 @@ test_refused_alone(void **state)
 		": the server said 422\nstatus ok\n");
 }
 
+/* What comes meanwhile does not cut the pause after a failure short. */
+static void
+test_pause_holds(void **state)
+{
+	(void)state;
+	seen(PATH, 1, NULL);
+	want(PATH, "Accepted", "", 1);
+	pass(0);
+	answer(fake_calls, 422, NULL);
+	for (int i = 0; i < 59; i++) {
+		pass(1000);
+		seen(PATH, 1, "{\"state\": \"other\"}");
+		want(PATH, "Accepted", "", 1);
+		pass(0);
+		assert_null(fake_calls);
+	}
+	pass(1000);
+	take(PATH, 1);
+	quiet();
+	assert_int_equal(fake_call_count, 2);
+	/* Nor does another answer of the same. */
+	want(PATH, "Warning", "x", 1);
+	pass(0);
+	answer(fake_calls, 500, NULL);
+	seen(PATH, 1, NULL);
+	pass(999);
+	assert_null(fake_calls);
+	pass(1);
+	take(PATH, 1);
+}
+
+/* Deleted and made again under its name: it is judged anew. */
+static void
+test_another_object(void **state)
+{
+	(void)state;
+	seen(PATH, 1, NULL);
+	want(PATH, "Rejected", "bad", 1);
+	pass(0);
+	seen_of(PATH, "u2", 1, NULL);
+	answer(fake_calls, 200, "{}");
+	quiet();
+	assert_int_equal(fake_call_count, 1);
+	want(PATH, "Accepted", "", 1);
+	pass(0);
+	assert_string_equal(
+		doc_get_text(doc_get(fake_calls->body, "status"), "state"),
+		"Accepted");
+	answer(fake_calls, 200, "{}");
+}
+
 static void
 test_leader_only(void **state)
 {
@@ -460,6 +518,8 @@ main(void)
 		ROW(test_no_subresource),
 		ROW(test_refused),
 		ROW(test_refused_alone),
+		ROW(test_pause_holds),
+		ROW(test_another_object),
 		ROW(test_leader_only),
 		ROW(test_lease_over),
 		ROW(test_broken_text),

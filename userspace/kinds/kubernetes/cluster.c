@@ -50,6 +50,7 @@ struct follow {
 struct kubernetes_scope {
 	char *ns; /* NULL: all */
 	struct follow follows[FOLLOW_COUNT];
+	bool upstreams_settled; /* of this one, which was told */
 	char *problem; /* of kubernetes_cluster_problem */
 	const void *problem_of; /* the follow, or the cluster: its account */
 };
@@ -285,19 +286,41 @@ upstreams_make(struct kubernetes_cluster *c, struct kubernetes_scope *s)
 		awaits ? (void *)c : s);
 }
 
-/* Once: what an earlier run discovered and this one did not is gone. Not while
- * a service is there that could not be read: that may be what made it. */
+/* What was discovered of a namespace that is followed no more is, too; of one
+ * that cannot be told, all have to be. */
+static bool
+on_said(const struct doc *said, void *arg)
+{
+	const struct kubernetes_cluster *c = arg;
+	const char *ns = doc_string(doc_find(said, "upstreamSpec", "kube",
+		"serviceNamespace", NULL));
+	const struct kubernetes_scope *s;
+
+	for (size_t i = 0; ns == NULL && i < c->scope_count; i++)
+		if (!c->scopes[i].upstreams_settled)
+			return false;
+	s = ns == NULL ? NULL : scope_find(c, ns);
+	return s == NULL || s->upstreams_settled;
+}
+
+/* Once of each namespace, whatever is known of endpoints: what an earlier run
+ * discovered and this one did not is gone. Not while a service is there that
+ * could not be read: that may be what made it. */
 static void
 upstreams_settle(struct kubernetes_cluster *c)
 {
-	if (c->settled || !c->settings->discovery)
-		return;
-	for (size_t i = 0; i < c->scope_count; i++)
-		if (!scope_is_settled(&c->scopes[i]) ||
-			!c->scopes[i].follows[FOLLOW_SERVICES].whole)
-			return;
-	c->settled = true;
-	c->program->upstreams_settled(c->program);
+	bool more = false;
+
+	for (size_t i = 0; i < c->scope_count; i++) {
+		struct kubernetes_scope *s = &c->scopes[i];
+
+		if (s->upstreams_settled ||
+			!s->follows[FOLLOW_SERVICES].whole)
+			continue;
+		s->upstreams_settled = more = true;
+	}
+	if (more && c->settings->discovery)
+		c->program->upstreams_settled(c->program, on_said, c);
 }
 
 /* ---- conditions */

@@ -39,7 +39,6 @@ struct kubernetes_cluster {
 	struct kubernetes_scope *scopes; /* one of all, or one per namespace */
 	size_t scope_count;
 	struct table *made; /* by "ns/service": its upstreams */
-	bool settled;       /* upstreams_settled was called */
 	bool awaits;        /* some are made when more namespaces are listed */
 	struct kubernetes_problems *objects, *upstreams;
 	struct loop_timer *retry; /* of the account */

@@ -340,6 +340,34 @@ follow(struct kubernetes_lease *l, const char *holder)
 		next_start(l);
 }
 
+/* Who may lead by what was seen last; NULL: nobody, or this process. */
+static const char *
+holder_get(const struct kubernetes_lease *l)
+{
+	const char *holder =
+		doc_get_text(doc_get(l->object, "spec"), "holderIdentity");
+
+	return l->mine || holder[0] == '\0' ||
+			       now_ms(l) >= l->seen_ms + KUBERNETES_LEASE_MS
+		       ? NULL
+		       : holder;
+}
+
+/* Somebody deleted it; its holder may not have heard of that. */
+static void
+on_deleted(struct kubernetes_lease *l)
+{
+	const char *holder = holder_get(l);
+
+	if (holder != NULL) {
+		follow(l, holder);
+		return;
+	}
+	lose(l);
+	object_forget(l);
+	lease_write(l);
+}
+
 static void
 on_read(const struct kubernetes_answer *answer, void *arg)
 {
@@ -348,9 +376,7 @@ on_read(const struct kubernetes_answer *answer, void *arg)
 
 	l->call = NULL;
 	if (answer->status == 404) {
-		lose(l);
-		object_forget(l);
-		lease_write(l);
+		on_deleted(l);
 		return;
 	}
 	if (!is_lease(answer)) {
@@ -358,9 +384,8 @@ on_read(const struct kubernetes_answer *answer, void *arg)
 		return;
 	}
 	object_see(l, answer->doc, false);
-	holder = doc_get_text(doc_get(l->object, "spec"), "holderIdentity");
-	if (l->mine || holder[0] == '\0' ||
-		now_ms(l) >= l->seen_ms + KUBERNETES_LEASE_MS)
+	holder = holder_get(l);
+	if (holder == NULL)
 		lease_write(l);
 	else
 		follow(l, holder);

@@ -246,8 +246,8 @@ on_put(const struct doc *object, const char *version, void *arg)
 	fingerprint_take(now, object);
 	same = fingerprint_same(table_get(r->objects, path), now);
 	table_set(r->objects, path, now);
-	kubernetes_status_seen(r->status, path, now->generation,
-		doc_get(object, "status"));
+	kubernetes_status_seen(r->status, path, doc_get_text(meta, "uid"),
+		now->generation, doc_get(object, "status"));
 	if (f->sort->type == MODEL_TYPE_COUNT)
 		not_served(r, f->sort, path, now->generation);
 	else if (!same)

@@ -22,7 +22,7 @@ struct said {
 };
 
 struct entry {
-	char *path;
+	char *path, *uid;
 	uint64_t generation; /* of the object */
 	struct said has, wants;
 	struct said wrote; /* by us, last */
@@ -31,6 +31,8 @@ struct entry {
 	bool due;
 	uint64_t due_ms;
 	unsigned failures; /* in a row */
+	struct said refused; /* what could not be written last */
+	uint64_t refused_until_ms; /* and is not tried again before */
 	bool failing;      /* and worth telling */
 };
 
@@ -140,6 +142,8 @@ entry_free(void *value)
 	said_fini(&e->has);
 	said_fini(&e->wants);
 	said_fini(&e->wrote);
+	said_fini(&e->refused);
+	free(e->uid);
 	free(e->path);
 	free(e);
 }
@@ -192,6 +196,8 @@ entry_look(struct kubernetes_status *s, struct entry *e)
 		due_ms = e->pending_ms + KUBERNETES_STATUS_PENDING_MS;
 	else if (e->due && e->due_ms < due_ms)
 		due_ms = e->due_ms;
+	if (said_equal(&e->wants, &e->refused) && due_ms < e->refused_until_ms)
+		due_ms = e->refused_until_ms;
 	e->due = true;
 	e->due_ms = due_ms;
 	if (s->leads && s->call == NULL &&
@@ -248,10 +254,11 @@ on_failure(struct kubernetes_status *s, struct entry *e,
 	char text[700];
 
 	e->failures++;
-	if (e->due)
-		e->due_ms = now_ms(s) + (wait_ms < BACKOFF_MAX_MS
-						? wait_ms
-						: BACKOFF_MAX_MS);
+	if (wait_ms > BACKOFF_MAX_MS)
+		wait_ms = BACKOFF_MAX_MS;
+	said_copy(&e->refused, &s->sent);
+	e->refused_until_ms = now_ms(s) + wait_ms;
+	entry_look(s, e);
 	if (e->failing || answer->status == 409 ||
 		(answer->status == 404 && e->failures == 1))
 		return;
@@ -269,6 +276,7 @@ entry_written(struct kubernetes_status *s, struct entry *e,
 	const struct kubernetes_answer *answer)
 {
 	if (answer->problem == NULL) {
+		said_fini(&e->refused);
 		said_copy(&e->has, &s->sent);
 		said_copy(&e->wrote, &s->sent);
 		e->wrote_ms = now_ms(s);
@@ -277,7 +285,6 @@ entry_written(struct kubernetes_status *s, struct entry *e,
 		entry_look(s, e);
 		return;
 	}
-	entry_look(s, e);
 	on_failure(s, e, answer);
 }
 
@@ -387,9 +394,23 @@ kubernetes_status_free(struct kubernetes_status *s)
 	free(s);
 }
 
+/* What was wanted, written or refused was of another object. */
+static void
+entry_renew(struct kubernetes_status *s, struct entry *e, const char *uid)
+{
+	free(e->uid);
+	e->uid = xstrdup(uid);
+	said_fini(&e->wants);
+	said_fini(&e->wrote);
+	said_fini(&e->refused);
+	e->pending_ms = 0;
+	if (s->sending == e)
+		s->sending = NULL;
+}
+
 void
 kubernetes_status_seen(struct kubernetes_status *s, const char *path,
-	uint64_t generation, const struct doc *status)
+	const char *uid, uint64_t generation, const struct doc *status)
 {
 	struct entry *e = table_get(s->entries, path);
 	int64_t observed = doc_get_integer(status, "observedGeneration");
@@ -397,7 +418,10 @@ kubernetes_status_seen(struct kubernetes_status *s, const char *path,
 	if (e == NULL) {
 		e = xcalloc(1, sizeof(*e));
 		e->path = xstrdup(path);
+		e->uid = xstrdup(uid);
 		table_set(s->entries, path, e);
+	} else if (strcmp(e->uid, uid) != 0) {
+		entry_renew(s, e, uid);
 	}
 	e->generation = generation;
 	said_set(&e->has, doc_get_text(status, "state"),

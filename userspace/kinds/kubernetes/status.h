@@ -40,9 +40,10 @@ struct kubernetes_status *kubernetes_status_new(
 void kubernetes_status_free(struct kubernetes_status *s);
 
 /* path: of the object, "/apis/gateway.solo.io/v1/namespaces/...". It is of that
- * generation now and has that status (NULL: none). */
+ * generation now and has that status (NULL: none). With another uid it is
+ * another object: what was wanted of the old one is forgotten. */
 void kubernetes_status_seen(struct kubernetes_status *s, const char *path,
-	uint64_t generation, const struct doc *status);
+	const char *uid, uint64_t generation, const struct doc *status);
 /* That is to be its status. Only of objects that were seen; nothing is written
  * that is of an older generation than the object. */
 void kubernetes_status_want(struct kubernetes_status *s, const char *path,
