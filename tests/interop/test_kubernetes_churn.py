@@ -34,7 +34,7 @@ class Churn:
         b.install()
         self.names = [f"s{n}" for n in range(SERVICES)]
         self.pods = {name: [] for name in self.names}
-        self.past, self.away, self.done, self.answers = [], [], {}, []
+        self.past, self.away, self.done, self.answers, self.acts = [], [], {}, [], []
         for name in self.names:
             b.service(name, {"app": name})
             for _ in range(2):
@@ -162,10 +162,16 @@ class Churn:
             else:
                 action = self.dice.choice(often)
             self.done[action.__name__] = self.done.get(action.__name__, 0) + 1
+            begin = time.monotonic()
             action()
+            self.acts.append((round(begin, 3), round(time.monotonic(), 3), action.__name__))
             pause(self.dice.random() * 0.2)
 
     # ---- what came of it
+
+    def around(self, when):
+        """What was done when that happened."""
+        return [a for a in self.acts if a[0] - 12 <= when <= a[1] + 1]
 
     def failures(self):
         """Answers of 5xx though somebody was ready all the time."""
@@ -209,7 +215,8 @@ def test_churn(c):
     finally:
         for a in askers:
             a.close()
-    equal([a.failed[:3] for a in askers], [[]] * len(askers), note)
+    failed = [(n, *f) for n, a in zip(c.names, askers) for f in a.failed]
+    equal(failed[:3], [], note + ": " + str(c.around(failed[0][1]) if failed else ""))
     equal(c.failures()[:5], [], note + ": 5xx though a pod was ready, in all "
           + str(len(c.failures())))
     equal(c.strays()[:5], [], note + ": requests to pods that were gone, in all "

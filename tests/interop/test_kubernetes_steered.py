@@ -15,6 +15,8 @@ from tcp import Client, Echo
 
 PORT = 7000
 CHANGES = 200
+# What no machine needs, however busy; the figures are in the line of the case.
+LATE = 0.5
 MANY, SLICES, WRITES, WRITERS = 500, 100, 1000, 4
 
 
@@ -169,7 +171,7 @@ def test_map_entry(s):
         watch.close()
         ring.close()
     note, p99 = spread(since)
-    check(p99 < 0.1 * e2e.PATIENCE, note)
+    check(p99 < LATE * e2e.PATIENCE, note)
     return f"{note}; in all {spread(whole)[0]}"
 
 
@@ -224,7 +226,7 @@ def test_many(s):
     count, took = asked() - before, time.monotonic() - begin
     rate = turns * SLICES / (written - begin)
     check(count <= took * 20 + 2, count, "commits in", took, "s")
-    check(settled < 0.5 * e2e.PATIENCE, "settled after", settled)
+    check(settled < LATE * e2e.PATIENCE, "settled after", settled)
     ring.close()
     check(rate > 100 or e2e.SANITIZED, "only", rate, "writes a second")
     return (f"{rate:.0f} writes a second, {count} commits in {took:.1f} s, the last state "

@@ -48,8 +48,11 @@ class Bed(e2e.Lab):
     def plug(self, ns, device, address, port):
         """A cable from that namespace to the switch."""
         tail = address.split(".", 2)[2].replace(".", ":")
-        run("ip", "link", "add", device, "netns", ns, "type", "veth", "peer", "name", port,
-            "netns", self.switch)
+        # Who has an address after another has its link address, too: neighbours
+        # believe what they know for a while, whatever they are told.
+        mac = "02:00:" + ":".join(f"{int(b):02x}" for b in address.split("."))
+        run("ip", "link", "add", device, "address", mac, "netns", ns, "type", "veth", "peer",
+            "name", port, "netns", self.switch)
         self.batch(self.switch, f"link set {port} master br0 up")
         self.batch(ns, "link set lo up", f"addr add {address}/16 dev {device}",
                    f"addr add fd97::{tail}/64 dev {device} nodad", f"link set {device} up")
@@ -177,7 +180,7 @@ class Pod:
         bed.pods[n] = self
         self.number = n
         run("ip", "netns", "add", self.net)
-        # A pod that has the address of a former one tells its neighbours.
+        # The switch hears where the address is now.
         run("sysctl", "-qw", "net.ipv4.conf.default.arp_notify=1", ns=self.net)
         bed.plug(self.net, "eth0", self.address, self.cable)
         bed.batch(self.net, "route add default via 10.97.0.1")
