@@ -41,6 +41,7 @@ BENCH_XDP := $(patsubst tests/%.c,$(B)/tests/%.o,$(filter-out %.bpf.c,$(wildcard
 UNIT_SRCS := $(sort $(wildcard tests/unit/*/test_*.c tests/config/test_*.c))
 UNIT_TESTS := $(UNIT_SRCS:tests/%.c=$(B)/tests/%)
 BPF_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bpf/test_*.c))
+BPF_ALONE := $(addprefix $(B)/tests/bpf/,test_endpoint_path test_steering_size)
 TEST_LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup)
 
@@ -118,7 +119,8 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libtest.a $(B)/libgateway.a
 check: all layers headers $(UNIT_TESTS) ## layers, headers, unit tests, config cases: no privileges
 	$(Q)JOBS=$$(nproc) tests/lib/run-programs $(UNIT_TESTS)
 check-bpf: all $(BPF_TESTS) ## test-run of the loaded XDP program (root)
-	$(Q)tests/lib/run-programs $(BPF_TESTS)
+	$(Q)JOBS=$$(nproc) ALONE="$(BPF_ALONE)" tests/lib/run-programs \
+		$(filter-out $(BPF_ALONE),$(BPF_TESTS))
 # Ours to compare with (static pattern rules: the general one is for cmocka).
 BENCH_PLAIN := $(addprefix $(B)/tests/bench/,origin generate)
 BENCH_FLOOR := $(addprefix $(B)/tests/bench/,floor_epoll floor_libevent)

@@ -1,7 +1,7 @@
 /*
  * glooctl uninstall: takes out what glooctl install kube made, first on this
- * box, so that it can be done without the cluster, then there, where other boxes
- * may still need it. What is gone already is no error.
+ * box, so that it can be done without the cluster, then there, where other
+ * boxes may still need it. What is gone already is no error.
  */
 #include <stdio.h>
 #include <stdlib.h>

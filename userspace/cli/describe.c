@@ -457,8 +457,8 @@ describe_objects(enum model_type type, const struct doc *items,
 	struct str *out)
 {
 	const struct form *f = &object_forms[type];
-	struct text_table *t = text_table_new(
-		f->columns + (status != NULL ? wide_count(items) : 0), f->titles);
+	size_t more = status != NULL ? wide_count(items) : 0;
+	struct text_table *t = text_table_new(f->columns + more, f->titles);
 	struct row r = { .count = 0 };
 
 	for (size_t i = 0; i < doc_count(items); i++) {

@@ -37,7 +37,8 @@ annotations_of(const struct doc *slice)
 static bool
 is_own(const struct doc *slice, const struct kube_box *box, const char *ip)
 {
-	const char *noted = doc_get_text(annotations_of(slice), box->annotation);
+	const char *noted =
+		doc_get_text(annotations_of(slice), box->annotation);
 
 	return strcmp(noted, ip) == 0 ||
 	       (box->address != NULL && strcmp(box->address, ip) == 0);
@@ -143,8 +144,8 @@ kube_share_family(struct kube *k, const struct kube_box *box, bool ipv6,
 		strcmp(type, ipv6 ? "IPv6" : "IPv4") != 0)
 		rc = error_set(err, ERROR_CONFIG,
 			"the service " KUBERNETES_SERVICE " has %.8s addresses "
-			"of other boxes (%.200s), and can have no others beside "
-			"them: give --address of that family",
+			"of other boxes (%.200s), and can have no others "
+			"beside them: give --address of that family",
 			type, list.data);
 	str_fini(&list);
 	doc_free(others);

@@ -332,8 +332,8 @@ static const struct command_case cases[] = {
 	{ "get -o wide says of what is changed elsewhere where that is",
 		"get vs -o wide", NULL,
 		{ { SERVICES, 200,
-			  ITEMS("{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"},"
-				"\"status\":{\"state\":\"Accepted\",\"origin\":"
+			  ITEMS("{\"metadata\":{\"name\":\"a\","
+				"\"namespace\":\"b\"},\"status\":{\"state\":\"Accepted\",\"origin\":"
 				"\"Kubernetes\"}}"),
 			  false },
 			{ "GET /v1/status", 200, "{}", false }, END },

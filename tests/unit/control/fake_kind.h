@@ -104,13 +104,6 @@ fake_steal(struct doc *d, const char *key)
 	return value == NULL ? doc_new_null() : value;
 }
 
-static bool
-fake_is_settled(const struct doc *said, void *arg)
-{
-	return strcmp(doc_get_text(doc_get(said, "metadata"), "name"), arg) ==
-	       0;
-}
-
 /* As an editor would, in the round of the loop that d is of: "file", below the
  * settings' folder, becomes "text". */
 static void
@@ -124,6 +117,13 @@ fake_edit(const struct kind_program *p, const struct doc *d)
 		file_replace(path, text, strlen(text), 0644, NULL) != 0)
 		abort();
 	free(path);
+}
+
+static bool
+fake_is_settled(const struct doc *said, void *arg)
+{
+	return strcmp(doc_get_text(doc_get(said, "metadata"), "name"), arg) ==
+	       0;
 }
 
 static void

@@ -141,8 +141,7 @@ test_no_capabilities(void **state)
 {
 	struct outcome o = plugin_run(
 		"caps() { tr -d '\\n\\t' </proc/self/status | "
-		"grep -o 'Cap[PE][a-z]*:[0-9a-f]*' | tr '\\n' '.' | tr ':' '-'; "
-		"}\n"
+		"grep -o 'Cap[PE][a-z]*:[0-9a-f]*' | tr '\\n:' '.-'; }\n"
 		"printf '{\"apiVersion\":\"" V1 "\",\"kind\":"
 		"\"ExecCredential\",\"status\":{\"token\":\"%suid-%s\"}}' "
 		"$(caps) $(id -u)",

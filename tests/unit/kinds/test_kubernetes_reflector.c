@@ -720,7 +720,7 @@ test_watch_from_the_future(void **state)
 
 	play(w, script, "d/a@1");
 	assert_string_equal(w->said.data,
-		"+d/a@1 settled current +d/a@1 settled +d/a@1 settled ");
+		"+d/a@1 current settled +d/a@1 settled +d/a@1 settled ");
 }
 
 static void
@@ -1390,7 +1390,7 @@ test_another_server_while_a_watch_is_open(void **state)
 		&(struct kubernetes_request){ .path = "/else" },
 		on_other_answer, NULL);
 	reach(w, 5, "d/a@1");
-	assert_true(has_said(w, "current +d/a@1 -d/b settled "));
+	assert_true(has_said(w, "settled +d/a@1 -d/b settled "));
 	assert_false(has_said(w, "stale"));
 }
 
@@ -1413,7 +1413,7 @@ test_another_server_within_a_list(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/c@1");
-	assert_string_equal(w->said.data, "+d/c@1 settled current ");
+	assert_string_equal(w->said.data, "+d/c@1 current settled ");
 }
 
 /* ---- churn */

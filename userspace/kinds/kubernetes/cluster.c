@@ -313,10 +313,9 @@ upstreams_settle(struct kubernetes_cluster *c)
 
 	for (size_t i = 0; i < c->scope_count; i++) {
 		struct kubernetes_scope *s = &c->scopes[i];
-		const struct follow *services = &s->follows[FOLLOW_SERVICES];
 
-		if (s->upstreams_settled || !services->settled ||
-			!services->whole)
+		if (s->upstreams_settled ||
+			!s->follows[FOLLOW_SERVICES].whole)
 			continue;
 		s->upstreams_settled = more = true;
 	}

@@ -289,8 +289,8 @@ struct start {
 	int out, complaint; /* the ends that it writes to */
 };
 
-/* A group of its own, to be killed whole, and no descriptor of ours. Runs in our
- * memory, between vfork and exec: nothing but system calls. An errno, if it
+/* A group of its own, to be killed whole, and no descriptor of ours. Runs in
+ * our memory, between vfork and exec: nothing but system calls. An errno, if it
  * returns. */
 static int
 child_run(const struct start *s)
