@@ -29,6 +29,7 @@ class Second:
 
     def __init__(self, bed):
         self.gw, self.out, self.address = bed.gw[:-2] + "g2", bed.out, "10.97.0.2"
+        e2e.undo.append(self.close)
         run("ip", "netns", "add", self.gw)
         bed.plug(self.gw, "gg1", self.address, "box2")
         self.cluster = bed.cluster
