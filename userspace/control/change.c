@@ -15,6 +15,10 @@
 #include "control/services.h"
 #include "control/slots.h"
 #include "control/supervise.h"
+#include "net/loop.h"
+
+#define GOOD_BATCH  16 /* objects that discovery found, in one go */
+#define GOOD_GAP_MS 8
 
 /* ---- reading */
 
@@ -377,9 +381,12 @@ on_upstream_released(uint32_t id, void *arg)
 	supervisor_send_forget(c->supervisor, id);
 }
 
-void
-change_enforced(struct control *c, uint64_t generation)
+/* What discovery found comes by the thousand, and may come late. */
+static void
+goods_write(struct control *c, uint64_t generation)
 {
+	int lazily = 0;
+
 	for (int t = 0; t < MODEL_TYPE_COUNT; t++)
 		for (size_t i = 0;
 			i < objects_count(c->objects, (enum model_type)t);
@@ -387,10 +394,31 @@ change_enforced(struct control *c, uint64_t generation)
 			struct object *o =
 				objects_at(c->objects, (enum model_type)t, i);
 
-			if (o->good_due && o->model != NULL &&
-				o->generation <= generation)
-				good_write(c, o);
+			if (!o->good_due || o->model == NULL ||
+				o->generation > generation ||
+				(o->lazily && lazily == GOOD_BATCH))
+				continue;
+			lazily += o->lazily;
+			good_write(c, o);
 		}
+	if (lazily == GOOD_BATCH)
+		loop_timer_start(c->good_timer, GOOD_GAP_MS);
+}
+
+void
+change_goods(void *control)
+{
+	struct control *c = control;
+	struct supervisor_view view;
+
+	supervisor_view(c->supervisor, &view);
+	goods_write(c, view.generation);
+}
+
+void
+change_enforced(struct control *c, uint64_t generation)
+{
+	goods_write(c, generation);
 	numbers_release(c->upstream_ids, generation, on_upstream_released, c);
 	slots_release(c, generation);
 }

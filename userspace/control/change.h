@@ -48,5 +48,7 @@ void change_listen(struct control *c);
 /* The proxy runs that generation: closes and frees what only older ones used,
  * writes down what is good now. */
 void change_enforced(struct control *c, uint64_t generation);
+/* A timer's: writes down more of that. */
+void change_goods(void *control);
 
 #endif

@@ -334,6 +334,7 @@ parts_make(struct control *c, struct error *err)
 	c->blocks = blocks_new(c);
 	c->drops = drops_new(c);
 	c->stop_timer = loop_timer_new(c->loop, on_stop_delay, c);
+	c->good_timer = loop_timer_new(c->loop, change_goods, c);
 	return 0;
 }
 
@@ -473,6 +474,7 @@ life_end(struct life *life)
 	loop_timer_free(life->tick);
 	loop_timer_free(life->ready);
 	loop_timer_free(c->stop_timer);
+	loop_timer_free(c->good_timer);
 	if (c->loop != NULL)
 		loop_free(c->loop);
 	settings_free(c->settings);

@@ -62,6 +62,7 @@ struct control {
 	struct objects *objects;
 	uint64_t version;        /* the newest resourceVersion */
 	uint64_t upstream_epoch; /* grows when upstreams come and go */
+	uint64_t save_next_ms;   /* when discovery may save another set */
 	struct numbers *upstream_ids;
 	/* Of listeners, and of services: those from LISTENERS_MAX - 1 on. */
 	struct numbers *slots, *service_slots;
@@ -96,6 +97,7 @@ struct control {
 	bool stopping;    /* SIGTERM came */
 	uint64_t stop_ms; /* then */
 	struct loop_timer *stop_timer;
+	struct loop_timer *good_timer; /* more of state/good is to be written */
 	char *exe;      /* path of the program on disk */
 	int access_log; /* descriptor or -1 */
 	char *access_log_problem;

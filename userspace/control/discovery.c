@@ -17,6 +17,9 @@
 #define TELL_MS        50   /* between two messages of one upstream's set */
 #define SAVE_MS        1000 /* a set that moves is written once a second */
 #define SAVE_HEALTH_MS 10000 /* after an endpoint went down or up */
+/* Between two sets: when a thousand of them come at once, files are made beside
+ * other work, not all before it. */
+#define SAVE_GAP_MS 2
 
 struct discovery {
 	struct kind_host host; /* first: the kind hands it back */
@@ -49,6 +52,18 @@ on_save(void *arg)
 	if (state_endpoints_write(
 		    d->control->state, d->ns, d->name, set, count, &err) != 0)
 		log_warn("state: %s", err.text);
+}
+
+static void
+save_start(struct discovery *d)
+{
+	struct control *c = d->control;
+	uint64_t now = loop_now_ms(c->loop), due = now + SAVE_MS;
+
+	if (due < c->save_next_ms)
+		due = c->save_next_ms;
+	c->save_next_ms = due + SAVE_GAP_MS;
+	loop_timer_start(d->save, due - now);
 }
 
 static void
@@ -117,7 +132,7 @@ on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 	on_change(d);
 	log_debug("upstream %s: endpoints count=%zu", d->label, count);
 	if (!loop_timer_pending(d->save) || d->save_late)
-		loop_timer_start(d->save, SAVE_MS);
+		save_start(d);
 	d->save_late = false;
 }
 
