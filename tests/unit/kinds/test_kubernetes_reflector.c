@@ -1367,6 +1367,56 @@ on_other_answer(const struct kubernetes_answer *answer, void *arg)
 	(void)arg;
 }
 
+struct later {
+	const struct world *world;
+	uint64_t at_ms;
+};
+
+static bool
+is_later(void *arg)
+{
+	const struct later *l = arg;
+
+	return loop_now_ms(l->world->loop) >= l->at_ms;
+}
+
+static bool
+is_stale(void *arg)
+{
+	return has_said(arg, "stale ");
+}
+
+/* Others are told when one finds that the server is back; none waits it out. */
+static void
+test_recovery_ends_the_pause(void **state)
+{
+	static const struct replay_line script[] = {
+		NO_WATCHLIST,
+		FIRST_LIST("10", OBJECT("a", "1")),
+		/* libcurl tries again by itself, on a new connection. */
+		{ "watch=1 resourceVersion=10", 0, NULL, NULL, 0, 0, 0, NULL },
+		{ "watch=1 resourceVersion=10", 0, NULL, NULL, 0, 0, 0, NULL },
+		{ "/else", 200, NULL, "{}", 0, 0, 0, NULL },
+		WATCH("10", CHANGED("a", "13"), REPLAY_FOREVER),
+		END,
+	};
+	struct world *w = *state;
+	uint64_t away;
+
+	w->times.backoff_min = w->times.backoff_max = 3600000;
+	begin(w, script);
+	reach(w, 4, "d/a@1");
+	run_for(w->loop, WAIT_MS, is_stale, w);
+	assert_true(has_said(w, "stale "));
+	/* For longer than what the API takes for a second. */
+	away = loop_now_ms(w->loop);
+	run_for(w->loop, WAIT_MS, is_later, &(struct later){ w, away + 20 });
+	kubernetes_api_call(w->api,
+		&(struct kubernetes_request){ .path = "/else" },
+		on_other_answer, NULL);
+	reach(w, 6, "d/a@13");
+}
+
 /* While a watch is open: it ends with the first request to the other one. */
 static void
 test_another_server_while_a_watch_is_open(void **state)
@@ -1656,6 +1706,7 @@ main(void)
 		T(test_a_stream_that_is_no_json),
 		T(test_again),
 		T(test_another_server),
+		T(test_recovery_ends_the_pause),
 		T(test_another_server_while_a_watch_is_open),
 		T(test_another_server_within_a_list),
 		T(test_churn),

@@ -32,6 +32,9 @@ struct kubernetes_api {
 	struct calls others;             /* asked, or waiting for their time */
 	struct loop_timer *pump;
 	char *server; /* that was asked last */
+	uint64_t unreached_ms; /* since when no answer comes; 0: one came */
+	struct kubernetes_recovery *recoveries;
+	struct loop_timer *recovered; /* they are told */
 };
 
 struct kubernetes_call {
@@ -380,6 +383,54 @@ call_repeat(struct kubernetes_call *c, int status, uint64_t retry_after_ms)
 	return false;
 }
 
+/* ---- whether it can be reached */
+
+static void
+on_recovered(void *arg)
+{
+	const struct kubernetes_api *api = arg;
+
+	for (struct kubernetes_recovery *r = api->recoveries; r != NULL;
+		r = r->next)
+		r->cb(r->arg);
+}
+
+static void
+reached_note(struct kubernetes_api *api, bool reached)
+{
+	uint64_t now = loop_now_ms(api->loop), since = api->unreached_ms;
+
+	if (!reached) {
+		api->unreached_ms = since == 0 ? now : since;
+		return;
+	}
+	api->unreached_ms = 0;
+	if (since != 0 && now - since >= api->pace.second_ms)
+		loop_timer_start(api->recovered, 0);
+}
+
+void
+kubernetes_api_recovery_add(
+	struct kubernetes_api *api, struct kubernetes_recovery *r)
+{
+	r->next = api->recoveries;
+	api->recoveries = r;
+}
+
+void
+kubernetes_api_recovery_drop(
+	struct kubernetes_api *api, struct kubernetes_recovery *r)
+{
+	struct kubernetes_recovery **at = &api->recoveries;
+
+	while (*at != NULL && *at != r)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = r->next;
+}
+
+/* ---- the end of a request */
+
 static void
 on_done(struct http_call *call, const struct http_result *result, void *arg)
 {
@@ -392,6 +443,7 @@ on_done(struct http_call *call, const struct http_result *result, void *arg)
 	a.retry_after_ms = retry_after(c);
 	a.date_ms = date_read(c);
 	c->http = NULL;
+	reached_note(c->api, result->status != 0);
 	if (failure == NULL &&
 		call_repeat(c, result->status, a.retry_after_ms))
 		return;
@@ -456,6 +508,7 @@ on_head(struct http_call *call, int status, void *arg)
 
 	(void)call;
 	c->status = status;
+	reached_note(c->api, true);
 	if (status != 200)
 		return;
 	c->split = json_split_new(c->of_list ? "items" : NULL,
@@ -635,6 +688,7 @@ kubernetes_api_new(struct loop *loop, struct http_client *http,
 	TAILQ_INIT(&api->waiting);
 	TAILQ_INIT(&api->others);
 	api->pump = loop_timer_new(loop, on_pump, api);
+	api->recovered = loop_timer_new(loop, on_recovered, api);
 	api->credited_ms = loop_now_ms(loop);
 	kubernetes_api_set_pace(
 		api, &(struct kubernetes_pace){ 200, 10, 1000 });
@@ -667,6 +721,7 @@ kubernetes_api_free(struct kubernetes_api *api)
 	calls_free(&api->waiting);
 	calls_free(&api->others);
 	loop_timer_free(api->pump);
+	loop_timer_free(api->recovered);
 	free(api->server);
 	free(api);
 }

@@ -36,6 +36,19 @@ struct loop *kubernetes_api_loop(const struct kubernetes_api *api);
 const struct kubernetes_account *kubernetes_api_account(
 	const struct kubernetes_api *api);
 
+/* Whoever waits for long to ask again is told when the server answers after it
+ * could not be reached for a second or more. From the loop, not from within a
+ * call of this header. */
+struct kubernetes_recovery {
+	void (*cb)(void *arg);
+	void *arg;
+	struct kubernetes_recovery *next; /* the API's */
+};
+void kubernetes_api_recovery_add(
+	struct kubernetes_api *api, struct kubernetes_recovery *r);
+void kubernetes_api_recovery_drop(
+	struct kubernetes_api *api, struct kubernetes_recovery *r);
+
 #define KUBERNETES_RETRY_AFTER_MAX_MS 300000
 
 /* Of `kind: Status`, or made up of what stands for it (plain text 404). */

@@ -32,6 +32,7 @@ const struct kubernetes_times kubernetes_times_usual = {
 	.backoff_min = 800,
 	.backoff_max = 30000,
 	.backoff_reset = 120000,
+	.recovery = 200,
 	.absent = 30000,
 	.short_watch = 1000,
 	.head = 60000,
@@ -86,6 +87,7 @@ struct kubernetes_reflector {
 	bool heard;                /* an event, or a bookmark */
 
 	uint64_t backoff_ms, failed_ms;
+	struct kubernetes_recovery recovery;
 	uint64_t seed;
 	enum kubernetes_state state;
 	char *reason;
@@ -226,6 +228,18 @@ step_back_off(struct kubernetes_reflector *r, enum step step,
 	if (r->backoff_ms > r->times.backoff_max)
 		r->backoff_ms = r->times.backoff_max;
 	step_after(r, step, delay > at_least_ms ? delay : at_least_ms);
+}
+
+/* The server can be reached again: nobody waits out what was for its absence. */
+static void
+on_recovery(void *arg)
+{
+	struct kubernetes_reflector *r = arg;
+
+	if (r->state != KUBERNETES_STALE || !loop_timer_pending(r->pause))
+		return;
+	r->backoff_ms = 0;
+	loop_timer_start(r->pause, random_below(r, r->times.recovery));
 }
 
 /* The whole set is needed: the first time at once. */
@@ -966,6 +980,8 @@ kubernetes_reflector_new(struct kubernetes_api *api,
 	r->steady = loop_timer_new(loop, on_steady, r);
 	r->seed = clock_monotonic_us() ^ (uint64_t)(uintptr_t)r;
 	r->reason = xstrdup("");
+	r->recovery = (struct kubernetes_recovery){ on_recovery, r, NULL };
+	kubernetes_api_recovery_add(api, &r->recovery);
 	step_after(r, STEP_LIST, 0);
 	return r;
 }
@@ -976,6 +992,7 @@ kubernetes_reflector_free(struct kubernetes_reflector *r)
 	if (r == NULL)
 		return;
 	step_end(r);
+	kubernetes_api_recovery_drop(r->api, &r->recovery);
 	loop_timer_free(r->pause);
 	loop_timer_free(r->steady);
 	object_set_free(r->set);

@@ -19,6 +19,7 @@ struct kubernetes_reflector;
 struct kubernetes_times {
 	uint64_t backoff_min, backoff_max; /* doubles in between, full jitter */
 	uint64_t backoff_reset; /* without a failure: it begins anew */
+	uint64_t recovery; /* until it is asked again that could not be reached */
 	uint64_t absent;        /* until it is asked for again */
 	uint64_t short_watch;   /* shorter, and without an event: an error */
 	uint64_t head; /* until a watch is answered, since it was sent */
