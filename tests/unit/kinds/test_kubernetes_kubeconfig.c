@@ -237,6 +237,9 @@ static const struct {
 		"string" },
 	{ CONTEXT "clusters: [{name: c, cluster: [1]}]\n",
 		"/etc/kube/a: cluster \"c\": is no map" },
+	{ CONTEXT "clusters: [{name: c, cluster: {server: '/'}}]\n",
+		"/etc/kube/a: cluster \"c\": server is no address of a "
+		"server" },
 	{ CONTEXT "clusters: [{name: c, cluster: {server: 'https://u:p@s'}}]\n",
 		"/etc/kube/a: cluster \"c\": server is no address of a "
 		"server" },

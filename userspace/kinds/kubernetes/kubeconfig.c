@@ -261,11 +261,11 @@ cluster_server(const struct entry *e, struct kubeconfig_login *l,
 		return -1;
 	if (l->server == NULL)
 		return entry_error(e, err, "server is missing");
-	if (strpbrk(l->server, " \t\r\n?#@") != NULL)
-		return entry_error(e, err, "server is no address of a server");
 	length = strlen(l->server);
 	while (length > 0 && l->server[length - 1] == '/')
 		l->server[--length] = '\0';
+	if (length == 0 || strpbrk(l->server, " \t\r\n?#@") != NULL)
+		return entry_error(e, err, "server is no address of a server");
 	return 0;
 }
 
