@@ -24,6 +24,9 @@
 #define V1      "client.authentication.k8s.io/v1"
 #define V1BETA1 "client.authentication.k8s.io/v1beta1"
 
+/* A command that never ends by itself. */
+#define HANG "tail -f /dev/null "
+
 static char folder[] = "/tmp/exec-plugin-XXXXXX";
 
 /* A pipe that has given "!" is always full from then on. */
@@ -214,8 +217,8 @@ static void
 test_it_leaves_a_child_behind(void **state)
 {
 	uint64_t begun = clock_monotonic_ms();
-	struct outcome o =
-		plugin_run("sleep 5 &\n" GOOD("\"token\":\"t\""), V1, 0);
+	struct outcome o = plugin_run(
+		HANG "--pid=$PPID &\n" GOOD("\"token\":\"t\""), V1, 0);
 
 	(void)state;
 	assert_string_equal(o.token, "t");
@@ -291,7 +294,7 @@ static void
 test_it_hangs(void **state)
 {
 	char *mark = xasprintf("%s/child", folder);
-	char *script = xasprintf("sleep 600 &\necho $! > %s\necho '{'\nwait",
+	char *script = xasprintf(HANG "&\necho $! > %s\necho '{'\nwait",
 		mark);
 	uint64_t begun = clock_monotonic_ms();
 	struct outcome o = plugin_run(script, V1, 300);
@@ -321,7 +324,7 @@ test_it_complains_without_end(void **state)
 
 	(void)state;
 	endless_wanted = true;
-	o = plugin_run("printf '!' >&2; exec sleep 60", V1, 200);
+	o = plugin_run("printf '!' >&2; exec " HANG, V1, 200);
 	endless_wanted = false;
 	assert_true(endless_fd >= 0);
 	endless_fd = -1;
@@ -333,7 +336,7 @@ static void
 test_it_is_cancelled(void **state)
 {
 	char *none[] = { NULL };
-	struct kubeconfig_exec x = { .command = script_make("sleep 600"),
+	struct kubeconfig_exec x = { .command = script_make(HANG),
 		.args = none,
 		.env = none,
 		.version = (char *)V1 };
