@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "model/subset.h"
 
 #define ENDPOINT_HOST_MAX 256
 #define ENDPOINTS_MAX 65536 /* of one upstream */
@@ -28,9 +29,15 @@ struct endpoint {
 	/* The DNS name that led to addr, NUL-terminated, for autoHostRewrite;
 	 * empty for a literal address. */
 	char host[ENDPOINT_HOST_MAX];
+	/* The name that TLS asks for and checks, where the kind has one for
+	 * this endpoint alone (a static host's sniAddr); empty: host. */
+	char server_name[ENDPOINT_HOST_MAX];
+	/* What it belongs to, one for each selector of the upstream's
+	 * subsetSpec that fits it, in no order; 0: no more. */
+	uint64_t subsets[SUBSETS_MAX];
 };
 
-_Static_assert(sizeof(struct endpoint) == 288, "crosses the channel");
+_Static_assert(sizeof(struct endpoint) == 608, "crosses the channel");
 
 /* Whether who has the address may be the same: not to know is no evidence of
  * another. */

@@ -29,8 +29,8 @@
 #include "base/str.h"
 #include "model/policy.h"
 
-#define IMAGE_MAGIC 0x33656772616d6967ull /* changes when the layout does */
-#define IMAGE_CONTRACT 3
+#define IMAGE_MAGIC 0x34656772616d6967ull /* changes when the layout does */
+#define IMAGE_CONTRACT 4
 #define IMAGE_ALIGN 8
 #define IMAGE_LINE 64 /* where vhosts and their nodes begin, for speed alone */
 
@@ -89,6 +89,25 @@ struct image_upstream {
 	struct policy_breakers breakers;
 	/* Failures in a row that control is told of at once; 0: never. */
 	uint32_t outlier_errors, outlier_gateway_errors;
+	uint32_t tls; /* struct image_tls; offset from the image's start; 0: plain */
+};
+
+/* How TLS is spoken to an upstream. Certificates and keys are no part of an
+ * image: they are known by what wire.h calls material. */
+struct image_tls {
+	uint64_t roots;    /* material whose ca is trusted */
+	uint64_t identity; /* material whose cert and key we come with; 0: none */
+	struct image_str server_name; /* sslConfig.sni; empty: the endpoint's own
+				       * (server_name, else host, else address) */
+	struct image_array names; /* struct image_str: verifySubjectAltName, one
+				   * has to fit; none: the server name has to */
+	struct image_array alpn;  /* struct image_str, the best first; none:
+				   * http/1.1 */
+	struct image_str ciphers; /* of TLS 1.2, as OpenSSL writes lists; empty:
+				   * its own */
+	struct image_str curves;  /* as above */
+	uint16_t version_min, version_max; /* 0x0303; 0: the library's */
+	uint8_t renegotiation, pad[3];
 };
 
 struct image_service { /* of TCP: what the proxy relays */
@@ -189,6 +208,7 @@ struct image_route {
 struct image_destination {
 	uint32_t upstream; /* id */
 	uint32_t weight;
+	uint64_t subset; /* subset_identity; 0: all of its endpoints */
 };
 
 struct image_retries {

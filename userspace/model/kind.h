@@ -98,6 +98,10 @@ typedef void kind_preview_each_f(struct doc *upstream, void *arg);
 typedef int kind_preview_f(void *shared, kind_preview_each_f *each, void *arg,
 	struct error *err);
 
+/* Its endpoints are spoken to with TLS although the upstream has no sslConfig
+ * (static: useTls, or port 443). */
+typedef bool kind_tls_f(const void *spec);
+
 struct upstream_kind {
 	const char *key;   /* below upstreamSpec: "static", "kube", "aws", ... */
 	const char *title; /* in tables: "Static", "Kubernetes", "AWS", ... */
@@ -108,6 +112,7 @@ struct upstream_kind {
 	kind_details_f *details;
 	const struct kind_flag *flags; /* ends with a NULL name; or NULL */
 	const struct kind_prompt *prompts; /* ends with a NULL question */
+	kind_tls_f *tls;                   /* NULL: never */
 
 	/* NULL while the kind cannot be served: then not_served says why, and
 	 * the upstream gets that as its Warning. */

@@ -307,6 +307,22 @@ struct model_health_check {
 	size_t receive_count;
 };
 
+/* sslConfig of an upstream. Versions are TLS's own numbers (0x0303 is 1.2), 0:
+ * TLS_AUTO. */
+struct model_tls {
+	struct model_ref secret; /* secretRef; name NULL: not given */
+	char *cert_file, *key_file, *ca_file; /* sslFiles, absolute; or NULL */
+	char *server_name;                    /* sni */
+	char **names; /* verifySubjectAltName */
+	size_t name_count;
+	char **alpn; /* alpnProtocols: "http/1.1"; "h2" is not yet */
+	size_t alpn_count;
+	uint16_t version_min, version_max; /* parameters */
+	char **ciphers, **curves;
+	size_t cipher_count, curve_count;
+	bool renegotiation, one_way;
+};
+
 struct model_upstream {
 	struct model_meta meta;
 	struct model_pair *discovery_labels; /* discoveryMetadata.labels */
@@ -320,6 +336,7 @@ struct model_upstream {
 	struct policy_outlier *outlier;   /* NULL: nobody is left out */
 	struct model_health_check *health_checks; /* one, as in Envoy, or none */
 	size_t health_check_count;
+	struct model_tls *tls; /* sslConfig, or NULL */
 };
 
 /* Any of them, shared and immutable. */

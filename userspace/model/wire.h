@@ -12,7 +12,7 @@
 
 /* Both processes must agree on image.h, counters.h, endpoint.h, the memory of
  * filter/limit_table.h and this. */
-#define WIRE_CONTRACT 5
+#define WIRE_CONTRACT 6
 #define WIRE_FDS_MAX 64 /* descriptors with one message */
 #define WIRE_TEXT_MAX 256
 
@@ -34,6 +34,9 @@ enum wire_type {
 	WIRE_LIMITS,          /* fd: what the keys of rate limits have used */
 	WIRE_BLOCK,           /* block: connections of that source end, and no
 				 new ones are taken */
+	WIRE_MATERIAL,        /* material; fd: struct wire_material and its bytes;
+				 before the first image that names it */
+	WIRE_MATERIAL_FORGET, /* number: no image that is served names it */
 
 	/* proxy to control */
 	WIRE_HELLO = 100, /* hello: the first thing a proxy says on a channel; on
@@ -46,6 +49,18 @@ enum wire_type {
 	WIRE_DRAINED,  /* exiting now */
 	WIRE_OUTLIER,  /* outlier: how one worker sees one endpoint */
 	WIRE_FAR_BEYOND, /* far_beyond: a source goes on far beyond a limit */
+	WIRE_TLS, /* tls, text: why TLS with that endpoint failed, one sentence;
+		     empty text: it works again. Told when it changes, and each
+		     reason once a second and endpoint at most. */
+};
+
+/* Certificates and keys, PEM, each may be empty. Its number is made of its
+ * content by control and never 0, so that one number is one content for ever:
+ * new bytes have a new number and a new image. The proxy copies what it needs
+ * and overwrites the memfd's bytes with zeros; nobody prints any of it. */
+struct wire_material {
+	uint32_t ca_length, cert_length, key_length, pad;
+	/* char ca[], cert[], key[]; without NUL */
 };
 
 /* Times in ms; 0: no limit. Defaults: config/settings.c. */
@@ -103,6 +118,15 @@ struct wire_message {
 			struct addr addr;
 			uint64_t rule; /* limit_rule_identity */
 		} far_beyond;
+		struct {
+			uint64_t number;
+			uint32_t length; /* of the memfd */
+		} material;
+		struct {
+			uint32_t upstream, worker;
+			struct addr addr;
+			uint64_t owner; /* of addr, as its set said */
+		} tls;
 		struct {
 			uint32_t deadline_ms;
 		} drain;

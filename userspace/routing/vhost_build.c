@@ -183,7 +183,8 @@ destinations_put(struct vhost_builder *b, size_t i, const struct model_route *r)
 			continue;
 		}
 		d = block_at(&b->block, offset);
-		d[count++] = (struct image_destination){ id, from->weight };
+		d[count++] = (struct image_destination){
+			.upstream = id, .weight = from->weight };
 	}
 	d = block_at(&b->block, offset);
 	total = weights_settle(d, count);
