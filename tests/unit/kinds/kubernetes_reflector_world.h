@@ -85,7 +85,8 @@ struct world {
 	struct kubernetes_times times;
 	struct table *objects; /* "d/a" to its version */
 	struct str said;       /* "+d/a@1 -d/b current settled " */
-	char *reason;
+	char *reason;          /* the last one */
+	struct str reasons;    /* all of them, a line each */
 	char version[16]; /* of the last object */
 	/* what is waited for */
 	const char *set;
@@ -140,6 +141,7 @@ on_state(enum kubernetes_state state, const char *reason, void *arg)
 	str_printf(&w->said, "%s ", words[state]);
 	free(w->reason);
 	w->reason = xstrdup(reason);
+	str_printf(&w->reasons, "%s\n", reason);
 }
 
 static const struct kubernetes_reflector_events world_events = { on_put,
@@ -184,6 +186,7 @@ set_up(void **state)
 	w->http = http_client_new(w->loop);
 	w->objects = table_new(free);
 	str_init(&w->said);
+	str_init(&w->reasons);
 	w->times = (struct kubernetes_times){
 		.backoff_min = 4,
 		.backoff_max = 20,
@@ -215,6 +218,7 @@ tear_down(void **state)
 	loop_free(w->loop);
 	table_free(w->objects);
 	str_fini(&w->said);
+	str_fini(&w->reasons);
 	free(w->reason);
 	free(w);
 	return 0;

@@ -29,7 +29,7 @@ test_too_many_requests(void **state)
 	assert_true(replay_time_ms(r, 1) - replay_time_ms(r, 0) >= 60);
 	assert_true(replay_time_ms(r, 3) - replay_time_ms(r, 2) >= 70);
 	assert_true(replay_time_ms(r, 5) - replay_time_ms(r, 4) >= 60);
-	said_is(w, "stale +d/a@1 current settled stale ");
+	said_is(w, "stale stale +d/a@1 current settled stale ");
 	expect_reason(w, "TooManyRequests: later");
 }
 
@@ -76,7 +76,7 @@ test_failures_of_a_watch_do_not_lead_to_a_list(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@13 d/b@12");
-	said_is(w, "+d/a@1 current settled stale "
+	said_is(w, "+d/a@1 current settled stale stale stale "
 		   "current +d/b@12 +d/a@13 ");
 }
 
@@ -107,6 +107,36 @@ test_forbidden(void **state)
 	reach(w, 7, "d/a@1 d/b@11");
 	said_is(w, "forbidden +d/a@1 current settled "
 		   "forbidden current +d/b@11 ");
+}
+
+/* Each reason once, the latest one last; it stays what it was: stale. */
+static void
+test_the_latest_reason_is_told(void **state)
+{
+	static const struct replay_line script[] = {
+		LISTED(OBJECT("a", "1")),
+		ANSWER("watch=1 resourceVersion=10", 500,
+			STATUS(500, "InternalError", "etcd")),
+		ANSWER("watch=1 resourceVersion=10", 500,
+			STATUS(500, "InternalError", "etcd")),
+		ANSWER("watch=1 resourceVersion=10", 503,
+			STATUS(503, "ServiceUnavailable", "it shuts down")),
+		ANSWER("watch=1 resourceVersion=10", 503,
+			STATUS(503, "ServiceUnavailable", "it shuts down")),
+		WATCH("10", ADDED("b", "11"), REPLAY_FOREVER),
+		END,
+	};
+	struct world *w = *state;
+	const char *first, *later;
+
+	play(w, script, "d/a@1 d/b@11");
+	said_is(w, "+d/a@1 current settled stale stale current +d/b@11 ");
+	first = strstr(w->reasons.data, "InternalError: etcd\n");
+	later = strstr(w->reasons.data, "ServiceUnavailable: it shuts down\n");
+	assert_non_null(first);
+	assert_non_null(later);
+	assert_true(first < later);
+	assert_string_equal(w->reason, "");
 }
 
 static void
@@ -165,7 +195,8 @@ test_half_a_list_says_nothing(void **state)
 	play(w, script, "d/a@1 d/b@2");
 	assert_null(strchr(strstr(w->said.data, "settled"), '+'));
 	assert_null(strchr(w->said.data, '-'));
-	said_has(w, "settled stale current settled ");
+	said_has(w, "settled stale stale stale stale stale current "
+		    "settled ");
 }
 
 /* ---- what is not there */
@@ -200,7 +231,7 @@ test_older_version(void **state)
 	       "\"version\":\"v1\"}]}")
 #define RESOURCES(name)                                                        \
 	"{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":\"" name "\"}" \
-									 "]}"
+	"]}"
 
 /* Neither version: core Endpoints are another collection, which is there. All
  * that an earlier run may have had of it is not there: that is told once. */
@@ -244,7 +275,7 @@ test_404_alone_at_first(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1");
-	said_is(w, "stale +d/a@1 current settled ");
+	said_is(w, "stale stale +d/a@1 current settled ");
 }
 
 static void
@@ -319,7 +350,7 @@ test_404_alone_empties_nothing(void **state)
 	struct world *w = *state;
 
 	play(w, script, "d/a@1");
-	said_is(w, "+d/a@1 current settled stale current settled ");
+	said_is(w, "+d/a@1 current settled stale stale stale current settled ");
 }
 
 int
@@ -331,6 +362,7 @@ main(void)
 		T(test_retry_after_of_an_event),
 		T(test_failures_of_a_watch_do_not_lead_to_a_list),
 		T(test_forbidden),
+		T(test_the_latest_reason_is_told),
 		T(test_unauthorized),
 		T(test_half_a_list_says_nothing),
 		T(test_older_version),

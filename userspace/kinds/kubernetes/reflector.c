@@ -55,10 +55,7 @@ reflector_state_set(struct kubernetes_reflector *r, enum kubernetes_state state,
 	va_start(args, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
-	/* While it is stale, the reasons may take turns: the first one is
-	 * told. */
-	if (state == r->state && (state != KUBERNETES_FORBIDDEN ||
-					 strcmp(reason, r->reason) == 0))
+	if (state == r->state && verdict_same_problem(reason, r->reason))
 		return;
 	r->state = state;
 	free(r->reason);

@@ -58,6 +58,27 @@ verdict_no_watch_list(const struct kubernetes_answer *a, bool opened)
 	       (a->status == 500 && opened);
 }
 
+bool
+verdict_same_problem(const char *one, const char *other)
+{
+	static const char after[] = "after ", digits[] = "0123456789";
+	const size_t length = sizeof(after) - 1;
+
+	while (*one != '\0' && *one == *other) {
+		if (strncmp(one, after, length) == 0 &&
+			strncmp(other, after, length) == 0) {
+			one += length;
+			one += strspn(one, digits);
+			other += length;
+			other += strspn(other, digits);
+		} else {
+			one++;
+			other++;
+		}
+	}
+	return *one == *other;
+}
+
 enum event
 event_read(const struct doc *event)
 {

@@ -29,6 +29,8 @@ enum verdict verdict_of(const struct kubernetes_answer *a);
 /* The end of a WatchList: the server knows none, and is to be asked by a list.
  * opened: it had been answered with 200. */
 bool verdict_no_watch_list(const struct kubernetes_answer *a, bool opened);
+/* Two problems are one but for how long it took, as libcurl tells. */
+bool verdict_same_problem(const char *one, const char *other);
 
 enum event {
 	EVENT_PUT, /* added, or modified */
