@@ -546,6 +546,8 @@ def main(names):
              if n.startswith("test_") and callable(f) and (not only or n in only)]
     failed = 0
     fixture = None
+    # Over its time, a file still takes away what it made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         try:
             fixture = names["setup"]() if "setup" in names else None
