@@ -6,6 +6,9 @@ A test file defines functions `test_*` (the docstring's first line is the
 sentence of the case) and ends with `e2e.main(globals())`. Output per case:
 
     ok - sentence            not ok - sentence          skip - sentence # why
+
+scripts/test runs several files at a time: what a file makes has its process id
+in its name. A file that judges times says so in a line "# alone: why".
 """
 import ctypes
 import http.client
