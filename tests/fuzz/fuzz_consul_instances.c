@@ -28,8 +28,7 @@ static void
 instance_check(const struct consul_instance *i)
 {
 	expect(i->node[0] != '\0' && i->id[0] != '\0');
-	expect(i->address[0] != '\0' &&
-		strlen(i->address) < ENDPOINT_HOST_MAX);
+	expect(i->address[0] != '\0' && strlen(i->address) < ENDPOINT_HOST_MAX);
 	expect(i->port != 0 && (i->weight != 0 || i->out));
 	expect(consul_instance_owner(i) != 0);
 	for (size_t k = 0; k < i->tag_count; k++)

@@ -28,25 +28,24 @@ struct http_call {
 	struct http_events events;
 	void *arg;
 	struct loop_timer *timer; /* when it is answered, or its wait is over */
-	char *url, *token, *cache, *unix_socket;
+	char *url, *unix_socket;
 	bool tls;
 	uint64_t total_timeout_ms;
 	uint64_t index, wait_ms;
-	const char *headers; /* of the answer, "Name: value\n" each */
 	bool fails;
 };
 
 static struct {
-	bool down;          /* nobody listens */
-	bool mute;          /* nothing is ever answered */
-	uint64_t index;     /* of all that is there */
-	const char *body;   /* of health queries */
-	uint32_t limit;     /* of connections; 0: none */
-	int status;         /* not 0: of every health query, with status_body */
+	bool down;        /* nobody listens */
+	bool mute;        /* nothing is ever answered */
+	uint64_t index;   /* of all that is there */
+	const char *body; /* of health queries */
+	uint32_t limit;   /* of connections; 0: none */
+	int status;       /* not 0: of every health query, with status_body */
 	const char *status_body;
-	const char *headers; /* more of them; or NULL */
+	const char *headers; /* of answers, "Name: value\n" each; or NULL */
 	bool no_index;
-	const char *leader; /* of /v1/status/leader */
+	const char *leader;      /* of /v1/status/leader */
 	struct http_call *calls; /* open; the youngest first */
 	uint32_t open, open_most;
 	size_t asked, probes;
@@ -80,8 +79,6 @@ call_end(struct http_call *call)
 	sim.open--;
 	loop_timer_free(call->timer);
 	free(call->url);
-	free(call->token);
-	free(call->cache);
 	free(call->unix_socket);
 	free(call);
 }
@@ -127,8 +124,10 @@ on_sim(void *arg)
 		return;
 	}
 	if (sim.limit != 0 && sim.open > sim.limit) {
-		sim_tell(call, 429, "Your IP is issuing too many concurrent "
-				    "connections", NULL);
+		sim_tell(call, 429,
+			"Your IP is issuing too many concurrent "
+			"connections",
+			NULL);
 		return;
 	}
 	str_puts(&sim.head, sim.headers == NULL ? "" : sim.headers);
@@ -137,8 +136,8 @@ on_sim(void *arg)
 		return;
 	}
 	if (!sim.no_index)
-		str_printf(&sim.head, "X-Consul-Index: %" PRIu64 "\n",
-			sim.index);
+		str_printf(
+			&sim.head, "X-Consul-Index: %" PRIu64 "\n", sim.index);
 	sim_tell(call, 200, sim.body, NULL);
 }
 
@@ -160,8 +159,8 @@ http_call_new(struct http_client *c, const struct http_request *r,
 	call->events = *events;
 	call->arg = arg;
 	call->url = xstrdup(r->url);
-	call->unix_socket = r->unix_socket == NULL ? NULL
-						   : xstrdup(r->unix_socket);
+	call->unix_socket =
+		r->unix_socket == NULL ? NULL : xstrdup(r->unix_socket);
 	call->tls = r->tls != NULL;
 	call->total_timeout_ms = r->total_timeout_ms;
 	call->index = url_number(call->url, "index=");

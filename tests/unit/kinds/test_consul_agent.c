@@ -23,7 +23,8 @@
 #include "tests/lib/https_server.h"
 #include "tests/lib/replay.h"
 
-#define WAIT_MS 20000 /* for what takes milliseconds, or a pause of a second */
+#define WAIT_MS 20000 /* for what takes milliseconds, or a pause of a second   \
+		       */
 
 static char folder[64];
 static struct loop *loop;
@@ -383,6 +384,7 @@ test_unix_socket(void **state)
 	run_until(is_failing, &w);
 	assert_non_null(strstr(w.why, "Consul agent unix:///tmp/consul-"));
 	assert_null(strstr(w.why, "localhost"));
+	must("rm -f %s", path);
 	https_server_start(&server, &options);
 	run_until(is_well_again, &w);
 	assert_int_equal(w.answers, 2);
@@ -411,18 +413,17 @@ test_tls(void **state)
 	struct asker w;
 
 	(void)state;
-	https_server_start(&server,
-		&(struct https_server_options){ .cert = agent_cert,
-			.key = agent_key,
-			.client_ca = client_ca });
+	https_server_start(
+		&server, &(struct https_server_options){ .cert = agent_cert,
+				 .key = agent_key,
+				 .client_ca = client_ca });
 	/* Whom it trusts is somebody else: nothing is asked. */
 	copy("other.crt", ca);
 	copy("gateway.crt", cert);
 	copy("gateway.key", key);
 	begin_at(xasprintf("https://127.0.0.1:%u", server.port),
-		(struct consul_settings){ .ca_file = ca,
-			.cert_file = cert,
-			.key_file = key });
+		(struct consul_settings){
+			.ca_file = ca, .cert_file = cert, .key_file = key });
 	ask(&w, (struct consul_question){ .path = "/who" });
 	run_until(is_failing, &w);
 	assert_non_null(strstr(w.why, "certificate"));

@@ -14,11 +14,11 @@
 #include "kinds/consul/spec.h"
 
 /* A row that is in order, but for what is said. */
-#define NODE "\"Node\":\"n1\",\"Address\":\"10.0.0.1\",\"Datacenter\":\"dc1\""
+#define NODE    "\"Node\":\"n1\",\"Address\":\"10.0.0.1\",\"Datacenter\":\"dc1\""
 #define SERVICE "\"ID\":\"web-1\",\"Address\":\"\",\"Port\":8080"
 #define ROW(node, service, checks)                                             \
 	"{\"Node\":{" node "},\"Service\":{" service "},\"Checks\":" checks "}"
-#define CHECK(id, status) "{\"CheckID\":\"" id "\",\"Status\":\"" status "\"}"
+#define CHECK(id, status)   "{\"CheckID\":\"" id "\",\"Status\":\"" status "\"}"
 #define OF_SERVICE(service) ROW(NODE, SERVICE "," service, "[]")
 #define OF_CHECKS(checks)   ROW(NODE, SERVICE, "[" checks "]")
 
@@ -43,9 +43,9 @@ told(const char *json, const char *local)
 	for (size_t i = 0; i < all.count; i++) {
 		const struct consul_instance *c = &all.items[i];
 
-		str_printf(&text, "%s%s/%s/%s %s:%u %u%s%s",
-			i == 0 ? "" : "; ", c->datacenter, c->node, c->id,
-			c->address, c->port, c->weight, c->out ? " out" : "",
+		str_printf(&text, "%s%s/%s/%s %s:%u %u%s%s", i == 0 ? "" : "; ",
+			c->datacenter, c->node, c->id, c->address, c->port,
+			c->weight, c->out ? " out" : "",
 			c->connect_proxy ? " proxy" : "");
 		for (size_t k = 0; k < c->tag_count; k++)
 			str_printf(&text, " +%s", c->tags[k]);
@@ -86,9 +86,10 @@ test_rows(void **state)
 		{ "as little as there may be", "[" ROW(NODE, SERVICE, "[]") "]",
 			"dc1/n1/web-1 10.0.0.1:8080 1" },
 		{ "null where Go has nothing",
-			"[" ROW(NODE, SERVICE ",\"Tags\":null,\"Weights\":null,"
-					      "\"TaggedAddresses\":null,"
-					      "\"Kind\":null",
+			"[" ROW(NODE,
+				SERVICE ",\"Tags\":null,\"Weights\":null,"
+					"\"TaggedAddresses\":null,"
+					"\"Kind\":null",
 				"null") "]",
 			"dc1/n1/web-1 10.0.0.1:8080 1" },
 		{ "the service's own address, tags and kind",
@@ -103,11 +104,13 @@ test_rows(void **state)
 			"dc1/n/web-1 2001:db8::1:8080 1" },
 		{ "sorted by identity, whatever the order",
 			"[" ROW("\"Node\":\"b\",\"Address\":\"10.0.0.2\"",
-				SERVICE, "[]") ","
-			ROW("\"Node\":\"a\",\"Address\":\"10.0.0.3\"",
-				"\"ID\":\"web-2\",\"Port\":1", "[]") ","
-			ROW("\"Node\":\"a\",\"Address\":\"10.0.0.4\"", SERVICE,
-				"[]") "]",
+				SERVICE,
+				"[]") "," ROW("\"Node\":\"a\",\"Address\":\"10."
+					      "0.0.3\"",
+				"\"ID\":\"web-2\",\"Port\":1",
+				"[]") "," ROW("\"Node\":\"a\",\"Address\":\"10."
+					      "0.0.4\"",
+				SERVICE, "[]") "]",
 			"dc1/a/web-1 10.0.0.4:8080 1; "
 			"dc1/a/web-2 10.0.0.3:1 1; "
 			"dc1/b/web-1 10.0.0.2:8080 1" },
@@ -121,29 +124,30 @@ static void
 test_health(void **state)
 {
 	static const struct case_ cases[] = {
-		{ "passing",
-			"[" OF_CHECKS(CHECK("serfHealth", "passing")) "]",
+		{ "passing", "[" OF_CHECKS(CHECK("serfHealth", "passing")) "]",
 			"dc1/n1/web-1 10.0.0.1:8080 1" },
 		{ "the node's check counts",
 			"[" OF_CHECKS(CHECK("service:web", "passing") "," CHECK(
 				"serfHealth", "critical")) "]",
 			"dc1/n1/web-1 10.0.0.1:8080 1 out" },
 		{ "warning has a weight of its own",
-			"[" ROW(NODE, SERVICE ",\"Weights\":{\"Passing\":10,"
-					      "\"Warning\":3}",
+			"[" ROW(NODE,
+				SERVICE ",\"Weights\":{\"Passing\":10,"
+					"\"Warning\":3}",
 				"[" CHECK("a", "warning") "," CHECK(
 					"b", "passing") "]") "]",
 			"dc1/n1/web-1 10.0.0.1:8080 3" },
 		{ "the worst of all, not the last",
-			"[" OF_CHECKS(CHECK("a", "critical") "," CHECK("b",
-				"warning") "," CHECK("c", "passing")) "]",
+			"[" OF_CHECKS(CHECK("a", "critical") "," CHECK(
+				"b", "warning") "," CHECK("c", "passing")) "]",
 			"dc1/n1/web-1 10.0.0.1:8080 1 out" },
 		{ "maintenance of the node, whatever its status",
-			"[" OF_CHECKS(CHECK("_node_maintenance", "passing")) "]",
+			"[" OF_CHECKS(
+				CHECK("_node_maintenance", "passing")) "]",
 			"dc1/n1/web-1 10.0.0.1:8080 1 out" },
 		{ "maintenance of the service",
-			"[" OF_CHECKS(CHECK("_service_maintenance:web-1",
-				"critical")) "]",
+			"[" OF_CHECKS(CHECK(
+				"_service_maintenance:web-1", "critical")) "]",
 			"dc1/n1/web-1 10.0.0.1:8080 1 out" },
 		{ "a status that is not known is none to send to",
 			"[" OF_CHECKS(CHECK("a", "maintenance")) "]",
@@ -182,8 +186,7 @@ test_weights(void **state)
 			"[" OF_SERVICE("\"Weights\":{\"Passing\":0.5}") "]",
 			" | 1: instance web-1 on node n1: Passing is not a "
 			"whole number from 0" },
-		{ "a list",
-			"[" OF_SERVICE("\"Weights\":[1,1]") "]",
+		{ "a list", "[" OF_SERVICE("\"Weights\":[1,1]") "]",
 			" | 1: instance web-1 on node n1: Weights is not a "
 			"map" },
 	};
@@ -193,7 +196,7 @@ test_weights(void **state)
 }
 
 #define FAR_NODE                                                               \
-	"\"Node\":\"n1\",\"Address\":\"10.0.0.1\",\"Datacenter\":\"dc2\","    \
+	"\"Node\":\"n1\",\"Address\":\"10.0.0.1\",\"Datacenter\":\"dc2\","     \
 	"\"TaggedAddresses\":{\"lan\":\"10.0.0.1\",\"wan\":\"198.51.100.1\"}"
 
 static void
@@ -206,16 +209,20 @@ test_another_datacenter(void **state)
 		{ "the service's address is before the node's",
 			"[" ROW(FAR_NODE,
 				"\"ID\":\"web-1\",\"Address\":\"10.0.0.9\","
-				"\"Port\":80", "[]") "]",
+				"\"Port\":80",
+				"[]") "]",
 			"dc2/n1/web-1 10.0.0.9:80 1" },
 		{ "its wan address before that, with its port",
-			"[" ROW(FAR_NODE, SERVICE
+			"[" ROW(FAR_NODE,
+				SERVICE
 				",\"TaggedAddresses\":{\"lan\":{\"Address\":"
 				"\"10.0.0.7\",\"Port\":1},\"wan\":{\"Address\":"
-				"\"198.51.100.7\",\"Port\":443}}", "[]") "]",
+				"\"198.51.100.7\",\"Port\":443}}",
+				"[]") "]",
 			"dc2/n1/web-1 198.51.100.7:443 1" },
 		{ "without a port it is the service's",
-			"[" ROW(FAR_NODE, SERVICE
+			"[" ROW(FAR_NODE,
+				SERVICE
 				",\"TaggedAddresses\":{\"wan_ipv6\":{"
 				"\"Address\":\"2001:db8::7\",\"Port\":0}}",
 				"[]") "]",
@@ -223,9 +230,11 @@ test_another_datacenter(void **state)
 		{ "of its own data centre none is looked at",
 			"[" ROW("\"Node\":\"n1\",\"Address\":\"10.0.0.1\","
 				"\"Datacenter\":\"dc1\",\"TaggedAddresses\":{"
-				"\"wan\":\"198.51.100.1\"}", SERVICE
+				"\"wan\":\"198.51.100.1\"}",
+				SERVICE
 				",\"TaggedAddresses\":{\"wan\":{\"Address\":"
-				"\"198.51.100.7\",\"Port\":443}}", "[]") "]",
+				"\"198.51.100.7\",\"Port\":443}}",
+				"[]") "]",
 			"dc1/n1/web-1 10.0.0.1:8080 1" },
 	};
 	const struct case_ unknown = { "the agent's is not known",
@@ -238,7 +247,7 @@ test_another_datacenter(void **state)
 	check_as(&unknown, "");
 }
 
-#define GOOD ROW("\"Node\":\"good\",\"Address\":\"10.9.9.9\"", SERVICE, "[]")
+#define GOOD      ROW("\"Node\":\"good\",\"Address\":\"10.9.9.9\"", SERVICE, "[]")
 #define GOOD_TOLD "dc1/good/web-1 10.9.9.9:8080 1"
 #define BAD(row, why)                                                          \
 	{                                                                      \
@@ -280,8 +289,8 @@ test_rows_that_are_wrong(void **state)
 			"nothing can be sent to ::"),
 		BAD_ON_N1(ROW(NODE, "\"ID\":\"web-1\",\"Port\":0", "[]"),
 			"it has no port"),
-		BAD_ON_N1(ROW(NODE, "\"ID\":\"web-1\"", "[]"),
-			"it has no port"),
+		BAD_ON_N1(
+			ROW(NODE, "\"ID\":\"web-1\"", "[]"), "it has no port"),
 		BAD_ON_N1(ROW(NODE, "\"ID\":\"web-1\",\"Port\":65536", "[]"),
 			"its port is out of range"),
 		BAD_ON_N1(ROW(NODE, "\"ID\":\"web-1\",\"Port\":-8080", "[]"),
@@ -290,8 +299,8 @@ test_rows_that_are_wrong(void **state)
 			"Port is not a whole number from 0"),
 		BAD_ON_N1(ROW(NODE, SERVICE, "{}"), "Checks is not a list"),
 		BAD_ON_N1(OF_CHECKS("null"), "a check is not a map"),
-		BAD_ON_N1(OF_CHECKS("{\"Status\":1}"),
-			"Status is not a string"),
+		BAD_ON_N1(
+			OF_CHECKS("{\"Status\":1}"), "Status is not a string"),
 		BAD_ON_N1(OF_CHECKS("{\"CheckID\":[]}"),
 			"CheckID is not a string"),
 		BAD_ON_N1(OF_SERVICE("\"Kind\":1"), "Kind is not a string"),
@@ -313,10 +322,12 @@ test_one_of_many(void **state)
 			GOOD_TOLD " | 2: instance 1: duplicate key \"a\"" },
 		{ "twice the same is there once, the lower address first",
 			"[" ROW("\"Node\":\"n1\",\"Address\":\"10.0.0.2\"",
-				SERVICE, "[]") ","
-			ROW("\"Node\":\"n1\",\"Address\":\"10.0.0.1\"", SERVICE,
-				"[]") "," GOOD "]",
-			GOOD_TOLD "; dc1/n1/web-1 10.0.0.1:8080 1 | 1: "
+				SERVICE,
+				"[]") "," ROW("\"Node\":\"n1\",\"Address\":"
+					      "\"10.0.0.1\"",
+				SERVICE, "[]") "," GOOD "]",
+			GOOD_TOLD
+			"; dc1/n1/web-1 10.0.0.1:8080 1 | 1: "
 			"instance web-1 on node n1: it is there more than "
 			"once" },
 		{ "the same id on two nodes is two",
@@ -344,9 +355,23 @@ static void
 test_no_answer(void **state)
 {
 	static const char *const texts[] = {
-		"", " ", "null", "{}", "7", "\"[]\"", "[", "[{}", "[}", "[]]",
-		"[],[]", "[],\"rows\":[]", "[],\"x\":1", "[] x",
-		"{\"rows\":[]}", "No cluster leader", "[{\"Node\":{\"Node\":",
+		"",
+		" ",
+		"null",
+		"{}",
+		"7",
+		"\"[]\"",
+		"[",
+		"[{}",
+		"[}",
+		"[]]",
+		"[],[]",
+		"[],\"rows\":[]",
+		"[],\"x\":1",
+		"[] x",
+		"{\"rows\":[]}",
+		"No cluster leader",
+		"[{\"Node\":{\"Node\":",
 	};
 
 	(void)state;
@@ -363,9 +388,9 @@ test_no_answer(void **state)
 static void
 test_cut_everywhere(void **state)
 {
-	static const char whole[] = "[" ROW(
-		FAR_NODE, SERVICE ",\"Tags\":[\"a\"]",
-		"[" CHECK("serfHealth", "passing") "]") "," GOOD "]";
+	static const char whole[] =
+		"[" ROW(FAR_NODE, SERVICE ",\"Tags\":[\"a\"]",
+			"[" CHECK("serfHealth", "passing") "]") "," GOOD "]";
 
 	(void)state;
 	for (size_t length = 0; length < strlen(whole); length++) {
@@ -422,8 +447,7 @@ static void
 test_fits(void **state)
 {
 	const struct consul_instance none = { 0 },
-				     both = { .tags = tags_ab,
-					     .tag_count = 2 },
+				     both = { .tags = tags_ab, .tag_count = 2 },
 				     proxy = { .connect_proxy = true };
 	struct consul_spec spec = { 0 };
 
@@ -455,10 +479,15 @@ static void
 test_owner(void **state)
 {
 	static char ab[] = "ab", bc[] = "bc";
-	const struct consul_instance x = { .datacenter = a,
-		.node = ab, .id = c };
+	const struct consul_instance x = {
+		.datacenter = a, .node = ab, .id = c
+	};
 	const struct consul_instance same = { .datacenter = a,
-		.node = ab, .id = c, .address = b, .port = 7, .weight = 9 };
+		.node = ab,
+		.id = c,
+		.address = b,
+		.port = 7,
+		.weight = 9 };
 	const struct consul_instance others[] = {
 		{ .datacenter = ab, .node = a, .id = c },
 		{ .datacenter = a, .node = a, .id = bc },
@@ -472,7 +501,7 @@ test_owner(void **state)
 	assert_true(consul_instance_owner(&x) == consul_instance_owner(&same));
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		assert_true(consul_instance_owner(&x) !=
-			consul_instance_owner(&others[i]));
+			    consul_instance_owner(&others[i]));
 }
 
 int

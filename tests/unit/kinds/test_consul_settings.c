@@ -67,19 +67,19 @@ test_defaults(void **state)
 static void
 test_all_keys(void **state)
 {
-	struct consul_settings *s = good(
-		"httpAddress: https://consul.internal:8501\n"
-		"dataCenter: dc1\n"
-		"tokenFile: consul/token\n"
-		"caFile: ca.pem\ncertFile: c.pem\nkeyFile: k.pem\n"
-		"insecureSkipVerify: false\n"
-		"waitTime: 2m\nmaxConnections: 20\n"
-		"serviceDiscovery:\n"
-		"  dataCenters: [dc1, dc2]\n"
-		"  splitByTag: true\n"
-		"  tagsInclude: [public, two words]\n"
-		"  tagsExclude: [old]\n"
-		"  consistencyMode: StaleMode\n");
+	struct consul_settings *s =
+		good("httpAddress: https://consul.internal:8501\n"
+		     "dataCenter: dc1\n"
+		     "tokenFile: consul/token\n"
+		     "caFile: ca.pem\ncertFile: c.pem\nkeyFile: k.pem\n"
+		     "insecureSkipVerify: false\n"
+		     "waitTime: 2m\nmaxConnections: 20\n"
+		     "serviceDiscovery:\n"
+		     "  dataCenters: [dc1, dc2]\n"
+		     "  splitByTag: true\n"
+		     "  tagsInclude: [public, two words]\n"
+		     "  tagsExclude: [old]\n"
+		     "  consistencyMode: StaleMode\n");
 
 	(void)state;
 	assert_string_equal(s->http_address, "https://consul.internal:8501");
@@ -194,8 +194,8 @@ test_addresses(void **state)
 		{ "[::1]:8500", "http://[::1]:8500", NULL, false },
 		{ "http://consul.internal", "http://consul.internal", NULL,
 			false },
-		{ "https://consul.internal:8501", "https://consul.internal:8501",
-			NULL, true },
+		{ "https://consul.internal:8501",
+			"https://consul.internal:8501", NULL, true },
 		{ "https://h/consul/", "https://h/consul", NULL, true },
 		{ "http://[2001:db8::1]/", "http://[2001:db8::1]", NULL,
 			false },

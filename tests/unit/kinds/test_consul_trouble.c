@@ -73,8 +73,7 @@ test_statuses(void **state)
 		assert_int_equal(consul_trouble_of(cases[i].status,
 					 slice_of(cases[i].body)),
 			cases[i].trouble);
-	assert_int_equal(
-		consul_trouble_of(500, (struct slice){ NULL, 0 }),
+	assert_int_equal(consul_trouble_of(500, (struct slice){ NULL, 0 }),
 		CONSUL_FAILED);
 }
 
@@ -120,8 +119,8 @@ test_sentences(void **state)
 		"Consul agent 127.0.0.1:8500: GET /v1/health/service/web: "
 		"HTTP 500; see the agent's log");
 	told_is(CONSUL_FAILED,
-		(struct consul_complaint){ .status = 500,
-			.body = { nul, sizeof(nul) - 1 } },
+		(struct consul_complaint){
+			.status = 500, .body = { nul, sizeof(nul) - 1 } },
 		"Consul agent 127.0.0.1:8500: GET /v1/health/service/web: "
 		"HTTP 500: a?b; see the agent's log");
 	told_is(CONSUL_FAILED,

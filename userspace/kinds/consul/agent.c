@@ -107,6 +107,14 @@ agent_limited(struct consul_agent *a)
 	a->counts.limited++;
 }
 
+static struct consul_query *
+turn_next(const struct consul_agent *a)
+{
+	struct consul_query *eager = TAILQ_FIRST(&a->eager);
+
+	return eager != NULL ? eager : TAILQ_FIRST(&a->waiting);
+}
+
 static void
 on_pump(void *arg)
 {
@@ -118,11 +126,11 @@ on_pump(void *arg)
 	connections_regain(a, now_ms);
 	next_ms = turns_take(a, now_ms);
 	while (!a->freed && a->asking_count < a->connections &&
-		(q = TAILQ_FIRST(&a->waiting)) != NULL)
+		(q = turn_next(a)) != NULL)
 		query_ask(q);
 	if (agent_leave(a))
 		return;
-	if (!TAILQ_EMPTY(&a->waiting) && next_ms != 0 &&
+	if (a->waiting_count > 0 && next_ms != 0 &&
 		!loop_timer_pending(a->pump))
 		loop_timer_start(a->pump, next_ms - now_ms);
 }
@@ -203,6 +211,7 @@ consul_agent_new(struct loop *loop, struct http_client *http,
 	a->connections_max = settings->connections_max;
 	a->connections = a->connections_max;
 	TAILQ_INIT(&a->all);
+	TAILQ_INIT(&a->eager);
 	TAILQ_INIT(&a->waiting);
 	TAILQ_INIT(&a->asking);
 	arc4random_buf(&a->seed, sizeof(a->seed));

@@ -32,9 +32,11 @@ struct consul_query {
 	void *arg;
 
 	enum consul_query_state state;
-	TAILQ_ENTRY(consul_query) link; /* waiting or asking */
+	struct consul_queries *list;    /* of link; NULL: resting */
+	TAILQ_ENTRY(consul_query) link; /* eager, waiting or asking */
 	TAILQ_ENTRY(consul_query) link_all;
 	struct loop_timer *timer; /* resting */
+	uint64_t rested_ms;       /* when that is over */
 	bool telling, gone;
 
 	/* Under way. */
@@ -75,7 +77,11 @@ struct consul_agent {
 	uint64_t wait_ms;
 	uint32_t connections_max;
 
-	struct consul_queries all, waiting, asking; /* asking: oldest first */
+	struct consul_queries all;
+	/* For a turn: first those who know no index, since they are answered at
+	 * once. */
+	struct consul_queries eager, waiting;
+	struct consul_queries asking; /* the oldest first */
 	uint32_t query_count, waiting_count, asking_count;
 	uint32_t connections;    /* as many as it takes; <= connections_max */
 	uint64_t connections_ms; /* when that changed */
@@ -122,7 +128,7 @@ void agent_token_changed(struct consul_agent *a);
 void query_ask(struct consul_query *q);
 /* Its connection is for others now. */
 void query_give_way(struct consul_query *q);
-/* Its pause is cut short. */
+/* Its pause ends after delay_ms, if not before. */
 void query_wake(struct consul_query *q, uint64_t delay_ms);
 
 static inline bool

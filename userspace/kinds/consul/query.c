@@ -39,24 +39,33 @@ now_ms(const struct consul_query *q)
 /* ---- states */
 
 static void
-state_leave(struct consul_query *q)
+list_move(struct consul_query *q, struct consul_queries *to)
+{
+	if (q->list != NULL)
+		TAILQ_REMOVE(q->list, q, link);
+	q->list = to;
+	if (to != NULL)
+		TAILQ_INSERT_TAIL(to, q, link);
+}
+
+/* to: of its agent; NULL: it rests. */
+static void
+state_set(struct consul_query *q, enum consul_query_state state,
+	struct consul_queries *to)
 {
 	struct consul_agent *a = q->agent;
 
-	switch (q->state) {
-	case QUERY_RESTING:
+	if (q->state == QUERY_RESTING)
 		loop_timer_stop(q->timer);
-		break;
-	case QUERY_WAITING:
-		TAILQ_REMOVE(&a->waiting, q, link);
-		a->waiting_count--;
-		break;
-	case QUERY_ASKING:
-		TAILQ_REMOVE(&a->asking, q, link);
-		a->asking_count--;
+	a->waiting_count -= q->state == QUERY_WAITING;
+	a->asking_count -= q->state == QUERY_ASKING;
+	/* Its connection is free. */
+	if (q->state == QUERY_ASKING)
 		agent_pump(a);
-		break;
-	}
+	q->state = state;
+	a->waiting_count += state == QUERY_WAITING;
+	a->asking_count += state == QUERY_ASKING;
+	list_move(q, to);
 }
 
 static void
@@ -80,9 +89,11 @@ query_rest(struct consul_query *q, uint64_t delay_ms)
 	credit_fill(q);
 	pace_ms = q->credit_ms < CONSUL_PACE_MS ? CONSUL_PACE_MS - q->credit_ms
 						: 0;
-	state_leave(q);
-	q->state = QUERY_RESTING;
-	loop_timer_start(q->timer, delay_ms > pace_ms ? delay_ms : pace_ms);
+	if (delay_ms < pace_ms)
+		delay_ms = pace_ms;
+	state_set(q, QUERY_RESTING, NULL);
+	q->rested_ms = now_ms(q) + delay_ms;
+	loop_timer_start(q->timer, delay_ms);
 }
 
 static void
@@ -91,10 +102,7 @@ on_rested(void *arg)
 	struct consul_query *q = arg;
 	struct consul_agent *a = q->agent;
 
-	state_leave(q);
-	q->state = QUERY_WAITING;
-	TAILQ_INSERT_TAIL(&a->waiting, q, link);
-	a->waiting_count++;
+	state_set(q, QUERY_WAITING, q->index == 0 ? &a->eager : &a->waiting);
 	agent_pump(a);
 }
 
@@ -110,7 +118,7 @@ query_give_way(struct consul_query *q)
 void
 query_wake(struct consul_query *q, uint64_t delay_ms)
 {
-	if (q->state == QUERY_RESTING)
+	if (q->state == QUERY_RESTING && now_ms(q) + delay_ms < q->rested_ms)
 		query_rest(q, delay_ms);
 }
 
@@ -126,7 +134,8 @@ query_leave(struct consul_query *q)
 	return true;
 }
 
-static bool
+/* The query may be no more afterwards. */
+static void
 failed_tell(struct consul_query *q)
 {
 	/* The callback may free both. */
@@ -135,7 +144,7 @@ failed_tell(struct consul_query *q)
 	q->telling = true;
 	q->events.failed(why, q->since_ms, q->arg);
 	free(why);
-	return query_leave(q);
+	(void)query_leave(q);
 }
 
 /* ---- failure */
@@ -347,6 +356,10 @@ problem_words(const struct consul_query *q, const char *problem)
 	const char *host = strstr(base, "://");
 	size_t length;
 
+	/* libcurl names the host of the URL, which is of no use here. */
+	if (q->agent->address.unix_socket != NULL &&
+		strstr(problem, "Failed to connect") != NULL)
+		return "nobody takes a connection there";
 	if (host == NULL)
 		return problem;
 	host += strlen("://");
@@ -398,13 +411,19 @@ on_done(struct http_call *call, const struct http_result *result, void *arg)
 
 	agent_enter(a);
 	q->call = NULL;
-	state_leave(q);
-	q->state = QUERY_RESTING; /* with no timer, until it is decided */
+	state_set(q, QUERY_RESTING, NULL); /* without a timer yet */
 	answer_judge(q, call, result);
 	agent_leave(a);
 }
 
 /* ---- asking */
+
+/* What is cached is not consistent. */
+static bool
+is_cached(const struct consul_query *q, uint8_t consistency)
+{
+	return q->use_cache && consistency != CONSUL_CONSISTENT;
+}
 
 static void
 path_put(const struct consul_query *q, uint8_t consistency, struct str *path)
@@ -422,7 +441,7 @@ path_put(const struct consul_query *q, uint8_t consistency, struct str *path)
 			consistency == CONSUL_STALE ? "stale" : "consistent");
 		separator = '&';
 	}
-	if (q->use_cache && consistency != CONSUL_CONSISTENT) {
+	if (is_cached(q, consistency)) {
 		str_printf(path, "%ccached", separator);
 		separator = '&';
 	}
@@ -455,10 +474,7 @@ query_ask(struct consul_query *q)
 	uint64_t timeout_ms;
 	int rc;
 
-	state_leave(q);
-	q->state = QUERY_ASKING;
-	TAILQ_INSERT_TAIL(&a->asking, q, link);
-	a->asking_count++;
+	state_set(q, QUERY_ASKING, &a->asking);
 	credit_fill(q);
 	q->credit_ms -=
 		q->credit_ms < CONSUL_PACE_MS ? q->credit_ms : CONSUL_PACE_MS;
@@ -477,8 +493,9 @@ query_ask(struct consul_query *q)
 	str_init(&path);
 	path_put(q, consistency, &path);
 	a->counts.asked++;
-	rc = agent_call(a, path.data, q->use_cache ? CACHE_MAX_AGE : NULL,
-		timeout_ms, &events, q, &q->call, &err);
+	rc = agent_call(a, path.data,
+		is_cached(q, consistency) ? CACHE_MAX_AGE : NULL, timeout_ms,
+		&events, q, &q->call, &err);
 	str_fini(&path);
 	if (rc == 0)
 		return;
@@ -518,7 +535,7 @@ consul_query_free(struct consul_query *q)
 	if (q == NULL)
 		return;
 	http_call_cancel(q->call);
-	state_leave(q);
+	state_set(q, QUERY_RESTING, NULL);
 	TAILQ_REMOVE(&q->agent->all, q, link_all);
 	q->agent->query_count--;
 	loop_timer_free(q->timer);
