@@ -756,17 +756,40 @@ test_no_leader_known(void **state)
 	sim.body = "[1]";
 	ask(&w, (struct consul_question){ .consistency = CONSUL_STALE });
 	pass(1);
-	sim.headers = "X-Consul-Knownleader: false\n";
+	sim.no_index = true;
+	sim.headers = "X-Consul-Knownleader: false\nX-Consul-Index: 1\n";
 	sim_change("[]");
 	pass(SECOND);
 	assert_int_equal(w.answers, 1);
 	assert_true(w.failing);
 	assert_non_null(strstr(w.why, "knows no leader"));
+	sim.no_index = false;
 	sim.headers = "X-Consul-Knownleader: true\n";
 	pass(2 * SECOND);
 	assert_int_equal(w.answers, 2);
 	assert_string_equal(w.body, "[]");
 	assert_false(w.failing);
+	end(&w);
+}
+
+/* What Consul streams says so of itself; its index is good. */
+static void
+test_streaming(void **state)
+{
+	struct asker w = { 0 };
+
+	(void)state;
+	ask(&w, (struct consul_question){ 0 });
+	pass(MINUTE);
+	sim.headers = "X-Consul-Knownleader: false\n"
+		      "X-Consul-Query-Backend: streaming\n";
+	sim_change("[1]");
+	pass(1);
+	assert_string_equal(w.body, "[1]");
+	assert_int_equal(w.index, 11);
+	assert_string_equal(
+		sim.last, "/v1/health/service/web?index=11&wait=300000ms");
+	assert_int_equal(w.failures, 0);
 	end(&w);
 }
 
@@ -1059,6 +1082,7 @@ main(void)
 		TEST(test_when_the_server_wants_to_be_asked),
 		TEST(test_reasons),
 		TEST(test_no_leader_known),
+		TEST(test_streaming),
 		TEST(test_an_answer_that_is_no_good),
 		TEST(test_a_recovery_that_is_none),
 		TEST(test_a_long_absence),

@@ -239,15 +239,33 @@ is_flag(const struct http_call *call, const char *name, const char *value)
 	return text != NULL && strcasecmp(text, value) == 0;
 }
 
-/* An index that goes backwards counts as none, and 1 stands for none. */
-static void
-index_take(struct consul_query *q, const struct http_call *call)
+/* 1 stands for none: so Consul answers who may not know, or cannot. */
+static uint64_t
+index_of(const struct http_call *call)
 {
 	uint64_t index =
 		consul_number_read(http_call_header(call, "X-Consul-Index"));
 
-	if (index == 1)
-		index = 0;
+	return index == 1 ? 0 : index;
+}
+
+/* A list without an index from a server that knows no leader is not what is
+ * there. With one it is what was there, as old as X-Consul-Lastcontact says;
+ * and the streaming of Consul 1.10 and later never says that it knows one. */
+static bool
+has_no_leader(const struct http_call *call)
+{
+	return is_flag(call, "X-Consul-Knownleader", "false") &&
+	       !is_flag(call, "X-Consul-Query-Backend", "streaming") &&
+	       index_of(call) == 0;
+}
+
+/* An index that goes backwards counts as none. */
+static void
+index_take(struct consul_query *q, const struct http_call *call)
+{
+	uint64_t index = index_of(call);
+
 	if (index < q->index)
 		index_reset(q);
 	else
@@ -392,8 +410,7 @@ answer_judge(struct consul_query *q, const struct http_call *call,
 	trouble = consul_trouble_of(result->status, result->body);
 	if (trouble == CONSUL_LIMITED)
 		agent_limited(q->agent);
-	if (trouble == CONSUL_FINE &&
-		is_flag(call, "X-Consul-Knownleader", "false")) {
+	if (trouble == CONSUL_FINE && has_no_leader(call)) {
 		complaint.why = "it knows no leader of its servers";
 		trouble = CONSUL_NO_LEADER;
 	}
