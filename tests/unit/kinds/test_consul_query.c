@@ -598,19 +598,19 @@ test_fewer_connections_than_thought(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
 		ask(&w[i], (struct consul_question){ 0 });
 	pass(2 * MINUTE);
-	assert_in_range(counts().connections, 39, 42);
+	/* three quarters of what is taken, and one more every ten seconds */
+	assert_in_range(counts().connections, 30, 41);
 	sim_change("[1]");
 	pass(10 * SECOND);
 	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
 		assert_string_equal(w[i].body, "[1]");
 		assert_int_equal(w[i].failures, 0);
 	}
-	/* One more is tried every ten seconds, and refused. */
-	assert_in_range(counts().limited, 80, 140);
+	assert_in_range(counts().limited, 80, 100);
 	/* It takes more again. */
 	sim.limit = 0;
 	pass(20 * MINUTE);
-	assert_int_equal(counts().connections, 150);
+	assert_in_range(counts().connections, ARRAY_SIZE(w), 150);
 	assert_int_equal(counts().waiting, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
 		end(&w[i]);

@@ -95,12 +95,15 @@ connections_regain(struct consul_agent *a, uint64_t now_ms)
 	a->connections_ms = now_ms;
 }
 
+/* Of many that were asked at once and refused, the one with the fewest beside
+ * it tells. A quarter is left to others, who may come from the same address. */
 void
-agent_limited(struct consul_agent *a)
+agent_limited(struct consul_agent *a, uint32_t asked_with)
 {
-	/* The one that was refused is not among those who ask any more. */
-	uint32_t fits = a->asking_count > 0 ? a->asking_count : 1;
+	uint32_t fits = asked_with - asked_with / 4 - (asked_with / 4 == 0);
 
+	if (fits == 0)
+		fits = 1;
 	if (fits < a->connections)
 		a->connections = fits;
 	a->connections_ms = loop_now_ms(a->loop);

@@ -43,6 +43,7 @@ struct consul_query {
 	struct http_call *call;
 	uint64_t asked_ms, wait_ms; /* wait_ms 0: it is answered at once */
 	uint64_t asked_epoch;
+	uint32_t asked_with; /* so many under way, with it */
 	bool asked_stale;
 
 	/* What is known. */
@@ -112,8 +113,8 @@ int agent_call(struct consul_agent *a, const char *path_and_query,
 	const char *header, uint64_t timeout_ms,
 	const struct http_events *events, void *arg, struct http_call **out,
 	struct error *err);
-/* It takes fewer connections than there are. */
-void agent_limited(struct consul_agent *a);
+/* A question was refused that was one of so many. */
+void agent_limited(struct consul_agent *a, uint32_t asked_with);
 
 /* ---- recovery.c: who waits after a failure is told when it is over */
 

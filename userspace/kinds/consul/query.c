@@ -293,8 +293,7 @@ static bool
 is_content(const struct consul_query *q, const struct consul_answer *answer,
 	uint64_t content)
 {
-	return q->has_content && !query_is_failing(q) &&
-	       q->content == content &&
+	return q->has_content && q->why == NULL && q->content == content &&
 	       q->content_length == answer->body.length &&
 	       q->filtered == answer->filtered;
 }
@@ -409,7 +408,7 @@ answer_judge(struct consul_query *q, const struct http_call *call,
 	}
 	trouble = consul_trouble_of(result->status, result->body);
 	if (trouble == CONSUL_LIMITED)
-		agent_limited(q->agent);
+		agent_limited(q->agent, q->asked_with);
 	if (trouble == CONSUL_FINE && has_no_leader(call)) {
 		complaint.why = "it knows no leader of its servers";
 		trouble = CONSUL_NO_LEADER;
@@ -499,6 +498,7 @@ query_ask(struct consul_query *q)
 		index_reset(q);
 	if (consistency == CONSUL_STALE && now_ms(q) < q->fresh_until_ms)
 		consistency = CONSUL_DEFAULT;
+	q->asked_with = a->asking_count;
 	q->asked_epoch = a->epoch;
 	q->asked_stale = consistency == CONSUL_STALE;
 	q->asked_ms = now_ms(q);
