@@ -45,7 +45,9 @@ static struct {
 	const char *status_body;
 	const char *headers; /* of answers, "Name: value\n" each; or NULL */
 	bool no_index;
-	const char *leader;      /* of /v1/status/leader */
+	bool streams;       /* answers to questions with an index, or cached */
+	bool filtered;      /* says so, where it does not stream */
+	const char *leader; /* of /v1/status/leader */
 	struct http_call *calls; /* open; the youngest first */
 	uint32_t open, open_most;
 	size_t asked, probes;
@@ -131,6 +133,12 @@ on_sim(void *arg)
 		return;
 	}
 	str_puts(&sim.head, sim.headers == NULL ? "" : sim.headers);
+	if (sim.streams && (call->index > 0 || strstr(call->url, "cached")))
+		str_puts(&sim.head, "X-Consul-Knownleader: false\n"
+				    "X-Consul-Query-Backend: streaming\n");
+	else if (sim.filtered)
+		str_puts(
+			&sim.head, "X-Consul-Results-Filtered-By-Acls: true\n");
 	if (sim.status != 0) {
 		sim_tell(call, sim.status, sim.status_body, NULL);
 		return;

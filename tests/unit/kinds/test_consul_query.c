@@ -772,24 +772,87 @@ test_no_leader_known(void **state)
 	end(&w);
 }
 
-/* What Consul streams says so of itself; its index is good. */
+/* What Consul streams never says that a leader is known; its index is good. */
 static void
 test_streaming(void **state)
 {
 	struct asker w = { 0 };
 
 	(void)state;
+	sim.streams = true;
 	ask(&w, (struct consul_question){ 0 });
 	pass(MINUTE);
-	sim.headers = "X-Consul-Knownleader: false\n"
-		      "X-Consul-Query-Backend: streaming\n";
+	sim.asked = 0;
 	sim_change("[1]");
 	pass(1);
 	assert_string_equal(w.body, "[1]");
 	assert_int_equal(w.index, 11);
 	assert_string_equal(
 		sim.last, "/v1/health/service/web?index=11&wait=300000ms");
+	assert_int_equal(sim.asked, 1);
 	assert_int_equal(w.failures, 0);
+	end(&w);
+}
+
+/* Nor does it say that something is left out: who is to know asks otherwise. */
+static void
+test_streaming_and_rights(void **state)
+{
+	struct asker w = { 0 };
+
+	(void)state;
+	sim.streams = true;
+	sim.body = "[1,2]";
+	ask(&w, (struct consul_question){ 0 });
+	pass(MINUTE);
+	assert_false(w.filtered);
+	/* Rights are lost: it becomes less. */
+	sim.filtered = true;
+	sim_change("[]");
+	pass(1);
+	assert_string_equal(w.body, "[]");
+	assert_true(w.filtered);
+	assert_int_equal(w.answers, 2);
+	/* The same again: nothing to tell, nothing to ask. */
+	pass(MINUTE);
+	sim.asked = 0;
+	sim_change("[]");
+	pass(SECOND);
+	assert_int_equal(w.answers, 2);
+	assert_int_equal(sim.asked, 1);
+	/* They are back. */
+	sim.filtered = false;
+	sim_change("[1,2]");
+	pass(SECOND);
+	assert_string_equal(w.body, "[1,2]");
+	assert_false(w.filtered);
+	assert_int_equal(w.answers, 3);
+	/* One instance is gone, and that is all. */
+	pass(MINUTE);
+	sim.asked = 0;
+	sim_change("[1]");
+	pass(1);
+	assert_string_equal(w.body, "[1]");
+	assert_false(w.filtered);
+	assert_int_equal(sim.asked, 2);
+	assert_int_equal(w.failures, 0);
+	end(&w);
+}
+
+/* What is cached is streamed even the first time. */
+static void
+test_streaming_of_what_is_cached(void **state)
+{
+	struct asker w = { 0 };
+
+	(void)state;
+	sim.streams = sim.filtered = true;
+	ask(&w, (struct consul_question){ .use_cache = true });
+	pass(2 * SECOND);
+	assert_int_equal(w.answers, 1);
+	assert_true(w.filtered);
+	assert_string_equal(sim.last,
+		"/v1/health/service/web?cached&index=10&wait=300000ms");
 	end(&w);
 }
 
@@ -1083,6 +1146,8 @@ main(void)
 		TEST(test_reasons),
 		TEST(test_no_leader_known),
 		TEST(test_streaming),
+		TEST(test_streaming_and_rights),
+		TEST(test_streaming_of_what_is_cached),
 		TEST(test_an_answer_that_is_no_good),
 		TEST(test_a_recovery_that_is_none),
 		TEST(test_a_long_absence),

@@ -44,7 +44,7 @@ struct consul_query {
 	uint64_t asked_ms, wait_ms; /* wait_ms 0: it is answered at once */
 	uint64_t asked_epoch;
 	uint32_t asked_with; /* so many under way, with it */
-	bool asked_stale;
+	bool asked_stale, asked_plainly;
 
 	/* What is known. */
 	uint64_t index;       /* 0: none */
@@ -55,6 +55,8 @@ struct consul_query {
 	uint64_t content, content_length; /* hash of the last that was taken */
 	bool filtered;                    /* of it */
 	uint64_t fresh_until_ms;          /* no stale answers until then; 0 */
+	/* The next is neither streamed nor cached: without an index. */
+	bool plainly;
 
 	/* Pace: so many ms of it are unspent. */
 	uint64_t credit_ms, credited_ms;
@@ -129,8 +131,24 @@ void agent_token_changed(struct consul_agent *a);
 void query_ask(struct consul_query *q);
 /* Its connection is for others now. */
 void query_give_way(struct consul_query *q);
+/* It asks again after delay_ms, or as soon as its pace allows. */
+void query_rest(struct consul_query *q, uint64_t delay_ms);
+void query_index_reset(struct consul_query *q);
+/* call: of which the headers are looked at, or NULL. It tells, so the query may
+ * be no more afterwards. */
+void query_fail(struct consul_query *q, enum consul_trouble trouble,
+	const struct http_call *call, struct consul_complaint *complaint);
+void query_tell_failed(struct consul_query *q); /* likewise */
+/* After something was told, with telling set; true: the query is no more. */
+bool query_leave(struct consul_query *q);
 /* Its pause ends after delay_ms, if not before. */
 void query_wake(struct consul_query *q, uint64_t delay_ms);
+
+/* ---- answer.c */
+
+/* It tells; the query may be no more afterwards. */
+void query_answered(struct consul_query *q, const struct http_call *call,
+	const struct http_result *result);
 
 static inline bool
 query_is_failing(const struct consul_query *q)

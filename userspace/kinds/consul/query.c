@@ -23,9 +23,6 @@
 #define WAIT_GRACE_MS     10000 /* beyond what a blocking query may take */
 #define CONFIRM_MS        1000 /* wait of the first question after a pause ... */
 #define CONFIRM_GAP_MS    50   /* ... of more than this */
-#define NO_INDEX_MS       1000 /* between answers without index, up to ... */
-#define NO_INDEX_MAX_MS   5000
-#define FRESH_MS          60000 /* no stale answers after one that was too old */
 #define CACHE_MAX_AGE     "Cache-Control: max-age=10"
 #define LIMITED_MAX       3 /* answers 429 in a row that are not told */
 #define RETRY_AFTER_MAX_S 60
@@ -81,7 +78,7 @@ credit_fill(struct consul_query *q)
 }
 
 /* It asks again after delay_ms, or as soon as its pace allows. */
-static void
+void
 query_rest(struct consul_query *q, uint64_t delay_ms)
 {
 	uint64_t pace_ms;
@@ -124,7 +121,7 @@ query_wake(struct consul_query *q, uint64_t delay_ms)
 
 /* ---- telling; true: the query is no more */
 
-static bool
+bool
 query_leave(struct consul_query *q)
 {
 	q->telling = false;
@@ -134,9 +131,8 @@ query_leave(struct consul_query *q)
 	return true;
 }
 
-/* The query may be no more afterwards. */
-static void
-failed_tell(struct consul_query *q)
+void
+query_tell_failed(struct consul_query *q)
 {
 	/* The callback may free both. */
 	char *why = q->why == NULL ? NULL : xstrdup(q->why);
@@ -159,8 +155,8 @@ retry_after_ms(const struct http_call *call)
 	return 1000 * (s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : s);
 }
 
-static void
-index_reset(struct consul_query *q)
+void
+query_index_reset(struct consul_query *q)
 {
 	if (q->index != 0)
 		q->agent->counts.index_resets++;
@@ -194,7 +190,7 @@ is_told_already(const struct consul_query *q, enum consul_trouble trouble,
 }
 
 /* call: of which the headers are looked at, or NULL. */
-static void
+void
 query_fail(struct consul_query *q, enum consul_trouble trouble,
 	const struct http_call *call, struct consul_complaint *complaint)
 {
@@ -210,7 +206,7 @@ query_fail(struct consul_query *q, enum consul_trouble trouble,
 	complaint->datacenter = q->datacenter;
 	str_init(&why);
 	consul_trouble_tell(trouble, complaint, &why);
-	index_reset(q);
+	query_index_reset(q);
 	q->no_index = 0;
 	/* Another one may have the connection that this one did not get. */
 	tell = !is_told_already(q, trouble, why.data) &&
@@ -226,198 +222,10 @@ query_fail(struct consul_query *q, enum consul_trouble trouble,
 	query_rest(q, delay_ms > after_ms ? delay_ms : after_ms);
 	agent_recovery_watch(a);
 	if (tell)
-		failed_tell(q);
+		query_tell_failed(q);
 }
 
-/* ---- an answer */
-
-static bool
-is_flag(const struct http_call *call, const char *name, const char *value)
-{
-	const char *text = http_call_header(call, name);
-
-	return text != NULL && strcasecmp(text, value) == 0;
-}
-
-/* 1 stands for none: so Consul answers who may not know, or cannot. */
-static uint64_t
-index_of(const struct http_call *call)
-{
-	uint64_t index =
-		consul_number_read(http_call_header(call, "X-Consul-Index"));
-
-	return index == 1 ? 0 : index;
-}
-
-/* A list without an index from a server that knows no leader is not what is
- * there. With one it is what was there, as old as X-Consul-Lastcontact says;
- * and the streaming of Consul 1.10 and later never says that it knows one. */
-static bool
-has_no_leader(const struct http_call *call)
-{
-	return is_flag(call, "X-Consul-Knownleader", "false") &&
-	       !is_flag(call, "X-Consul-Query-Backend", "streaming") &&
-	       index_of(call) == 0;
-}
-
-/* An index that goes backwards counts as none. */
-static void
-index_take(struct consul_query *q, const struct http_call *call)
-{
-	uint64_t index = index_of(call);
-
-	if (index < q->index)
-		index_reset(q);
-	else
-		q->index = index;
-	q->epoch = q->asked_epoch;
-	q->no_index = q->index == 0 ? q->no_index + 1 : 0;
-	q->answered_ms = now_ms(q);
-}
-
-/* The first without an index may be because it went backwards: the next is
- * asked at once. A server that never has one is not asked without pause. */
-static uint64_t
-pause_ms(const struct consul_query *q)
-{
-	uint64_t pause = NO_INDEX_MS;
-
-	if (q->no_index < 2)
-		return 0;
-	for (unsigned i = 2; i < q->no_index && pause < NO_INDEX_MAX_MS; i++)
-		pause *= 2;
-	return pause < NO_INDEX_MAX_MS ? pause : NO_INDEX_MAX_MS;
-}
-
-static bool
-is_content(const struct consul_query *q, const struct consul_answer *answer,
-	uint64_t content)
-{
-	return q->has_content && q->why == NULL && q->content == content &&
-	       q->content_length == answer->body.length &&
-	       q->filtered == answer->filtered;
-}
-
-/* 0: taken, or known already. */
-static int
-content_take(struct consul_query *q, const struct consul_answer *answer,
-	struct error *err)
-{
-	struct consul_agent *a = q->agent;
-	uint64_t content =
-		hash_bytes(answer->body.data, answer->body.length, a->seed);
-	int rc;
-
-	if (is_content(q, answer, content))
-		return 0;
-	a->counts.changed++;
-	rc = q->events.answer(answer, q->arg, err);
-	q->has_content = rc == 0;
-	q->content = content;
-	q->content_length = answer->body.length;
-	q->filtered = answer->filtered;
-	return rc;
-}
-
-static void
-answer_take(struct consul_query *q, const struct http_call *call,
-	const struct http_result *result)
-{
-	struct consul_answer answer = {
-		.body = result->body,
-		.filtered = is_flag(
-			call, "X-Consul-Results-Filtered-By-Acls", "true"),
-		.last_contact_ms = consul_number_read(
-			http_call_header(call, "X-Consul-Lastcontact")),
-		.answered_us = clock_monotonic_us(),
-	};
-	struct error err = ERROR_INIT;
-	bool had_failed;
-	int rc;
-
-	q->agent->counts.answered++;
-	if (q->asked_stale && answer.last_contact_ms > CONSUL_STALE_MAX_MS) {
-		q->fresh_until_ms = now_ms(q) + FRESH_MS;
-		q->index = 0;
-		query_rest(q, 0);
-		return;
-	}
-	index_take(q, call);
-	answer.index = q->index;
-	q->telling = true;
-	rc = content_take(q, &answer, &err);
-	if (query_leave(q))
-		return;
-	if (rc != 0) {
-		query_fail(q, CONSUL_UNUSABLE, NULL,
-			&(struct consul_complaint){ .why = err.text });
-		return;
-	}
-	had_failed = q->why != NULL;
-	q->trouble = CONSUL_FINE;
-	q->failures = q->woken = 0;
-	q->wake_after_ms = 0;
-	free(q->why);
-	q->why = NULL;
-	query_rest(q, pause_ms(q));
-	if (had_failed)
-		failed_tell(q);
-}
-
-/* The words of net/http_client without the server in front, which the message
- * names anyway. */
-static const char *
-problem_words(const struct consul_query *q, const char *problem)
-{
-	const char *base = q->agent->address.base;
-	const char *host = strstr(base, "://");
-	size_t length;
-
-	/* libcurl names the host of the URL, which is of no use here. */
-	if (q->agent->address.unix_socket != NULL &&
-		strstr(problem, "Failed to connect") != NULL)
-		return "nobody takes a connection there";
-	if (host == NULL)
-		return problem;
-	host += strlen("://");
-	length = (size_t)(host - base) + strcspn(host, "/");
-	if (strncmp(problem, base, length) != 0 ||
-		strncmp(problem + length, ": ", 2) != 0)
-		return problem;
-	return problem + length + 2;
-}
-
-static void
-answer_judge(struct consul_query *q, const struct http_call *call,
-	const struct http_result *result)
-{
-	struct consul_complaint complaint = {
-		.status = result->status,
-		.body = result->body,
-	};
-	enum consul_trouble trouble;
-
-	if (result->problem != NULL) {
-		complaint.why = problem_words(q, result->problem);
-		trouble =
-			result->status == 0 ? CONSUL_UNREACHED : CONSUL_BROKEN;
-		if (!result->timed_out)
-			q->agent->epoch++;
-		query_fail(q, trouble, NULL, &complaint);
-		return;
-	}
-	trouble = consul_trouble_of(result->status, result->body);
-	if (trouble == CONSUL_LIMITED)
-		agent_limited(q->agent, q->asked_with);
-	if (trouble == CONSUL_FINE && has_no_leader(call)) {
-		complaint.why = "it knows no leader of its servers";
-		trouble = CONSUL_NO_LEADER;
-	}
-	if (trouble == CONSUL_FINE)
-		answer_take(q, call, result);
-	else
-		query_fail(q, trouble, call, &complaint);
-}
+/* ---- asking */
 
 static void
 on_done(struct http_call *call, const struct http_result *result, void *arg)
@@ -428,17 +236,15 @@ on_done(struct http_call *call, const struct http_result *result, void *arg)
 	agent_enter(a);
 	q->call = NULL;
 	state_set(q, QUERY_RESTING, NULL); /* without a timer yet */
-	answer_judge(q, call, result);
+	query_answered(q, call, result);
 	agent_leave(a);
 }
-
-/* ---- asking */
 
 /* What is cached is not consistent. */
 static bool
 is_cached(const struct consul_query *q, uint8_t consistency)
 {
-	return q->use_cache && consistency != CONSUL_CONSISTENT;
+	return q->use_cache && !q->plainly && consistency != CONSUL_CONSISTENT;
 }
 
 static void
@@ -495,12 +301,13 @@ query_ask(struct consul_query *q)
 	q->credit_ms -=
 		q->credit_ms < CONSUL_PACE_MS ? q->credit_ms : CONSUL_PACE_MS;
 	if (q->epoch != a->epoch)
-		index_reset(q);
+		query_index_reset(q);
 	if (consistency == CONSUL_STALE && now_ms(q) < q->fresh_until_ms)
 		consistency = CONSUL_DEFAULT;
 	q->asked_with = a->asking_count;
 	q->asked_epoch = a->epoch;
 	q->asked_stale = consistency == CONSUL_STALE;
+	q->asked_plainly = q->plainly;
 	q->asked_ms = now_ms(q);
 	q->wait_ms = wait_choose(q);
 	/* The server adds up to a sixteenth. */
