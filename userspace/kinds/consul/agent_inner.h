@@ -131,6 +131,9 @@ void query_ask(struct consul_query *q);
 void query_give_way(struct consul_query *q);
 /* Its pause ends after delay_ms, if not before. */
 void query_wake(struct consul_query *q, uint64_t delay_ms);
+/* What it knows may be another's answer: without an index, and if it is under
+ * way, again after delay_ms. */
+void query_begin_anew(struct consul_query *q, uint64_t delay_ms);
 
 static inline bool
 query_is_failing(const struct consul_query *q)
