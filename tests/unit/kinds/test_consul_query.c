@@ -1026,6 +1026,17 @@ test_token_file(void **state)
 	assert_non_null(strstr(sim.last_headers, "X-Consul-Token: second\n"));
 	assert_string_equal(w.body, "[1]");
 	assert_false(w.failing);
+	/* It is replaced while a question waits, which waits for nothing new as
+	 * whoever it was asked: to another there is another answer. */
+	sim.body = "[1, 2]";
+	token_write("third");
+	pass(3 * SECOND);
+	assert_non_null(strstr(sim.last_headers, "X-Consul-Token: third\n"));
+	assert_string_equal(w.body, "[1, 2]");
+	sim_change("[1]");
+	token_write("second");
+	pass(3 * SECOND);
+	assert_string_equal(w.body, "[1]");
 	/* It is away for a moment: the one that was read is good. */
 	assert_int_equal(unlink(token_path), 0);
 	sim_change("[2]");

@@ -219,6 +219,8 @@ consul_agent_new(struct loop *loop, struct http_client *http,
 	TAILQ_INIT(&a->asking);
 	arc4random_buf(&a->seed, sizeof(a->seed));
 	a->pump = loop_timer_new(loop, on_pump, a);
+	if (a->has_token_file)
+		agent_recovery_watch(a);
 	return a;
 }
 

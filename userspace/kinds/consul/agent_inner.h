@@ -143,6 +143,9 @@ void query_tell_failed(struct consul_query *q); /* likewise */
 bool query_leave(struct consul_query *q);
 /* Its pause ends after delay_ms, if not before. */
 void query_wake(struct consul_query *q, uint64_t delay_ms);
+/* What it knows may be another's answer: without an index, and if it is under
+ * way, again after delay_ms. */
+void query_begin_anew(struct consul_query *q, uint64_t delay_ms);
 
 /* ---- answer.c */
 

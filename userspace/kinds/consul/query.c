@@ -119,6 +119,18 @@ query_wake(struct consul_query *q, uint64_t delay_ms)
 		query_rest(q, delay_ms);
 }
 
+void
+query_begin_anew(struct consul_query *q, uint64_t delay_ms)
+{
+	q->index = 0;
+	/* One that is just being asked has no call yet, and the new token. */
+	if (q->call == NULL)
+		return;
+	http_call_cancel(q->call);
+	q->call = NULL;
+	query_rest(q, delay_ms);
+}
+
 /* ---- telling; true: the query is no more */
 
 bool
@@ -321,8 +333,12 @@ query_ask(struct consul_query *q)
 		is_cached(q, consistency) ? CACHE_MAX_AGE : NULL, timeout_ms,
 		&events, q, &q->call, &err);
 	str_fini(&path);
-	if (rc == 0)
+	if (rc == 0) {
+		/* The token was found to be another when its index was said. */
+		if (q->wait_ms != 0 && q->index == 0)
+			query_begin_anew(q, 0);
 		return;
+	}
 	query_fail(q, CONSUL_NO_PASS, NULL,
 		&(struct consul_complaint){ .why = err.text });
 }

@@ -3,9 +3,12 @@
  * long pause does not go on when the agent is back.
  *
  * While queries rest since the agent could not be reached or had no leader, one
- * small question for all of them is asked about once a second; while some rest
- * since the token was no good, the token file is looked at. A query that fails
- * again and again after it was woken is woken less and less.
+ * small question for all of them is asked about once a second; the token file
+ * is looked at as often. A query that fails again and again after it was woken
+ * is woken less and less.
+ *
+ * With another token there is another answer, though nothing changed that a
+ * question under way waits for: it is asked anew.
  */
 #include "kinds/consul/agent_inner.h"
 
@@ -76,7 +79,11 @@ has_no_pass(const struct consul_query *q)
 void
 agent_token_changed(struct consul_agent *a)
 {
+	struct consul_query *q;
+
 	wake_all(a, is_for_pass);
+	TAILQ_FOREACH(q, &a->all, link_all)
+	query_begin_anew(q, arc4random_uniform(SPREAD_MS));
 }
 
 static void
@@ -132,7 +139,8 @@ on_look(void *arg)
 {
 	struct consul_agent *a = arg;
 	uint64_t now_ms = loop_now_ms(a->loop);
-	bool for_probe = false, for_pass = false, later = false;
+	bool for_probe = false, for_pass = a->has_token_file;
+	bool later = a->has_token_file;
 	struct consul_query *q;
 
 	TAILQ_FOREACH(q, &a->all, link_all)
