@@ -122,7 +122,7 @@ query_wake(struct consul_query *q, uint64_t delay_ms)
 void
 query_begin_anew(struct consul_query *q, uint64_t delay_ms)
 {
-	q->index = 0;
+	query_index_reset(q);
 	/* One that is just being asked has no call yet, and the new token. */
 	if (q->call == NULL)
 		return;

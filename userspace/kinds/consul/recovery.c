@@ -64,8 +64,8 @@ wake_all(struct consul_agent *a, bool (*is_meant)(const struct consul_query *q))
 	struct consul_query *q;
 
 	TAILQ_FOREACH(q, &a->all, link_all)
-	if (is_meant(q) && may_be_woken(q, now_ms))
-		wake(q, now_ms);
+		if (is_meant(q) && may_be_woken(q, now_ms))
+			wake(q, now_ms);
 }
 
 /* ---- the token */
@@ -83,7 +83,7 @@ agent_token_changed(struct consul_agent *a)
 
 	wake_all(a, is_for_pass);
 	TAILQ_FOREACH(q, &a->all, link_all)
-	query_begin_anew(q, arc4random_uniform(SPREAD_MS));
+		query_begin_anew(q, arc4random_uniform(SPREAD_MS));
 }
 
 static void
@@ -143,8 +143,7 @@ on_look(void *arg)
 	bool later = a->has_token_file;
 	struct consul_query *q;
 
-	TAILQ_FOREACH(q, &a->all, link_all)
-	{
+	TAILQ_FOREACH(q, &a->all, link_all) {
 		bool now = may_be_woken(q, now_ms);
 
 		for_probe |= now && is_for_probe(q);
