@@ -2,7 +2,7 @@
  * Tests userspace/kinds/consul/agent.c and what is below it over real
  * connections: a scripted agent on the loop (tests/lib/replay.h), and servers
  * in children for TLS and Unix sockets. What takes time is in
- * test_consul_query.c.
+ * test_consul_query.c and its neighbours.
  */
 #include <setjmp.h>
 #include <stdarg.h>
