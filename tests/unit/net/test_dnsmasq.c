@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,10 +34,10 @@ static struct str told;
 static size_t changes;
 static pid_t server;
 static char port[8], where[32], hosts[] = "/tmp/test-dnsmasq-XXXXXX";
+static const char *address; /* that dnsmasq listens at */
 
 /* ---- dnsmasq */
 
-/* Nobody else on loopback gets it while it is bound for UDP and TCP. */
 static unsigned
 port_free(void)
 {
@@ -67,15 +68,17 @@ hosts_write(const char *text)
 static void
 server_run(void)
 {
-	char port_flag[32], hosts_flag[64];
+	char port_flag[32], hosts_flag[64], address_flag[48];
 
+	snprintf(address_flag, sizeof(address_flag), "--listen-address=%s",
+		address);
 	snprintf(port_flag, sizeof(port_flag), "--port=%s", port);
 	snprintf(hosts_flag, sizeof(hosts_flag), "--addn-hosts=%s", hosts);
 	if (freopen("/dev/null", "w", stderr) == NULL)
 		_exit(126);
 	execlp("dnsmasq", "dnsmasq", "--keep-in-foreground", "--no-resolv",
 		"--no-hosts", "--conf-file=/dev/null",
-		"--pid-file=", "--log-facility=-", "--listen-address=127.0.0.1",
+		"--pid-file=", "--log-facility=-", address_flag,
 		"--bind-interfaces", "--user=root", "--local=/test/",
 		"--local-ttl=1", "--max-cache-ttl=1",
 		"--srv-host=_http._tcp.web.test,a.test,8001,1,10",
@@ -127,6 +130,7 @@ setup(void **state)
 	str_init(&told);
 	changes = 0;
 	snprintf(port, sizeof(port), "%u", port_free());
+	address = "127.0.0.1";
 	snprintf(where, sizeof(where), "127.0.0.1:%s", port);
 	loop = loop_new();
 	resolver = resolver_new(loop, where, NULL, &err);
@@ -264,6 +268,51 @@ test_life(void **state)
 	becomes("10.9.1.4 well");
 }
 
+static void
+conf_write(const char *path, const char *server_address)
+{
+	char *next = xasprintf("%s.new", path);
+	FILE *f = fopen(next, "w");
+
+	assert_non_null(f);
+	fprintf(f, "nameserver %s\n", server_address);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(rename(next, path), 0);
+	free(next);
+}
+
+/* Other servers in resolv.conf: asked at once where the former ones had
+ * nothing to say, and from the next question on where they had. */
+static void
+test_conf_is_switched(void **state)
+{
+	struct error err = ERROR_INIT;
+	char *conf;
+
+	(void)state;
+	SKIP_WITHOUT_DNSMASQ;
+	conf = xasprintf("%s.conf", hosts);
+	strcpy(port, "53");
+	hosts_write("10.9.1.1 a.test\n");
+	server_start();
+	conf_write(conf, "127.0.0.9");
+	resolver_free(resolver);
+	resolver = resolver_new(loop, NULL, conf, &err);
+	assert_non_null(resolver);
+	watch("a.test", WATCHED_ADDRESSES);
+	becomes("unknown");
+	conf_write(conf, "127.0.0.1");
+	becomes("10.9.1.1 well");
+	server_stop();
+	address = "127.0.0.2";
+	hosts_write("10.9.1.2 a.test\n");
+	server_start();
+	conf_write(conf, "127.0.0.2");
+	becomes("10.9.1.2 well");
+	unlink(conf);
+	free(conf);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -272,8 +321,15 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_answers),
 		TEST(test_life),
+		TEST(test_conf_is_switched),
 	};
 
+	/* A network of its own, where port 53 is free. */
+	if (server_is_there() && (unshare(CLONE_NEWNET) != 0 ||
+					 system("ip link set lo up") != 0)) {
+		puts("no network namespace can be made here");
+		return 77;
+	}
 	setenv("LOCALDOMAIN", "", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
