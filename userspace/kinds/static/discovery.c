@@ -15,11 +15,20 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "net/loop.h"
 #include "net/watched_name.h"
 
 #define WEIGHT_MAX 65535
 
+/* Sets are made at most so often: of many names many answers come at once. */
+#define REPORT_MS 20
+
 struct static_state;
+
+struct endpoint_list {
+	struct endpoint *all;
+	size_t count;
+};
 
 /* One entry of hosts: a literal address, or a name and what it leads to. */
 struct static_entry {
@@ -31,8 +40,7 @@ struct static_entry {
 	/* What its endpoints have in common. */
 	struct endpoint common;
 	/* Of an earlier run, until the name is known. */
-	struct endpoint *earlier;
-	size_t earlier_count;
+	struct endpoint_list earlier;
 };
 
 struct static_state {
@@ -40,17 +48,28 @@ struct static_state {
 	struct static_entry *entries;
 	size_t count;
 
-	struct endpoint *reported; /* NULL: nothing was */
-	size_t reported_count;
+	struct endpoint_list reported;
+	bool anything_reported;
+	struct loop_timer *report; /* runs while a change waits */
+	uint64_t report_ms;        /* of the last one; 0: none by an answer */
 	bool condition_told;
 	char *condition; /* the reason told last; NULL: ok */
 };
 
 /* ---- endpoints */
 
+static void
+list_add(struct endpoint_list *to, const struct endpoint *e)
+{
+	/* Room for twice as many whenever it is full. */
+	if ((to->count & (to->count - 1)) == 0)
+		to->all = xreallocarray(
+			to->all, 2 * to->count + 1, sizeof(*to->all));
+	to->all[to->count++] = *e;
+}
+
 struct endpoints {
-	struct endpoint *all;
-	size_t count;
+	struct endpoint_list list;
 	struct table *seen; /* by address and port */
 };
 
@@ -60,10 +79,10 @@ endpoints_add(struct endpoints *to, const struct endpoint *e)
 	char text[ADDR_TEXT_MAX];
 
 	addr_format(&e->addr, text);
-	if (to->count == ENDPOINTS_MAX || table_get(to->seen, text) != NULL)
+	if (to->list.count == ENDPOINTS_MAX ||
+		table_get(to->seen, text) != NULL)
 		return;
-	to->all = xreallocarray(to->all, to->count + 1, sizeof(*to->all));
-	to->all[to->count++] = *e;
+	list_add(&to->list, e);
 	table_set(to->seen, text, to->seen);
 }
 
@@ -178,8 +197,8 @@ entry_add(const struct static_entry *e, struct endpoints *to)
 		endpoints_add(to, &one);
 		return;
 	}
-	for (size_t i = 0; i < e->earlier_count; i++)
-		endpoints_add(to, &e->earlier[i]);
+	for (size_t i = 0; i < e->earlier.count; i++)
+		endpoints_add(to, &e->earlier.all[i]);
 	s = watched_name_state(e->watched);
 	if (e->srv) {
 		services_add(e, s, to);
@@ -201,7 +220,15 @@ emptiness_is_known(const struct static_state *s)
 
 	for (size_t i = 0; gone && i < s->count; i++)
 		gone = watched_name_state(s->entries[i].watched)->gone;
-	return gone || s->reported != NULL;
+	return gone || s->anything_reported;
+}
+
+static bool
+list_equal(const struct endpoint_list *a, const struct endpoint_list *b)
+{
+	return a->count == b->count &&
+	       (a->count == 0 ||
+		       memcmp(a->all, b->all, a->count * sizeof(*a->all)) == 0);
 }
 
 static void
@@ -212,18 +239,15 @@ endpoints_report(struct static_state *s)
 	for (size_t i = 0; i < s->count; i++)
 		entry_add(&s->entries[i], &now);
 	table_free(now.seen);
-	if ((now.count == 0 && !emptiness_is_known(s)) ||
-		(s->reported != NULL && now.count == s->reported_count &&
-			(now.count == 0 ||
-				memcmp(now.all, s->reported,
-					now.count * sizeof(*now.all)) == 0))) {
-		free(now.all);
+	if ((now.list.count == 0 && !emptiness_is_known(s)) ||
+		(s->anything_reported && list_equal(&now.list, &s->reported))) {
+		free(now.list.all);
 		return;
 	}
-	free(s->reported);
-	s->reported = now.all != NULL ? now.all : xcalloc(1, sizeof(*now.all));
-	s->reported_count = now.count;
-	s->host->endpoints_replace(s->host, s->reported, now.count);
+	free(s->reported.all);
+	s->reported = now.list;
+	s->anything_reported = true;
+	s->host->endpoints_replace(s->host, s->reported.all, s->reported.count);
 }
 
 /* ---- conditions */
@@ -287,17 +311,36 @@ condition_report(struct static_state *s)
 /* ---- names */
 
 static void
+on_report(void *arg)
+{
+	struct static_state *s = arg;
+
+	s->report_ms = clock_monotonic_ms();
+	endpoints_report(s);
+	condition_report(s);
+}
+
+static void
+report_soon(struct static_state *s)
+{
+	uint64_t ago = clock_monotonic_ms() - s->report_ms;
+
+	if (s->report_ms == 0 || ago >= REPORT_MS)
+		on_report(s);
+	else if (!loop_timer_pending(s->report))
+		loop_timer_start(s->report, REPORT_MS - ago);
+}
+
+static void
 on_name(const struct watched_state *state, void *arg)
 {
 	struct static_entry *e = arg;
 
 	if (state->count > 0 || state->gone) {
-		free(e->earlier);
-		e->earlier = NULL;
-		e->earlier_count = 0;
+		free(e->earlier.all);
+		e->earlier = (struct endpoint_list){ NULL, 0 };
 	}
-	endpoints_report(e->state);
-	condition_report(e->state);
+	report_soon(e->state);
 }
 
 static bool
@@ -328,19 +371,17 @@ earlier_take(struct static_entry *e)
 	size_t count = 0;
 	const struct endpoint *was = host->endpoints_used(host, &count);
 
-	e->earlier = xcalloc(count + 1, sizeof(*e->earlier));
 	for (size_t i = 0; i < count; i++) {
-		struct endpoint *to = &e->earlier[e->earlier_count];
+		struct endpoint one = e->common;
 
 		if (!earlier_is_of(e, &was[i]))
 			continue;
-		*to = e->common;
-		to->addr = was[i].addr;
+		one.addr = was[i].addr;
 		if (e->srv) {
-			to->weight = was[i].weight;
-			memcpy(to->host, was[i].host, sizeof(to->host));
+			one.weight = was[i].weight;
+			memcpy(one.host, was[i].host, sizeof(one.host));
 		}
-		e->earlier_count++;
+		list_add(&e->earlier, &one);
 	}
 }
 
@@ -388,7 +429,7 @@ static void
 entry_fini(struct static_entry *e)
 {
 	watched_name_free(e->watched);
-	free(e->earlier);
+	free(e->earlier.all);
 	free(e->name);
 }
 
@@ -406,6 +447,7 @@ static_watch(const void *data, struct kind_host *host)
 	for (size_t i = 0; i < s->count; i++)
 		if (s->entries[i].name != NULL)
 			earlier_take(&s->entries[i]);
+	s->report = loop_timer_new(host->loop, on_report, s);
 	endpoints_report(s);
 	condition_report(s);
 	return s;
@@ -421,7 +463,8 @@ static_unwatch(void *state)
 	for (size_t i = 0; i < s->count; i++)
 		entry_fini(&s->entries[i]);
 	free(s->entries);
-	free(s->reported);
+	loop_timer_free(s->report);
+	free(s->reported.all);
 	free(s->condition);
 	free(s);
 }
