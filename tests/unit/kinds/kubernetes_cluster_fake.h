@@ -8,7 +8,7 @@
 
 #include "fake_host.h"
 #include "fake_program.h"
-#include "fake_resolver.h"
+#include "tests/unit/net/fake_resolver.h"
 #include "fake_time.h"
 
 #include <stdio.h>
@@ -356,6 +356,7 @@ end(void)
 	for (size_t i = 0; i < REFLECTORS; i++)
 		assert_null(reflectors[i]);
 	assert_int_equal(fake_query_count(), 0);
+	assert_int_equal(fake_wait_count(), 0);
 	fake_forget();
 	account_problem = NULL;
 	found_problem = NULL;

@@ -130,6 +130,13 @@ test_external_name(void **state)
 	pass(66000);
 	answer("a.example.com", "", 60, "no such name");
 	told_is("u not ok: cannot resolve \"a.example.com\": no such name\n");
+	/* That there is none has to be said twice. */
+	pass(66000);
+	deny("a.example.com", RESOLVER_NO_NAME);
+	told_is("");
+	pass(66000);
+	deny("a.example.com", RESOLVER_NO_NAME);
+	told_is("u: none\n");
 	external_put("localhost");
 	told_is("u: none\n"
 		"u not ok: externalName \"localhost\" is refused: it means "
