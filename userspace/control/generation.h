@@ -52,6 +52,7 @@ struct vhost_block {
 	void *bytes;
 	uint32_t length;
 	char *warning; /* or NULL */
+	uint8_t *uses; /* as struct object has it */
 	uint64_t digest;
 	uint64_t spent_us; /* building it */
 };

@@ -83,7 +83,8 @@ test_read_type(void **state)
 			"expected a resource of type Gateway, found one of "
 			"type Upstream" },
 		{ "kind: Pod\nmetadata: {name: a}", MODEL_GATEWAY,
-			"kind: expected Upstream, VirtualService or Gateway" },
+			"kind: expected Upstream, VirtualService, Gateway "
+			"or Secret" },
 		{ "[a]", MODEL_GATEWAY, "expected a map, found a list" },
 		{ "metadata: {name: a}", MODEL_UPSTREAM,
 			"the key \"upstreamSpec\" is missing" },

@@ -21,7 +21,7 @@
 #include "base/str.h"
 #include "config/store.h"
 
-static char *root;
+static char *root, *secrets;
 static struct str seen; /* what the callback was told, a line each */
 
 static int
@@ -42,6 +42,7 @@ setup(void **state)
 	if (mkdtemp(folder) == NULL)
 		return -1;
 	root = xasprintf("%s/config", folder);
+	secrets = xasprintf("%s/secrets", folder);
 	str_init(&seen);
 	return 0;
 }
@@ -53,6 +54,7 @@ teardown(void **state)
 	*strrchr(root, '/') = '\0';
 	nftw(root, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
 	free(root);
+	free(secrets);
 	str_fini(&seen);
 	return 0;
 }
@@ -77,7 +79,7 @@ static struct store *
 store_ready(void)
 {
 	struct error err = ERROR_INIT;
-	struct store *s = store_open(root, &err);
+	struct store *s = store_open(root, secrets, &err);
 
 	if (s == NULL || store_scan(s, note, NULL, &err) != 0)
 		fail_msg("%s", err.text);
@@ -150,7 +152,7 @@ test_write_and_scan(void **state)
 	assert_int_equal(access(path, R_OK), 0);
 	store_close(s);
 
-	s = store_open(root, &err);
+	s = store_open(root, secrets, &err);
 	str_clear(&seen);
 	assert_int_equal(store_scan(s, note, NULL, &err), 0);
 	assert_string_equal(seen.data, "upstreams/ns/a.b v=2\n");
@@ -345,7 +347,7 @@ test_lock(void **state)
 		(long)getpid(), root);
 
 	(void)state;
-	assert_null(store_open(root, &err));
+	assert_null(store_open(root, secrets, &err));
 	assert_string_equal(err.text, want);
 	store_close(s);
 	s = store_ready();
@@ -382,7 +384,7 @@ test_full_disk(void **state)
 	store_close(s);
 	str_clear(&seen);
 	err = (struct error)ERROR_INIT;
-	s = store_open(root, &err);
+	s = store_open(root, secrets, &err);
 	assert_int_equal(store_scan(s, note, NULL, &err), 0);
 	assert_non_null(strstr(seen.data, "upstreams/ns/whole v=1\n"));
 	store_close(s);
