@@ -30,13 +30,17 @@ struct tls_options {
 	bool renegotiation;
 };
 
+/* Before the first context, in a process that may open no files: what a system
+ * says in openssl.cnf does not count then. */
+void tls_use_no_files(void);
+
 /* Born with one reference. NULL: err says which part is no good. */
 struct tls_context *tls_context_new(
 	const struct tls_options *options, struct error *err);
 struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context *c); /* NULL is fine */
 
-struct tls_peer {
+struct tls_peer { /* all of it stays until the handshake is over */
 	const char *server_name; /* SNI (not for a literal address), and what the
 				  * certificate has to be for ... */
 	const char *const *names; /* ... unless these are given, of which one has
@@ -59,6 +63,9 @@ enum tls_step {
 enum tls_step tls_client_step(struct conn *conn);
 /* One sentence; of a connection that failed, also after the handshake. */
 const char *tls_problem(const struct conn *conn);
+/* It failed by an alert before anything was received: with TLS 1.3 a server
+ * refuses our certificate only after the handshake. */
+bool tls_was_refused(const struct conn *conn);
 /* The protocol that was agreed on ("http/1.1"), or "". */
 const char *tls_alpn(const struct conn *conn);
 bool tls_is_resumed(const struct conn *conn);
