@@ -8,6 +8,7 @@ uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_us(void);
 uint64_t clock_realtime_ms(void); /* since 1970, UTC */
 
+/* In clock_text.c: */
 #define CLOCK_TEXT_MAX 32
 /* "2026-11-26T13:08:33Z" of ms since 1970; out has CLOCK_TEXT_MAX bytes and is
  * returned. */

@@ -437,6 +437,78 @@ test_lazily(void **state)
 	store_close(s);
 }
 
+static unsigned
+mode_of(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		fail_msg("%s", path);
+	return st.st_mode & 07777;
+}
+
+/* Nobody else may read them; a file put there by hand is taken over; what is
+ * wrong with one is said without what is in it. */
+static void
+test_secrets(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct store *s = store_ready();
+	char *file = xasprintf("%s/ns/a.yaml", secrets);
+	char *folder = xasprintf("%s/ns", secrets);
+	char *path = store_path(s, MODEL_SECRET, "ns", "a");
+	struct doc *d = doc_new_map();
+	FILE *f;
+
+	(void)state;
+	assert_string_equal(path, file);
+	assert_int_equal(store_written_ms(s, MODEL_SECRET, "ns", "a"), 0);
+	doc_set(d, "v", doc_new_integer(1));
+	assert_int_equal(
+		store_write(s, MODEL_SECRET, "ns", "a", d, &err), 0);
+	assert_int_equal(mode_of(file), 0600);
+	assert_int_equal(mode_of(folder), 0700);
+	assert_int_equal(mode_of(secrets), 0700);
+	assert_true(store_written_ms(s, MODEL_SECRET, "ns", "a") > 0);
+	changes_are(s, "");
+	f = fopen(file, "w");
+	fputs("v: 2\n", f);
+	fclose(f);
+	changes_are(s, "secrets/ns/a v=2\n");
+	f = fopen(file, "w");
+	fputs("v: *HIDE\n", f);
+	fclose(f);
+	str_clear(&seen);
+	store_changes(s, note, NULL);
+	assert_non_null(strstr(seen.data, "secrets/ns/a problem: "));
+	assert_non_null(strstr(seen.data, "a.yaml:1: cannot be read"));
+	assert_null(strstr(seen.data, "HIDE"));
+	assert_int_equal(store_remove(s, MODEL_SECRET, "ns", "a", &err), 0);
+	assert_int_equal(access(file, F_OK), -1);
+	store_close(s);
+	doc_free(d);
+	free(path);
+	free(folder);
+	free(file);
+}
+
+/* Gloo's layout, where one folder is given for both. */
+static void
+test_secrets_in_root(void **state)
+{
+	char *folder = store_type_folder("/data", "/data", MODEL_SECRET);
+
+	(void)state;
+	assert_string_equal(folder, "/data/secrets");
+	free(folder);
+	folder = store_type_folder("/data", "/secrets", MODEL_SECRET);
+	assert_string_equal(folder, "/secrets");
+	free(folder);
+	folder = store_type_folder("/data", "/data", MODEL_UPSTREAM);
+	assert_string_equal(folder, "/data/upstreams");
+	free(folder);
+}
+
 int
 main(void)
 {
@@ -452,6 +524,8 @@ main(void)
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_lazily),
+		cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_secrets_in_root),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

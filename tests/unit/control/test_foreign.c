@@ -116,7 +116,7 @@ test_put(void **state)
 			      "gloo-system/v.json"));
 }
 
-/* There are no secrets yet: what would need one is not taken for served. */
+/* What needs a secret that is not there is not taken for served. */
 static void
 test_secrets(void **state)
 {
@@ -132,8 +132,8 @@ test_secrets(void **state)
 			"{\"sslConfig\": {\"secretRef\": {\"name\": \"s\"}}, "
 			"\"static\": {\"hosts\": [{\"addr\": \"127.0.0.1\", "
 			"\"port\": 80}]}}",
-			"gloo-system.u 1 Rejected: sslConfig: is not "
-			"supported yet" },
+			"gloo-system.u 1 Warning: sslConfig.secretRef: no "
+			"secret is named \"gloo-system.s\"" },
 		{ "upstream", "w",
 			"{\"aws\": {\"region\": \"us-east-1\", \"secretRef\": "
 			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
