@@ -640,7 +640,7 @@ test_secrets(void **state)
 	told_is("put Upstream n/a 3\n");
 	assert_true(is_followed("secrets"));
 	gone("upstreams", "n", "b");
-	told_is("remove Upstream n/b\nremove Secret n/s\nsecrets ok\n");
+	told_is("remove Upstream n/b\nremove Secret n/s\n");
 	assert_false(is_followed("secrets"));
 	/* What cannot be a part of a path is not asked for. */
 	put("upstreams",
