@@ -220,6 +220,7 @@ virtual_service_apply(
 	free(o->uses);
 	o->block = change->block.bytes;
 	o->uses = change->block.uses;
+	o->use_count = change->block.use_count;
 	o->block_length = change->block.length;
 	o->warning = change->block.warning;
 	o->block_digest = change->block.digest;

@@ -160,10 +160,12 @@ generation_touch(struct control *c)
 
 /* ---- a virtual service */
 
+#define IDS_BYTES ((UPSTREAMS_MAX + 7) / 8) /* a bit for each */
+
 struct lookup {
 	const struct control *control;
 	struct str warning;
-	uint8_t *uses; /* struct vhost_block */
+	uint8_t uses[IDS_BYTES]; /* upstreams that it leads to */
 	size_t left_out;
 	char reason[700];
 };
@@ -194,8 +196,6 @@ generation_upstream(const struct control *c, const struct model_ref *ref,
 	return 0;
 }
 
-#define IDS_BYTES ((UPSTREAMS_MAX + 7) / 8)
-
 static void
 id_note(uint8_t *set, uint32_t id)
 {
@@ -207,6 +207,23 @@ static bool
 id_is_noted(const uint8_t *set, uint32_t id)
 {
 	return id < UPSTREAMS_MAX && set[id / 8] & 1u << id % 8;
+}
+
+/* As a list, for most lead to few; the caller's. */
+static uint32_t *
+ids_list(const uint8_t *set, size_t *count)
+{
+	uint32_t *list;
+
+	*count = 0;
+	for (uint32_t id = 0; id < UPSTREAMS_MAX; id++)
+		*count += id_is_noted(set, id);
+	list = xcalloc(*count, sizeof(*list));
+	*count = 0;
+	for (uint32_t id = 0; id < UPSTREAMS_MAX; id++)
+		if (id_is_noted(set, id))
+			list[(*count)++] = id;
+	return list;
 }
 
 static uint32_t
@@ -270,13 +287,14 @@ vhost_block_build(const struct control *c,
 
 	memset(out, 0, sizeof(*out));
 	str_init(&l.warning);
-	l.uses = out->uses = xcalloc(1, IDS_BYTES);
 	out->bytes =
 		vhost_build(vs, on_upstream, on_warning, &l, &out->length, err);
 	if (out->bytes != NULL && l.left_out > 0)
 		str_printf(&l.warning, "; and %zu more", l.left_out);
 	if (out->bytes != NULL && l.warning.length > 0)
 		out->warning = str_steal(&l.warning);
+	if (out->bytes != NULL)
+		out->uses = ids_list(l.uses, &out->use_count);
 	out->digest = destinations_digest(c, vs);
 	out->spent_us = clock_monotonic_us() - begin;
 	str_fini(&l.warning);
@@ -317,6 +335,7 @@ block_refresh(struct control *c, struct object *o, uint64_t number)
 	free(o->uses);
 	free(o->warning);
 	o->uses = b.uses;
+	o->use_count = b.use_count;
 	o->block = b.bytes;
 	o->block_length = b.length;
 	o->block_digest = b.digest;
@@ -357,8 +376,8 @@ vhosts_collect(struct control *c, struct input *in, uint64_t number)
 		if (o->block == NULL)
 			continue;
 		vs = o->model->virtual_service;
-		for (size_t k = 0; o->uses != NULL && k < IDS_BYTES; k++)
-			in->used[k] |= o->uses[k];
+		for (size_t k = 0; k < o->use_count; k++)
+			id_note(in->used, o->uses[k]);
 		in->owners[in->in.vhost_count] = o;
 		in->vhosts[in->in.vhost_count++] = (struct image_build_vhost){
 			.block = o->block,

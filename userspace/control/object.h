@@ -43,7 +43,8 @@ struct object {
 	uint32_t block_length;
 	uint64_t block_epoch;  /* the epoch of upstreams it was compared with */
 	uint64_t block_digest; /* of what its destinations led to */
-	uint8_t *uses; /* a bit for each id of an upstream that it leads to */
+	uint32_t *uses; /* ids of upstreams that its routes lead to */
+	size_t use_count;
 
 	uint32_t id; /* of an upstream */
 	struct upstream_tls *tls; /* how TLS is spoken to it; NULL: plain */
