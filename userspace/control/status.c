@@ -14,9 +14,11 @@
 #include "control/health.h"
 #include "control/kernel.h"
 #include "control/kernel_limits.h"
+#include "control/materials.h"
 #include "control/nat_ports.h"
 #include "control/programs.h"
 #include "control/relation.h"
+#include "control/secret.h"
 #include "control/services.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
@@ -129,8 +131,8 @@ health_warn(struct str *to, const struct health *h)
 }
 
 static void
-upstream_warn(
-	struct str *to, const struct control *c, const struct object *o)
+upstream_warn(struct str *to, const struct control *c, const struct object *o,
+	bool missing)
 {
 	const struct upstream_kind *kind = o->model->upstream->kind;
 	uint64_t since = 0;
@@ -139,6 +141,9 @@ upstream_warn(
 	size_t known;
 
 	reason_add(to, programs_not_served(c, kind));
+	if (!missing)
+		reason_add(to, materials_problem(c, o));
+	reason_add(to, materials_warning(c, o));
 	health_warn(to, discovery_health(o->discovery));
 	reason_add(to, discovery_note(o->discovery));
 	if (problem == NULL)
@@ -258,10 +263,12 @@ warnings_collect(
 	char *missing = relation_missing(c->objects, o->model);
 
 	reason_add(to, missing);
-	free(missing);
 	switch (o->type) {
 	case MODEL_UPSTREAM:
-		upstream_warn(to, c, o);
+		upstream_warn(to, c, o, missing != NULL);
+		break;
+	case MODEL_SECRET:
+		secret_warn(o->model->secret, clock_realtime_ms(), to);
 		break;
 	case MODEL_GATEWAY:
 		if (service_is(o))
@@ -272,6 +279,7 @@ warnings_collect(
 		reason_add(to, o->warning);
 		break;
 	}
+	free(missing);
 }
 
 static const char *
@@ -387,7 +395,7 @@ struct doc *
 status_document(
 	const struct control *c, const struct object *o, uint64_t generation)
 {
-	struct doc *d = object_document(o);
+	struct doc *d = object_shown(o);
 	struct doc *to = doc_new_map();
 	struct status s;
 
@@ -398,6 +406,8 @@ status_document(
 		doc_set_string(to, "reason", s.reason);
 	if (o->origin != NULL)
 		doc_set_string(to, "origin", o->origin->title);
+	if (o->type == MODEL_SECRET && o->model != NULL)
+		doc_set(to, "secret", secret_print(c, o));
 	doc_set(d, "status", to);
 	status_fini(&s);
 	return d;

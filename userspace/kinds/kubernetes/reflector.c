@@ -67,6 +67,7 @@ struct kubernetes_reflector {
 	bool consistent; /* a list is to be of now, not of a cache */
 	bool unlimited;  /* a list is to be in one page */
 	bool listed_only; /* the server takes no WatchList */
+	bool hidden;      /* nothing of an object may be logged */
 	bool passed;      /* something was passed over since the last list */
 	bool doubt;       /* and it is not known what */
 	bool settled;     /* once */
@@ -137,7 +138,7 @@ pass_over_tell(struct kubernetes_reflector *r, const char *problem)
 	r->counts.skipped++;
 	if (!r->passed)
 		log_warn("kubernetes: an object of %s is passed over: %s",
-			r->name, problem);
+			r->name, r->hidden ? "it cannot be read" : problem);
 	r->passed = true;
 }
 
@@ -956,6 +957,7 @@ collection_copy(struct kubernetes_reflector *r,
 	r->ns = copy_or_null(c->ns);
 	r->labels = copy_or_null(c->labels);
 	r->fields = copy_or_null(c->fields);
+	r->hidden = c->hidden;
 	r->name = xasprintf("%s%s%s", c->plural,
 		c->group[0] == '\0' ? "" : ".", c->group);
 	r->times = c->times == NULL ? kubernetes_times_usual : *c->times;
