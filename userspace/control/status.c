@@ -262,6 +262,24 @@ nat_ports_warn(struct str *to)
 	str_fini(&why);
 }
 
+/* What a client of a service sends is passed on as it is. */
+static void
+relayed_tls_warn(
+	struct str *to, const struct control *c, const struct model_ref *ref)
+{
+	const struct object *u =
+		objects_find(c->objects, MODEL_UPSTREAM, ref->ns, ref->name);
+	char text[256];
+
+	if (u == NULL || u->model == NULL || u->model->upstream->tls == NULL)
+		return;
+	snprintf(text, sizeof(text),
+		"sslConfig of %.100s does not hold for it: its bytes are "
+		"passed on as they are, who connects speaks TLS himself",
+		u->label);
+	reason_add(to, text);
+}
+
 static void
 service_warn(struct str *to, const struct control *c, const struct object *o)
 {
@@ -275,6 +293,7 @@ service_warn(struct str *to, const struct control *c, const struct object *o)
 			"tcpGateway.tcpHosts[0].destination: %s", reason);
 		reason_add(to, text);
 	}
+	relayed_tls_warn(to, c, &t->hosts[0].upstream);
 	if (c->loop == NULL)
 		return;
 	service_view(c, o, &view);
