@@ -16,6 +16,7 @@ api_word(enum model_type type)
 		[MODEL_UPSTREAM] = "upstream",
 		[MODEL_VIRTUAL_SERVICE] = "virtual service",
 		[MODEL_GATEWAY] = "gateway",
+		[MODEL_SECRET] = "secret",
 	};
 
 	return words[type];
@@ -228,7 +229,7 @@ change(const struct cli *cli, const char *method, const char *path,
 		doc_free(*verdict);
 		*verdict = NULL;
 	}
-	str_fini(&body);
+	str_fini_wiped(&body); /* it may be a secret */
 	str_fini(&answer);
 	return rc;
 }

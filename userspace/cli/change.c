@@ -120,11 +120,14 @@ status_set(struct doc *object, const struct doc *verdict)
 	const char *state = doc_get_string(verdict, "state");
 	const char *reason = doc_get_string(verdict, "reason");
 	struct doc *status = doc_new_map();
+	struct doc *secret = doc_steal(doc_get(object, "status"), "secret");
 
 	doc_set_string(status, "reportedBy", "gloo");
 	doc_set_string(status, "state", state != NULL ? state : "Pending");
 	if (reason != NULL && reason[0] != '\0')
 		doc_set_string(status, "reason", reason);
+	if (secret != NULL)
+		doc_set(status, "secret", secret);
 	doc_set(object, "status", status);
 }
 

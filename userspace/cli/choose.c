@@ -17,6 +17,7 @@ const struct cli_flag choose_flags[MODEL_TYPE_COUNT][2] = {
 		CLI_FLAG_END },
 	[MODEL_GATEWAY] = { CLI_FLAG_NAME("gateway", "gateways"),
 		CLI_FLAG_END },
+	[MODEL_SECRET] = { CLI_FLAG_NAME("secret", "secrets"), CLI_FLAG_END },
 };
 
 char *

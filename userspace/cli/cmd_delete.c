@@ -34,6 +34,16 @@ static const struct cli_command gateway = {
 	.run = object_delete,
 };
 
+static const struct cli_command secret = {
+	CLI_SECRET,
+	.arguments = "NAME",
+	.summary = "delete a secret",
+	.about = "Upstreams that name it stay, and routes to them answer 503; "
+		 "exit status 2 then.\n",
+	.flags = choose_flags[MODEL_SECRET],
+	.run = object_delete,
+};
+
 static const struct cli_command proxy = {
 	CLI_PROXY,
 	.arguments = "NAME",
@@ -46,6 +56,7 @@ static const struct cli_command *const children[] = {
 	&upstream,
 	&virtual_service,
 	&gateway,
+	&secret,
 	&proxy,
 	NULL,
 };
@@ -72,6 +83,7 @@ object_delete(struct cli *cli)
 		[MODEL_UPSTREAM] = "Choose an upstream to delete:",
 		[MODEL_VIRTUAL_SERVICE] = "Choose a virtual service to delete:",
 		[MODEL_GATEWAY] = "Choose a gateway to delete:",
+		[MODEL_SECRET] = "Choose a secret to delete:",
 	};
 	enum model_type type = cli_leaf(cli)->type;
 	struct error err = ERROR_INIT;

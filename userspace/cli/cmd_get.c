@@ -71,6 +71,20 @@ static const struct cli_command gateway = {
 	.run = objects_get,
 };
 
+static const struct cli_command secret = {
+	CLI_SECRET,
+	.arguments = "[NAME]",
+	.summary = "show secrets: never what is in them",
+	.about = "EXPIRES is when the first certificate of the chain ends that "
+		 "does, AGE since when\nthe secret is there, USED BY the "
+		 "upstreams that name it. wide adds the\nfingerprint and the "
+		 "subject of its first certificate; yaml and json have null "
+		 "in\nthe place of each value.\n",
+	.examples = "  glooctl get secrets\n"
+		    "  glooctl get secret backend -o wide\n",
+	.run = objects_get,
+};
+
 static const struct cli_command proxy = {
 	CLI_PROXY,
 	.arguments = "[NAME]",
@@ -123,6 +137,7 @@ static const struct cli_command *const children[] = {
 	&upstream,
 	&virtual_service,
 	&gateway,
+	&secret,
 	&proxy,
 	&limits,
 	&sources,

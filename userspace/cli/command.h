@@ -133,6 +133,10 @@ void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	.name = "gateway", .aliases = "gateways gw",                           \
 	.type = MODEL_GATEWAY, .complete = "gateways",                         \
 	.arguments_max = 1
+#define CLI_SECRET                                                             \
+	.name = "secret", .aliases = "secrets sec s",                          \
+	.type = MODEL_SECRET, .complete = "secrets",                           \
+	.arguments_max = 1
 #define CLI_PROXY                                                              \
 	.name = "proxy", .aliases = "proxies px p",                            \
 	.arguments_max = 1

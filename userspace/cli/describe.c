@@ -492,9 +492,8 @@ number_put(struct str *s, const struct doc *d, const char *key)
 	str_printf(s, "%lld", (long long)doc_integer(doc_get(d, key)));
 }
 
-/* "12 s", "3 min", "2 h", "5 d" */
-static void
-age_put(struct str *s, long long seconds)
+void
+describe_age(struct str *s, long long seconds)
 {
 	if (seconds < 120)
 		str_printf(s, "%lld s", seconds);
@@ -512,6 +511,19 @@ label_put(struct row *r, const struct doc *item)
 	str_printf(cell(r), "%s.%s",
 		text_or(doc_get_string(item, "namespace"), ""),
 		text_or(doc_get_string(item, "name"), ""));
+}
+
+/* Why it is not up; or else why TLS with it fails. */
+static void
+why_put(struct row *r, const struct doc *e)
+{
+	const char *why = doc_get_string(e, "why");
+	const char *problem = doc_get_string(e, "problem");
+
+	if (why == NULL && problem != NULL)
+		str_printf(cell(r), "TLS: %s", problem);
+	else
+		cell_put(r, why);
 }
 
 static void
@@ -533,9 +545,9 @@ endpoint_rows_add(struct text_table *t, const struct doc *item)
 		if (e != NULL) {
 			number_put(cell(&r), e, "weight");
 			cell_put(&r, doc_get_string(e, "health"));
-			age_put(cell(&r),
+			describe_age(cell(&r),
 				(long long)doc_integer(doc_get(e, "seconds")));
-			cell_put(&r, doc_get_string(e, "why"));
+			why_put(&r, e);
 		}
 		row_end(&r, t);
 	}
@@ -562,7 +574,7 @@ discovery_row_add(struct text_table *t, const struct doc *item)
 	if (seconds == NULL) {
 		str_puts(s, "before the start");
 	} else {
-		age_put(s, (long long)doc_integer(seconds));
+		describe_age(s, (long long)doc_integer(seconds));
 		str_puts(s, " ago");
 	}
 	cell_put(&r, doc_get_string(item, "staleSince"));

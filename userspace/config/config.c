@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/kube_secret.h"
 #include "config/normalise.h"
 #include "model/duration.h"
 #include "model/tables.h"
@@ -13,6 +14,7 @@ static const struct schema *const schemas[MODEL_TYPE_COUNT] = {
 	[MODEL_UPSTREAM] = &model_upstream_schema,
 	[MODEL_VIRTUAL_SERVICE] = &model_virtual_service_schema,
 	[MODEL_GATEWAY] = &model_gateway_schema,
+	[MODEL_SECRET] = &model_secret_schema,
 };
 
 static int
@@ -158,7 +160,7 @@ object_read(const struct doc *d, enum model_type type,
 		o = NULL;
 	}
 out:
-	doc_free(canonical);
+	config_doc_free(canonical, type);
 	return o;
 }
 
@@ -216,26 +218,68 @@ config_print(const struct model_object *o)
 	return d;
 }
 
+struct doc *
+config_print_shown(const struct model_object *o)
+{
+	struct doc *d = config_print(o);
+
+	schema_redact(schemas[o->type], d);
+	return d;
+}
+
+void
+config_error_hide(struct error *err)
+{
+	int line = err->line;
+
+	if (err->code == ERROR_NONE)
+		return;
+	*err = (struct error)ERROR_INIT;
+	error_set(err, ERROR_CONFIG,
+		"cannot be read as a document; what is there is not repeated, "
+		"for it may be a secret");
+	err->line = line;
+}
+
+void
+config_doc_free(struct doc *d, enum model_type type)
+{
+	if (type == MODEL_SECRET)
+		doc_wipe(d);
+	doc_free(d);
+}
+
+static void
+said_by_us_drop(struct doc *d)
+{
+	struct doc *meta = doc_get(d, "metadata");
+
+	doc_free(doc_steal(meta, "resourceVersion"));
+	doc_free(doc_steal(meta, "creationTimestamp"));
+}
+
 bool
 config_equal(const struct model_object *a, const struct model_object *b)
 {
 	struct doc *x = config_print(a), *y = config_print(b);
 	bool same;
 
-	doc_free(doc_steal(doc_get(x, "metadata"), "resourceVersion"));
-	doc_free(doc_steal(doc_get(y, "metadata"), "resourceVersion"));
+	said_by_us_drop(x);
+	said_by_us_drop(y);
 	same = doc_equal(x, y);
-	doc_free(x);
-	doc_free(y);
+	config_doc_free(x, a->type);
+	config_doc_free(y, b->type);
 	return same;
 }
 
 struct doc *
 config_kube_form(const struct doc *canonical, enum model_type type)
 {
-	struct doc *d = doc_new_map();
-	struct doc *spec;
+	struct doc *d, *spec;
 
+	if (type == MODEL_SECRET)
+		return kube_secret_form(canonical);
+	d = doc_new_map();
 	doc_set_string(d, "apiVersion", normalise_api_version(type));
 	doc_set_string(d, "kind", model_type_kind(type));
 	spec = doc_set(d, "spec", doc_new_map());

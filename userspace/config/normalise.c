@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/kube_secret.h"
 
 static const char *const api_versions[MODEL_TYPE_COUNT] = {
 	[MODEL_UPSTREAM] = "gloo.solo.io/v1",
 	[MODEL_VIRTUAL_SERVICE] = "gateway.solo.io/v1",
 	[MODEL_GATEWAY] = "gateway.solo.io/v1",
+	[MODEL_SECRET] = "v1",
 };
 
 /* What tells the type when there is no `kind`. */
@@ -29,6 +31,7 @@ static const struct {
 	{ "virtualServices", MODEL_GATEWAY },
 	{ "connectionConfig", MODEL_UPSTREAM },
 	{ "discoveryMetadata", MODEL_UPSTREAM },
+	{ "tls", MODEL_SECRET },
 };
 
 static const char *const common_keys[] = { "apiVersion", "kind", "metadata",
@@ -64,6 +67,15 @@ is_common(const char *key)
 	return false;
 }
 
+/* "aws" and "azure" are kinds of upstream too. */
+static bool
+is_secret(const struct doc *d)
+{
+	return doc_find(d, "aws", "accessKey", NULL) != NULL ||
+	       doc_find(d, "aws", "secretKey", NULL) != NULL ||
+	       doc_find(d, "azure", "apiKeys", NULL) != NULL;
+}
+
 static bool
 keys_tell(const struct doc *d, const struct upstream_kind *const *kinds,
 	enum model_type *type)
@@ -73,6 +85,10 @@ keys_tell(const struct doc *d, const struct upstream_kind *const *kinds,
 			*type = telling_keys[i].type;
 			return true;
 		}
+	}
+	if (is_secret(d)) {
+		*type = MODEL_SECRET;
+		return true;
 	}
 	for (size_t i = 0; i < doc_count(d); i++) {
 		const char *key = doc_key_at(d, i);
@@ -112,7 +128,8 @@ normalise_type(const struct doc *d, const struct upstream_kind *const *kinds,
 	}
 	if (kind != NULL) {
 		error_set(err, ERROR_CONFIG,
-			".kind: expected Upstream, VirtualService or Gateway");
+			".kind: expected Upstream, VirtualService, Gateway or "
+			"Secret");
 		return fail(kind, err);
 	}
 	if (keys_tell(d, kinds, type) ||
@@ -208,7 +225,9 @@ kubernetes_form(struct doc *d, enum model_type type, struct error *err)
 		return fail(version, err);
 	}
 	for (size_t i = 0; version != NULL && i < ARRAY_SIZE(server_keys); i++)
-		doc_free(doc_steal(meta, server_keys[i]));
+		if (type != MODEL_SECRET ||
+			strcmp(server_keys[i], "creationTimestamp") != 0)
+			doc_free(doc_steal(meta, server_keys[i]));
 	doc_free(doc_steal(d, "apiVersion"));
 	doc_free(doc_steal(d, "kind"));
 	return keys_lift(d, "spec", err);
@@ -313,8 +332,10 @@ normalise(const struct doc *d, enum model_type type,
 		rc = virtual_host_form(doc_get(copy, "virtualHost"), err);
 	if (rc == 0 && type == MODEL_GATEWAY)
 		rc = gateway_form(copy, err);
+	if (rc == 0 && type == MODEL_SECRET)
+		rc = kube_secret_lift(copy, err);
 	if (rc == 0)
 		return copy;
-	doc_free(copy);
+	doc_free_wiped(copy);
 	return NULL;
 }

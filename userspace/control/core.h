@@ -36,6 +36,7 @@ struct log_ring;
 struct loop;
 struct loop_fd;
 struct loop_timer;
+struct materials;
 struct programs;
 struct resolver;
 struct services;
@@ -83,6 +84,7 @@ struct control {
 
 	struct generations *generation;
 	struct supervisor *supervisor;
+	struct materials *materials; /* of TLS to upstreams */
 	struct healths *healths;
 	struct programs *programs; /* kinds that are open */
 	struct services *services;

@@ -52,6 +52,8 @@ struct vhost_block {
 	void *bytes;
 	uint32_t length;
 	char *warning; /* or NULL */
+	uint32_t *uses; /* ids of upstreams that it leads to */
+	size_t use_count;
 	uint64_t digest;
 	uint64_t spent_us; /* building it */
 };

@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/table.h"
 #include "bpf/contract.h"
+#include "model/kind.h"
 
 #define USERS_NAMED 5
 /* Each listener may need one more for its own address. */
@@ -322,6 +324,32 @@ virtual_service_missing(
 }
 
 char *
+relation_secret_problem(
+	const struct objects *objects, const struct model_upstream *u)
+{
+	const struct model_ref *ref;
+	const struct object *o;
+
+	if (u->tls == NULL || u->tls->source != MODEL_TLS_SECRET)
+		return NULL;
+	ref = &u->tls->secret;
+	o = objects_find(objects, MODEL_SECRET, ref->ns, ref->name);
+	if (o == NULL)
+		return xasprintf("sslConfig.secretRef: no secret is named "
+				 "\"%s.%s\"",
+			ref->ns, ref->name);
+	if (o->model == NULL)
+		return xasprintf("sslConfig.secretRef: the secret \"%s\" is "
+				 "Rejected",
+			o->label);
+	if (o->model->secret->type != MODEL_SECRET_TLS)
+		return xasprintf("sslConfig.secretRef: the secret \"%s\" is of "
+				 "type %s, needed is one of type TLS",
+			o->label, model_secret_title(o->model->secret));
+	return NULL;
+}
+
+char *
 relation_missing(const struct objects *objects, const struct model_object *m)
 {
 	switch (m->type) {
@@ -329,6 +357,8 @@ relation_missing(const struct objects *objects, const struct model_object *m)
 		return gateway_missing(objects, m->gateway);
 	case MODEL_VIRTUAL_SERVICE:
 		return virtual_service_missing(objects, m->virtual_service);
+	case MODEL_UPSTREAM:
+		return relation_secret_problem(objects, m->upstream);
 	default:
 		return NULL;
 	}
@@ -359,8 +389,62 @@ service_uses(const struct model_gateway *g, const struct model_meta *upstream)
 }
 
 static bool
+ref_is(const char *ns, const char *name, const struct model_meta *meta)
+{
+	return name != NULL && strcmp(name, meta->name) == 0 &&
+	       strcmp(ns, meta->ns) == 0;
+}
+
+/* A kind keeps its secretRef to itself, but prints it. */
+static bool
+kind_uses(const struct model_upstream *u, const struct model_secret *s)
+{
+	struct doc *spec = u->kind->print(u->spec);
+	const struct doc *ref = doc_get(spec, "secretRef");
+	const char *ns = doc_get_string(ref, "namespace");
+	bool is = ref_is(ns != NULL ? ns : MODEL_NAMESPACE_DEFAULT,
+		doc_get_string(ref, "name"), &s->meta);
+
+	doc_free(spec);
+	return is;
+}
+
+bool
+relation_upstream_uses(
+	const struct model_upstream *u, const struct model_object *secret)
+{
+	const struct model_secret *s = secret->secret;
+
+	if (u->tls != NULL && u->tls->source == MODEL_TLS_SECRET &&
+		ref_is(u->tls->secret.ns, u->tls->secret.name, &s->meta))
+		return true;
+	/* Keys of a cloud are of use to its own kind alone. */
+	return s->type != MODEL_SECRET_TLS &&
+	       strcasecmp(u->kind->key, model_secret_title(s)) == 0 &&
+	       kind_uses(u, s);
+}
+
+struct doc *
+relation_secret_users(
+	const struct objects *objects, const struct model_object *secret)
+{
+	struct doc *list = doc_new_list();
+
+	for (size_t i = 0; i < objects_count(objects, MODEL_UPSTREAM); i++) {
+		const struct object *o = objects_at(objects, MODEL_UPSTREAM, i);
+
+		if (o->model != NULL &&
+			relation_upstream_uses(o->model->upstream, secret))
+			doc_add(list, doc_new_string(o->label));
+	}
+	return list;
+}
+
+static bool
 uses(const struct model_object *user, const struct model_object *m)
 {
+	if (m->type == MODEL_SECRET)
+		return relation_upstream_uses(user->upstream, m);
 	if (m->type == MODEL_UPSTREAM && user->type == MODEL_GATEWAY)
 		return service_uses(user->gateway, m->meta);
 	if (m->type == MODEL_UPSTREAM) {
@@ -403,7 +487,9 @@ relation_users(const struct objects *objects, const struct model_object *m)
 	if (m->type == MODEL_UPSTREAM)
 		found = users_collect(
 			objects, m, MODEL_VIRTUAL_SERVICE, found, &text);
-	found = users_collect(objects, m, MODEL_GATEWAY, found, &text);
+	found = users_collect(objects, m,
+		m->type == MODEL_SECRET ? MODEL_UPSTREAM : MODEL_GATEWAY, found,
+		&text);
 	if (found == 0) {
 		str_fini(&text);
 		return NULL;

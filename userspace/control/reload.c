@@ -14,6 +14,7 @@
 #include "control/files.h"
 #include "control/generation.h"
 #include "control/kernel.h"
+#include "control/materials.h"
 #include "control/notify.h"
 #include "control/programs.h"
 #include "control/spread.h"
@@ -215,6 +216,7 @@ settings_reload(struct control *c, struct error *err)
 	c->settings = now;
 	settings_apply(c, old);
 	programs_reload(c);
+	materials_look_again(c, true);
 	settings_free(old);
 	return 0;
 }

@@ -22,6 +22,7 @@ static const struct {
 	[MODEL_VIRTUAL_SERVICE] = { "virtualservices", "VirtualService",
 		{ "vs" } },
 	[MODEL_GATEWAY] = { "gateways", "Gateway", { "gw" } },
+	[MODEL_SECRET] = { "secrets", "Secret", { "sec" } },
 };
 
 const char *
@@ -94,6 +95,9 @@ model_object_unref(struct model_object *o)
 	case MODEL_GATEWAY:
 		model_gateway_free(o->gateway);
 		break;
+	case MODEL_SECRET:
+		model_secret_free(o->secret);
+		break;
 	case MODEL_TYPE_COUNT:
 		break;
 	}
@@ -126,6 +130,12 @@ void
 model_gateway_free(struct model_gateway *g)
 {
 	struct_free(&model_gateway_schema, g);
+}
+
+void
+model_secret_free(struct model_secret *s)
+{
+	struct_free(&model_secret_schema, s);
 }
 
 bool

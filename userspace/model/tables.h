@@ -11,6 +11,8 @@ extern const struct schema model_upstream_schema; /* upstreamSpec is left to
 						     config/: it needs kinds */
 extern const struct schema model_virtual_service_schema;
 extern const struct schema model_gateway_schema;
+extern const struct schema model_secret_schema;
+extern const struct schema model_tls_schema; /* sslConfig of an upstream */
 extern const struct schema model_tcp_gateway_schema; /* tcpGateway */
 extern const struct schema model_route_schema;
 extern const struct schema model_matcher_schema;
