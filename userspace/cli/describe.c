@@ -513,6 +513,19 @@ label_put(struct row *r, const struct doc *item)
 		text_or(doc_get_string(item, "name"), ""));
 }
 
+/* Why it is not up; or else why TLS with it fails. */
+static void
+why_put(struct row *r, const struct doc *e)
+{
+	const char *why = doc_get_string(e, "why");
+	const char *problem = doc_get_string(e, "problem");
+
+	if (why == NULL && problem != NULL)
+		str_printf(cell(r), "TLS: %s", problem);
+	else
+		cell_put(r, why);
+}
+
 static void
 endpoint_rows_add(struct text_table *t, const struct doc *item)
 {
@@ -534,7 +547,7 @@ endpoint_rows_add(struct text_table *t, const struct doc *item)
 			cell_put(&r, doc_get_string(e, "health"));
 			describe_age(cell(&r),
 				(long long)doc_integer(doc_get(e, "seconds")));
-			cell_put(&r, doc_get_string(e, "why"));
+			why_put(&r, e);
 		}
 		row_end(&r, t);
 	}

@@ -263,6 +263,23 @@ endpoints_print(struct doc *to, const struct object *o)
 	}
 }
 
+/* Of certificates an image has no more than numbers. */
+static void
+tls_print(const struct image *image, const struct image_tls *t, struct doc *to)
+{
+	const struct image_str *names = image_at(image, t->names.offset);
+	struct doc *d = doc_set(to, "tls", doc_new_map());
+	struct doc *list;
+
+	set_text(d, "serverName", image, t->server_name);
+	doc_set(d, "clientCertificate", doc_new_bool(t->identity != 0));
+	if (t->names.count == 0)
+		return;
+	list = doc_set(d, "names", doc_new_list());
+	for (uint32_t i = 0; i < t->names.count; i++)
+		doc_add(list, text(image, names[i]));
+}
+
 static void
 upstream_print(const struct control *c, const struct image *image,
 	const struct image_upstream *u, struct doc *to)
@@ -276,6 +293,8 @@ upstream_print(const struct control *c, const struct image *image,
 	set_text(d, "kind", image, u->kind);
 	set_number(d, "connectTimeoutMs", u->connect_timeout_ms);
 	set_text(d, "unavailable", image, u->unavailable);
+	if (u->tls != 0)
+		tls_print(image, image_at(image, u->tls), d);
 	supervisor_sum_upstream(c->supervisor, u->id, &sums);
 	set_number(d, "requestsActive", sums.requests_active);
 	set_number(d, "connectionsOpen", sums.connections_open);

@@ -444,6 +444,25 @@ materials_warning(const struct control *c, const struct object *o)
 	return o->tls == NULL ? NULL : o->tls->warning;
 }
 
+static struct slice
+text_slice(const char *text)
+{
+	return slice_of(text == NULL ? "" : text);
+}
+
+void
+materials_bytes(const struct control *c, const struct image_build_tls *tls,
+	struct slice *ca, struct slice *cert, struct slice *key)
+{
+	const struct material *roots = material_get(c->materials, tls->roots);
+	const struct material *own =
+		material_get(c->materials, tls->identity);
+
+	*ca = text_slice(roots == NULL ? NULL : roots->ca);
+	*cert = text_slice(own == NULL ? NULL : own->cert);
+	*key = text_slice(own == NULL ? NULL : own->key);
+}
+
 /* ---- an image */
 
 void

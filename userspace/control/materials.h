@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/str.h"
 #include "control/core.h"
 #include "control/object.h"
 #include "control/upstream_tls.h"
@@ -35,6 +36,11 @@ void materials_look_again(struct control *c, bool reload);
 const char *materials_problem(const struct control *c, const struct object *o);
 /* What will not hold for long: a certificate that expired; NULL. */
 const char *materials_warning(const struct control *c, const struct object *o);
+
+/* The bytes of what tls names, for who speaks TLS in this process; valid until
+ * something changes. Each may be empty. */
+void materials_bytes(const struct control *c, const struct image_build_tls *tls,
+	struct slice *ca, struct slice *cert, struct slice *key);
 
 /* An image is being made: nothing is used yet. */
 void materials_begin(struct control *c);

@@ -222,6 +222,8 @@ static const struct health_family health_families[] = {
 		AT(down) },
 	{ "upstream_endpoints_ejected", "gauge",
 		"endpoints left out for their answers now", NULL, AT(ejected) },
+	{ "upstream_endpoints_tls_failing", "gauge",
+		"endpoints with which TLS fails", NULL, AT(tls_failing) },
 	{ "upstream_health_checks", "counter", "answers of health checks", "ok",
 		AT(checks.ok) },
 	{ "upstream_health_checks", NULL, NULL, "failed", AT(checks.failed) },

@@ -130,6 +130,32 @@ health_warn(struct str *to, const struct health *h)
 	reason_add(to, text);
 }
 
+/* With which TLS fails: the first of them. */
+static void
+tls_warn(struct str *to, const struct health *h)
+{
+	const struct endpoint *set;
+	struct health_view view = { .problem = NULL };
+	struct health_counts counts;
+	char addr[ADDR_TEXT_MAX], text[420], more[48] = "";
+	size_t count, i = 0;
+
+	if (h == NULL)
+		return;
+	health_counts(h, &counts);
+	if (counts.tls_failing == 0)
+		return;
+	set = health_endpoints(h, &count);
+	for (; i < count && view.problem == NULL; i++)
+		health_view(h, i, &view);
+	if (counts.tls_failing > 1)
+		snprintf(more, sizeof(more), " (and %" PRIu64 " more)",
+			counts.tls_failing - 1);
+	snprintf(text, sizeof(text), "TLS with %s%s fails: %s",
+		addr_format(&set[i - 1].addr, addr), more, view.problem);
+	reason_add(to, text);
+}
+
 static void
 upstream_warn(struct str *to, const struct control *c, const struct object *o,
 	bool missing)
@@ -145,6 +171,7 @@ upstream_warn(struct str *to, const struct control *c, const struct object *o,
 		reason_add(to, materials_problem(c, o));
 	reason_add(to, materials_warning(c, o));
 	health_warn(to, discovery_health(o->discovery));
+	tls_warn(to, discovery_health(o->discovery));
 	reason_add(to, discovery_note(o->discovery));
 	if (problem == NULL)
 		return;

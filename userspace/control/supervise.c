@@ -519,7 +519,7 @@ proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
 			if (l != NULL)
 				l->told = false;
 		}
-		healths_forget_streaks(s->control->healths);
+		healths_forget_workers(s->control->healths);
 		proxy_outfit(s, p);
 	}
 	supervisor_send_access_log(s);
@@ -758,6 +758,10 @@ on_running_message(struct proxy *p, const struct wire_message *m)
 	case WIRE_OUTLIER:
 		if (s->proxy == p)
 			healths_outlier(s->control->healths, m);
+		break;
+	case WIRE_TLS:
+		if (s->proxy == p)
+			healths_tls(s->control->healths, m);
 		break;
 	case WIRE_FAR_BEYOND:
 		blocks_far_beyond(s->control->blocks, m);

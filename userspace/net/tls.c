@@ -376,6 +376,7 @@ tls_release(struct conn *c)
 	notify_end(t);
 	SSL_free(t->ssl);
 	tls_context_unref(t->context);
+	free(t->names);
 	free(t);
 	c->transport = &transport_plain;
 }
@@ -397,6 +398,26 @@ kept_is_good(const struct tls_kept *k)
 
 	return SSL_SESSION_is_resumable(k->session) && cert != NULL &&
 	       X509_cmp_current_time(X509_get0_notAfter(cert)) > 0;
+}
+
+/* In one piece. */
+static const char **
+names_copy(const char *const *names)
+{
+	size_t count = 0, length = 0;
+	const char **copy;
+	char *at;
+
+	for (; names[count] != NULL; count++)
+		length += strlen(names[count]) + 1;
+	copy = xmalloc((count + 1) * sizeof(*copy) + length);
+	at = (char *)(copy + count + 1);
+	for (size_t i = 0; i < count; i++) {
+		copy[i] = at;
+		at = stpcpy(at, names[i]) + 1;
+	}
+	copy[count] = NULL;
+	return copy;
 }
 
 static int
@@ -422,18 +443,18 @@ tls_client_begin(struct conn *conn, struct tls_context *context,
 	const struct tls_peer *peer, struct error *err)
 {
 	const char *name = peer->server_name != NULL ? peer->server_name : "";
+	const char *const one[] = { name, NULL };
+	bool listed = peer->names != NULL && peer->names[0] != NULL;
 	struct tls *t;
 	BIO *bio;
 
-	if (name[0] == '\0' && (peer->names == NULL || peer->names[0] == NULL))
+	if (name[0] == '\0' && !listed)
 		return error_set(err, ERROR_CONFIG,
 			"there is no name that its certificate has to be for");
 	t = xcalloc(1, sizeof(*t));
 	t->transport = transport_tls;
 	t->conn = conn;
-	t->one[0] = name;
-	t->names = peer->names != NULL && peer->names[0] != NULL ? peer->names
-								 : t->one;
+	t->names = names_copy(listed ? peer->names : one);
 	ERR_clear_error();
 	t->ssl = SSL_new(context->ctx);
 	bio = t->ssl != NULL ? socket_bio(t) : NULL;
@@ -458,6 +479,7 @@ tls_client_begin(struct conn *conn, struct tls_context *context,
 fail:
 	ERR_clear_error();
 	SSL_free(t->ssl);
+	free(t->names);
 	free(t);
 	return -1;
 }

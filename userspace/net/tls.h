@@ -40,7 +40,7 @@ struct tls_context *tls_context_new(
 struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context *c); /* NULL is fine */
 
-struct tls_peer { /* all of it stays until the handshake is over */
+struct tls_peer {
 	const char *server_name; /* SNI (not for a literal address), and what the
 				  * certificate has to be for ... */
 	const char *const *names; /* ... unless these are given, of which one has

@@ -27,9 +27,7 @@ struct tls {                        /* of one connection */
 	struct conn *conn;
 	SSL *ssl;
 	struct tls_context *context;
-	const char *const
-		*names;     /* one has to fit; until the handshake is over */
-	const char *one[2]; /* the list of a single name */
+	const char **names; /* one has to fit; a copy */
 	int failed;         /* errno of what ended it; 0: nothing did */
 	bool done;          /* the handshake is */
 	bool heard;         /* something was received after it */

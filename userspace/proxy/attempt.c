@@ -2,6 +2,7 @@
 #include "proxy/attempt.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "proxy/affinity.h"
 #include "proxy/breaker.h"
@@ -9,6 +10,7 @@
 #include "proxy/forward.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
+#include "proxy/secure.h"
 #include "proxy/streak.h"
 #include "proxy/session.h"
 #include "proxy/upstream.h"
@@ -292,7 +294,11 @@ connection_open(struct exchange *x)
 {
 	x->link = link_open(
 		x->worker, x->backend, x->upstream->connect_timeout_ms, x);
-	if (x->link == NULL)
+	if (x->link != NULL)
+		return;
+	if (errno == EPROTO && x->backend->secure != NULL)
+		attempt_tls_failed(x, secure_problem(x->backend->secure));
+	else
 		attempt_connect_failed(x, errno);
 }
 
@@ -618,6 +624,32 @@ attempt_connect_failed(struct exchange *x, int problem)
 		fail(x, 502, "connect_failed", "it could not be reached");
 }
 
+/* No request was taken there: as when it cannot be reached. */
+void
+attempt_tls_failed(struct exchange *x, const char *why)
+{
+	char text[WIRE_TEXT_MAX];
+
+	/* It goes with the connection. */
+	snprintf(text, sizeof(text), "%s", why);
+	x->counts->tls_failures++;
+	result_note(x, STREAK_GATEWAY_ERROR);
+	exchange_link_drop(x);
+	if ((x->replayable && connect_elsewhere(x)) ||
+		retry(x, NO_ANSWER | POLICY_RETRY_CONNECT_FAILURE))
+		return;
+	x->detail = text;
+	fail(x, 503, "upstream_tls", "TLS with it failed");
+}
+
+/* With TLS 1.3 it says after the handshake what it thinks of our certificate,
+ * and takes no request from whom it refuses. */
+static bool
+link_is_refused(const struct link *l)
+{
+	return l->secure != NULL && tls_was_refused(&l->conn);
+}
+
 void
 attempt_lost(struct exchange *x)
 {
@@ -626,6 +658,11 @@ attempt_lost(struct exchange *x)
 		x->counts->retried_idle++;
 		exchange_link_drop(x);
 		connection_open(x);
+		return;
+	}
+	if (link_is_refused(x->link)) {
+		secure_fail(x->link->secure, tls_problem(&x->link->conn));
+		attempt_tls_failed(x, secure_problem(x->link->secure));
 		return;
 	}
 	x->counts->reset++;

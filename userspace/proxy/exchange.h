@@ -70,7 +70,7 @@ struct exchange {
 
 	struct http_body body; /* of the answer */
 	uint64_t began_ms, bytes_sent;
-	const char *reason;
+	const char *reason, *detail; /* detail: more, for the log, or NULL */
 	uint32_t seen; /* bytes of an unfinished head that were parsed */
 	uint16_t status;
 	uint8_t request_method, informational;

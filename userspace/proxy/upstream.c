@@ -12,8 +12,12 @@
 #include "proxy/attempt.h"
 #include "proxy/breaker.h"
 #include "proxy/exchange.h"
+#include "proxy/generation.h"
 #include "proxy/link.h"
+#include "proxy/secure.h"
 #include "proxy/streak.h"
+#include "proxy/trust.h"
+#include "proxy/worker.h"
 #include "routing/balance.h"
 
 #define LOOK_MS 50 /* whether those who wait may go on */
@@ -24,6 +28,13 @@ struct registry {
 };
 
 /* ---- sets */
+
+static void
+texts_end(struct endpoint *e)
+{
+	e->host[ENDPOINT_HOST_MAX - 1] = '\0';
+	e->server_name[ENDPOINT_HOST_MAX - 1] = '\0';
+}
 
 struct endpoint_set *
 endpoint_set_new(int fd, uint32_t count, uint64_t version, struct error *err)
@@ -57,7 +68,7 @@ endpoint_set_new(int fd, uint32_t count, uint64_t version, struct error *err)
 		shm_unmap(bytes, length);
 	}
 	for (uint32_t i = 0; i < count; i++)
-		s->items[i].host[ENDPOINT_HOST_MAX - 1] = '\0';
+		texts_end(&s->items[i]);
 	return s;
 }
 
@@ -86,6 +97,7 @@ backend_new(struct worker *w, uint32_t id, const struct endpoint *e)
 	b->addr = e->addr;
 	b->owner = e->owner;
 	b->host = xstrdup(e->host);
+	b->server_name = xstrdup(e->server_name);
 	b->counts = &w->counters->upstream[id];
 	return b;
 }
@@ -96,7 +108,9 @@ backend_free_if_done(struct backend *b)
 	if (b->upstream != NULL || b->links > 0 || b->active > 0)
 		return;
 	streak_forget(b);
+	secure_leave(b->secure, false);
 	free(b->host);
+	free(b->server_name);
 	free(b);
 }
 
@@ -108,6 +122,43 @@ backend_leave(struct backend *b)
 		link_close(b->idle);
 	b->upstream = NULL;
 	backend_unlink(b);
+}
+
+/* The name that TLS asks for and checks. */
+static const char *
+name_of(const struct backend *b, const struct trust *trust,
+	char address[ADDR_TEXT_MAX])
+{
+	if (trust->server_name[0] != '\0')
+		return trust->server_name;
+	if (b->server_name[0] != '\0')
+		return b->server_name;
+	if (b->host[0] != '\0')
+		return b->host;
+	return addr_format_ip(&b->addr, address);
+}
+
+/* TLS is spoken there as its upstream has it from now on. Connections that wait
+ * and were made otherwise end; so do the others when they are back. */
+static void
+backend_secure(struct backend *b)
+{
+	struct trust *trust = b->upstream->trust;
+	struct secure *was = b->secure;
+	char address[ADDR_TEXT_MAX];
+	const char *name;
+
+	if (trust == NULL && was == NULL)
+		return;
+	name = trust != NULL ? name_of(b, trust, address) : "";
+	if (trust != NULL && was != NULL && secure_is_of(was, trust, name))
+		return;
+	while (b->idle != NULL)
+		link_close(b->idle);
+	b->secure = trust != NULL ? secure_new(b->upstream->worker, b, trust,
+					    name, was)
+				  : NULL;
+	secure_leave(was, trust == NULL);
 }
 
 static struct balance_candidate *
@@ -214,6 +265,12 @@ upstream_look_later(struct upstream *u)
 			worker_now(u->worker) + LOOK_MS);
 }
 
+static struct trust *
+trust_of(const struct generation *g, uint32_t id)
+{
+	return g != NULL ? generation_trust(g, id) : NULL;
+}
+
 static struct upstream *
 upstream_new(struct registry *r, uint32_t id)
 {
@@ -223,6 +280,9 @@ upstream_new(struct registry *r, uint32_t id)
 	u->worker = r->worker;
 	u->balance = balance_new(0);
 	u->waiting_last = &u->waiting;
+	u->trust = trust_of(r->worker->generation, id);
+	if (u->trust != NULL)
+		trust_ref(u->trust);
 	u->later.run = on_later;
 	wheel_timer_init(&u->look, on_look);
 	return u;
@@ -249,6 +309,7 @@ upstream_free(struct upstream *u)
 	worker_later_remove(u->worker, &u->later);
 	wheel_timer_remove(u->worker->wheel, &u->look);
 	balance_free(u->balance);
+	trust_unref(u->trust);
 	free(u);
 }
 
@@ -303,6 +364,15 @@ health_set(struct backend *b, uint8_t health)
 	c->health = health;
 }
 
+static void
+text_set(char **at, const char *text)
+{
+	if (strcmp(*at, text) == 0)
+		return;
+	free(*at);
+	*at = xstrdup(text);
+}
+
 /* b takes its place in u's set; before: as it was balanced, or NULL. */
 static void
 backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e,
@@ -311,14 +381,13 @@ backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e,
 	struct backend *b = u->backends[index];
 	struct balance_candidate *c = balance_candidate(u->balance, index);
 
-	if (strcmp(b->host, e->host) != 0) {
-		free(b->host);
-		b->host = xstrdup(e->host);
-	}
+	text_set(&b->host, e->host);
+	text_set(&b->server_name, e->server_name);
 	if (e->owner != 0)
 		b->owner = e->owner;
 	b->upstream = u;
 	b->index = index;
+	backend_secure(b);
 	*c = (struct balance_candidate){
 		.identity = hash_bytes(
 			b->addr.ip, sizeof(b->addr.ip), b->addr.port_be),
@@ -382,6 +451,27 @@ registry_health(struct registry *r, uint32_t id, const struct addr *addr,
 			health_set(b, (uint8_t)health);
 	}
 	balance_changed(u->balance);
+}
+
+static void
+upstream_secure(struct upstream *u, struct trust *trust)
+{
+	if (u->trust == trust)
+		return;
+	trust_unref(u->trust);
+	u->trust = trust != NULL ? trust_ref(trust) : NULL;
+	for (size_t i = 0; i < balance_count(u->balance); i++)
+		backend_secure(u->backends[i]);
+}
+
+/* What is no longer in it stays as it is: requests of an older generation may
+ * be on their way there, and must not go out in the clear. */
+void
+registry_secure(struct registry *r, const struct generation *g)
+{
+	for (uint32_t id = 1; id < UPSTREAMS_MAX; id++)
+		if (r->by_id[id] != NULL && image_upstream_get(g->image, id))
+			upstream_secure(r->by_id[id], generation_trust(g, id));
 }
 
 void
@@ -462,6 +552,6 @@ struct backend *
 upstream_pick(
 	struct upstream *u, const struct exchange *x, const struct addr *avoid)
 {
-	return upstream_choose(u, &x->upstream->balance,
-		x->hashed ? &x->hash : NULL, avoid);
+	return upstream_choose(
+		u, &x->upstream->balance, x->hashed ? &x->hash : NULL, avoid);
 }

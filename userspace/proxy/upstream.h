@@ -23,8 +23,11 @@
 #define BACKEND_IDLE_MAX 1024
 
 struct exchange;
+struct generation;
 struct link;
 struct registry;
+struct secure;
+struct trust;
 struct worker;
 
 /* A set as it came from control, shared by the workers, counted. */
@@ -47,7 +50,8 @@ struct backend {                   /* one endpoint, as this worker knows it */
 	uint32_t id;               /* of the upstream */
 	struct addr addr;
 	uint64_t owner; /* of addr; 0: not known */
-	char *host;
+	char *host, *server_name;
+	struct secure *secure; /* NULL: no TLS */
 	struct counters_upstream *counts;
 	struct link *idle; /* the last used first */
 	uint32_t idle_count, links, active;
@@ -64,6 +68,7 @@ struct upstream { /* for as long as it has an id */
 	struct backend **backends; /* in the order of balance */
 	struct balance *balance;
 	struct budget budget;
+	struct trust *trust; /* NULL: no TLS */
 	uint32_t idle_count; /* connections that wait, of all its endpoints */
 	/* Exchanges that wait for a connection, the first first. */
 	struct exchange *waiting, **waiting_last;
@@ -77,6 +82,8 @@ void registry_set(
 	struct registry *r, uint32_t id, const struct endpoint_set *set);
 void registry_health(struct registry *r, uint32_t id, const struct addr *addr,
 	uint64_t owner, enum endpoint_health health);
+/* How TLS is spoken to each, as that generation has it. */
+void registry_secure(struct registry *r, const struct generation *g);
 void registry_forget(struct registry *r, uint32_t id);
 struct upstream *registry_get(const struct registry *r, uint32_t id);
 void registry_close_idle(struct registry *r);

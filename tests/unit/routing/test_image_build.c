@@ -470,6 +470,49 @@ services_are_found_by_slot(void **state)
 	assert_string_equal(err.text, "a.b: service slot 63 is out of range");
 }
 
+static const struct image_tls *
+tls_of(const struct fixture *f, uint32_t id)
+{
+	const struct image_upstream *u = image_upstream_get(f->image, id);
+
+	return u->tls == 0 ? NULL : image_at(f->image, u->tls);
+}
+
+static void
+tls_is_copied(void **state)
+{
+	struct fixture *f = *state;
+	const struct image_tls *t;
+	const struct image_str *s;
+
+	fixture_route(f, NULL, 0);
+	t = tls_of(f, 1);
+	assert_int_equal(t->roots, 1);
+	assert_int_equal(t->identity, 0);
+	assert_int_equal(t->server_name.length + t->names.count +
+				 t->alpn.count + t->ciphers.length +
+				 t->curves.length,
+		0);
+	t = tls_of(f, 2);
+	assert_int_equal(t->roots, 2);
+	assert_int_equal(t->identity, 3);
+	assert_string_equal(
+		image_text(f->image, t->server_name).data, "api.test");
+	assert_int_equal(t->names.count, 2);
+	s = image_at(f->image, t->names.offset);
+	assert_string_equal(image_text(f->image, s[1]).data, "spiffe://b");
+	assert_int_equal(t->alpn.count, 1);
+	s = image_at(f->image, t->alpn.offset);
+	assert_string_equal(image_text(f->image, s[0]).data, "http/1.1");
+	assert_string_equal(
+		image_text(f->image, t->ciphers).data, "ECDHE+AESGCM");
+	assert_string_equal(image_text(f->image, t->curves).data, "P-256");
+	assert_int_equal(t->version_min, 0x0303);
+	assert_int_equal(t->version_max, 0x0304);
+	assert_true(t->renegotiation);
+	assert_null(tls_of(f, 3));
+}
+
 static int
 setup(void **state)
 {
@@ -501,6 +544,7 @@ main(void)
 		TEST(unreachable_routes_are_found),
 		TEST(equal_conditions_leave_nothing),
 		TEST(services_are_found_by_slot),
+		TEST(tls_is_copied),
 		TEST(many_regexes_without_beginning_are_warned_about),
 		TEST(one_reachable_matcher_is_enough),
 		TEST(blocks_may_lie_anywhere),

@@ -94,7 +94,7 @@ fixture_block(struct fixture *f, const struct model_virtual_service *vs)
 	return f->block;
 }
 
-/* 26 upstreams, a to z; one listener in slot 1 with the vhosts. */
+/* 26 upstreams, a to z, TLS to a and b; one listener in slot 1 with the vhosts. */
 static inline void *
 fixture_image(
 	struct fixture *f, const struct image_build_vhost *vhosts, size_t count)
@@ -103,6 +103,23 @@ fixture_image(
 	static const struct image_build_service services[] = {
 		{ 200, "gloo-system.mysql", 2, NULL, 60000, 3 },
 		{ 64, "gloo-system.off", 0, "no upstream", 1000, 1 },
+	};
+	static const char *const tls_names[] = { "a.test", "spiffe://b" };
+	static const char *const alpn[] = { "http/1.1" };
+	static const struct image_build_tls tls[] = {
+		{ .roots = 1 },
+		{ .roots = 2,
+			.identity = 3,
+			.server_name = "api.test",
+			.names = tls_names,
+			.name_count = 2,
+			.alpn = alpn,
+			.alpn_count = 1,
+			.ciphers = "ECDHE+AESGCM",
+			.curves = "P-256",
+			.version_min = 0x0303,
+			.version_max = 0x0304,
+			.renegotiation = true },
 	};
 	static char names[26][2];
 	struct image_build_upstream upstreams[26];
@@ -135,6 +152,7 @@ fixture_image(
 			.name = names[i],
 			.kind = "static",
 			.connect_timeout_ms = 5000,
+			.tls = i < 2 ? &tls[i] : NULL,
 		};
 	}
 	f->err = (struct error)ERROR_INIT;
