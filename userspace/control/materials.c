@@ -22,6 +22,7 @@
 #include "net/shm.h"
 
 #define FILE_MAX (4u << 20)
+#define LOOK_MS  600000 /* certificates expire without anybody's doing */
 
 struct material {
 	uint64_t number;
@@ -45,6 +46,7 @@ struct materials {
 	struct table *items;   /* number in digits to struct material */
 	struct table *sources; /* path to struct source */
 	bool stale; /* upstreams have to be looked at */
+	uint64_t looked_ms;
 };
 
 /* ---- making */
@@ -226,10 +228,11 @@ materials_look_again(struct control *c, bool reload)
 		table_remove(m->sources, path);
 		changed = true;
 	}
-	if (!changed && !reload)
-		return;
-	materials_touch(c);
-	generation_touch(c);
+	if (changed)
+		generation_touch(c);
+	if (changed || reload ||
+		clock_monotonic_ms() - m->looked_ms >= LOOK_MS)
+		materials_touch(c);
 }
 
 /* ---- what an upstream needs */
@@ -404,6 +407,7 @@ look(struct control *c)
 	if (!m->stale)
 		return;
 	m->stale = false;
+	m->looked_ms = clock_monotonic_ms();
 	needs_forget(m);
 	for (size_t i = 0; i < objects_count(c->objects, MODEL_UPSTREAM); i++) {
 		struct object *o = objects_at(c->objects, MODEL_UPSTREAM, i);
