@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "cli/api.h"
 #include "cli/change.h"
 #include "cli/command.h"
 #include "cli/create.h"
@@ -242,9 +244,57 @@ spec_from_flags(const struct cli *cli, const struct upstream_kind *kind,
 	return 0;
 }
 
+/* "ns.name" of the secrets that are the kind's own, a list. */
+static struct doc *
+secrets_list(const struct cli *cli, const struct upstream_kind *kind)
+{
+	struct doc *items = api_list(cli, MODEL_SECRET, NULL, NULL);
+	struct doc *names = doc_new_list();
+
+	for (size_t i = 0; i < doc_count(items); i++) {
+		const struct doc *one = doc_at(items, i);
+		const char *type = doc_string(
+			doc_find(one, "status", "secret", "type", NULL));
+		char *name = xasprintf("%s.%s", describe_namespace(one),
+			describe_name(one));
+
+		if (type != NULL && strcasecmp(type, kind->key) == 0)
+			doc_add(names, doc_new_string(name));
+		free(name);
+	}
+	doc_free(items);
+	return names;
+}
+
+/* One of those that there are; where there are none, or nobody answers, one
+ * that is to come. */
+static int
+secret_choose(const struct cli *cli, const struct upstream_kind *kind,
+	const struct kind_prompt *p, char **text, struct error *err)
+{
+	struct doc *list = secrets_list(cli, kind);
+	size_t count = doc_count(list), chosen;
+	const char **names = xcalloc(count + 1, sizeof(*names));
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		names[i] = doc_string(doc_at(list, i));
+	if (count == 0)
+		rc = prompt_text(p->question, p->fallback, text, err);
+	else
+		rc = prompt_choice(
+			p->question, names, count, count, &chosen, err);
+	if (count > 0 && rc == 0)
+		*text = xstrdup(names[chosen]);
+	free(names);
+	doc_free(list);
+	return rc;
+}
+
 /* One answer to one prompt. 1: the prompt has had its last one. */
 static int
-prompt_answer(const struct kind_prompt *p, const struct kind_flag *f,
+prompt_answer(const struct cli *cli, const struct upstream_kind *kind,
+	const struct kind_prompt *p, const struct kind_flag *f,
 	struct doc *spec, struct error *err)
 {
 	struct error its = ERROR_INIT;
@@ -259,7 +309,10 @@ prompt_answer(const struct kind_prompt *p, const struct kind_flag *f,
 			return -1;
 		return f->set(spec, yes ? "true" : "false", err) == 0 ? 1 : -1;
 	}
-	if (prompt_text(p->question, p->fallback, &text, err) != 0)
+	if (p->type == KIND_PROMPT_SECRET
+			? secret_choose(cli, kind, p, &text, err) != 0
+			: prompt_text(p->question, p->fallback, &text, err) !=
+				  0)
 		return -1;
 	if (text[0] != '\0') {
 		rc = p->type != KIND_PROMPT_LIST;
@@ -286,7 +339,7 @@ spec_from_answers(const struct cli *cli, const struct upstream_kind *kind,
 		if (f == NULL || cli_given(cli, p->flag))
 			continue;
 		while (rc == 0)
-			rc = prompt_answer(p, f, spec, err);
+			rc = prompt_answer(cli, kind, p, f, spec, err);
 		if (rc < 0)
 			return -1;
 	}

@@ -397,8 +397,10 @@ object_put(struct admin_resources *a, struct http_server_request *r,
 	if (reply_foreign(r, o))
 		return;
 	d = body_read(r, &err);
-	if (d == NULL && type == MODEL_SECRET)
+	if (type == MODEL_SECRET) {
+		http_server_request_wipe(r);
 		config_error_hide(&err);
+	}
 	if (d == NULL) {
 		admin_reply_error(r, 400, err.line, "%s", err.text);
 		return;
