@@ -561,8 +561,8 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	vs.meta.ns = ns;
 	vs.routes = routes;
 	vs.route_count = count;
-	vhost.block = vhost_build(
-		&vs, upstream_id, no_warning, NULL, &vhost.length, &err);
+	vhost.block = vhost_build(&vs, upstream_id, NULL, no_warning, NULL,
+		&vhost.length, &err);
 	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
 	if (image == NULL) {
 		fprintf(stderr, "rig: %s\n", err.text);

@@ -126,6 +126,8 @@ change_prepare(struct control *c, struct model_object *model,
 	case MODEL_UPSTREAM:
 		rc = upstream_prepare(c, out, err);
 		break;
+	case MODEL_UPSTREAM_GROUP:
+		break;
 	case MODEL_GATEWAY:
 		if (rc == 0)
 			rc = gateway_prepare(c, out, beside, err);
@@ -190,6 +192,14 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 		discovery_change(o->discovery, o);
 }
 
+/* The virtual hosts that it is built into look whether it leads elsewhere. */
+static void
+group_touch(struct control *c, struct object *o)
+{
+	o->block_digest = 0;
+	c->upstream_epoch++;
+}
+
 static void
 gateway_apply(struct control *c, struct object *o, const struct change *change,
 	const struct model_object *old)
@@ -240,6 +250,9 @@ change_apply(struct control *c, struct change *change, uint64_t version)
 	case MODEL_UPSTREAM:
 		upstream_apply(c, o, change, old);
 		break;
+	case MODEL_UPSTREAM_GROUP:
+		group_touch(c, o);
+		break;
 	case MODEL_GATEWAY:
 		gateway_apply(c, o, change, old);
 		break;
@@ -265,6 +278,8 @@ change_remove(struct control *c, struct object *o)
 		numbers_retire(c->upstream_ids, o->key, number);
 		c->upstream_epoch++;
 	}
+	if (o->type == MODEL_UPSTREAM_GROUP)
+		group_touch(c, o);
 	if (o->type == MODEL_GATEWAY && o->slot != 0)
 		slot_retire(c, o->model->gateway, o->slot);
 	if (o->type == MODEL_GATEWAY)

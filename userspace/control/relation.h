@@ -29,8 +29,8 @@ int relation_check(const struct objects *objects, const struct model_object *m,
  * the caller. */
 char *relation_missing(
 	const struct objects *objects, const struct model_object *m);
-/* Virtual services and gateways that lead to the upstream, or gateways that
- * name the virtual service, one sentence; NULL if there are none. */
+/* Who leads to the upstream or upstream group, or which gateways name the
+ * virtual service, one sentence; NULL if there are none. */
 char *relation_users(
 	const struct objects *objects, const struct model_object *m);
 

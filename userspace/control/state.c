@@ -271,8 +271,8 @@ void
 state_reports_each(const struct state *s, enum state_area area,
 	const char *kind, state_report_f *cb, void *arg)
 {
-	static const enum model_type order[] = { MODEL_UPSTREAM, MODEL_GATEWAY,
-		MODEL_VIRTUAL_SERVICE };
+	static const enum model_type order[] = { MODEL_UPSTREAM,
+		MODEL_UPSTREAM_GROUP, MODEL_GATEWAY, MODEL_VIRTUAL_SERVICE };
 
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
 		struct state_report r = { area, kind, order[i], NULL, NULL };

@@ -35,9 +35,9 @@ serve_everything(struct fixture *f)
 	static struct model_header_manipulation manipulation = { add, 1,
 		removed, 1, add, 1, removed, 1 };
 	static struct model_destination to[] = { { { CHARS("a"), CHARS("n") },
-							 1, NULL },
-		{ { CHARS("b"), CHARS("n") }, 3, NULL },
-		{ { CHARS("none"), CHARS("n") }, 3, NULL } };
+							 1, NULL, NULL, 0 },
+		{ { CHARS("b"), CHARS("n") }, 3, NULL, NULL, 0 },
+		{ { CHARS("none"), CHARS("n") }, 3, NULL, NULL, 0 } };
 	static struct model_limit limits[] = {
 		{ .rate = 100, .unit_s = 60 },
 		{ .key = LIMIT_KEY_HEADER,
@@ -259,7 +259,7 @@ faults_are_named(void **state)
 	err = (struct error)ERROR_INIT;
 	image->contract++;
 	assert_int_equal(image_check(image, f->image_length, &err), -1);
-	assert_non_null(strstr(err.text, "contract 4, not 3"));
+	assert_non_null(strstr(err.text, "contract 5, not 4"));
 	err = (struct error)ERROR_INIT;
 	assert_int_equal(
 		image_check((char *)image + 4, f->image_length - 4, &err), -1);
