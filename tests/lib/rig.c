@@ -238,7 +238,8 @@ origin_run(void *arg)
 			eventfd_read(o->wake, &count);
 		}
 		for (size_t i = 0; i < CONNECTIONS; i++)
-			if (fds[i].revents && o->connections[i].fd > 0)
+			if (fds[i].revents && o->connections[i].fd > 0 &&
+				!o->paused)
 				origin_read(o, &o->connections[i]);
 		if (fds[CONNECTIONS].revents)
 			origin_accept(o);
@@ -600,6 +601,8 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 		set[i].weight = endpoints[i].weight;
 		set[i].health = (uint8_t)endpoints[i].health;
 		set[i].owner = endpoints[i].owner;
+		memcpy(set[i].subsets, endpoints[i].subsets,
+			sizeof(endpoints[i].subsets));
 		snprintf(set[i].host, sizeof(set[i].host), "origin.example");
 	}
 	m.endpoints.upstream = id;
@@ -640,7 +643,7 @@ endpoints_send(
 	for (uint32_t i = 0; i < count; i++)
 		set[i] =
 			(struct rig_endpoint){ NULL, ports[i], ENDPOINT_UP, 1,
-				0 };
+				0, { 0 } };
 	rig_endpoints(r, id, set, count);
 }
 

@@ -51,6 +51,7 @@ struct rig_endpoint {
 	enum endpoint_health health;
 	uint16_t weight;
 	uint64_t owner;
+	uint64_t subsets[2];
 };
 
 enum rig_answer_flag {

@@ -17,7 +17,7 @@
 #define FOLDER_MODE 0700
 #define FILE_MODE   0600
 
-#define OWNER_DIGITS 16 /* hexadecimal: a number of JSON would lose some */
+#define HASH_DIGITS 16 /* hexadecimal: a number of JSON would lose some */
 
 struct state {
 	char *root;
@@ -303,15 +303,50 @@ endpoints_path(const struct state *s, const char *ns, const char *name)
 
 /* As it was written; all else is not known. */
 static uint64_t
-owner_read(const char *text)
+hash_read(const char *text)
 {
-	uint64_t owner = 0;
+	uint64_t hash = 0;
 
-	if (text == NULL || strlen(text) != OWNER_DIGITS ||
-		strspn(text, "0123456789abcdef") != OWNER_DIGITS ||
-		sscanf(text, "%" SCNx64, &owner) != 1)
+	if (text == NULL || strlen(text) != HASH_DIGITS ||
+		strspn(text, "0123456789abcdef") != HASH_DIGITS ||
+		sscanf(text, "%" SCNx64, &hash) != 1)
 		return 0;
-	return owner;
+	return hash;
+}
+
+static void
+hash_print(char out[HASH_DIGITS + 1], uint64_t hash)
+{
+	snprintf(out, HASH_DIGITS + 1, "%0*" PRIx64, HASH_DIGITS, hash);
+}
+
+static void
+subsets_read(const struct doc *list, struct endpoint *e)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < doc_count(list) && count < SUBSETS_MAX; i++) {
+		uint64_t subset = hash_read(doc_string(doc_at(list, i)));
+
+		if (subset != 0)
+			e->subsets[count++] = subset;
+	}
+}
+
+static void
+subsets_print(struct doc *d, const struct endpoint *e)
+{
+	struct doc *list = doc_new_list();
+	char text[HASH_DIGITS + 1];
+
+	for (size_t i = 0; i < SUBSETS_MAX && e->subsets[i] != 0; i++) {
+		hash_print(text, e->subsets[i]);
+		doc_add(list, doc_new_string(text));
+	}
+	if (doc_count(list) > 0)
+		doc_set(d, "subsets", list);
+	else
+		doc_free(list);
 }
 
 static bool
@@ -319,6 +354,7 @@ endpoint_read(const struct doc *d, struct endpoint *e)
 {
 	const char *ip = doc_get_string(d, "address");
 	const char *host = doc_get_string(d, "host");
+	const char *server_name = doc_get_string(d, "serverName");
 	const char *health = doc_get_string(d, "health");
 	int64_t port = doc_integer(doc_get(d, "port"));
 	int64_t weight = doc_integer(doc_get(d, "weight"));
@@ -334,7 +370,11 @@ endpoint_read(const struct doc *d, struct endpoint *e)
 			    : ENDPOINT_UP;
 	if (host != NULL)
 		snprintf(e->host, sizeof(e->host), "%s", host);
-	e->owner = owner_read(doc_get_string(d, "owner"));
+	if (server_name != NULL)
+		snprintf(e->server_name, sizeof(e->server_name), "%s",
+			server_name);
+	e->owner = hash_read(doc_get_string(d, "owner"));
+	subsets_read(doc_get(d, "subsets"), e);
 	return true;
 }
 
@@ -342,20 +382,22 @@ static struct doc *
 endpoint_print(const struct endpoint *e)
 {
 	struct doc *d = doc_new_map();
-	char ip[ADDR_TEXT_MAX], owner[OWNER_DIGITS + 1];
+	char ip[ADDR_TEXT_MAX], owner[HASH_DIGITS + 1];
 
 	doc_set_string(d, "address", addr_format_ip(&e->addr, ip));
 	doc_set(d, "port", doc_new_integer(addr_port(&e->addr)));
 	doc_set(d, "weight", doc_new_integer(e->weight));
 	if (e->host[0] != '\0')
 		doc_set_string(d, "host", e->host);
+	if (e->server_name[0] != '\0')
+		doc_set_string(d, "serverName", e->server_name);
 	if (e->health == ENDPOINT_DOWN)
 		doc_set_string(d, "health", "down");
 	if (e->owner != 0) {
-		snprintf(owner, sizeof(owner), "%0*" PRIx64, OWNER_DIGITS,
-			e->owner);
+		hash_print(owner, e->owner);
 		doc_set_string(d, "owner", owner);
 	}
+	subsets_print(d, e);
 	return d;
 }
 
