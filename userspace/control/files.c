@@ -121,7 +121,8 @@ on_scan(enum model_type type, const char *ns, const char *name, struct doc *d,
 
 /* ---- all files */
 
-/* What routes lead to comes first, and gateways come before virtual services, whose domains are theirs. */
+/* What routes lead to comes first; gateways come before virtual services, whose
+ * domains are theirs. */
 static int
 type_order(enum model_type type)
 {

@@ -298,8 +298,8 @@ vhost_block_fini(struct vhost_block *b)
 	memset(b, 0, sizeof(*b));
 }
 
-/* Upstreams or groups came, went or changed: only where that leads elsewhere a block is built
- * again. */
+/* Upstreams or groups came, went or changed: only where that leads elsewhere a
+ * block is built again. */
 static void
 block_refresh(struct control *c, struct object *o, uint64_t number)
 {

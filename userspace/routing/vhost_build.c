@@ -23,7 +23,7 @@ struct vhost_builder {
 	struct vhost_matchers *matchers;
 	uint32_t retries; /* offset of the virtual host's own, or 0 */
 	const struct model_virtual_service *vs;
-	struct table *groups; /* "namespace.name" to struct target, of this block */
+	struct table *groups; /* "namespace.name" to struct target */
 	vhost_upstream_f *upstream;
 	vhost_group_f *group;
 	vhost_warning_f *warning;
