@@ -424,7 +424,7 @@ relation_users(const struct objects *objects, const struct model_object *m)
 	struct str text;
 	char *users;
 
-	if (!target && m->type != MODEL_VIRTUAL_SERVICE)
+	if (m->type == MODEL_GATEWAY)
 		return NULL;
 	str_init(&text);
 	if (target) {
