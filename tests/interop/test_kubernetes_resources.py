@@ -205,6 +205,8 @@ def test_upstream_group(r):
     r.judged("Warning", "VirtualService", "to-group")
     for weights in ((1, 0), (0, 1)):
         r.cluster.put(group(*weights))
+        # Its definition may have been found to be there later than others.
+        wait_until("a verdict", lambda: r.status("UpstreamGroup", "group").get("state"), 40)
         r.judged("Accepted", "UpstreamGroup", "group")
         wait_until("it to be served", lambda: r.gateway.ask(
             "/", headers={"Host": "group.test"})[2] == f"group-{weights.index(1)}".encode())
