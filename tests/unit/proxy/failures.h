@@ -86,6 +86,7 @@ enum {
 	UP_STORM,
 	UP_ALONE, /* of one test, which sets its endpoint */
 	UP_PARTS, /* a, b and c, in turn, in the subsets that a test says */
+	UP_LEAST, /* the same, but who has the fewest requests in work */
 	UP_END,
 };
 
@@ -165,6 +166,10 @@ static struct image_build_upstream upstreams[] = {
 		.breakers = BREAKERS(10, 8, 64, 5),
 		.outlier = STREAK(.errors = 3, .gateway_errors = 2) },
 	{ .id = UP_ALONE, .name = "g.alone" },
+	{ .id = UP_LEAST,
+		.name = "g.least",
+		.max_requests_per_connection = 1,
+		.balance = { .type = POLICY_LEAST_REQUEST, .choices = POLICY_CHOICES_MAX } },
 	{ .id = UP_PARTS,
 		.name = "g.parts",
 		.max_requests_per_connection = 1,
@@ -306,6 +311,8 @@ static const struct route_row plain[] = {
 	{ .path = "/outlier3", .upstream = UP_OUTLIER },
 	{ .path = "/outlier1", .upstream = UP_OUTLIER_1 },
 	{ .path = "/alone", .upstream = UP_ALONE },
+	{ .path = "/least/v1", .upstream = UP_LEAST, .subset = version_1 },
+	{ .path = "/least/v2", .upstream = UP_LEAST, .subset = version_2 },
 	{ .path = "/parts/v1", .upstream = UP_PARTS, .subset = version_1 },
 	{ .path = "/parts/v2",
 		.upstream = UP_PARTS,

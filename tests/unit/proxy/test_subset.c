@@ -5,7 +5,7 @@
 
 /* v1, v2: who is in which, as letters. */
 static void
-parts_are(const char *v1, const char *v2)
+parts_of(uint32_t id, const char *v1, const char *v2)
 {
 	struct rig_endpoint set[] = { at_origin(a), at_origin(b),
 		at_origin(c) };
@@ -16,8 +16,16 @@ parts_are(const char *v1, const char *v2)
 		if (strchr(v2, 'a' + (int)i) != NULL)
 			set[i].subsets[1] = subset_identity(version_2, 1);
 	}
-	rig_endpoints(&rig, UP_PARTS, set, ARRAY_SIZE(set));
+	for (size_t i = 1; id == UP_LEAST && i < ARRAY_SIZE(set); i++)
+		set[i].weight = 9;
+	rig_endpoints(&rig, id, set, ARRAY_SIZE(set));
 	generation_next();
+}
+
+static void
+parts_are(const char *v1, const char *v2)
+{
+	parts_of(UP_PARTS, v1, v2);
 }
 
 static void
@@ -124,6 +132,43 @@ retries_stay_in_it(void **state)
 	str_fini(&got);
 }
 
+static void
+nobody_waits(const char *request)
+{
+	for (int i = 0; i < 60; i++)
+		answered(client_send(request), "HTTP/1.1 200 ");
+}
+
+/* One in ten would come to a; that all of its draws are a, no request lives to
+ * see. */
+static void
+work_counts_in_all_subsets(void **state)
+{
+	int fd;
+
+	(void)state;
+	origins_answer_by_name();
+	rig_settled(&rig);
+	parts_of(UP_LEAST, "ab", "a");
+	/* Both subsets are made before there is work. */
+	ask_for(GET("/least/v1"), 200);
+	ask_for(GET("/least/v2"), 200);
+	rig_settled(&rig);
+	origins_answer_by_name();
+	rig_origin_pause(a, true);
+	fd = client_send(GET("/least/v2"));
+	assert_true(rig_await(&rig, UP_LEAST, "requests_active", 1));
+	nobody_waits(GET("/least/v1"));
+	/* Also where the subset is made while there is work. */
+	parts_of(UP_LEAST, "ab", "ac");
+	nobody_waits(GET("/least/v1"));
+	nobody_waits(GET("/least/v2"));
+	rig_origin_pause(a, false);
+	answered(fd, "HTTP/1.1 200 ");
+	rig_settled(&rig);
+	gauges_are_zero(UP_LEAST);
+}
+
 /* It finishes, and nobody asks an endpoint that left. */
 static void
 one_leaves_while_it_works(void **state)
@@ -159,6 +204,7 @@ main(void)
 		cmocka_unit_test(nobody_there_is_said),
 		cmocka_unit_test(who_is_down_is_left_out),
 		cmocka_unit_test(retries_stay_in_it),
+		cmocka_unit_test(work_counts_in_all_subsets),
 		cmocka_unit_test(one_leaves_while_it_works),
 	};
 
