@@ -14,6 +14,7 @@ api_word(enum model_type type)
 {
 	static const char *const words[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "upstream",
+		[MODEL_UPSTREAM_GROUP] = "upstream group",
 		[MODEL_VIRTUAL_SERVICE] = "virtual service",
 		[MODEL_GATEWAY] = "gateway",
 		[MODEL_SECRET] = "secret",

@@ -560,6 +560,10 @@ metrics_prometheus(const struct control *c, struct str *out)
 		times.enforce_us);
 	one(out, "generation_bytes", "gauge", "size of the newest image",
 		times.bytes);
+	one(out, "virtual_hosts_built", "counter",
+		"virtual services that were built for an image, because they "
+		"or what they lead to changed",
+		generation_vhosts_built(c));
 	one(out, "proxy_up", "gauge", "1: a proxy runs", view.pid != 0);
 	one(out, "proxy_restarts", "counter",
 		"proxies that ended and were replaced", view.restarts);

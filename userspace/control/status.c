@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "control/discovery.h"
 #include "control/generation.h"
+#include "control/group.h"
 #include "control/health.h"
 #include "control/kernel.h"
 #include "control/kernel_limits.h"
@@ -198,6 +199,15 @@ upstream_warn(struct str *to, const struct control *c, const struct object *o,
 			clock_format(since, text));
 }
 
+static void
+group_warn(struct str *to, const struct control *c, const struct object *o)
+{
+	char *missing = group_missing(c, o->model->upstream_group);
+
+	reason_add(to, missing);
+	free(missing);
+}
+
 /* Packets are told apart by single addresses: see kernel_tell(). */
 static void
 prefixes_warn(struct str *to, const struct model_gateway *g)
@@ -331,6 +341,9 @@ warnings_collect(
 		break;
 	case MODEL_SECRET:
 		secret_warn(o->model->secret, clock_realtime_ms(), to);
+		break;
+	case MODEL_UPSTREAM_GROUP:
+		group_warn(to, c, o);
 		break;
 	case MODEL_GATEWAY:
 		if (service_is(o))

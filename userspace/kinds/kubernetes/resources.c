@@ -38,11 +38,8 @@ static const struct sort sorts[] = {
 		"route tables are not served yet; nothing of this is enforced: "
 		"write its routes into the virtual service",
 		"gateway" },
-	{ "gloo.solo.io", "upstreamgroups", "UpstreamGroup", MODEL_TYPE_COUNT,
-		"upstream groups are not served yet; nothing of this is "
-		"enforced: write its destinations into routeAction.multi of "
-		"the route",
-		"gloo" },
+	{ "gloo.solo.io", "upstreamgroups", "UpstreamGroup",
+		MODEL_UPSTREAM_GROUP, NULL, "gloo" },
 };
 
 #define VERSION "v1"
