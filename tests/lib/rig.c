@@ -688,7 +688,7 @@ child_start(struct rig *r)
 	if (r->pid == 0) {
 		close(ends[0]);
 		close(r->listener);
-		_exit(proxy_main(ends[1]));
+		_exit(proxy_main(ends[1], false));
 	}
 	close(ends[1]);
 	r->channel = ends[0];

@@ -27,7 +27,7 @@ struct checker_options {
 	struct probes *probes;
 	const struct model_health_check *check; /* outlives it */
 	const struct addr *addr;
-	const char *host;   /* DNS name of the endpoint, or "" */
+	const char *host;   /* as struct endpoint has it */
 	bool up;            /* until the first answer */
 	uint64_t spread_ms; /* the first question comes within that time */
 	struct checker_counts *counts;

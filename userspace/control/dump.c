@@ -253,9 +253,9 @@ endpoints_print(struct doc *to, const struct object *o)
 
 	for (size_t i = 0; i < count; i++) {
 		struct doc *one = doc_add(list, doc_new_map());
-		char addr[ADDR_TEXT_MAX];
+		char addr[ENDPOINT_TEXT_MAX];
 
-		doc_set_string(one, "address", addr_format(&set[i].addr, addr));
+		doc_set_string(one, "address", endpoint_format(&set[i], addr));
 		set_number(one, "weight", set[i].weight);
 		doc_set_string(one, "health", health_name(set[i].health));
 		if (set[i].host[0] != '\0')

@@ -38,7 +38,7 @@ void probes_free(struct probes *p);
  * the probe. */
 typedef void probe_done_f(enum probe_result result, const char *why, void *arg);
 
-/* check must outlive it. host: the endpoint's DNS name, or "". */
+/* check must outlive it. host: the endpoint's, as struct endpoint has it. */
 struct probe *probe_new(struct probes *probes,
 	const struct model_health_check *check, const struct addr *addr,
 	const char *host, probe_done_f *done, void *arg);

@@ -112,7 +112,7 @@ health_warn(struct str *to, const struct health *h)
 	struct health_counts counts;
 	struct health_view view;
 	const struct endpoint *set;
-	char addr[ADDR_TEXT_MAX], text[320];
+	char addr[ENDPOINT_TEXT_MAX], text[320 + ENDPOINT_TEXT_MAX];
 	size_t count;
 
 	if (h == NULL)
@@ -123,9 +123,24 @@ health_warn(struct str *to, const struct health *h)
 		return;
 	health_view(h, 0, &view);
 	snprintf(text, sizeof(text), "none of its %zu endpoint%s is up: %s: %s",
-		count, count > 1 ? "s" : "", addr_format(&set[0].addr, addr),
+		count, count > 1 ? "s" : "", endpoint_format(&set[0], addr),
 		view.why);
 	reason_add(to, text);
+}
+
+/* The proxy is not allowed to connect to it. */
+static void
+sockets_warn(struct str *to, const struct control *c, const struct health *h)
+{
+	size_t count = 0;
+	const struct endpoint *set =
+		h == NULL ? NULL : health_endpoints(h, &count);
+
+	if (!c->settings->unix_sockets && count > 0 &&
+		endpoint_addr_is_pipe(&set[0].addr))
+		reason_add(to,
+			"it is a unix socket, to which the proxy may not "
+			"connect: set proxy.unixSockets: true and restart");
 }
 
 static void
@@ -139,6 +154,7 @@ upstream_warn(
 	size_t known;
 
 	reason_add(to, programs_not_served(c, kind));
+	sockets_warn(to, c, discovery_health(o->discovery));
 	health_warn(to, discovery_health(o->discovery));
 	reason_add(to, discovery_note(o->discovery));
 	if (problem == NULL)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/endpoint.h"
 
 static int
 backend_compare(const void *a, const void *b)
@@ -150,6 +151,9 @@ service_conf_check_backend(const struct service_conf *c,
 	if (addr_is_any(&b->addr) || addr_is_loopback(&b->addr))
 		return error_set(err, ERROR_CONFIG,
 			"%s is no address that XDP can send to", text);
+	if (endpoint_addr_is_pipe(&b->addr))
+		return error_set(err, ERROR_CONFIG,
+			"a unix socket is nothing that XDP can send to");
 	if (b->addr.port_be == 0)
 		return error_set(err, ERROR_CONFIG, "%s has no port", text);
 	if (kept > 0 && addr_equal(&b->addr, &list[kept - 1].addr))

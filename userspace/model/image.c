@@ -176,7 +176,8 @@ check_route(struct checker *c, const struct image_route *r)
 		image_at(c->base, r->destinations.offset);
 	uint64_t total = 0;
 
-	if (r->action > IMAGE_ACTION_UNAVAILABLE)
+	if (r->action > IMAGE_ACTION_UNAVAILABLE ||
+		r->auto_host_rewrite > IMAGE_HOST_AS_ENDPOINT)
 		return fault(c, "action %u of a route", r->action);
 	if (CHECK_ARRAY(c, r->destinations, struct image_destination) < 0)
 		return -1;
@@ -460,6 +461,41 @@ check_listeners(struct checker *c, struct vhosts *vs, const struct image *image)
 	return 0;
 }
 
+/* RFC 7301 3.1: one byte says how long the name of a protocol is. */
+static int
+check_alpn(struct checker *c, struct image_array alpn)
+{
+	const struct image_str *name = image_at(c->base, alpn.offset);
+
+	if (check_strings(c, "alpn", alpn) < 0)
+		return -1;
+	for (uint32_t i = 0; i < alpn.count; i++)
+		if (name[i].length == 0 || name[i].length > 255)
+			return fault(c, "a protocol's name");
+	return 0;
+}
+
+static int
+check_tls(struct checker *c, uint32_t offset)
+{
+	struct image_array tls = { offset, 1 };
+	const struct image_tls *t = image_at(c->base, offset);
+
+	if (offset == 0)
+		return 0;
+	if (CHECK_ARRAY(c, tls, struct image_tls) < 0)
+		return -1;
+	/* Whom to trust is always said: nobody is trusted unseen. */
+	if (t->roots == 0)
+		return fault(c, "roots of an upstream");
+	if (check_string(c, "server name", t->server_name) < 0 ||
+		check_string(c, "ciphers", t->ciphers) < 0 ||
+		check_string(c, "curves", t->curves) < 0 ||
+		check_strings(c, "names of a certificate", t->names) < 0)
+		return -1;
+	return check_alpn(c, t->alpn);
+}
+
 static int
 check_upstreams(struct checker *c, const struct image *image)
 {
@@ -482,6 +518,8 @@ check_upstreams(struct checker *c, const struct image *image)
 			u[i].balance.ring_min > u[i].balance.ring_max ||
 			u[i].balance.panic_percent > 100)
 			return fault(c, "balance of an upstream");
+		if (check_tls(c, u[i].tls) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -337,7 +337,13 @@ struct model_upstream {
 	struct model_health_check *health_checks; /* one, as in Envoy, or none */
 	size_t health_check_count;
 	struct model_tls *tls; /* sslConfig, or NULL */
+	/* How often names are asked for; without both: by TTL. */
+	struct model_bool respect_dns_ttl;
+	struct model_duration dns_refresh;
 };
+
+/* In ms; 0: by TTL. */
+uint64_t model_dns_refresh_ms(const struct model_upstream *u);
 
 /* Any of them, shared and immutable. */
 struct model_object {

@@ -245,7 +245,7 @@ connection_begin(struct relay *r, const struct image_upstream *u,
 {
 	struct worker *w = r->worker;
 	struct conn *c = &r->upstream.conn;
-	int fd = connect_start(&b->addr);
+	int fd = connect_start(&b->addr, b->host);
 
 	if (fd < 0)
 		return errno;

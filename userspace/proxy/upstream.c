@@ -86,6 +86,7 @@ backend_new(struct worker *w, uint32_t id, const struct endpoint *e)
 	b->addr = e->addr;
 	b->owner = e->owner;
 	b->host = xstrdup(e->host);
+	b->host_rewrite = e->host_rewrite;
 	b->counts = &w->counters->upstream[id];
 	return b;
 }
@@ -315,6 +316,7 @@ backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e,
 		free(b->host);
 		b->host = xstrdup(e->host);
 	}
+	b->host_rewrite = e->host_rewrite;
 	if (e->owner != 0)
 		b->owner = e->owner;
 	b->upstream = u;

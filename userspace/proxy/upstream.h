@@ -48,6 +48,7 @@ struct backend {                   /* one endpoint, as this worker knows it */
 	struct addr addr;
 	uint64_t owner; /* of addr; 0: not known */
 	char *host;
+	bool host_rewrite; /* as struct endpoint */
 	struct counters_upstream *counts;
 	struct link *idle; /* the last used first */
 	uint32_t idle_count, links, active;

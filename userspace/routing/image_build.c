@@ -209,6 +209,47 @@ upstream_compare(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static struct image_array
+texts_put(struct image_builder *b, const char *const *texts, size_t count)
+{
+	uint32_t first = block_room(&b->block, count, sizeof(struct image_str));
+	struct image_str *to;
+
+	for (size_t i = 0; i < count; i++) {
+		struct image_str text = block_text(&b->block, texts[i]);
+
+		to = block_at(&b->block, first);
+		to[i] = text;
+	}
+	return (struct image_array){ first, (uint32_t)count };
+}
+
+static uint32_t
+tls_put(struct image_builder *b, const struct image_build_tls *from)
+{
+	struct image_tls made, *to;
+	uint32_t at;
+
+	if (from == NULL)
+		return 0;
+	at = block_room(&b->block, 1, sizeof(made));
+	made = (struct image_tls){
+		.roots = from->roots,
+		.identity = from->identity,
+		.server_name = block_text(&b->block, from->server_name),
+		.names = texts_put(b, from->names, from->name_count),
+		.alpn = texts_put(b, from->alpn, from->alpn_count),
+		.ciphers = block_text(&b->block, from->ciphers),
+		.curves = block_text(&b->block, from->curves),
+		.version_min = from->version_min,
+		.version_max = from->version_max,
+		.renegotiation = from->renegotiation,
+	};
+	to = block_at(&b->block, at);
+	*to = made;
+	return at;
+}
+
 static int
 upstreams_put(struct image_builder *b, struct error *err)
 {
@@ -233,6 +274,7 @@ upstreams_put(struct image_builder *b, struct error *err)
 			.breakers = u->breakers != NULL
 					    ? *u->breakers
 					    : policy_breakers_default,
+			.tls = tls_put(b, u->tls),
 		};
 
 		if (u->outlier != NULL) {

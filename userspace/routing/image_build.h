@@ -6,6 +6,7 @@
 #ifndef ROUTING_IMAGE_BUILD_H
 #define ROUTING_IMAGE_BUILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,18 @@ struct image_build_listener {
 	const struct model_gateway *gateway; /* for its limits, or NULL */
 };
 
+/* struct image_tls, with texts for its strings. */
+struct image_build_tls {
+	uint64_t roots, identity;     /* roots: never 0 */
+	const char *server_name;      /* NULL: the endpoint's own */
+	const char *const *names;     /* of the certificate: one has to fit */
+	const char *const *alpn;      /* the best first; none: http/1.1 */
+	size_t name_count, alpn_count;
+	const char *ciphers, *curves; /* OpenSSL's lists; NULL: its own */
+	uint16_t version_min, version_max; /* 0x0303; 0: the library's */
+	bool renegotiation;
+};
+
 struct image_build_upstream {
 	uint32_t id;
 	const char *name, *kind;
@@ -52,6 +65,7 @@ struct image_build_upstream {
 	struct policy_balance balance;
 	const struct policy_breakers *breakers; /* NULL: the defaults */
 	const struct policy_outlier *outlier;   /* or NULL */
+	const struct image_build_tls *tls;      /* NULL: plain */
 };
 
 struct image_build_service {

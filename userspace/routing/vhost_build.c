@@ -312,8 +312,11 @@ options_put(struct vhost_builder *b, size_t i, const struct model_route *r)
 	to->host_rewrite = host;
 	to->headers = headers;
 	to->timeout_ms = timeout_of(o);
-	to->auto_host_rewrite =
-		o->auto_host_rewrite.given && o->auto_host_rewrite.value;
+	to->auto_host_rewrite = !o->auto_host_rewrite.given
+					? IMAGE_HOST_AS_ENDPOINT
+				: o->auto_host_rewrite.value
+					? IMAGE_HOST_ENDPOINT
+					: IMAGE_HOST_KEPT;
 }
 
 static int

@@ -204,6 +204,13 @@ watched_name_state(const struct watched_name *n)
 	return &n->state;
 }
 
+void
+watched_name_pace(struct watched_name *n, uint64_t ms)
+{
+	(void)n;
+	(void)ms;
+}
+
 const char *
 watched_name_name(const struct watched_name *n)
 {
@@ -220,7 +227,8 @@ name_watched(const char *name)
 	return NULL;
 }
 
-/* ips: separated by spaces; NULL: those that are known stay. */
+/* ips: separated by spaces; NULL: those that are known stay. A problem "gone" is
+ * that of a name that is said not to exist. */
 static inline void
 resolves(const char *name, const char *ips, const char *problem)
 {
@@ -231,6 +239,7 @@ resolves(const char *name, const char *ips, const char *problem)
 		fail_msg("%s is not watched", name);
 	n->state.answered = true;
 	n->state.problem = problem;
+	n->state.gone = problem != NULL && strcmp(problem, "gone") == 0;
 	if (ips != NULL)
 		n->state.count = 0;
 	while ((one = strsep(&rest, " ")) != NULL)

@@ -656,6 +656,17 @@ test_name_of_earlier_run(void **state)
 	pass(100);
 	told_is("web: 10.0.0.1:80x10* 10.1.0.3:80x10(b.test)*\nweb ok\n");
 	end();
+	/* It is known not to exist: so is that nobody is there. */
+	world_open("{}");
+	watch_used("{serviceName: web}", "10.1.0.1", "b.test");
+	lists_web();
+	says(WEB, "[" ROW("b", "b.test") "]");
+	pass(100);
+	told_is("");
+	resolves("b.test", "", "gone");
+	pass(100);
+	told_is("web: none\nweb not ok: cannot resolve \"b.test\": gone\n");
+	end();
 }
 
 /* ---- asking */

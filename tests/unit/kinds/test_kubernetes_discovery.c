@@ -23,13 +23,12 @@
 #include "kinds/kubernetes/resources.h"
 #include "kinds/kubernetes/token.h"
 #include "net/loop.h"
-#include "net/resolver.h"
+#include "tests/unit/net/fake_resolver.h"
 
 extern const struct upstream_kind upstream_kind_kubernetes;
 
 #define TIMERS     2048
 #define REFLECTORS 8
-#define QUERIES    4
 
 static struct str told; /* a line per call of the host or the program */
 
@@ -62,6 +61,12 @@ loop_now_ms(struct loop *l)
 
 uint64_t
 clock_monotonic_ms(void)
+{
+	return now_ms;
+}
+
+uint64_t
+clock_realtime_ms(void)
 {
 	return now_ms;
 }
@@ -134,71 +139,6 @@ pass(uint64_t ms)
 		next->cb(next->arg);
 	}
 	now_ms = end;
-}
-
-/* ---- names */
-
-struct resolver_query {
-	char *name;
-	resolver_answer_f *cb;
-	void *arg;
-};
-
-static struct resolver_query *queries[QUERIES];
-
-struct resolver_query *
-resolver_query_new(
-	struct resolver *r, const char *name, resolver_answer_f *cb, void *arg)
-{
-	struct resolver_query *q = xcalloc(1, sizeof(*q));
-
-	(void)r;
-	*q = (struct resolver_query){ xstrdup(name), cb, arg };
-	for (size_t i = 0; i < QUERIES; i++) {
-		if (queries[i] != NULL)
-			continue;
-		queries[i] = q;
-		return q;
-	}
-	fail();
-	return NULL;
-}
-
-void
-resolver_query_cancel(struct resolver_query *q)
-{
-	for (size_t i = 0; i < QUERIES; i++)
-		if (queries[i] == q)
-			queries[i] = NULL;
-	free(q->name);
-	free(q);
-}
-
-/* ips: separated by spaces. */
-static void
-answer(const char *name, const char *ips, const char *failure)
-{
-	struct resolver_query *q = NULL;
-	struct addr addrs[4];
-	char *copy = xstrdup(ips), *rest = copy, *one;
-	size_t count = 0;
-	resolver_answer_f *cb;
-	void *arg;
-
-	for (size_t i = 0; i < QUERIES && q == NULL; i++)
-		if (queries[i] != NULL && strcmp(queries[i]->name, name) == 0)
-			q = queries[i];
-	if (q == NULL)
-		fail_msg("%s was not asked for", name);
-	while ((one = strsep(&rest, " ")) != NULL)
-		if (*one != '\0')
-			assert_int_equal(
-				addr_parse_ip(one, 0, &addrs[count++]), 0);
-	cb = q->cb;
-	arg = q->arg;
-	resolver_query_cancel(q);
-	cb(addrs, count, 60, failure, arg);
-	free(copy);
 }
 
 /* ---- the account, the API server, the resources */
@@ -569,8 +509,8 @@ end(void)
 		assert_false(timers[i].used);
 	for (size_t i = 0; i < REFLECTORS; i++)
 		assert_null(reflectors[i]);
-	for (size_t i = 0; i < QUERIES; i++)
-		assert_null(queries[i]);
+	assert_int_equal(fake_query_count(), 0);
+	assert_int_equal(fake_wait_count(), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(conditions); i++) {
 		free(conditions[i][0]);
 		free(conditions[i][1]);
@@ -1248,18 +1188,25 @@ test_external_name(void **state)
 	pass(100);
 	external_put("a.example.com");
 	told_is("");
-	answer("a.example.com", "10.0.0.9", NULL);
+	answer("a.example.com", "10.0.0.9", 60, NULL);
 	told_is("u: 10.0.0.9:80(a.example.com)\n");
 	/* What it leads to is looked at as well. */
 	pass(66000);
-	answer("a.example.com", "10.0.0.9 127.0.0.1", NULL);
+	answer("a.example.com", "10.0.0.9 127.0.0.1", 60, NULL);
 	told_is("u: 10.0.0.9:80(a.example.com)\n"
 		"u not ok: externalName \"a.example.com\" leads to 127.0.0.1: "
 		"it means this box; list the name in "
 		"kubernetes.allowedExternalNames if it may be called\n");
 	pass(66000);
-	answer("a.example.com", "", "no such name");
+	answer("a.example.com", "", 60, "no such name");
 	told_is("u not ok: cannot resolve \"a.example.com\": no such name\n");
+	/* That there is none has to be said twice. */
+	pass(66000);
+	deny("a.example.com", RESOLVER_NO_NAME);
+	told_is("");
+	pass(66000);
+	deny("a.example.com", RESOLVER_NO_NAME);
+	told_is("u: none\n");
 	external_put("localhost");
 	told_is("u: none\n"
 		"u not ok: externalName \"localhost\" is refused: it means "
@@ -1294,9 +1241,9 @@ test_external_server(void **state)
 	watch(&u, "u", WEB);
 	pass(100);
 	external_put("a.example.com");
-	answer("a.example.com", "10.0.0.9 10.9.9.9", NULL);
+	answer("a.example.com", "10.0.0.9 10.9.9.9", 60, NULL);
 	told_is("u: 10.0.0.9:80(a.example.com) 10.9.9.9:80(a.example.com)\n");
-	answer("kube.example.com", "10.9.9.9", NULL);
+	answer("kube.example.com", "10.9.9.9", 60, NULL);
 	pass(100);
 	told_is("u: 10.0.0.9:80(a.example.com)\n"
 		"u not ok: externalName \"a.example.com\" leads to 10.9.9.9: "
@@ -1304,7 +1251,7 @@ test_external_server(void **state)
 		"kubernetes.allowedExternalNames if it may be called\n");
 	pass(66000);
 	/* What cannot be resolved is known as before. */
-	answer("kube.example.com", "", "timeout");
+	answer("kube.example.com", "", 60, "timeout");
 	pass(100);
 	told_is("");
 	/* As a service. */

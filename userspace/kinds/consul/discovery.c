@@ -46,7 +46,7 @@ struct making {
 	size_t unusable;
 	char *unusable_why;     /* of the first of them */
 	char *name_problem;     /* of the first name that is not resolved */
-	bool names_are_missing; /* one leads nowhere */
+	bool names_are_missing; /* it is not known where one leads */
 	bool names_are_due;     /* one was not answered yet */
 };
 
@@ -109,7 +109,7 @@ name_add(struct making *m, const struct consul_instance *i)
 	if (state->problem != NULL && m->name_problem == NULL)
 		m->name_problem = xasprintf("cannot resolve \"%s\": %s",
 			i->address, state->problem);
-	m->names_are_missing |= state->count == 0;
+	m->names_are_missing |= state->count == 0 && !state->gone;
 	m->names_are_due |= !state->answered;
 	for (size_t k = 0; k < state->count; k++)
 		instance_add(m, i, &state->targets[k].addr, i->address);
@@ -152,7 +152,7 @@ name_is_missing(const struct watch *w, const char *host)
 {
 	const struct watched_state *state = consul_names_find(w->names, host);
 
-	return state != NULL && state->count == 0;
+	return state != NULL && state->count == 0 && !state->gone;
 }
 
 /* Of what an earlier run knew, what nobody has said anything else of yet. */

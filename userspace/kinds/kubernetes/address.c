@@ -378,17 +378,15 @@ look(struct kubernetes_address *a)
 }
 
 static void
-on_resolved(const struct addr *addrs, size_t count, uint32_t ttl_s,
-	const char *failure, void *arg)
+on_resolved(const struct resolver_answer *answer, void *arg)
 {
 	struct kubernetes_address *a = arg;
 
-	(void)ttl_s;
-	(void)failure; /* the API's calls fail by it, too, and say so */
 	a->query = NULL;
-	if (count == 0)
+	/* The API's calls fail by it, too, and say so. */
+	if (answer->addr_count == 0)
 		return;
-	a->server = addrs[0];
+	a->server = answer->addrs[0];
 	a->server.port_be = htons(a->port);
 	a->resolved = true;
 	look(a);

@@ -783,7 +783,7 @@ kubernetes_open(struct kind_program *program)
 		settings, program->discovery_namespace, on_service, c);
 	c->slices = kubernetes_slices_new(on_slices, c);
 	c->server_name = kubernetes_server_name_new(
-		program->loop, program->resolver, on_server_addrs, c);
+		program->resolver, on_server_addrs, c);
 	c->discovery = kubernetes_discovery_new();
 	c->made = table_new(names_free);
 	c->objects = kind_problems_new(
