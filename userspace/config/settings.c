@@ -529,7 +529,6 @@ static const struct schema_field settings_fields[] = {
 		.type = SCHEMA_CUSTOM,
 		.custom = &trusted_list },
 	GROUP("xdp", xdp_schema),
-	SCHEMA_NOT_YET("consul"),
 	SCHEMA_NOT_YET("watchNamespaces"),
 	{ .name = NULL },
 };

@@ -18,7 +18,7 @@ test_verdicts(void **state)
 	expect("GET", UP("b"), "", 404, "error", "b");
 	expect("DELETE", UP("b"), "", 404, "error", "b");
 	expect("PUT", UP("c"), "upstreamSpec: { consul: { serviceName: web } }",
-		200, "reason", "not served yet");
+		200, "reason", "no Consul agent is configured");
 	expect("PUT", VS("v"), SERVICE("v", "v.example", "a"), 200, "state",
 		"Accepted");
 	expect("PUT", VS("w"), SERVICE("w", "v.example", "a"), 422, "reason",
