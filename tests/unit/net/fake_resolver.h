@@ -106,7 +106,7 @@ resolver_loop(const struct resolver *r)
 	return NULL;
 }
 
-static size_t
+static inline size_t
 fake_query_count(void)
 {
 	size_t count = 0;
@@ -116,7 +116,7 @@ fake_query_count(void)
 	return count;
 }
 
-static size_t
+static inline size_t
 fake_wait_count(void)
 {
 	size_t count = 0;
@@ -126,7 +126,7 @@ fake_wait_count(void)
 	return count;
 }
 
-static void
+static inline void
 fake_give(const char *name, bool services, const struct resolver_answer *a)
 {
 	struct resolver_query *q = NULL;
@@ -147,7 +147,7 @@ fake_give(const char *name, bool services, const struct resolver_answer *a)
 }
 
 /* ips: one after the other, separated by spaces. */
-static size_t
+static inline size_t
 fake_addrs(const char *ips, struct addr *addrs, size_t room)
 {
 	char *copy = xstrdup(ips), *rest = copy, *one;
@@ -164,7 +164,7 @@ fake_addrs(const char *ips, struct addr *addrs, size_t room)
 }
 
 /* A failure: nobody could say. */
-static void
+static inline void
 answer(const char *name, const char *ips, uint32_t ttl_s, const char *failure)
 {
 	struct addr addrs[16];
@@ -180,7 +180,7 @@ answer(const char *name, const char *ips, uint32_t ttl_s, const char *failure)
 }
 
 /* There is no such name, or nothing under it. */
-static void
+static inline void
 deny(const char *name, enum resolver_verdict verdict)
 {
 	struct resolver_answer a = {
