@@ -121,10 +121,10 @@ family_matters(const struct service_conf *c)
 bool
 service_conf_takes(const struct service_conf *c, const struct addr *local)
 {
-	const bool link_local = local->ip[0] == 0xfe &&
-		(local->ip[1] & 0xc0) == 0x80;
+	const enum addr_kind kind = addr_kind(local);
 
-	if (addr_is_loopback(local) || link_local)
+	if (kind == ADDR_LOOPBACK ||
+		(kind == ADDR_LINK_LOCAL && !addr_is_v4(local)))
 		return false;
 	return !family_matters(c) || c->asked.backend_count == 0 ||
 		addr_is_v4(local) == addr_is_v4(&c->asked.backends[0].addr);

@@ -1,30 +1,11 @@
 /* Consul upstreams: the instances of a service in Consul's catalog. */
-#include <stddef.h>
-#include <stdint.h>
+#include "kinds/consul/spec.h"
 
+#include "kinds/consul/agent.h"
 #include "kinds/flags.h"
 #include "kinds/spec.h"
 #include "model/kind.h"
-#include "model/model.h"
 #include "model/tables.h"
-
-enum consul_consistency {
-	CONSUL_DEFAULT,
-	CONSUL_STALE,
-	CONSUL_CONSISTENT,
-};
-
-struct consul_spec {
-	char *service_name;
-	char **service_tags, **subset_tags, **instance_tags, **blacklist_tags;
-	size_t service_tag_count, subset_tag_count, instance_tag_count,
-		blacklist_tag_count;
-	char **data_centers;
-	size_t data_center_count;
-	bool connect_enabled;
-	uint8_t consistency; /* enum consul_consistency */
-	struct model_bool use_cache;
-};
 
 static const struct schema_word consistency_words[] = {
 	{ "DefaultMode", CONSUL_DEFAULT },

@@ -113,15 +113,10 @@ server_parse(struct kubernetes_address *a, const char *url)
 static bool
 is_reachable(const struct addr *own)
 {
-	static const char *const local[] = { "127.0.0.0/8", "::1",
-		"169.254.0.0/16", "fe80::/10" };
-	struct addr_prefix p;
+	const enum addr_kind kind = addr_kind(own);
 
-	for (size_t i = 0; i < ARRAY_SIZE(local); i++)
-		if (addr_prefix_parse(local[i], &p, NULL) == 0 &&
-			addr_prefix_contains(&p, own->ip))
-			return false;
-	return !addr_is_any(own);
+	return kind != ADDR_UNSPECIFIED && kind != ADDR_LOOPBACK &&
+	       kind != ADDR_LINK_LOCAL;
 }
 
 /* ---- the Service */

@@ -21,6 +21,7 @@
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
 #include "kinds/kubernetes/spec.h"
+#include "kinds/telling.h"
 #include "model/tables.h"
 #include "net/loop.h"
 #include "net/watched_name.h"
@@ -77,8 +78,7 @@ struct watch {
 	bool reported;    /* known is what the host has */
 	struct known *known;
 	size_t known_count;
-	bool told; /* problem and note are what the host has */
-	char *problem, *note;
+	struct kind_telling telling;
 
 	struct external external;
 	struct pods pods;
@@ -86,28 +86,11 @@ struct watch {
 
 /* ---- telling the host */
 
-static bool
-text_is_same(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* Both are taken; NULL: nothing. */
 static void
 watch_tell(struct watch *w, char *problem, char *note)
 {
-	bool same_problem = w->told && text_is_same(w->problem, problem);
-	bool same_note = text_is_same(w->note, note);
-
-	free(w->problem);
-	free(w->note);
-	w->problem = problem;
-	w->note = note;
-	w->told = true;
-	if (!same_problem)
-		w->host->condition_set(w->host, problem == NULL, problem);
-	if (!same_note)
-		w->host->note_set(w->host, note);
+	kind_telling_set(&w->telling, w->host, problem, note);
 }
 
 static bool
@@ -792,8 +775,7 @@ kubernetes_unwatch(void *state)
 	if (w == NULL)
 		return;
 	index_drop(w->cluster->discovery, w);
-	if (w->note != NULL)
-		w->host->note_set(w->host, NULL);
+	kind_telling_fini(&w->telling, w->host);
 	external_stop(w);
 	pods_stop(w);
 	loop_timer_free(w->timer);
@@ -803,8 +785,6 @@ kubernetes_unwatch(void *state)
 	}
 	free(w->selector);
 	free(w->known);
-	free(w->problem);
-	free(w->note);
 	free(w->key);
 	free(w->ns);
 	free(w->service);

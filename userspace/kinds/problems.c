@@ -1,5 +1,5 @@
 /* What is wrong with single objects. */
-#include "kinds/kubernetes/problems.h"
+#include "kinds/problems.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,25 +8,27 @@
 #include "base/mem.h"
 #include "base/table.h"
 
-struct kubernetes_problems {
+struct kind_problems {
 	struct kind_program *program;
-	const char *part;
+	const char *part, *who;
 	struct table *texts; /* by key */
 };
 
-struct kubernetes_problems *
-kubernetes_problems_new(struct kind_program *program, const char *part)
+struct kind_problems *
+kind_problems_new(
+	struct kind_program *program, const char *part, const char *who)
 {
-	struct kubernetes_problems *p = xcalloc(1, sizeof(*p));
+	struct kind_problems *p = xcalloc(1, sizeof(*p));
 
 	p->program = program;
 	p->part = part;
+	p->who = who;
 	p->texts = table_new(free);
 	return p;
 }
 
 void
-kubernetes_problems_free(struct kubernetes_problems *p)
+kind_problems_free(struct kind_problems *p)
 {
 	if (p == NULL)
 		return;
@@ -36,7 +38,7 @@ kubernetes_problems_free(struct kubernetes_problems *p)
 
 /* The first by name, so that the text does not change with the order. */
 static void
-condition_tell(const struct kubernetes_problems *p)
+condition_tell(const struct kind_problems *p)
 {
 	const char *key, *first = NULL;
 	void *value, *text = NULL;
@@ -58,7 +60,7 @@ condition_tell(const struct kubernetes_problems *p)
 	reason = count == 1 ? xstrdup(text)
 			    : xasprintf("%s (and %zu%s more)",
 				      (const char *)text, count - 1,
-				      count >= KUBERNETES_PROBLEMS_MAX
+				      count >= KIND_PROBLEMS_MAX
 					      ? " or"
 					      : "");
 	p->program->condition_set(p->program, p->part, KIND_WARNING, reason);
@@ -66,8 +68,8 @@ condition_tell(const struct kubernetes_problems *p)
 }
 
 void
-kubernetes_problems_set(
-	struct kubernetes_problems *p, const char *key, const char *text)
+kind_problems_set(
+	struct kind_problems *p, const char *key, const char *text)
 {
 	const char *known = table_get(p->texts, key);
 
@@ -80,9 +82,9 @@ kubernetes_problems_set(
 	}
 	if (known != NULL && strcmp(known, text) == 0)
 		return;
-	if (known == NULL && table_count(p->texts) >= KUBERNETES_PROBLEMS_MAX)
+	if (known == NULL && table_count(p->texts) >= KIND_PROBLEMS_MAX)
 		return;
-	log_warn("kubernetes: %s", text);
+	log_warn("%s: %s", p->who, text);
 	table_set(p->texts, key, xstrdup(text));
 	condition_tell(p);
 }
