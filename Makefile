@@ -12,7 +12,7 @@ VERSION := 0.1.0
 BUILD_ID := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 ARCH_INCLUDE := /usr/include/$(shell $(CC) -print-multiarch)
 
-PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libsystemd libseccomp libbpf libxdp
+PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libsystemd libseccomp libbpf libxdp openssl
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wpedantic -Wformat=2 -Wvla -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef $(if $(WERROR),-Werror)
@@ -25,7 +25,7 @@ ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(HARDEN) -fPIE -iquote userspace \
 	$(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
-TEST_LIBS := -lcmocka $(shell pkg-config --libs openssl)
+TEST_LIBS := -lcmocka
 BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -idirafter $(ARCH_INCLUDE) -iquote .
 

@@ -193,8 +193,8 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	vs.meta.ns = ns;
 	vs.routes = routes;
 	vs.route_count = count;
-	vhost.block = vhost_build(
-		&vs, upstream_id, no_warning, NULL, &vhost.length, &err);
+	vhost.block = vhost_build(&vs, upstream_id, NULL, no_warning, NULL,
+		&vhost.length, &err);
 	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
 	if (image == NULL) {
 		fprintf(stderr, "rig: %s\n", err.text);
@@ -232,6 +232,8 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 		set[i].weight = endpoints[i].weight;
 		set[i].health = (uint8_t)endpoints[i].health;
 		set[i].owner = endpoints[i].owner;
+		memcpy(set[i].subsets, endpoints[i].subsets,
+			sizeof(endpoints[i].subsets));
 		snprintf(set[i].host, sizeof(set[i].host), "origin.example");
 	}
 	m.endpoints.upstream = id;
@@ -272,7 +274,7 @@ endpoints_send(
 	for (uint32_t i = 0; i < count; i++)
 		set[i] =
 			(struct rig_endpoint){ NULL, ports[i], ENDPOINT_UP, 1,
-				0 };
+				0, { 0 } };
 	rig_endpoints(r, id, set, count);
 }
 

@@ -49,6 +49,7 @@ struct rig_endpoint {
 	enum endpoint_health health;
 	uint16_t weight;
 	uint64_t owner;
+	uint64_t subsets[2];
 };
 
 /* Starts the child and an origin; sends settings, counters, listener,

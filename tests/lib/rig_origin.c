@@ -212,7 +212,8 @@ origin_run(void *arg)
 			eventfd_read(o->wake, &count);
 		}
 		for (size_t i = 0; i < CONNECTIONS; i++)
-			if (fds[i].revents && o->connections[i].fd > 0)
+			if (fds[i].revents && o->connections[i].fd > 0 &&
+				!o->paused)
 				origin_read(o, &o->connections[i]);
 		if (fds[CONNECTIONS].revents)
 			origin_accept(o);

@@ -14,8 +14,10 @@ api_word(enum model_type type)
 {
 	static const char *const words[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "upstream",
+		[MODEL_UPSTREAM_GROUP] = "upstream group",
 		[MODEL_VIRTUAL_SERVICE] = "virtual service",
 		[MODEL_GATEWAY] = "gateway",
+		[MODEL_SECRET] = "secret",
 	};
 
 	return words[type];
@@ -228,7 +230,7 @@ change(const struct cli *cli, const char *method, const char *path,
 		doc_free(*verdict);
 		*verdict = NULL;
 	}
-	str_fini(&body);
+	str_fini_wiped(&body); /* it may be a secret */
 	str_fini(&answer);
 	return rc;
 }

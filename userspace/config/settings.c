@@ -492,6 +492,13 @@ static const struct schema_field access_log_fields[] = {
 };
 TABLE(access_log);
 
+static const struct schema_field tls_fields[] = {
+	TEXT("roots", tls_roots, text_given,
+		"/etc/ssl/certs/ca-certificates.crt"),
+	{ .name = NULL },
+};
+TABLE(tls);
+
 static const struct schema_word log_levels[] = {
 	{ "error", LOG_LEVEL_ERROR },
 	{ "warn", LOG_LEVEL_WARN },
@@ -517,11 +524,11 @@ static const struct schema_field settings_fields[] = {
 	GROUP("proxy", proxy_schema),
 	TEXT("stateDirectory", state_directory, text_given,
 		"/var/lib/gloo-gateway/state"),
+	GROUP("tls", tls_schema),
 	{ .name = "trustedProxies",
 		.type = SCHEMA_CUSTOM,
 		.custom = &trusted_list },
 	GROUP("xdp", xdp_schema),
-	SCHEMA_NOT_YET("consul"),
 	SCHEMA_NOT_YET("watchNamespaces"),
 	{ .name = NULL },
 };
@@ -690,6 +697,7 @@ settings_read(const char *path, const struct upstream_kind *const *kinds,
 	path_settle(&s->xdp_pin_path, file);
 	path_settle(&s->xdp_object, file);
 	path_settle(&s->access_log, file);
+	path_settle(&s->tls_roots, file);
 	return s;
 }
 

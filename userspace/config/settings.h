@@ -87,6 +87,8 @@ struct settings {
 	size_t interface_count;
 
 	char *access_log; /* accessLog.path or NULL */
+	char *tls_roots;  /* tls.roots: certificates of whom upstreams without
+			   * a CA of their own are trusted to be */
 
 	struct doc *kinds; /* what is given of kinds of upstream, by their keys */
 };

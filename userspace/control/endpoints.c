@@ -111,6 +111,8 @@ endpoint_print(struct doc *to, const struct object *o, const struct endpoint *e,
 		doc_set_string(d, "why", view.why);
 	else if (e->health == ENDPOINT_UP)
 		slow_start_print(d, &o->model->upstream->balance, age_ms);
+	if (view.problem != NULL)
+		doc_set_string(d, "problem", view.problem);
 	if (e->host[0] != '\0' && e->host[0] != '/')
 		doc_set_string(d, "host", e->host);
 }

@@ -223,6 +223,8 @@ static const struct health_family health_families[] = {
 		AT(down) },
 	{ "upstream_endpoints_ejected", "gauge",
 		"endpoints left out for their answers now", NULL, AT(ejected) },
+	{ "upstream_endpoints_tls_failing", "gauge",
+		"endpoints with which TLS fails", NULL, AT(tls_failing) },
 	{ "upstream_health_checks", "counter", "answers of health checks", "ok",
 		AT(checks.ok) },
 	{ "upstream_health_checks", NULL, NULL, "failed", AT(checks.failed) },
@@ -558,6 +560,10 @@ metrics_prometheus(const struct control *c, struct str *out)
 		times.enforce_us);
 	one(out, "generation_bytes", "gauge", "size of the newest image",
 		times.bytes);
+	one(out, "virtual_hosts_built", "counter",
+		"virtual services that were built for an image, because they "
+		"or what they lead to changed",
+		generation_vhosts_built(c));
 	one(out, "proxy_up", "gauge", "1: a proxy runs", view.pid != 0);
 	one(out, "proxy_restarts", "counter",
 		"proxies that ended and were replaced", view.restarts);

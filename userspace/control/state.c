@@ -79,7 +79,7 @@ document_read(const char *path)
 		d = json_doc_read(text.data, text.length, &err);
 	if (d == NULL)
 		log_warn("state: %s is left aside: %s", path, err.text);
-	str_fini(&text);
+	str_fini_wiped(&text);
 	return d;
 }
 
@@ -97,7 +97,7 @@ document_put(const char *path, const struct doc *d, replace_f *replace,
 	json_doc_write(d, 1, &text);
 	str_putc(&text, '\n');
 	rc = replace(path, text.data, text.length, FILE_MODE, err);
-	str_fini(&text);
+	str_fini_wiped(&text); /* it may be a secret */
 	return rc;
 }
 

@@ -92,6 +92,10 @@ static const struct schema_field upstream_fields[] = {
 	{ .name = "respectDnsTtl",
 		.type = SCHEMA_BOOL_GIVEN,
 		SCHEMA_AT(model_upstream, respect_dns_ttl) },
+	{ .name = "sslConfig",
+		.type = SCHEMA_POINTER,
+		SCHEMA_AT(model_upstream, tls),
+		.sub = &model_tls_schema },
 	{ .name = "status", .type = SCHEMA_SKIPPED },
 	{ .name = "upstreamSpec", .type = SCHEMA_SKIPPED },
 	SCHEMA_NOT_YET("disableIstioAutoMtls"),
@@ -107,7 +111,6 @@ static const struct schema_field upstream_fields[] = {
 	SCHEMA_NOT_YET("preconnectPolicy"),
 	SCHEMA_NOT_YET("protocolSelection"),
 	SCHEMA_NOT_YET("proxyProtocolVersion"),
-	SCHEMA_NOT_YET("sslConfig"),
 	SCHEMA_NOT_YET("useHttp2"),
 	/* Gloo's kinds of upstream that have no folder in kinds/. */
 	SCHEMA_NOT_YET("ai"),

@@ -246,6 +246,8 @@ access_write(struct access *a, const struct access_line *line)
 	put_text(s, ",\"user_agent\":", line->user_agent);
 	put_text(s, ",\"reason\":",
 		slice_of(line->reason != NULL ? line->reason : "-"));
+	if (line->detail != NULL)
+		put_text(s, ",\"detail\":", slice_of(line->detail));
 	if (line->limit.length > 0)
 		put_text(s, ",\"limit\":", line->limit);
 	line_end(a);

@@ -234,7 +234,7 @@ endpoint_choose(struct relay *r, const struct image_upstream *u)
 
 	if (known == NULL)
 		return NULL;
-	return upstream_choose(known, &u->balance, &hash,
+	return upstream_choose(known, &u->balance, 0, &hash,
 		r->used.port_be != 0 ? &r->used : NULL);
 }
 

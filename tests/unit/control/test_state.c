@@ -142,6 +142,9 @@ test_endpoints(void **state)
 	addr_parse_ip("10.0.0.1", 80, &set[0].addr);
 	addr_parse_ip("2001:db8::1", 65535, &set[1].addr);
 	strcpy(set[1].host, "db.example");
+	strcpy(set[1].server_name, "tls.example");
+	set[1].subsets[0] = 1;
+	set[1].subsets[1] = UINT64_C(0xfedcba9876543210);
 	set[1].health = ENDPOINT_DOWN;
 	set[1].host_rewrite = true;
 	strcpy(set[1].server_name, "tls.example");

@@ -81,7 +81,7 @@ static struct model_route
 plain_route(struct model_matcher *m)
 {
 	static struct model_destination to = { { CHARS("a"), CHARS("n") }, 1,
-		NULL };
+		NULL, NULL, 0 };
 	struct model_route r = { 0 };
 
 	r.matchers = m;

@@ -10,6 +10,7 @@
 
 struct intake {
 	const char *name;
+	bool hidden;
 	struct intake_events events;
 	void *arg;
 	struct object_set *set;
@@ -21,11 +22,13 @@ struct intake {
 };
 
 struct intake *
-intake_new(const char *name, const struct intake_events *events, void *arg)
+intake_new(const char *name, bool hidden, const struct intake_events *events,
+	void *arg)
 {
 	struct intake *in = xcalloc(1, sizeof(*in));
 
 	in->name = name;
+	in->hidden = hidden;
 	in->events = *events;
 	in->arg = arg;
 	in->set = object_set_new(
@@ -51,7 +54,7 @@ intake_pass_over_known(struct intake *in, const char *problem)
 	in->skipped++;
 	if (!in->passed)
 		log_warn("kubernetes: an object of %s is passed over: %s",
-			in->name, problem);
+			in->name, in->hidden ? "it cannot be read" : problem);
 	in->passed = true;
 }
 

@@ -23,9 +23,10 @@ struct intake_events {
 	void (*settled)(bool whole, void *arg);
 };
 
-/* name: of the sort, for the log; it must outlive the intake. */
-struct intake *intake_new(
-	const char *name, const struct intake_events *events, void *arg);
+/* name: of the sort, for the log; it must outlive the intake. hidden: nothing
+ * of an object may be logged. */
+struct intake *intake_new(const char *name, bool hidden,
+	const struct intake_events *events, void *arg);
 void intake_free(struct intake *in);
 
 /* A whole set is asked for; what it has is collected aside. */

@@ -497,7 +497,8 @@ kubernetes_reflector_new(struct kubernetes_api *api,
 	r->arg = arg;
 	r->times = c->times == NULL ? kubernetes_times_usual : *c->times;
 	collection_init(&r->what, c);
-	r->intake = intake_new(r->what.name, &intake_events, r);
+	r->intake = intake_new(
+		r->what.name, c->hidden, &intake_events, r);
 	r->pause = loop_timer_new(loop, on_pause, r);
 	r->steady = loop_timer_new(loop, reflector_on_steady, r);
 	r->seed = clock_monotonic_us() ^ (uint64_t)(uintptr_t)r;

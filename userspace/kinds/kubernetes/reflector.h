@@ -38,6 +38,7 @@ struct kubernetes_collection {
 	const char *ns;              /* NULL: all */
 	const char *labels;          /* label selector, or NULL */
 	const char *fields;          /* field selector, or NULL */
+	bool hidden;                 /* nothing of an object may be logged */
 	const struct kubernetes_times *times; /* NULL: kubernetes_times_usual */
 };
 
