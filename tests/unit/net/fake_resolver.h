@@ -12,6 +12,7 @@
 #include "net/resolver.h"
 
 #define FAKE_QUERIES 32
+#define FAKE_MAYBE   __attribute__((unused)) /* not every test needs it */
 
 struct resolver_query {
 	char *name;
@@ -106,7 +107,7 @@ resolver_loop(const struct resolver *r)
 	return NULL;
 }
 
-static inline size_t
+static FAKE_MAYBE size_t
 fake_query_count(void)
 {
 	size_t count = 0;
@@ -116,7 +117,7 @@ fake_query_count(void)
 	return count;
 }
 
-static inline size_t
+static FAKE_MAYBE size_t
 fake_wait_count(void)
 {
 	size_t count = 0;
@@ -126,7 +127,7 @@ fake_wait_count(void)
 	return count;
 }
 
-static inline void
+static void
 fake_give(const char *name, bool services, const struct resolver_answer *a)
 {
 	struct resolver_query *q = NULL;
@@ -147,7 +148,7 @@ fake_give(const char *name, bool services, const struct resolver_answer *a)
 }
 
 /* ips: one after the other, separated by spaces. */
-static inline size_t
+static size_t
 fake_addrs(const char *ips, struct addr *addrs, size_t room)
 {
 	char *copy = xstrdup(ips), *rest = copy, *one;
@@ -164,7 +165,7 @@ fake_addrs(const char *ips, struct addr *addrs, size_t room)
 }
 
 /* A failure: nobody could say. */
-static inline void
+static FAKE_MAYBE void
 answer(const char *name, const char *ips, uint32_t ttl_s, const char *failure)
 {
 	struct addr addrs[16];
@@ -180,7 +181,7 @@ answer(const char *name, const char *ips, uint32_t ttl_s, const char *failure)
 }
 
 /* There is no such name, or nothing under it. */
-static inline void
+static FAKE_MAYBE void
 deny(const char *name, enum resolver_verdict verdict)
 {
 	struct resolver_answer a = {
