@@ -13,12 +13,14 @@
 #include "cli/command.h"
 #include "cli/create.h"
 #include "cli/describe.h"
+#include "cli/group.h"
 #include "cli/prompt.h"
 #include "cli/rate_limit.h"
 #include "config/config.h"
 
 static cli_run_f create_file, create_upstream, create_upstream_kind;
-static cli_run_f create_virtual_service, create_gateway;
+static cli_run_f create_upstream_group, create_virtual_service;
+static cli_run_f create_gateway;
 
 static const struct cli_flag upstream_flags[] = {
 	{ .name = "name",
@@ -38,6 +40,32 @@ static const struct cli_command upstream = {
 	.flags = upstream_flags,
 	.run = create_upstream,
 	.kind_run = create_upstream_kind,
+};
+
+static const struct cli_flag upstream_group_flags[] = {
+	{ .name = "name",
+		.argument = "string",
+		.help = "name of the upstream group" },
+	CLI_FLAG_WEIGHTED_UPSTREAMS,
+	CLI_FLAG_END,
+};
+
+static const struct cli_command upstream_group = {
+	.name = "upstreamgroup",
+	.aliases = "upstreamgroups ugs ug",
+	.arguments = "[NAME]",
+	.summary = "create an upstream group: upstreams that routes share",
+	.about = "Each gets the share of the requests that its weight is of "
+		 "all weights. Routes lead\nto a group by its name, so that a "
+		 "changed weight holds for all of them at once.\nWith -i the "
+		 "upstreams are asked for.\n",
+	.examples = "  glooctl create upstreamgroup canary "
+		    "--weighted-upstreams \\\n"
+		    "      gloo-system.cart-v1=95,gloo-system.cart-v2=5\n"
+		    "  glooctl create upstreamgroup -i\n",
+	.flags = upstream_group_flags,
+	.run = create_upstream_group,
+	.arguments_max = 1,
 };
 
 static const struct cli_flag virtual_service_flags[] = {
@@ -124,6 +152,7 @@ static const struct cli_command gateway = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
 	&create_secret_command,
@@ -347,6 +376,30 @@ create_upstream(struct cli *cli)
 	free(keys);
 	return rc == 0 ? upstream_create(cli, cli->kinds[chosen])
 		       : cli_error(&err);
+}
+
+/* ---- upstream group */
+
+static int
+create_upstream_group(struct cli *cli)
+{
+	struct error err = ERROR_INIT;
+	struct doc *list = group_destinations(cli, &err), *object;
+	char *ns = NULL, *name = NULL;
+	int rc;
+
+	if (list == NULL || create_names_ask(cli, &ns, &name, &err) != 0) {
+		doc_free(list);
+		rc = cli_usage(cli, "%s", err.text);
+		goto out;
+	}
+	object = create_object_new(ns, name);
+	doc_set(object, "destinations", list);
+	rc = create_object_store(cli, MODEL_UPSTREAM_GROUP, object, false);
+out:
+	free(ns);
+	free(name);
+	return rc;
 }
 
 /* ---- virtual service */
@@ -619,8 +672,8 @@ create_file(struct cli *cli)
 
 	if (file == NULL)
 		return cli_usage(cli,
-			"what? Say upstream, virtualservice, gateway, secret "
-			"or -f FILE");
+			"what? Say upstream, upstreamgroup, virtualservice, "
+			"gateway, secret or -f FILE");
 	str_init(&text);
 	if (strcmp(file, "-") == 0) {
 		file = "standard input";

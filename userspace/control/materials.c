@@ -22,6 +22,7 @@
 #include "net/shm.h"
 
 #define FILE_MAX (4u << 20)
+#define LOOK_MS  600000 /* certificates expire without anybody's doing */
 
 struct material {
 	uint64_t number;
@@ -45,6 +46,7 @@ struct materials {
 	struct table *items;   /* number in digits to struct material */
 	struct table *sources; /* path to struct source */
 	bool stale; /* upstreams have to be looked at */
+	uint64_t looked_ms;
 };
 
 /* ---- making */
@@ -226,16 +228,17 @@ materials_look_again(struct control *c, bool reload)
 		table_remove(m->sources, path);
 		changed = true;
 	}
-	if (!changed && !reload)
-		return;
-	materials_touch(c);
-	generation_touch(c);
+	if (changed)
+		generation_touch(c);
+	if (changed || reload ||
+		clock_monotonic_ms() - m->looked_ms >= LOOK_MS)
+		materials_touch(c);
 }
 
 /* ---- what an upstream needs */
 
 struct need {
-	const char *ca, *cert, *key;
+	struct secret_pem pem;
 	char *problem;
 };
 
@@ -257,12 +260,16 @@ files_need(struct materials *m, const struct model_tls *t, struct need *to)
 {
 	struct error err = ERROR_INIT;
 
-	to->ca = file_text(m, t->ca_file, to);
-	to->cert = file_text(m, t->cert_file, to);
-	to->key = file_text(m, t->key_file, to);
-	if (to->problem == NULL &&
-		secret_pem_check(to->cert, to->key, to->ca, &err) != 0)
-		to->problem = xasprintf("sslConfig.sslFiles: %s", err.text);
+	to->pem = (struct secret_pem){
+		.cert = file_text(m, t->cert_file, to),
+		.key = file_text(m, t->key_file, to),
+		.ca = file_text(m, t->ca_file, to),
+		.cert_place = "sslConfig.sslFiles.tlsCert",
+		.key_place = "sslConfig.sslFiles.tlsKey",
+		.ca_place = "sslConfig.sslFiles.rootCa",
+	};
+	if (to->problem == NULL && secret_pem_check(&to->pem, &err) != 0)
+		to->problem = xstrdup(err.text);
 }
 
 static void
@@ -270,16 +277,15 @@ secret_need(const struct control *c, const struct model_upstream *u,
 	struct need *to)
 {
 	const struct model_ref *ref = &u->tls->secret;
-	const struct model_secret *s;
+	struct object *o;
 
 	to->problem = relation_secret_problem(c->objects, u);
 	if (to->problem != NULL)
 		return;
-	s = objects_find(c->objects, MODEL_SECRET, ref->ns, ref->name)
-		    ->model->secret;
-	to->ca = s->tls.root_ca;
-	to->cert = s->tls.cert_chain;
-	to->key = s->tls.private_key;
+	o = objects_find(c->objects, MODEL_SECRET, ref->ns, ref->name);
+	to->pem = secret_pem_of(o->model->secret);
+	to->pem.cert_place = "its secret's certChain";
+	to->pem.ca_place = "its secret's rootCa";
 }
 
 static void
@@ -288,7 +294,7 @@ roots_need(struct control *c, struct need *to)
 	const struct source *s =
 		source_take(c->materials, c->settings->tls_roots);
 
-	to->ca = s->text;
+	to->pem.ca = s->text;
 	if (s->problem != NULL)
 		to->problem = xasprintf("the certificates that the system "
 					"trusts (tls.roots): %s",
@@ -302,9 +308,9 @@ expiry_explain(const struct need *n)
 	char *made = NULL;
 
 	str_init(&text);
-	secret_pem_warn(n->cert, n->ca, clock_realtime_ms(), &text);
+	secret_pem_warn(&n->pem, clock_realtime_ms(), &text);
 	if (text.length > 0)
-		made = xasprintf("sslConfig: %s", text.data);
+		made = str_steal(&text);
 	str_fini(&text);
 	return made;
 }
@@ -314,7 +320,7 @@ upstream_look(struct control *c, const struct object *o)
 {
 	struct upstream_tls *made = upstream_tls_new(o->model);
 	const struct model_upstream *u = o->model->upstream;
-	struct need n = { 0 };
+	struct need n = { .problem = NULL };
 
 	if (made == NULL)
 		return NULL;
@@ -323,19 +329,20 @@ upstream_look(struct control *c, const struct object *o)
 	else if (u->tls != NULL && u->tls->source == MODEL_TLS_SECRET)
 		secret_need(c, u, &n);
 	if (u->tls != NULL && u->tls->one_way)
-		n.cert = n.key = NULL;
+		n.pem.cert = n.pem.key = NULL;
 	if (n.problem == NULL)
 		made->warning = expiry_explain(&n);
-	if (n.problem == NULL && n.ca == NULL)
+	if (n.problem == NULL && n.pem.ca == NULL)
 		roots_need(c, &n);
 	made->problem = n.problem;
 	if (n.problem != NULL)
 		return made;
 	made->build.roots =
-		material_take(c->materials, n.ca, NULL, NULL)->number;
-	if (n.cert != NULL)
+		material_take(c->materials, n.pem.ca, NULL, NULL)->number;
+	if (n.pem.cert != NULL)
 		made->build.identity =
-			material_take(c->materials, NULL, n.cert, n.key)
+			material_take(c->materials, NULL, n.pem.cert,
+				n.pem.key)
 				->number;
 	return made;
 }
@@ -400,6 +407,7 @@ look(struct control *c)
 	if (!m->stale)
 		return;
 	m->stale = false;
+	m->looked_ms = clock_monotonic_ms();
 	needs_forget(m);
 	for (size_t i = 0; i < objects_count(c->objects, MODEL_UPSTREAM); i++) {
 		struct object *o = objects_at(c->objects, MODEL_UPSTREAM, i);

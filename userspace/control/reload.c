@@ -201,6 +201,8 @@ settings_apply(struct control *c, struct settings *old)
 	if (prefixes_differ(now->trusted, now->trusted_count, old->trusted,
 		    old->trusted_count))
 		generation_touch(c);
+	if (text_differs(now->tls_roots, old->tls_roots))
+		generation_touch(c);
 }
 
 static int

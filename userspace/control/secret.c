@@ -17,7 +17,7 @@ slice_or_empty(const char *text)
 /* ---- whether it holds together */
 
 static int
-pem_check(const char *key, const char *pem, struct error *err)
+pem_check(const char *place, const char *pem, struct error *err)
 {
 	struct certificate_facts facts;
 
@@ -25,39 +25,46 @@ pem_check(const char *key, const char *pem, struct error *err)
 		return 0;
 	if (certificate_read(slice_of(pem), &facts, err) == 0)
 		return 0;
-	return error_prefix(err, "%s", key);
+	return error_prefix(err, "%s", place);
 }
 
 int
-secret_pem_check(const char *cert_chain, const char *private_key,
-	const char *root_ca, struct error *err)
+secret_pem_check(const struct secret_pem *p, struct error *err)
 {
-	if (pem_check("certChain", cert_chain, err) != 0 ||
-		pem_check("rootCa", root_ca, err) != 0)
+	if (pem_check(p->cert_place, p->cert, err) != 0 ||
+		pem_check(p->ca_place, p->ca, err) != 0)
 		return -1;
-	if (cert_chain == NULL ||
-		certificate_key_fits(slice_of(cert_chain),
-			slice_or_empty(private_key), err) == 0)
+	if (p->cert == NULL || certificate_key_fits(slice_of(p->cert),
+				       slice_or_empty(p->key), err) == 0)
 		return 0;
-	return error_prefix(err, "privateKey");
+	return error_prefix(err, "%s", p->key_place);
+}
+
+struct secret_pem
+secret_pem_of(const struct model_secret *s)
+{
+	return (struct secret_pem){
+		.cert = s->tls.cert_chain,
+		.key = s->tls.private_key,
+		.ca = s->tls.root_ca,
+		.cert_place = "tls.certChain",
+		.key_place = "tls.privateKey",
+		.ca_place = "tls.rootCa",
+	};
 }
 
 int
 secret_check(const struct model_secret *s, struct error *err)
 {
-	const struct model_secret_tls *t = &s->tls;
+	struct secret_pem p = secret_pem_of(s);
 
-	if (s->type != MODEL_SECRET_TLS ||
-		secret_pem_check(
-			t->cert_chain, t->private_key, t->root_ca, err) == 0)
-		return 0;
-	return error_prefix(err, "tls.");
+	return s->type == MODEL_SECRET_TLS ? secret_pem_check(&p, err) : 0;
 }
 
 /* ---- whether it is of use now */
 
 static void
-pem_warn(const char *key, const char *pem, bool bundle, uint64_t now_ms,
+pem_warn(const char *place, const char *pem, bool bundle, uint64_t now_ms,
 	struct str *to)
 {
 	struct certificate_facts facts;
@@ -68,31 +75,32 @@ pem_warn(const char *key, const char *pem, bool bundle, uint64_t now_ms,
 	if (pem == NULL)
 		return;
 	if (certificate_read(slice_of(pem), &facts, &err) != 0)
-		str_printf(to, "%s%s: %s", separator, key, err.text);
+		str_printf(to, "%s%s: %s", separator, place, err.text);
 	else if (bundle && facts.count > 1)
 		return; /* old ones may stand beside those that count */
 	else if (facts.not_after_ms <= now_ms)
 		str_printf(to, "%s%s: a certificate expired at %s", separator,
-			key, clock_format(facts.not_after_ms, text));
+			place, clock_format(facts.not_after_ms, text));
 	else if (facts.not_before_ms > now_ms)
 		str_printf(to, "%s%s: a certificate is not valid before %s",
-			separator, key,
+			separator, place,
 			clock_format(facts.not_before_ms, text));
 }
 
 void
-secret_pem_warn(const char *cert_chain, const char *root_ca, uint64_t now_ms,
-	struct str *to)
+secret_pem_warn(const struct secret_pem *p, uint64_t now_ms, struct str *to)
 {
-	pem_warn("certChain", cert_chain, false, now_ms, to);
-	pem_warn("rootCa", root_ca, true, now_ms, to);
+	pem_warn(p->cert_place, p->cert, false, now_ms, to);
+	pem_warn(p->ca_place, p->ca, true, now_ms, to);
 }
 
 void
 secret_warn(const struct model_secret *s, uint64_t now_ms, struct str *to)
 {
+	struct secret_pem p = secret_pem_of(s);
+
 	if (s->type == MODEL_SECRET_TLS)
-		secret_pem_warn(s->tls.cert_chain, s->tls.root_ca, now_ms, to);
+		secret_pem_warn(&p, now_ms, to);
 }
 
 /* ---- what may be shown */

@@ -335,7 +335,7 @@ test_files(void **state)
 	materials_look_again(&control, false);
 	assert_int_equal(touched, 1);
 	assert_non_null(
-		strstr(materials_problem(&control, o), "sslFiles: rootCa"));
+		strstr(materials_problem(&control, o), "sslConfig.sslFiles.rootCa: "));
 	assert_null(strstr(materials_problem(&control, o), "no certificate\""));
 	unlink(none);
 	free(none);
