@@ -120,7 +120,8 @@ service_build(size_t count, bool regex, uint32_t *length, struct error *err)
 		.route_count = count,
 		.headers = &headers };
 
-	return vhost_build(&vs, upstream_id, no_warning, NULL, length, err);
+	return vhost_build(
+		&vs, upstream_id, NULL, no_warning, NULL, length, err);
 }
 
 static int

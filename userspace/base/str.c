@@ -133,6 +133,20 @@ str_put_number(struct str *s, unsigned long long number)
 }
 
 void
+str_put_escaped(struct str *s, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
+				    "pqrstuvwxyz0123456789-._~";
+
+	for (; *text != '\0'; text++) {
+		if (strchr(plain, *text) != NULL)
+			str_putc(s, *text);
+		else
+			str_printf(s, "%%%02X", (unsigned char)*text);
+	}
+}
+
+void
 str_printf(struct str *s, const char *fmt, ...)
 {
 	va_list ap, again;

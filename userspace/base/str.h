@@ -50,6 +50,8 @@ void str_append(struct str *s, const void *data, size_t length);
 void str_puts(struct str *s, const char *text);
 void str_putc(struct str *s, char c);
 void str_put_number(struct str *s, unsigned long long number);
+/* Percent-coded, all but what RFC 3986 2.3 leaves unreserved. */
+void str_put_escaped(struct str *s, const char *text);
 void str_printf(struct str *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Removes length bytes from the front. */

@@ -264,6 +264,7 @@ int
 change_is_new(const struct cli *cli, enum model_type type, const char *ns,
 	const char *name, struct error *err)
 {
+	const char *word = api_word(type);
 	int status;
 	struct error its = ERROR_INIT;
 	struct doc *d = api_object(cli, type, ns, name, &status, &its);
@@ -274,9 +275,9 @@ change_is_new(const struct cli *cli, enum model_type type, const char *ns,
 		return error_set(err, its.code, "%s", its.text);
 	doc_free(d);
 	return error_set(err, ERROR_CONFIG,
-		"there is a %s named \"%s\" already in namespace %s; change it "
-		"with \"glooctl edit\", or delete it first",
-		api_word(type), name, ns);
+		"there is %s %s named \"%s\" already in namespace %s; change "
+		"it with \"glooctl edit\", or delete it first",
+		strchr("aeiou", word[0]) != NULL ? "an" : "a", word, name, ns);
 }
 
 /* ---- read, edit, store */

@@ -3,24 +3,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
-#include "cli/api.h"
 #include "cli/change.h"
 #include "cli/command.h"
 #include "cli/create.h"
 #include "cli/describe.h"
+#include "cli/group.h"
 #include "cli/prompt.h"
 #include "cli/rate_limit.h"
 #include "config/config.h"
 
 static cli_run_f create_file, create_upstream, create_upstream_kind;
-static cli_run_f create_virtual_service, create_gateway;
+static cli_run_f create_upstream_group, create_virtual_service;
+static cli_run_f create_gateway;
 
 static const struct cli_flag upstream_flags[] = {
 	{ .name = "name",
@@ -40,6 +40,32 @@ static const struct cli_command upstream = {
 	.flags = upstream_flags,
 	.run = create_upstream,
 	.kind_run = create_upstream_kind,
+};
+
+static const struct cli_flag upstream_group_flags[] = {
+	{ .name = "name",
+		.argument = "string",
+		.help = "name of the upstream group" },
+	CLI_FLAG_WEIGHTED_UPSTREAMS,
+	CLI_FLAG_END,
+};
+
+static const struct cli_command upstream_group = {
+	.name = "upstreamgroup",
+	.aliases = "upstreamgroups ugs ug",
+	.arguments = "[NAME]",
+	.summary = "create an upstream group: upstreams that routes share",
+	.about = "Each gets the share of the requests that its weight is of "
+		 "all weights. Routes lead\nto a group by its name, so that a "
+		 "changed weight holds for all of them at once.\nWith -i the "
+		 "upstreams are asked for.\n",
+	.examples = "  glooctl create upstreamgroup canary "
+		    "--weighted-upstreams \\\n"
+		    "      gloo-system.cart-v1=95,gloo-system.cart-v2=5\n"
+		    "  glooctl create upstreamgroup -i\n",
+	.flags = upstream_group_flags,
+	.run = create_upstream_group,
+	.arguments_max = 1,
 };
 
 static const struct cli_flag virtual_service_flags[] = {
@@ -126,6 +152,7 @@ static const struct cli_command gateway = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
 	&create_secret_command,
@@ -244,57 +271,9 @@ spec_from_flags(const struct cli *cli, const struct upstream_kind *kind,
 	return 0;
 }
 
-/* "ns.name" of the secrets that are the kind's own, a list. */
-static struct doc *
-secrets_list(const struct cli *cli, const struct upstream_kind *kind)
-{
-	struct doc *items = api_list(cli, MODEL_SECRET, NULL, NULL);
-	struct doc *names = doc_new_list();
-
-	for (size_t i = 0; i < doc_count(items); i++) {
-		const struct doc *one = doc_at(items, i);
-		const char *type = doc_string(
-			doc_find(one, "status", "secret", "type", NULL));
-		char *name = xasprintf("%s.%s", describe_namespace(one),
-			describe_name(one));
-
-		if (type != NULL && strcasecmp(type, kind->key) == 0)
-			doc_add(names, doc_new_string(name));
-		free(name);
-	}
-	doc_free(items);
-	return names;
-}
-
-/* One of those that there are; where there are none, or nobody answers, one
- * that is to come. */
-static int
-secret_choose(const struct cli *cli, const struct upstream_kind *kind,
-	const struct kind_prompt *p, char **text, struct error *err)
-{
-	struct doc *list = secrets_list(cli, kind);
-	size_t count = doc_count(list), chosen;
-	const char **names = xcalloc(count + 1, sizeof(*names));
-	int rc;
-
-	for (size_t i = 0; i < count; i++)
-		names[i] = doc_string(doc_at(list, i));
-	if (count == 0)
-		rc = prompt_text(p->question, p->fallback, text, err);
-	else
-		rc = prompt_choice(
-			p->question, names, count, count, &chosen, err);
-	if (count > 0 && rc == 0)
-		*text = xstrdup(names[chosen]);
-	free(names);
-	doc_free(list);
-	return rc;
-}
-
 /* One answer to one prompt. 1: the prompt has had its last one. */
 static int
-prompt_answer(const struct cli *cli, const struct upstream_kind *kind,
-	const struct kind_prompt *p, const struct kind_flag *f,
+prompt_answer(const struct kind_prompt *p, const struct kind_flag *f,
 	struct doc *spec, struct error *err)
 {
 	struct error its = ERROR_INIT;
@@ -309,10 +288,7 @@ prompt_answer(const struct cli *cli, const struct upstream_kind *kind,
 			return -1;
 		return f->set(spec, yes ? "true" : "false", err) == 0 ? 1 : -1;
 	}
-	if (p->type == KIND_PROMPT_SECRET
-			? secret_choose(cli, kind, p, &text, err) != 0
-			: prompt_text(p->question, p->fallback, &text, err) !=
-				  0)
+	if (prompt_text(p->question, p->fallback, &text, err) != 0)
 		return -1;
 	if (text[0] != '\0') {
 		rc = p->type != KIND_PROMPT_LIST;
@@ -339,7 +315,7 @@ spec_from_answers(const struct cli *cli, const struct upstream_kind *kind,
 		if (f == NULL || cli_given(cli, p->flag))
 			continue;
 		while (rc == 0)
-			rc = prompt_answer(cli, kind, p, f, spec, err);
+			rc = prompt_answer(p, f, spec, err);
 		if (rc < 0)
 			return -1;
 	}
@@ -400,6 +376,30 @@ create_upstream(struct cli *cli)
 	free(keys);
 	return rc == 0 ? upstream_create(cli, cli->kinds[chosen])
 		       : cli_error(&err);
+}
+
+/* ---- upstream group */
+
+static int
+create_upstream_group(struct cli *cli)
+{
+	struct error err = ERROR_INIT;
+	struct doc *list = group_destinations(cli, &err), *object;
+	char *ns = NULL, *name = NULL;
+	int rc;
+
+	if (list == NULL || create_names_ask(cli, &ns, &name, &err) != 0) {
+		doc_free(list);
+		rc = cli_usage(cli, "%s", err.text);
+		goto out;
+	}
+	object = create_object_new(ns, name);
+	doc_set(object, "destinations", list);
+	rc = create_object_store(cli, MODEL_UPSTREAM_GROUP, object, false);
+out:
+	free(ns);
+	free(name);
+	return rc;
 }
 
 /* ---- virtual service */
@@ -672,8 +672,8 @@ create_file(struct cli *cli)
 
 	if (file == NULL)
 		return cli_usage(cli,
-			"what? Say upstream, virtualservice, gateway, secret "
-			"or -f FILE");
+			"what? Say upstream, upstreamgroup, virtualservice, "
+			"gateway, secret or -f FILE");
 	str_init(&text);
 	if (strcmp(file, "-") == 0) {
 		file = "standard input";

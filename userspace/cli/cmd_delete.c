@@ -18,6 +18,16 @@ static const struct cli_command upstream = {
 	.run = object_delete,
 };
 
+static const struct cli_command upstream_group = {
+	CLI_UPSTREAM_GROUP,
+	.arguments = "NAME",
+	.summary = "delete an upstream group",
+	.about = "Routes that lead to it stay and answer 503; exit status 2 "
+		 "then. Its upstreams stay.\n",
+	.flags = choose_flags[MODEL_UPSTREAM_GROUP],
+	.run = object_delete,
+};
+
 static const struct cli_command virtual_service = {
 	CLI_VIRTUAL_SERVICE,
 	.arguments = "NAME",
@@ -54,6 +64,7 @@ static const struct cli_command proxy = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
 	&secret,
@@ -81,6 +92,7 @@ object_delete(struct cli *cli)
 {
 	static const char *const questions[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "Choose an upstream to delete:",
+		[MODEL_UPSTREAM_GROUP] = "Choose an upstream group to delete:",
 		[MODEL_VIRTUAL_SERVICE] = "Choose a virtual service to delete:",
 		[MODEL_GATEWAY] = "Choose a gateway to delete:",
 		[MODEL_SECRET] = "Choose a secret to delete:",

@@ -48,6 +48,14 @@ static const struct cli_command upstream = {
 	.run = upstream_edit,
 };
 
+static const struct cli_command upstream_group = {
+	CLI_UPSTREAM_GROUP,
+	.arguments = "NAME",
+	.summary = "edit an upstream group: its upstreams and their weights",
+	.flags = choose_flags[MODEL_UPSTREAM_GROUP],
+	.run = object_edit,
+};
+
 static const struct cli_flag virtual_service_flags[] = {
 	CLI_FLAG_NAME("virtual service", "virtualservices"),
 	CLI_FLAGS_RATE_LIMIT,
@@ -80,6 +88,7 @@ static const struct cli_command gateway = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
 	NULL,
@@ -307,6 +316,7 @@ object_edit(struct cli *cli)
 {
 	static const char *const questions[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "Choose an upstream to edit:",
+		[MODEL_UPSTREAM_GROUP] = "Choose an upstream group to edit:",
 		[MODEL_VIRTUAL_SERVICE] = "Choose a virtual service to edit:",
 		[MODEL_GATEWAY] = "Choose a gateway to edit:",
 	};

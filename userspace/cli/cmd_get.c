@@ -54,6 +54,15 @@ static const struct cli_command upstream = {
 	.run = upstreams_get,
 };
 
+static const struct cli_command upstream_group = {
+	CLI_UPSTREAM_GROUP,
+	.arguments = "[NAME]",
+	.summary = "show upstream groups: upstreams and their weights",
+	.examples = "  glooctl get upstreamgroups\n"
+		    "  glooctl get upstreamgroup canary -o yaml\n",
+	.run = objects_get,
+};
+
 static const struct cli_command virtual_service = {
 	CLI_VIRTUAL_SERVICE,
 	.arguments = "[NAME]",
@@ -135,6 +144,7 @@ static const struct cli_command sources = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
 	&secret,

@@ -12,6 +12,7 @@
 
 static const struct schema *const schemas[MODEL_TYPE_COUNT] = {
 	[MODEL_UPSTREAM] = &model_upstream_schema,
+	[MODEL_UPSTREAM_GROUP] = &model_upstream_group_schema,
 	[MODEL_VIRTUAL_SERVICE] = &model_virtual_service_schema,
 	[MODEL_GATEWAY] = &model_gateway_schema,
 	[MODEL_SECRET] = &model_secret_schema,
@@ -84,10 +85,10 @@ spec_read(struct model_upstream *u, const struct doc *spec,
 }
 
 static int
-destination_check(const struct model_route *r, size_t i,
+destination_check(const struct model_destination *d,
 	const struct upstream_kind *const *kinds, struct error *err)
 {
-	const struct doc *spec = r->destinations[i].spec;
+	const struct doc *spec = d->spec;
 	const char *key;
 
 	if (spec == NULL)
@@ -102,28 +103,43 @@ destination_check(const struct model_route *r, size_t i,
 	else
 		return 0;
 	error_prefix(err, ".destinationSpec");
-	if (r->multi)
-		error_prefix(err,
-			".routeAction.multi.destinations[%zu]"
-			".destination",
-			i);
-	else
-		error_prefix(err, ".routeAction.single");
 	return line_note(err, spec);
+}
+
+/* Those with weights. */
+static int
+weighted_check(const struct model_destination *list, size_t count,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (destination_check(&list[i], kinds, err) != 0)
+			return error_prefix(
+				err, ".destinations[%zu].destination", i);
+	return 0;
+}
+
+static int
+route_check(const struct model_route *r,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	if (r->target == MODEL_TARGET_MULTI &&
+		weighted_check(r->destinations, r->destination_count, kinds,
+			err) != 0)
+		return error_prefix(err, ".routeAction.multi");
+	if (r->target == MODEL_TARGET_SINGLE && r->destination_count > 0 &&
+		destination_check(r->destinations, kinds, err) != 0)
+		return error_prefix(err, ".routeAction.single");
+	return 0;
 }
 
 static int
 destinations_check(const struct model_virtual_service *vs,
 	const struct upstream_kind *const *kinds, struct error *err)
 {
-	for (size_t i = 0; i < vs->route_count; i++) {
-		const struct model_route *r = &vs->routes[i];
-
-		for (size_t j = 0; j < r->destination_count; j++)
-			if (destination_check(r, j, kinds, err) != 0)
-				return error_prefix(
-					err, ".virtualHost.routes[%zu]", i);
-	}
+	for (size_t i = 0; i < vs->route_count; i++)
+		if (route_check(&vs->routes[i], kinds, err) != 0)
+			return error_prefix(
+				err, ".virtualHost.routes[%zu]", i);
 	return 0;
 }
 
@@ -152,6 +168,9 @@ object_read(const struct doc *d, enum model_type type,
 	if (type == MODEL_UPSTREAM)
 		rc = spec_read(o->upstream, doc_get(canonical, "upstreamSpec"),
 			kinds, err);
+	if (type == MODEL_UPSTREAM_GROUP)
+		rc = weighted_check(o->upstream_group->destinations,
+			o->upstream_group->destination_count, kinds, err);
 	if (type == MODEL_VIRTUAL_SERVICE)
 		rc = destinations_check(o->virtual_service, kinds, err);
 	if (rc != 0) {

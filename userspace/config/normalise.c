@@ -9,6 +9,7 @@
 
 static const char *const api_versions[MODEL_TYPE_COUNT] = {
 	[MODEL_UPSTREAM] = "gloo.solo.io/v1",
+	[MODEL_UPSTREAM_GROUP] = "gloo.solo.io/v1",
 	[MODEL_VIRTUAL_SERVICE] = "gateway.solo.io/v1",
 	[MODEL_GATEWAY] = "gateway.solo.io/v1",
 	[MODEL_SECRET] = "v1",
@@ -20,6 +21,7 @@ static const struct {
 	enum model_type type;
 } telling_keys[] = {
 	{ "upstreamSpec", MODEL_UPSTREAM },
+	{ "destinations", MODEL_UPSTREAM_GROUP },
 	{ "virtualHost", MODEL_VIRTUAL_SERVICE },
 	{ "displayName", MODEL_VIRTUAL_SERVICE },
 	{ "bindAddress", MODEL_GATEWAY },
@@ -106,6 +108,23 @@ keys_tell(const struct doc *d, const struct upstream_kind *const *kinds,
 	return false;
 }
 
+/* "kind: expected A, B or C" */
+static void
+kinds_say(struct error *err)
+{
+	struct str names;
+
+	str_init(&names);
+	for (int t = 0; t < MODEL_TYPE_COUNT; t++)
+		str_printf(&names, "%s%s",
+			t == 0                      ? ""
+			: t + 1 == MODEL_TYPE_COUNT ? " or "
+						    : ", ",
+			model_type_kind((enum model_type)t));
+	error_set(err, ERROR_CONFIG, ".kind: expected %s", names.data);
+	str_fini(&names);
+}
+
 int
 normalise_type(const struct doc *d, const struct upstream_kind *const *kinds,
 	enum model_type *type, struct error *err)
@@ -127,9 +146,7 @@ normalise_type(const struct doc *d, const struct upstream_kind *const *kinds,
 		}
 	}
 	if (kind != NULL) {
-		error_set(err, ERROR_CONFIG,
-			".kind: expected Upstream, VirtualService, Gateway or "
-			"Secret");
+		kinds_say(err);
 		return fail(kind, err);
 	}
 	if (keys_tell(d, kinds, type) ||

@@ -281,6 +281,9 @@ static const struct schema_field proxy_fields[] = {
 		SCHEMA_AT(settings, steering),
 		.words = steering_words },
 	MS("stopDelay", stop_delay_ms, 0, 10 * MINUTE, 0),
+	{ .name = "unixSockets",
+		.type = SCHEMA_BOOL,
+		SCHEMA_AT(settings, unix_sockets) },
 	TEXT("user", proxy_user, user_check, "gloo-gateway-proxy"),
 	NUMBER("workers", workers, 0, WORKERS_MAX, 0),
 	{ .name = NULL },
@@ -526,7 +529,6 @@ static const struct schema_field settings_fields[] = {
 		.type = SCHEMA_CUSTOM,
 		.custom = &trusted_list },
 	GROUP("xdp", xdp_schema),
-	SCHEMA_NOT_YET("consul"),
 	SCHEMA_NOT_YET("watchNamespaces"),
 	{ .name = NULL },
 };

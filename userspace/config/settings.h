@@ -52,6 +52,7 @@ struct settings {
 	char *proxy_user;       /* gloo-gateway-proxy */
 	uint32_t workers;       /* 0: one per CPU */
 	enum settings_steering steering;
+	bool unix_sockets; /* the proxy may connect to some: false */
 	uint64_t orphan_timeout_ms, stop_delay_ms, drain_timeout_ms;
 
 	/* limits: headBytes 61440, targetBytes 8192, fields 100, headTimeout

@@ -14,6 +14,7 @@
 #include "control/admin.h"
 #include "control/change.h"
 #include "control/generation.h"
+#include "control/group.h"
 #include "control/preview.h"
 #include "control/programs.h"
 #include "control/relation.h"
@@ -312,6 +313,8 @@ reply_dry(const struct control *c, struct http_server_request *r,
 	const char *reason = change->block.warning;
 	char *missing = relation_missing(c->objects, change->model);
 
+	if (change->model->type == MODEL_UPSTREAM_GROUP)
+		missing = group_missing(c, change->model->upstream_group);
 	if (change->model->type == MODEL_UPSTREAM)
 		reason = programs_not_served(c, change->model->upstream->kind);
 	if (reason == NULL)

@@ -128,6 +128,8 @@ change_prepare(struct control *c, struct model_object *model,
 	case MODEL_UPSTREAM:
 		rc = upstream_prepare(c, out, err);
 		break;
+	case MODEL_UPSTREAM_GROUP:
+		break;
 	case MODEL_GATEWAY:
 		if (rc == 0)
 			rc = gateway_prepare(c, out, beside, err);
@@ -198,6 +200,14 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 		discovery_change(o->discovery, o);
 }
 
+/* The virtual hosts that it is built into look whether it leads elsewhere. */
+static void
+group_touch(struct control *c, struct object *o)
+{
+	o->block_digest = 0;
+	c->upstream_epoch++;
+}
+
 static void
 gateway_apply(struct control *c, struct object *o, const struct change *change,
 	const struct model_object *old)
@@ -251,6 +261,9 @@ change_apply(struct control *c, struct change *change, uint64_t version)
 	case MODEL_UPSTREAM:
 		upstream_apply(c, o, change, old);
 		break;
+	case MODEL_UPSTREAM_GROUP:
+		group_touch(c, o);
+		break;
 	case MODEL_GATEWAY:
 		gateway_apply(c, o, change, old);
 		break;
@@ -281,6 +294,8 @@ change_remove(struct control *c, struct object *o)
 	}
 	if (o->type == MODEL_UPSTREAM || o->type == MODEL_SECRET)
 		materials_touch(c);
+	if (o->type == MODEL_UPSTREAM_GROUP)
+		group_touch(c, o);
 	if (o->type == MODEL_GATEWAY && o->slot != 0)
 		slot_retire(c, o->model->gateway, o->slot);
 	if (o->type == MODEL_GATEWAY)

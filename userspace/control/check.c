@@ -312,6 +312,7 @@ check_print(const struct control *c)
 
 	settings_check(c, areas);
 	objects_check(c, areas, MODEL_UPSTREAM, "upstreams");
+	objects_check(c, areas, MODEL_UPSTREAM_GROUP, "upstream groups");
 	objects_check(c, areas, MODEL_VIRTUAL_SERVICE, "virtual services");
 	objects_check(c, areas, MODEL_GATEWAY, "gateways");
 	proxies_check(c, areas);

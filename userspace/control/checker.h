@@ -27,7 +27,7 @@ struct checker_options {
 	struct probes *probes;
 	const struct model_health_check *check; /* outlives it */
 	const struct addr *addr;
-	const char *host;   /* DNS name of the endpoint, or "" */
+	const char *host;   /* as struct endpoint has it */
 	const char *server_name; /* as for the probe, with the next two */
 	probe_tls_f *tls;
 	void *tls_arg;

@@ -321,7 +321,8 @@ static int
 parts_make(struct control *c, struct error *err)
 {
 	c->loop = loop_new();
-	c->resolver = resolver_new(c->loop, c->settings->resolvers, err);
+	c->resolver = resolver_new(
+		c->loop, c->settings->resolvers, NULL, err);
 	if (c->resolver == NULL)
 		return -1;
 	c->http = http_client_new(c->loop);

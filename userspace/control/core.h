@@ -62,7 +62,8 @@ struct control {
 
 	struct objects *objects;
 	uint64_t version;        /* the newest resourceVersion */
-	uint64_t upstream_epoch; /* grows when upstreams come and go */
+	uint64_t upstream_epoch; /* grows when upstreams or groups
+				  * come, go or lead elsewhere */
 	uint64_t save_next_ms;   /* when discovery may save another set */
 	struct numbers *upstream_ids;
 	/* Of listeners, and of services: those from LISTENERS_MAX - 1 on. */

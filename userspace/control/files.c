@@ -131,13 +131,15 @@ on_scan(enum model_type type, const char *ns, const char *name, struct doc *d,
 
 /* ---- all files */
 
-/* Gateways come before virtual services, whose domains are theirs. */
+/* What routes lead to comes first; gateways come before virtual services, whose
+ * domains are theirs. */
 static int
 type_order(enum model_type type)
 {
 	switch (type) {
 	case MODEL_SECRET:
 	case MODEL_UPSTREAM:
+	case MODEL_UPSTREAM_GROUP:
 		return 0;
 	case MODEL_GATEWAY:
 		return 1;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "control/group.h"
 #include "control/materials.h"
 #include "control/programs.h"
 #include "control/relation.h"
@@ -34,6 +35,7 @@ struct generations {
 	char problem[512];
 	uint64_t blocks_us; /* spent on blocks since the last image */
 	uint64_t sent_us;   /* when the newest was sent */
+	uint64_t vhosts_built;
 	struct generation_times times;
 };
 
@@ -114,8 +116,16 @@ generation_times_get(const struct control *c, struct generation_times *out)
 void
 generation_spent(struct control *c, uint64_t us)
 {
-	if (c->generation != NULL)
-		c->generation->blocks_us += us;
+	if (c->generation == NULL)
+		return;
+	c->generation->blocks_us += us;
+	c->generation->vhosts_built++;
+}
+
+uint64_t
+generation_vhosts_built(const struct control *c)
+{
+	return c->generation == NULL ? 0 : c->generation->vhosts_built;
 }
 
 void
@@ -240,6 +250,18 @@ on_upstream(const struct model_destination *d, const char **reason, void *arg)
 	return id;
 }
 
+static const struct model_upstream_group *
+on_group(const struct model_ref *ref, const char **reason, void *arg)
+{
+	struct lookup *l = arg;
+	const struct model_upstream_group *g = group_find(
+		l->control, ref, l->reason, sizeof(l->reason));
+
+	if (g == NULL)
+		*reason = l->reason;
+	return g;
+}
+
 static void
 on_warning(const char *place, const char *text, void *arg)
 {
@@ -253,25 +275,33 @@ on_warning(const char *place, const char *text, void *arg)
 		place, text);
 }
 
+uint64_t
+generation_upstream_digest(
+	const struct control *c, const struct model_ref *ref, uint64_t digest)
+{
+	char reason[700];
+	uint32_t id = generation_upstream(c, ref, reason, sizeof(reason));
+
+	digest = hash_bytes(&id, sizeof(id), digest);
+	return id != 0 ? digest : hash_bytes(reason, strlen(reason), digest);
+}
+
 static uint64_t
 destinations_digest(
 	const struct control *c, const struct model_virtual_service *vs)
 {
-	char reason[700];
 	uint64_t digest = 0;
 
 	for (size_t i = 0; i < vs->route_count; i++) {
 		const struct model_route *r = &vs->routes[i];
 
-		for (size_t k = 0; k < r->destination_count; k++) {
-			uint32_t id = generation_upstream(c,
-				&r->destinations[k].upstream, reason,
-				sizeof(reason));
+		for (size_t k = 0; k < r->destination_count; k++)
+			digest = generation_upstream_digest(
+				c, &r->destinations[k].upstream, digest);
+		if (r->target == MODEL_TARGET_GROUP) {
+			uint64_t its = group_digest(c, &r->group);
 
-			digest = hash_bytes(&id, sizeof(id), digest);
-			if (id == 0)
-				digest = hash_bytes(
-					reason, strlen(reason), digest);
+			digest = hash_bytes(&its, sizeof(its), digest);
 		}
 	}
 	return digest;
@@ -288,7 +318,8 @@ vhost_block_build(const struct control *c,
 	memset(out, 0, sizeof(*out));
 	str_init(&l.warning);
 	out->bytes =
-		vhost_build(vs, on_upstream, on_warning, &l, &out->length, err);
+		vhost_build(vs, on_upstream, on_group, on_warning, &l,
+			&out->length, err);
 	if (out->bytes != NULL && l.left_out > 0)
 		str_printf(&l.warning, "; and %zu more", l.left_out);
 	if (out->bytes != NULL && l.warning.length > 0)
@@ -310,8 +341,8 @@ vhost_block_fini(struct vhost_block *b)
 	memset(b, 0, sizeof(*b));
 }
 
-/* Upstreams came or went: only where that leads elsewhere a block is built
- * again. */
+/* Upstreams or groups came, went or changed: only where that leads elsewhere a
+ * block is built again. */
 static void
 block_refresh(struct control *c, struct object *o, uint64_t number)
 {
@@ -341,6 +372,7 @@ block_refresh(struct control *c, struct object *o, uint64_t number)
 	o->block_digest = b.digest;
 	o->block_epoch = c->upstream_epoch;
 	o->warning = b.warning;
+	c->generation->vhosts_built++;
 	o->generation = number;
 }
 

@@ -153,9 +153,9 @@ on_turned(void *arg)
 	struct member *m = arg;
 	struct health *h = m->health;
 	bool up = checker_is_up(m->checker);
-	char text[ADDR_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX];
 
-	addr_format(&m->addr, text);
+	endpoint_format(&h->set[m->index], text);
 	if (up)
 		log_info("upstream %s: endpoint %s is well again", h->label,
 			text);
@@ -261,7 +261,7 @@ on_look(void *arg)
 {
 	struct health *h = arg;
 	uint64_t now = clock_monotonic_ms();
-	char text[ADDR_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX];
 	bool more = false;
 
 	for (size_t i = 0; i < h->count; i++) {
@@ -270,7 +270,7 @@ on_look(void *arg)
 		if (outlier_look(&h->outlier, e, now)) {
 			log_info("upstream %s: endpoint %s is no longer "
 				 "ejected",
-				h->label, addr_format(&h->set[i].addr, text));
+				h->label, endpoint_format(&h->set[i], text));
 			member_settle(h, i);
 		}
 		more |= ejection_is_remembered(e);
@@ -285,7 +285,7 @@ endpoint_report(struct health *h, size_t i, uint32_t worker,
 {
 	struct member *m = h->members[i];
 	uint64_t now = clock_monotonic_ms();
-	char text[ADDR_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX];
 
 	if (!outlier_report(
 		    &h->outlier, &m->ejection, h->count, worker, streaks, now))
@@ -293,7 +293,7 @@ endpoint_report(struct health *h, size_t i, uint32_t worker,
 	log_warn("upstream %s: endpoint %s is ejected for %" PRIu64
 		 " s: %u failures in a row (worker %u), %u of them gateway "
 		 "errors",
-		h->label, addr_format(&m->addr, text),
+		h->label, endpoint_format(&h->set[i], text),
 		(m->ejection.until_ms - now + 999) / 1000,
 		streaks[OUTLIER_ERRORS], worker,
 		streaks[OUTLIER_GATEWAY_ERRORS]);

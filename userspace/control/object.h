@@ -42,7 +42,8 @@ struct object {
 	void *block;   /* its virtual host, of vhost_build */
 	uint32_t block_length;
 	uint64_t block_epoch;  /* the epoch of upstreams it was compared with */
-	uint64_t block_digest; /* of what its destinations led to */
+	uint64_t block_digest; /* of what its destinations led to; of a group
+				* (group_digest) at that epoch, 0: not known */
 	uint32_t *uses; /* ids of upstreams that its routes lead to */
 	size_t use_count;
 

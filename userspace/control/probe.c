@@ -350,6 +350,7 @@ fields_write(const struct probe *p, struct http_write *w)
 	addr_format(&p->addr, addr);
 	http_write_field(w, slice_of("host"),
 		slice_of(c->host != NULL      ? c->host
+			 : p->host[0] == '/'  ? "localhost"
 			 : p->host[0] != '\0' ? p->host
 					      : addr));
 	if (!name_is_removed(c, "user-agent") &&
@@ -617,7 +618,7 @@ question_open(struct probe *p)
 	}
 	errno = EMFILE;
 	if (p->probes->open < p->probes->most)
-		fd = connect_start(&p->addr);
+		fd = connect_start(&p->addr, p->host);
 	if (fd < 0) {
 		if (is_our_fault(errno))
 			answer(p, PROBE_PUT_OFF, NULL);

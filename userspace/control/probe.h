@@ -53,7 +53,7 @@ struct probe_options {
 	struct probes *probes;
 	const struct model_health_check *check; /* outlives it */
 	const struct addr *addr;
-	const char *host;        /* DNS name of the endpoint, or "" */
+	const char *host;        /* as struct endpoint has it */
 	const char *server_name; /* that TLS asks for, or "": host */
 	probe_tls_f *tls;        /* NULL: TLS is not spoken */
 	void *tls_arg;

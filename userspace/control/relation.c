@@ -365,27 +365,59 @@ relation_missing(const struct objects *objects, const struct model_object *m)
 }
 
 static bool
-route_uses(const struct model_route *r, const struct model_meta *upstream)
+names(const struct model_ref *r, const struct model_meta *meta)
 {
-	for (size_t i = 0; i < r->destination_count; i++)
-		if (strcmp(r->destinations[i].upstream.name, upstream->name) ==
-				0 &&
-			strcmp(r->destinations[i].upstream.ns, upstream->ns) ==
-				0)
+	return strcmp(r->name, meta->name) == 0 && strcmp(r->ns, meta->ns) == 0;
+}
+
+static bool
+destinations_use(const struct model_destination *list, size_t count,
+	const struct model_meta *upstream)
+{
+	for (size_t i = 0; i < count; i++)
+		if (names(&list[i].upstream, upstream))
 			return true;
 	return false;
 }
 
 static bool
-service_uses(const struct model_gateway *g, const struct model_meta *upstream)
+route_uses(const struct model_route *r, const struct model_object *m)
 {
-	const struct model_ref *r;
+	if (m->type == MODEL_UPSTREAM_GROUP)
+		return r->target == MODEL_TARGET_GROUP &&
+		       names(&r->group, m->meta);
+	return destinations_use(r->destinations, r->destination_count, m->meta);
+}
 
-	if (g->tcp == NULL)
+static bool
+service_uses(const struct model_gateway *g, const struct model_object *m)
+{
+	return m->type == MODEL_UPSTREAM && g->tcp != NULL &&
+	       names(&g->tcp->hosts[0].upstream, m->meta);
+}
+
+/* Whether user leads to m, an upstream or a group. */
+static bool
+leads_to(const struct model_object *user, const struct model_object *m)
+{
+	const struct model_virtual_service *vs = user->virtual_service;
+
+	switch (user->type) {
+	case MODEL_UPSTREAM_GROUP:
+		return m->type == MODEL_UPSTREAM &&
+		       destinations_use(user->upstream_group->destinations,
+			       user->upstream_group->destination_count,
+			       m->meta);
+	case MODEL_VIRTUAL_SERVICE:
+		for (size_t i = 0; i < vs->route_count; i++)
+			if (route_uses(&vs->routes[i], m))
+				return true;
 		return false;
-	r = &g->tcp->hosts[0].upstream;
-	return strcmp(r->name, upstream->name) == 0 &&
-	       strcmp(r->ns, upstream->ns) == 0;
+	case MODEL_GATEWAY:
+		return service_uses(user->gateway, m);
+	default:
+		return false;
+	}
 }
 
 static bool
@@ -445,15 +477,8 @@ uses(const struct model_object *user, const struct model_object *m)
 {
 	if (m->type == MODEL_SECRET)
 		return relation_upstream_uses(user->upstream, m);
-	if (m->type == MODEL_UPSTREAM && user->type == MODEL_GATEWAY)
-		return service_uses(user->gateway, m->meta);
-	if (m->type == MODEL_UPSTREAM) {
-		for (size_t i = 0; i < user->virtual_service->route_count; i++)
-			if (route_uses(
-				    &user->virtual_service->routes[i], m->meta))
-				return true;
-		return false;
-	}
+	if (m->type == MODEL_UPSTREAM || m->type == MODEL_UPSTREAM_GROUP)
+		return leads_to(user, m);
 	return user->gateway->virtual_service_count > 0 &&
 	       gateway_serves(user->gateway, m->meta->ns, m->meta->name);
 }
@@ -477,6 +502,8 @@ users_collect(const struct objects *objects, const struct model_object *m,
 char *
 relation_users(const struct objects *objects, const struct model_object *m)
 {
+	bool target = m->type == MODEL_UPSTREAM ||
+		      m->type == MODEL_UPSTREAM_GROUP;
 	size_t found = 0;
 	struct str text;
 	char *users;
@@ -484,9 +511,12 @@ relation_users(const struct objects *objects, const struct model_object *m)
 	if (m->type == MODEL_GATEWAY)
 		return NULL;
 	str_init(&text);
-	if (m->type == MODEL_UPSTREAM)
+	if (target) {
 		found = users_collect(
 			objects, m, MODEL_VIRTUAL_SERVICE, found, &text);
+		found = users_collect(
+			objects, m, MODEL_UPSTREAM_GROUP, found, &text);
+	}
 	found = users_collect(objects, m,
 		m->type == MODEL_SECRET ? MODEL_UPSTREAM : MODEL_GATEWAY, found,
 		&text);
@@ -497,7 +527,7 @@ relation_users(const struct objects *objects, const struct model_object *m)
 	if (found > USERS_NAMED)
 		str_printf(&text, " and %zu more", found - USERS_NAMED);
 	users = xasprintf("it is still %s by %s",
-		m->type == MODEL_UPSTREAM ? "routed to" : "named", text.data);
+		target ? "routed to" : "named", text.data);
 	str_fini(&text);
 	return users;
 }

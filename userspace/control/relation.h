@@ -40,9 +40,9 @@ bool relation_upstream_uses(
 /* "namespace.name" of each upstream that names the secret, a list. */
 struct doc *relation_secret_users(
 	const struct objects *objects, const struct model_object *secret);
-/* Virtual services and gateways that lead to the upstream, or gateways that
- * name the virtual service, or upstreams that name the secret, one sentence;
- * NULL if there are none. */
+/* Who leads to the upstream or upstream group, which gateways name the virtual
+ * service, or which upstreams the secret, one sentence; NULL if there are
+ * none. */
 char *relation_users(
 	const struct objects *objects, const struct model_object *m);
 

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "control/discovery.h"
 #include "control/generation.h"
+#include "control/group.h"
 #include "control/health.h"
 #include "control/kernel.h"
 #include "control/kernel_limits.h"
@@ -114,7 +115,7 @@ health_warn(struct str *to, const struct health *h)
 	struct health_counts counts;
 	struct health_view view;
 	const struct endpoint *set;
-	char addr[ADDR_TEXT_MAX], text[320];
+	char addr[ENDPOINT_TEXT_MAX], text[320 + ENDPOINT_TEXT_MAX];
 	size_t count;
 
 	if (h == NULL)
@@ -125,9 +126,24 @@ health_warn(struct str *to, const struct health *h)
 		return;
 	health_view(h, 0, &view);
 	snprintf(text, sizeof(text), "none of its %zu endpoint%s is up: %s: %s",
-		count, count > 1 ? "s" : "", addr_format(&set[0].addr, addr),
+		count, count > 1 ? "s" : "", endpoint_format(&set[0], addr),
 		view.why);
 	reason_add(to, text);
+}
+
+/* The proxy is not allowed to connect to it. */
+static void
+sockets_warn(struct str *to, const struct control *c, const struct health *h)
+{
+	size_t count = 0;
+	const struct endpoint *set =
+		h == NULL ? NULL : health_endpoints(h, &count);
+
+	if (!c->settings->unix_sockets && count > 0 &&
+		endpoint_addr_is_pipe(&set[0].addr))
+		reason_add(to,
+			"it is a unix socket, to which the proxy may not "
+			"connect: set proxy.unixSockets: true and restart");
 }
 
 /* With which TLS fails: the first of them. */
@@ -167,6 +183,7 @@ upstream_warn(struct str *to, const struct control *c, const struct object *o,
 	size_t known;
 
 	reason_add(to, programs_not_served(c, kind));
+	sockets_warn(to, c, discovery_health(o->discovery));
 	if (!missing)
 		reason_add(to, materials_problem(c, o));
 	reason_add(to, materials_warning(c, o));
@@ -180,6 +197,15 @@ upstream_warn(struct str *to, const struct control *c, const struct object *o,
 	if (known > 0)
 		str_printf(to, " (%zu endpoints stay, stale since %s)", known,
 			clock_format(since, text));
+}
+
+static void
+group_warn(struct str *to, const struct control *c, const struct object *o)
+{
+	char *missing = group_missing(c, o->model->upstream_group);
+
+	reason_add(to, missing);
+	free(missing);
 }
 
 /* Packets are told apart by single addresses: see kernel_tell(). */
@@ -262,6 +288,24 @@ nat_ports_warn(struct str *to)
 	str_fini(&why);
 }
 
+/* What a client of a service sends is passed on as it is. */
+static void
+relayed_tls_warn(
+	struct str *to, const struct control *c, const struct model_ref *ref)
+{
+	const struct object *u =
+		objects_find(c->objects, MODEL_UPSTREAM, ref->ns, ref->name);
+	char text[256];
+
+	if (u == NULL || u->model == NULL || u->model->upstream->tls == NULL)
+		return;
+	snprintf(text, sizeof(text),
+		"sslConfig of %.100s does not hold for it: its bytes are "
+		"passed on as they are, who connects speaks TLS himself",
+		u->label);
+	reason_add(to, text);
+}
+
 static void
 service_warn(struct str *to, const struct control *c, const struct object *o)
 {
@@ -275,6 +319,7 @@ service_warn(struct str *to, const struct control *c, const struct object *o)
 			"tcpGateway.tcpHosts[0].destination: %s", reason);
 		reason_add(to, text);
 	}
+	relayed_tls_warn(to, c, &t->hosts[0].upstream);
 	if (c->loop == NULL)
 		return;
 	service_view(c, o, &view);
@@ -296,6 +341,9 @@ warnings_collect(
 		break;
 	case MODEL_SECRET:
 		secret_warn(o->model->secret, clock_realtime_ms(), to);
+		break;
+	case MODEL_UPSTREAM_GROUP:
+		group_warn(to, c, o);
 		break;
 	case MODEL_GATEWAY:
 		if (service_is(o))

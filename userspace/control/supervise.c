@@ -855,6 +855,7 @@ supervisor_start(struct supervisor *s, struct error *err)
 		.switch_user = c->proxy_switch,
 		.uid = c->proxy_uid,
 		.gid = c->proxy_gid,
+		.unix_sockets = c->settings->unix_sockets,
 	};
 	struct spawned spawned;
 	struct proxy *p;

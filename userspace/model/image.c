@@ -176,7 +176,8 @@ check_route(struct checker *c, const struct image_route *r)
 		image_at(c->base, r->destinations.offset);
 	uint64_t total = 0;
 
-	if (r->action > IMAGE_ACTION_UNAVAILABLE)
+	if (r->action > IMAGE_ACTION_UNAVAILABLE ||
+		r->auto_host_rewrite > IMAGE_HOST_AS_ENDPOINT)
 		return fault(c, "action %u of a route", r->action);
 	if (CHECK_ARRAY(c, r->destinations, struct image_destination) < 0)
 		return -1;

@@ -19,6 +19,8 @@ static const struct {
 	const char *words[3]; /* further ones, of Gloo's command line */
 } types[MODEL_TYPE_COUNT] = {
 	[MODEL_UPSTREAM] = { "upstreams", "Upstream", { "us", "u" } },
+	[MODEL_UPSTREAM_GROUP] = { "upstreamgroups", "UpstreamGroup",
+		{ "ug", "ugs" } },
 	[MODEL_VIRTUAL_SERVICE] = { "virtualservices", "VirtualService",
 		{ "vs" } },
 	[MODEL_GATEWAY] = { "gateways", "Gateway", { "gw" } },
@@ -89,6 +91,9 @@ model_object_unref(struct model_object *o)
 	case MODEL_UPSTREAM:
 		model_upstream_free(o->upstream);
 		break;
+	case MODEL_UPSTREAM_GROUP:
+		model_upstream_group_free(o->upstream_group);
+		break;
 	case MODEL_VIRTUAL_SERVICE:
 		model_virtual_service_free(o->virtual_service);
 		break;
@@ -118,6 +123,12 @@ model_upstream_free(struct model_upstream *u)
 	if (u != NULL && u->kind != NULL)
 		u->kind->free(u->spec);
 	struct_free(&model_upstream_schema, u);
+}
+
+void
+model_upstream_group_free(struct model_upstream_group *g)
+{
+	struct_free(&model_upstream_group_schema, g);
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * What the operator wants: Upstream, VirtualService, Gateway, Secret as plain
- * structs.
+ * What the operator wants: Upstream, UpstreamGroup, VirtualService, Gateway,
+ * Secret as plain structs.
  * Made by config/ from a document, immutable from then on, freed as a whole.
  * NULL and zero counts mean "not given". Names follow Gloo's fields.
  */
@@ -24,6 +24,7 @@ struct upstream_kind;
 
 enum model_type {
 	MODEL_UPSTREAM,
+	MODEL_UPSTREAM_GROUP,
 	MODEL_VIRTUAL_SERVICE,
 	MODEL_GATEWAY,
 	MODEL_SECRET,
@@ -98,6 +99,14 @@ struct model_destination {
 	uint32_t weight; /* 1 for single */
 	/* destinationSpec as written ({"aws": {...}}), for the kind; or NULL. */
 	struct doc *spec;
+	struct model_pair *subset; /* subset.values; none: all endpoints */
+	size_t subset_count;
+};
+
+enum model_target { /* of a routeAction */
+	MODEL_TARGET_SINGLE,
+	MODEL_TARGET_MULTI,
+	MODEL_TARGET_GROUP,
 };
 
 enum model_action {
@@ -173,9 +182,10 @@ struct model_route {
 	struct model_matcher *matchers; /* none: prefix "/" */
 	size_t matcher_count;
 	enum model_action action;
-	bool multi; /* destinations came as "multi" */
-	struct model_destination *destinations; /* MODEL_ACTION_ROUTE */
+	enum model_target target;               /* MODEL_ACTION_ROUTE */
+	struct model_destination *destinations; /* of a group: none */
 	size_t destination_count;
+	struct model_ref group; /* of MODEL_TARGET_GROUP alone */
 	struct model_redirect redirect;
 	struct model_direct_response direct;
 	struct model_route_options options;
@@ -347,7 +357,13 @@ struct model_upstream {
 	struct model_health_check *health_checks; /* one, as in Envoy, or none */
 	size_t health_check_count;
 	struct model_tls *tls; /* sslConfig, or NULL */
+	/* How often names are asked for; without both: by TTL. */
+	struct model_bool respect_dns_ttl;
+	struct model_duration dns_refresh;
 };
+
+/* In ms; 0: by TTL. */
+uint64_t model_dns_refresh_ms(const struct model_upstream *u);
 
 enum model_secret_type {
 	MODEL_SECRET_TLS = 1,
@@ -370,6 +386,13 @@ struct model_secret {
 	size_t api_key_count;
 };
 
+/* Destinations that many routes share, so that weights are changed once. */
+struct model_upstream_group {
+	struct model_meta meta;
+	struct model_destination *destinations; /* at least one */
+	size_t destination_count;
+};
+
 /* Any of them, shared and immutable. */
 struct model_object {
 	enum model_type type;
@@ -377,6 +400,7 @@ struct model_object {
 	union {
 		struct model_meta *meta; /* the first member of each */
 		struct model_upstream *upstream;
+		struct model_upstream_group *upstream_group;
 		struct model_virtual_service *virtual_service;
 		struct model_gateway *gateway;
 		struct model_secret *secret;
@@ -386,8 +410,7 @@ struct model_object {
 struct model_object *model_object_ref(struct model_object *o);
 void model_object_unref(struct model_object *o); /* NULL is fine */
 
-/* "upstreams", "virtualservices", "gateways", "secrets": folders of the store,
- * /v1/... */
+/* "upstreams", "virtualservices", ...: folders of the store, /v1/... */
 const char *model_type_plural(enum model_type type);
 /* "Upstream", "VirtualService", "Gateway", "Secret": kind of the Kubernetes form.
  */
@@ -401,6 +424,7 @@ void model_owner(enum model_type type, const char *ns, const char *name,
 	char out[MODEL_OWNER_MAX]);
 
 void model_upstream_free(struct model_upstream *u);
+void model_upstream_group_free(struct model_upstream_group *g);
 void model_virtual_service_free(struct model_virtual_service *vs);
 void model_gateway_free(struct model_gateway *g);
 void model_secret_free(struct model_secret *s);

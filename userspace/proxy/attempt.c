@@ -369,7 +369,10 @@ static void
 refuse_no_endpoint(struct exchange *x)
 {
 	x->counts->no_endpoint++;
-	fail(x, 503, "no_endpoint", "it has no endpoint");
+	fail(x, 503, "no_endpoint",
+		x->subset == 0 ? "it has no endpoint"
+			       : "it has no endpoint in the subset of the "
+				 "route");
 }
 
 void
@@ -400,7 +403,7 @@ attempt_resume(struct exchange *x)
 
 /* ---- the first attempt */
 
-static uint32_t
+static const struct image_destination *
 destination_pick(struct exchange *x)
 {
 	const struct image_route *r = x->match.route;
@@ -409,16 +412,16 @@ destination_pick(struct exchange *x)
 	uint64_t point;
 
 	if (r->destinations.count == 0)
-		return 0;
+		return NULL;
 	if (r->destinations.count == 1 || r->total_weight == 0)
-		return d[0].upstream;
+		return d;
 	point = (worker_random(x->worker) >> 32) * r->total_weight >> 32;
 	for (uint32_t i = 0; i < r->destinations.count; i++) {
 		if (point < d[i].weight)
-			return d[i].upstream;
+			return &d[i];
 		point -= d[i].weight;
 	}
-	return d[r->destinations.count - 1].upstream;
+	return &d[r->destinations.count - 1];
 }
 
 /* The upstream of the route; false: answered, because it cannot serve. */
@@ -427,7 +430,8 @@ upstream_find(struct exchange *x)
 {
 	struct worker *w = x->worker;
 	const struct image *image = x->generation->image;
-	uint32_t id = destination_pick(x);
+	const struct image_destination *d = destination_pick(x);
+	uint32_t id = d != NULL ? d->upstream : 0;
 	const struct image_upstream *u = image_upstream_get(image, id);
 
 	if (u == NULL || id >= UPSTREAMS_MAX) {
@@ -437,6 +441,7 @@ upstream_find(struct exchange *x)
 	}
 	x->counts = &w->counters->upstream[id];
 	x->upstream = u;
+	x->subset = d->subset;
 	if (u->unavailable.length > 0) {
 		fail(x, 503, "route_unavailable",
 			image_text(image, u->unavailable).data);

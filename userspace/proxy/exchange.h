@@ -61,7 +61,8 @@ struct exchange {
 	uint32_t head_length;
 	struct exchange_text method, path, host, agent;
 
-	uint64_t hash; /* of lbHash */
+	uint64_t subset; /* of the destination; 0: all of its endpoints */
+	uint64_t hash;   /* of lbHash */
 	uint64_t cookie;
 	const struct image_hash *cookie_of; /* a cookie is set; or NULL */
 	struct addr client; /* whose request it is */

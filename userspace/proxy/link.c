@@ -155,7 +155,7 @@ struct link *
 link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 	struct exchange *x)
 {
-	int fd = connect_start(&b->addr);
+	int fd = connect_start(&b->addr, b->host);
 	struct link *l;
 
 	if (fd < 0)

@@ -911,7 +911,7 @@ proxy_fini(struct proxy *p)
 }
 
 int
-proxy_main(int channel)
+proxy_main(int channel, bool unix_sockets)
 {
 	struct error err = ERROR_INIT;
 	struct proxy *p = xmalloc(sizeof(*p));
@@ -919,7 +919,7 @@ proxy_main(int channel)
 	log_open("proxy", log_get_level());
 	process_prepare();
 	proxy_init(p, channel);
-	if (sandbox_enter(&err) < 0) {
+	if (sandbox_enter(unix_sockets, &err) < 0) {
 		log_error("%s", err.text);
 		return 1;
 	}

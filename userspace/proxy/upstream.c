@@ -97,6 +97,7 @@ backend_new(struct worker *w, uint32_t id, const struct endpoint *e)
 	b->addr = e->addr;
 	b->owner = e->owner;
 	b->host = xstrdup(e->host);
+	b->host_rewrite = e->host_rewrite;
 	b->server_name = xstrdup(e->server_name);
 	b->counts = &w->counters->upstream[id];
 	return b;
@@ -111,6 +112,8 @@ backend_free_if_done(struct backend *b)
 	secure_leave(b->secure, false);
 	free(b->host);
 	free(b->server_name);
+	free(b->subsets);
+	free(b->places);
 	free(b);
 }
 
@@ -167,20 +170,27 @@ candidate_of(const struct backend *b)
 	return balance_candidate(b->upstream->balance, b->index);
 }
 
+static void
+active_note(const struct backend *b)
+{
+	if (b->upstream != NULL)
+		candidate_of(b)->active = b->active;
+	if (b->place_count > 0)
+		subset_note_active(b);
+}
+
 void
 backend_use(struct backend *b)
 {
 	b->active++;
-	if (b->upstream != NULL)
-		candidate_of(b)->active = b->active;
+	active_note(b);
 }
 
 void
 backend_release(struct backend *b)
 {
 	b->active--;
-	if (b->upstream != NULL)
-		candidate_of(b)->active = b->active;
+	active_note(b);
 	backend_free_if_done(b);
 }
 
@@ -305,6 +315,7 @@ upstream_free(struct upstream *u)
 		return;
 	while (u->waiting != NULL)
 		attempt_refuse(u->waiting);
+	subsets_drop(u);
 	backends_leave(u->backends, balance_count(u->balance));
 	worker_later_remove(u->worker, &u->later);
 	wheel_timer_remove(u->worker->wheel, &u->look);
@@ -362,6 +373,19 @@ health_set(struct backend *b, uint8_t health)
 		b->errors = b->gateway_errors = 0;
 	}
 	c->health = health;
+	if (b->place_count > 0)
+		subset_note_health(b);
+}
+
+static void
+subsets_set(struct backend *b, const struct endpoint *e)
+{
+	static const uint64_t none[SUBSETS_MAX];
+
+	free(b->subsets);
+	b->subsets = NULL;
+	if (memcmp(e->subsets, none, sizeof(none)) != 0)
+		b->subsets = xmemdup(e->subsets, sizeof(e->subsets));
 }
 
 static void
@@ -382,9 +406,11 @@ backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e,
 	struct balance_candidate *c = balance_candidate(u->balance, index);
 
 	text_set(&b->host, e->host);
+	b->host_rewrite = e->host_rewrite;
 	text_set(&b->server_name, e->server_name);
 	if (e->owner != 0)
 		b->owner = e->owner;
+	subsets_set(b, e);
 	b->upstream = u;
 	b->index = index;
 	backend_secure(b);
@@ -406,6 +432,7 @@ upstream_set(struct upstream *u, const struct endpoint_set *set)
 	struct balance *was = u->balance;
 	struct backend **old = u->backends;
 
+	subsets_drop(u);
 	u->backends = xcalloc(set->count + 1, sizeof(*u->backends));
 	u->balance = balance_new(set->count);
 	backends_move(old, balance_count(was), set, u->backends);
@@ -523,35 +550,46 @@ upstream_wake(struct upstream *u)
 		worker_later_add(u->worker, &u->later);
 }
 
-static size_t
-number_of(const struct upstream *u, const struct addr *addr)
+/* members: NULL for all of them. */
+static struct backend *
+member_at(const struct upstream *u, const uint32_t *members, size_t i)
 {
-	for (size_t i = 0; addr != NULL && i < balance_count(u->balance); i++)
-		if (addr_equal(&u->backends[i]->addr, addr))
+	return u->backends[members != NULL ? members[i] : i];
+}
+
+static size_t
+number_of(const struct upstream *u, const uint32_t *members, size_t count,
+	const struct addr *addr)
+{
+	for (size_t i = 0; addr != NULL && i < count; i++)
+		if (addr_equal(&member_at(u, members, i)->addr, addr))
 			return i;
 	return BALANCE_NONE;
 }
 
 struct backend *
 upstream_choose(struct upstream *u, const struct policy_balance *policy,
-	const uint64_t *hash, const struct addr *avoid)
+	uint64_t subset, const uint64_t *hash, const struct addr *avoid)
 {
+	const struct subset *s = subset != 0 ? subset_get(u, subset) : NULL;
+	struct balance *balance = s != NULL ? s->balance : u->balance;
+	const uint32_t *members = s != NULL ? s->members : NULL;
 	const struct balance_request r = {
 		.now_ms = worker_now(u->worker),
 		.random = &u->worker->random,
 		.hash = hash != NULL ? *hash : 0,
 		.hashed = hash != NULL,
-		.avoid = number_of(u, avoid),
+		.avoid = number_of(u, members, balance_count(balance), avoid),
 	};
-	size_t at = balance_pick(u->balance, policy, &r);
+	size_t at = balance_pick(balance, policy, &r);
 
-	return at == BALANCE_NONE ? NULL : u->backends[at];
+	return at == BALANCE_NONE ? NULL : member_at(u, members, at);
 }
 
 struct backend *
 upstream_pick(
 	struct upstream *u, const struct exchange *x, const struct addr *avoid)
 {
-	return upstream_choose(
-		u, &x->upstream->balance, x->hashed ? &x->hash : NULL, avoid);
+	return upstream_choose(u, &x->upstream->balance, x->subset,
+		x->hashed ? &x->hash : NULL, avoid);
 }

@@ -17,6 +17,7 @@
 #include "model/counters.h"
 #include "model/endpoint.h"
 #include "net/wheel.h"
+#include "proxy/subset.h"
 #include "proxy/worker.h"
 #include "routing/budget.h"
 
@@ -51,8 +52,12 @@ struct backend {                   /* one endpoint, as this worker knows it */
 	struct addr addr;
 	uint64_t owner; /* of addr; 0: not known */
 	char *host, *server_name;
+	bool host_rewrite; /* as struct endpoint */
 	struct secure *secure; /* NULL: no TLS */
 	struct counters_upstream *counts;
+	uint64_t *subsets; /* as in struct endpoint; NULL: it is in none */
+	struct subset_place *places; /* in those of them that were made */
+	uint32_t place_count;
 	struct link *idle; /* the last used first */
 	uint32_t idle_count, links, active;
 	/* Failures in a row; see proxy/streak. */
@@ -67,6 +72,8 @@ struct upstream { /* for as long as it has an id */
 	struct worker *worker;
 	struct backend **backends; /* in the order of balance */
 	struct balance *balance;
+	struct subset **subsets; /* that were asked for, by identity */
+	size_t subset_count;
 	struct budget budget;
 	struct trust *trust; /* NULL: no TLS */
 	uint32_t idle_count; /* connections that wait, of all its endpoints */
@@ -92,10 +99,11 @@ void registry_close_idle(struct registry *r);
  * NULL). NULL: there is none. */
 struct backend *upstream_pick(
 	struct upstream *u, const struct exchange *x, const struct addr *avoid);
-/* The same for what is no exchange: hash (or NULL) decides on a ring. */
+/* The same for what is no exchange: of that subset (0: of all), hash (or NULL)
+ * decides on a ring. */
 struct backend *upstream_choose(struct upstream *u,
-	const struct policy_balance *policy, const uint64_t *hash,
-	const struct addr *avoid);
+	const struct policy_balance *policy, uint64_t subset,
+	const uint64_t *hash, const struct addr *avoid);
 /* A connection became free, or may be opened: those who wait are served when
  * this callback is over. NULL is fine. */
 void upstream_wake(struct upstream *u);

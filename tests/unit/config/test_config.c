@@ -37,6 +37,9 @@ test_type(void **state)
 		{ "kind: Gateway", MODEL_GATEWAY },
 		{ "kind: upstream", -1 },
 		{ "kind: [a]", -1 },
+		{ "kind: UpstreamGroup", MODEL_UPSTREAM_GROUP },
+		{ "destinations: []", MODEL_UPSTREAM_GROUP },
+		{ "spec: {destinations: []}", MODEL_UPSTREAM_GROUP },
 		{ "upstreamSpec: {}", MODEL_UPSTREAM },
 		{ "spec: {upstreamSpec: {}}", MODEL_UPSTREAM },
 		{ "spec: {static: {}}", MODEL_UPSTREAM },
@@ -89,8 +92,8 @@ test_read_type(void **state)
 			"expected a resource of type Gateway, found one of "
 			"type Upstream" },
 		{ "kind: Pod\nmetadata: {name: a}", MODEL_GATEWAY,
-			"kind: expected Upstream, VirtualService, Gateway "
-			"or Secret" },
+			"kind: expected Upstream, UpstreamGroup, "
+			"VirtualService, Gateway or Secret" },
 		{ "[a]", MODEL_GATEWAY, "expected a map, found a list" },
 		{ "metadata: {name: a}", MODEL_UPSTREAM,
 			"the key \"upstreamSpec\" is missing" },
@@ -154,7 +157,7 @@ test_model(void **state)
 	assert_int_equal(vs->route_count, 2);
 	assert_int_equal(vs->routes[0].matchers[0].path_type, MODEL_PATH_EXACT);
 	assert_int_equal(vs->routes[0].action, MODEL_ACTION_ROUTE);
-	assert_false(vs->routes[0].multi);
+	assert_int_equal(vs->routes[0].target, MODEL_TARGET_SINGLE);
 	assert_int_equal(vs->routes[0].destinations[0].weight, 1);
 	assert_string_equal(vs->routes[0].destinations[0].upstream.ns,
 		MODEL_NAMESPACE_DEFAULT);

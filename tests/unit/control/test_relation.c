@@ -199,6 +199,22 @@ test_users(void **state)
 	assert_string_equal(
 		text, "it is still routed to by gloo-system.service");
 	free(text);
+	put(all, "kind: UpstreamGroup\nmetadata: { name: g }\ndestinations:\n"
+		 "- { destination: { upstream: { name: w } }, weight: 0 }\n"
+		 "- { destination: { upstream: { name: x } }, weight: 1 }\n");
+	text = relation_users(all, unused);
+	assert_string_equal(text, "it is still routed to by gloo-system.g");
+	free(text);
+	model_object_unref(used);
+	used = read_model("kind: UpstreamGroup\nmetadata: { name: g }\n"
+			  "destinations: [ { destination: { upstream: { name: "
+			  "w } }, weight: 1 } ]\n");
+	assert_null(relation_users(all, used));
+	put(all, "kind: VirtualService\nmetadata: { name: v2 }\nvirtualHost:\n"
+		 "  routes:\n  - routeAction: { upstreamGroup: { name: g } }\n");
+	text = relation_users(all, used);
+	assert_string_equal(text, "it is still routed to by gloo-system.v2");
+	free(text);
 	model_object_unref(used);
 	model_object_unref(unused);
 	objects_free(all);

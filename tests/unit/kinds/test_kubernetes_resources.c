@@ -366,6 +366,17 @@ test_status(void **state)
 	answer(fake_calls, 200, "{}");
 	pass(1000);
 	assert_null(fake_calls);
+	put("upstreamgroups",
+		"{\"metadata\": {\"name\": \"g\", \"namespace\": \"n\","
+		" \"generation\": 2}, \"spec\": {\"destinations\": []}}");
+	judge(MODEL_UPSTREAM_GROUP, "n", "g", "Rejected", "none", 2);
+	pass(0);
+	call_is("PATCH /apis/gloo.solo.io/v1/namespaces/n/upstreamgroups/g/"
+		"status {\"status\":{\"observedGeneration\":2,\"reason\":"
+		"\"none\",\"reportedBy\":\"gloo\",\"state\":"
+		"\"Rejected\"}}");
+	answer(fake_calls, 200, "{}");
+	pass(1000);
 	judge(MODEL_VIRTUAL_SERVICE, "default", "a", "Rejected", "bad", 1);
 	pass(0);
 	call_is("PATCH /apis/gateway.solo.io/v1/namespaces/default/"
@@ -380,7 +391,6 @@ test_not_served(void **state)
 {
 	static const char *const plurals[][2] = {
 		{ "routetables", "/apis/gateway.solo.io/v1" },
-		{ "upstreamgroups", "/apis/gloo.solo.io/v1" },
 	};
 	char path[160];
 
@@ -676,7 +686,7 @@ test_off(void **state)
 	settings.resources = false;
 	begin();
 	told_is("settled Upstream\nsettled VirtualService\nsettled Gateway\n"
-		"settled Secret\n" BEGUN);
+		"settled UpstreamGroup\nsettled Secret\n" BEGUN);
 	for (size_t i = 0; i < SLOTS; i++)
 		assert_null(reflectors[i]);
 	judge(MODEL_VIRTUAL_SERVICE, "default", "a", "Rejected", "x", 1);

@@ -35,9 +35,9 @@ serve_everything(struct fixture *f)
 	static struct model_header_manipulation manipulation = { add, 1,
 		removed, 1, add, 1, removed, 1 };
 	static struct model_destination to[] = { { { CHARS("a"), CHARS("n") },
-							 1, NULL },
-		{ { CHARS("b"), CHARS("n") }, 3, NULL },
-		{ { CHARS("none"), CHARS("n") }, 3, NULL } };
+							 1, NULL, NULL, 0 },
+		{ { CHARS("b"), CHARS("n") }, 3, NULL, NULL, 0 },
+		{ { CHARS("none"), CHARS("n") }, 3, NULL, NULL, 0 } };
 	static struct model_limit limits[] = {
 		{ .rate = 100, .unit_s = 60 },
 		{ .key = LIMIT_KEY_HEADER,

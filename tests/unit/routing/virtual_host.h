@@ -37,6 +37,8 @@ struct fixture {
 	struct router_scratch *scratch;
 	uint64_t limited;
 	const struct model_gateway *gateway; /* of the listener, or NULL */
+	const struct model_upstream_group *groups;
+	size_t group_count, groups_asked;
 	struct error err;
 	/* of the last request */
 	struct http_head head;
@@ -53,6 +55,20 @@ test_upstream(const struct model_destination *d, const char **reason, void *arg)
 		return (uint32_t)(d->upstream.name[0] - 'a' + 1);
 	*reason = missing_reason;
 	return 0;
+}
+
+/* Those of the fixture. */
+static inline const struct model_upstream_group *
+test_group(const struct model_ref *ref, const char **reason, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->groups_asked++;
+	for (size_t i = 0; i < f->group_count; i++)
+		if (strcmp(f->groups[i].meta.name, ref->name) == 0)
+			return &f->groups[i];
+	*reason = "no upstream group is named that";
+	return NULL;
 }
 
 static inline void
@@ -89,8 +105,8 @@ fixture_block(struct fixture *f, const struct model_virtual_service *vs)
 	free(f->block);
 	str_clear(&f->warnings);
 	f->err = (struct error)ERROR_INIT;
-	f->block = vhost_build(
-		vs, test_upstream, test_warning, f, &f->block_length, &f->err);
+	f->block = vhost_build(vs, test_upstream, test_group, test_warning, f,
+		&f->block_length, &f->err);
 	return f->block;
 }
 

@@ -64,8 +64,8 @@ struct kubernetes_reflector_events {
 	 * full what it has, and is never done by an error. The state that goes
 	 * with it was told before. */
 	void (*settled)(bool whole, void *arg);
-	/* It is another one now, or another rule is missing. reason: "" of
-	 * CURRENT. Worth a line in the log. */
+	/* It is another one now, or the same for another reason, but for how
+	 * long that took. reason: "" of CURRENT. Worth a line in the log. */
 	void (*state)(enum kubernetes_state state, const char *reason,
 		void *arg);
 };

@@ -13,10 +13,10 @@
 #include "kinds/kubernetes/address.h"
 #include "kinds/kubernetes/lease.h"
 #include "kinds/kubernetes/permissions.h"
-#include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/secrets.h"
 #include "kinds/kubernetes/status.h"
+#include "kinds/problems.h"
 #include "net/loop.h"
 
 /* One sort of resource, in the words of its definition. */
@@ -38,11 +38,8 @@ static const struct sort sorts[] = {
 		"route tables are not served yet; nothing of this is enforced: "
 		"write its routes into the virtual service",
 		"gateway" },
-	{ "gloo.solo.io", "upstreamgroups", "UpstreamGroup", MODEL_TYPE_COUNT,
-		"upstream groups are not served yet; nothing of this is "
-		"enforced: write its destinations into routeAction.multi of "
-		"the route",
-		"gloo" },
+	{ "gloo.solo.io", "upstreamgroups", "UpstreamGroup",
+		MODEL_UPSTREAM_GROUP, NULL, "gloo" },
 };
 
 #define VERSION "v1"
@@ -77,7 +74,7 @@ struct kubernetes_resources {
 	struct kubernetes_address *address;
 	struct kubernetes_secrets *secrets; /* that upstreams name */
 	struct loop_timer *none; /* runs off once where none are wanted */
-	struct kubernetes_problems *skipped; /* objects that are none */
+	struct kind_problems *skipped; /* objects that are none */
 };
 
 /* ---- objects */
@@ -204,7 +201,7 @@ object_tell(const struct follower *f, const char *ns, const char *name,
 				   "over: %s",
 		f->sort->kind, name, ns, why == NULL ? "" : why);
 
-	kubernetes_problems_set(
+	kind_problems_set(
 		f->resources->skipped, path, why == NULL ? NULL : sentence);
 	free(sentence);
 	free(path);
@@ -449,7 +446,8 @@ kubernetes_resources_new(struct kubernetes_cluster *c)
 
 	r->cluster = c;
 	r->objects = table_new(free);
-	r->skipped = kubernetes_problems_new(c->program, "resources");
+	r->skipped = kind_problems_new(
+		c->program, "resources", "kubernetes");
 	r->address = kubernetes_address_new(c);
 	if (!c->settings->resources) {
 		r->none = loop_timer_new(c->program->loop, on_none, r);
@@ -480,7 +478,7 @@ kubernetes_resources_free(struct kubernetes_resources *r)
 	kubernetes_address_free(r->address);
 	if (r->none != NULL)
 		loop_timer_free(r->none);
-	kubernetes_problems_free(r->skipped);
+	kind_problems_free(r->skipped);
 	table_free(r->objects);
 	free(r);
 }
