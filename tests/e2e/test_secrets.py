@@ -1,5 +1,6 @@
 """Secrets: made, listed, named by upstreams, rotated, taken away; what is in them
 reaches the proxy only where a route leads, and nobody's eyes at all."""
+import base64
 import glob
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import equal, check, run
+from kube_watch import WatchServer
 
 AWS_SECRET = "wJalrXUtnFEMIbPxRfiCYzzNeverShown"
 AZURE_KEY = "azure-key-that-nobody-sees"
@@ -392,6 +394,62 @@ def test_never_shown(c):
                 check("/secrets/" in path, f"{path} has a value")
                 equal(mode(path), 0o600, path)
                 equal(mode(folder), 0o700, folder)
+
+
+def test_cluster(c):
+    """a Secret of a cluster that an Upstream names is used, rotated, kept in memory"""
+    gateway, pki = e2e.Gateway(c.lab), c.pki
+
+    def secret(name):
+        return {"metadata": {"name": "tls", "namespace": "prod"}, "type": "kubernetes.io/tls",
+                "data": {key: base64.b64encode(pki.text(file).encode()).decode()
+                         for key, file in (("tls.crt", name + ".pem"), ("tls.key", name + ".key"),
+                                           ("ca.crt", "ca.pem"))}}
+
+    def problems():
+        return [w for a in gateway.get("/v1/check")["areas"] for w in a["warnings"]]
+    c.gateway.stop()
+    try:
+        api = WatchServer(gateway.dir, c.lab.gw)
+        gateway.write_settings("logLevel: debug\nkubernetes: { kubeconfig: kubeconfig }\n")
+        gateway.start()
+        api.put("secrets", secret("one"), {
+            "metadata": {"name": "other", "namespace": "prod"}, "data": {"x": "bm8="}})
+        api.put("upstreams", {
+            "metadata": {"name": "backend", "namespace": "gloo-system", "generation": 1},
+            "spec": {"static": {"hosts": [{"addr": "127.0.0.1", "port": c.origin.port}]},
+                     "sslConfig": {"secretRef": {"name": "tls", "namespace": "prod"},
+                                   "sni": "backend.test"}}})
+        e2e.wait_until("the right to be missed", lambda: any(
+            "--resource-name=tls" in w for w in problems()))
+        gateway.route("/", "backend", ok=(2,))
+        equal(c.ask("/")[0], 503)
+        api.granted.add(("prod", "tls"))
+        e2e.wait_until("the secret to be read", lambda: c.ask("/")[0] == 200, 90)
+        equal(c.origin.clients[-1], "one")
+        equal([s["metadata"]["name"] for s in gateway.get("/v1/secrets")["items"]], ["tls"])
+        api.put("secrets", secret("two"))
+
+        def seen():
+            equal(c.ask("/")[0], 200)
+            return c.origin.clients[-1] == "two"
+        e2e.wait_until("the new certificate to be used", seen)
+        status = gateway.get("/v1/secrets/prod/tls")["status"]
+        equal(status["origin"], "Kubernetes")
+        equal(status["secret"]["usedBy"], ["gloo-system.backend"])
+        line = pki.text("two.key").splitlines()[1]
+        hidden = [line, base64.b64encode(pki.text("two.key").encode()).decode()[:60]]
+        for folder, _, files in os.walk(gateway.dir):
+            for name in files:
+                path = os.path.join(folder, name)
+                if os.path.isfile(path):
+                    text = open(path, "rb").read().decode(errors="replace")
+                    check(not any(h in text for h in hidden), f"{path} has a value")
+        api.delete("secrets", "tls", "prod")
+        e2e.wait_until("it to be gone", lambda: c.ask("/")[0] == 503)
+    finally:
+        gateway.close()
+        c.gateway.start()
 
 
 if __name__ == "__main__":
