@@ -150,17 +150,18 @@ class Agent(Client):
     """A server of its own, in memory (-dev), at an address of the namespace's loopback.
     settings: as in Consul's file of settings."""
 
-    def __init__(self, ns, address="127.0.0.1", dc="dc1", settings=None, token=None, join=None):
+    def __init__(self, ns, address="127.0.0.1", dc="dc1", settings=None, token=None):
         self.program = program()
         super().__init__(ns, address, token)
-        self.dc, self.join, self.process = dc, join, None
+        self.process = None
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ggtc"))
+        settings = settings or {}
         self.settings = {
             "datacenter": dc, "node_name": "agent-" + dc, "bind_addr": address,
-            "client_addr": address, "log_level": "warn", "disable_update_check": True,
+            "client_addr": address, "log_level": "warn", "disable_update_check": True, **settings,
             "ports": {"http": HTTP, "dns": DNS, "grpc": -1, "grpc_tls": -1, "serf_lan": LAN,
-                      "serf_wan": WAN if join or dc != "dc1" else -1, "server": SERVER},
-            **(settings or {})}
+                      "serf_wan": -1 if dc == "dc1" else WAN, "server": SERVER,
+                      **settings.get("ports", {})}}
         e2e.undo.append(self.close)
 
     def start(self, *argv, wait=True):

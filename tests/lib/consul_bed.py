@@ -20,15 +20,15 @@ class Bed(e2e.Lab):
         consul.program()  # or all is skipped, before anything was made
         super().__init__()
         self.agent = consul.Agent(self.gw, settings=agent, token=token).start()
-        self.at = f"127.0.0.1:{consul.HTTP}"
+        self.agent_at = f"127.0.0.1:{consul.HTTP}"
         if not direct:
             self.relay = consul.Relay(self.agent)
-            self.at = f"127.0.0.1:{consul.Relay.PORT}"
+            self.agent_at = f"127.0.0.1:{consul.Relay.PORT}"
         if gateway:
             self.gateway = Gateway(self, self.lines()).start()
 
     def lines(self):
-        where = "" if "httpAddress:" in self.settings else f"  httpAddress: \"{self.at}\"\n"
+        where = "" if "httpAddress:" in self.settings else f"  httpAddress: \"{self.agent_at}\"\n"
         return f"consul:\n{where}{self.settings}{self.whole}"
 
     def reload(self, settings):
