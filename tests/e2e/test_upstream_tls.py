@@ -178,33 +178,23 @@ def test_not_believed(d):
 
 
 def test_not_tls(d):
-    """an origin that speaks no TLS, or hangs up: 503 with a reason, and nothing is sent plainly"""
-    plain = e2e.Origin(d.lab.gw, lambda *_: OK, address="127.0.2.1")
-    closing = e2e.Origin(d.lab.gw, lambda *_: "close", address="127.0.2.1")
-    d.origins += [plain, closing]
-    for name, o in (("plain", plain), ("closing", closing)):
-        o.answer = lambda *_: "close"
+    """an origin that hangs up, or answers a handshake with HTTP: 503, and nothing is sent plainly"""
+    said = []
+    for name, reply, words in (
+            ("closing", b"", ["closed", "ended", "end", "reset"]),
+            ("http", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+             ["TLS", "record", "version"])):
+        def serve(c, reply=reply):
+            c["bytes"] += c["socket"].recv(65536)
+            c["socket"].sendall(reply)
+            c["socket"].close()
+        o = e2e.Origin(d.lab.gw, address="127.0.2.1")
+        o.serve = serve
+        d.origins.append(o)
         d.upstream(name, [o], {"secretRef": {"name": "ca", "namespace": "gloo-system"}})
-        # The first bytes are those of a handshake, which has no end of a head.
-        status = d.ask(name) if name == "closing" else None
-        if status is not None:
-            check(status in (502, 503), status)
+        said.append(f"{name}: {d.refused(name, *words)}")
         check(b"GET" not in o.received(), o.received())
-
-
-def test_plain_answer(d):
-    """an origin that answers a handshake with HTTP: 503"""
-    def serve(c):
-        c["bytes"] += c["socket"].recv(65536)
-        c["socket"].sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-        c["socket"].close()
-    o = e2e.Origin(d.lab.gw, address="127.0.2.1")
-    o.serve = serve
-    d.origins.append(o)
-    d.upstream("http", [o], {"secretRef": {"name": "ca", "namespace": "gloo-system"}})
-    why = d.refused("http", "TLS", "record", "version", "handshake")
-    check(b"GET" not in o.received(), o.received())
-    return why
+    return "; ".join(said)
 
 
 def test_slow_handshake(d):
@@ -579,6 +569,8 @@ def in_memory(pid, *needles):
 
 def test_memory(d):
     """the proxy has the keys that its routes use, and no others; their texts are overwritten"""
+    if e2e.SANITIZED:
+        raise e2e.Skip("a sanitizer keeps what was freed")
     used, unused = (d.ca.issue(n, usage="clientAuth") for n in ("used", "unused"))
     for one in (used, unused):
         d.put("secrets", one.cert.stem, {"tls": {"rootCa": d.ca.pem, "certChain": one.pem,

@@ -6,13 +6,14 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from discovering import Asker, Gateway, Named, replace, shares
 from e2e import check, equal, wait_until
-from name_servers import UDP_MAX, Dnsmasq, Knot
+from name_servers import UDP_MAX, Dnsmasq, Knot, Liar
 
 FULL = os.environ.get("GG_SOAK") == "1"
 # How long servers fail, or are not there.
@@ -246,6 +247,76 @@ def test_restarted(d):
         equal(shares(d.gateway, "/kept", 5), {"a": 5})
     finally:
         d.masq.start()
+
+
+# ---- dnsmasq, with somebody in between who lies
+
+
+def lied_to(d, name, change, wait=4):
+    """The set of a name while its answers are changed so, then while they are not."""
+    liar = Liar(d.masq)
+    try:
+        d.use(liar)
+        d.masq.set(f"{name}.test", "127.0.1.1")
+        d.upstream(name, f"{name}.test:{PORT}")
+        d.gateway.await_set(name, [d.a], 10)
+        d.ask_always("/" + name)
+        liar.change = change
+        d.masq.set(f"{name}.test", "127.0.1.2")
+        asked, begin = liar.asked, time.monotonic()
+        wait_until("questions", lambda: liar.asked > asked + 2 and
+                   time.monotonic() - begin > wait, 40)
+        during = d.gateway.set(name)
+        equal(d.gateway.process.poll(), None)
+        liar.change = lambda answer: [answer]
+        d.gateway.await_set(name, [d.b], 40)
+        d.all_served()
+        return during
+    finally:
+        liar.close()
+
+
+def forged(answer, last):
+    """With another last number of each address of IPv4: a forger's own server."""
+    return answer.replace(bytes([127, 0, 1, 2]), bytes([127, 0, 1, last]))
+
+
+def test_forged(d):
+    """answers with another number, for another question or none are not believed"""
+    def lies(answer):
+        number = bytes([answer[0] ^ 1, answer[1]])
+        other = answer.replace(b"forged", b"forgex")
+        return [number + forged(answer, 3)[2:], forged(other, 3), forged(answer, 3)[:2] +
+                b"\x81\x80\0\0\0\0\0\0\0\0", answer[:11], b"", answer]
+    check(d.c not in lied_to(d, "forged", lies), "a forger's address is used")
+
+
+def test_garbled(d):
+    """answers that are cut off, or loop in themselves: what was known stays"""
+    def cut(answer):
+        return [answer[:len(answer) - 7]]
+
+    def loop(answer):
+        # Every name of an answer leads back to itself (RFC 1035, 4.1.4).
+        return [answer.replace(b"\xc0\x0c", b"\xc0\x1c")]
+
+    def counts(answer):
+        return [answer[:4] + b"\xff\xff\xff\xff\xff\xff\xff\xff" + answer[12:]]
+    for name, change in (("cut", cut), ("loops", loop), ("counts", counts)):
+        equal(lied_to(d, name, change), [d.a], name)
+
+
+def test_truncated_no_tcp(d):
+    """truncated, and nobody answers by TCP: what was known stays"""
+    equal(lied_to(d, "short", lambda a: [bytes([a[0], a[1], a[2] | 2]) + a[3:]]), [d.a])
+
+
+def test_slow(d):
+    """a server that takes a second and a half for each answer is waited for"""
+    def slowly(answer):
+        threading.Event().wait(1.5)
+        return [answer]
+    equal(lied_to(d, "slow", slowly, wait=7), [d.b])
 
 
 # ---- knot

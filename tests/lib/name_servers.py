@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 
 import e2e
 from e2e import wait_until
@@ -166,3 +167,42 @@ zone:
 """)
         self.run("knotd", "-c", self.dir / "knot.conf")
         return self.await_up("ns." + self.zone)
+
+
+class Liar:
+    """Before a server, by UDP alone. change(answer): the answers that are sent instead
+    of that one, in order. asked: how many questions came."""
+
+    def __init__(self, server, port=5355):
+        self.server, self.change, self.asked = server, lambda answer: [answer], 0
+        self.at = f"{server.address}:{port}"
+        with e2e.Namespace(server.ns):
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((server.address, port))
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                data, peer = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            self.asked += 1
+            threading.Thread(target=self.one, args=(data, peer), daemon=True).start()
+
+    def one(self, data, peer):
+        try:
+            with e2e.Namespace(self.server.ns):
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with s:
+                s.settimeout(2 * e2e.PATIENCE)
+                s.connect((self.server.address, self.server.port))
+                s.send(data)
+                answer = s.recv(65536)
+            for one in self.change(answer):
+                self.socket.sendto(one, peer)
+        except OSError:
+            pass
+
+    def close(self):
+        self.socket.close()
