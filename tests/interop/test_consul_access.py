@@ -21,6 +21,11 @@ NOTHING = 'key_prefix "" { policy = "read" }'
 HTTPS = 8502
 
 
+def lines(d, *more):
+    """Below "consul"."""
+    return "".join(f"  {line}\n" for line in (f"tokenFile: {d.file}", *more)) + DISCOVER
+
+
 class Drill(Bed):
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ggta"))
@@ -37,7 +42,7 @@ class Drill(Bed):
                 "ca_file": str(authority.cert), "cert_file": str(server.cert),
                 "key_file": str(server.key), "verify_incoming": True}}})
         self.file = self.folder / "token"
-        self.settings = f"  tokenFile: {self.file}\n" + DISCOVER
+        self.settings = lines(self)
         self.give(self.token(READ))
         self.a, self.b = self.origin("a"), self.origin("b")
         self.at = self.b
@@ -58,6 +63,18 @@ class Drill(Bed):
         self.agent.register("web", self.at.port, id="web-1")
         self.gateway.await_set("web", [self.at.host], seconds)
         return time.monotonic() - begin
+
+    def fresh(self):
+        """A gateway that had no failures yet, with a token that is good."""
+        if self.asker:
+            self.asker.close()
+            self.asker = None
+        self.gateway.stop()
+        self.give(self.token(READ))
+        self.settings = lines(self)
+        self.gateway.write_settings(self.lines())
+        self.gateway.start()
+        self.change()
 
     def again(self):
         """Everything is asked anew: what is open cannot tell what it would be told."""
@@ -84,10 +101,11 @@ class Drill(Bed):
 
     def well_again(self):
         self.give(self.token(READ))
-        # Its backoff is a minute at most.
+        # Its backoff is a minute at most; questions that wait for news wait longer.
+        begin = time.monotonic()
         self.change(70)
         wait_until("it to be current", lambda: not self.gateway.problem("web"), 10)
-        return f"{self.all_served()} requests"
+        return f"{time.monotonic() - begin:.1f} s after it, {self.all_served()} requests"
 
 
 def setup():
@@ -125,6 +143,7 @@ def test_rotated(d):
 
 def test_unknown(d):
     """C2: 403, the token is unknown: what was known stays, and it says so"""
+    d.fresh()
     d.give("22222222-2222-2222-2222-222222222222")
     d.agent.end_token(d.tokens[-1])
     why = d.keeps(["403", "ACL not found", "token", "permission"])
@@ -133,6 +152,7 @@ def test_unknown(d):
 
 def test_no_nodes(d):
     """C2: a token without node:read: 200 and [] though the catalog names it: it stays"""
+    d.fresh()
     d.give(d.token(NO_NODES))
     why = d.keeps(["node", "ACL", "token", "rights", "catalog"])
     return f"{d.well_again()}: {why}"
@@ -140,20 +160,39 @@ def test_no_nodes(d):
 
 def test_no_rights(d):
     """C2: a token without any right: 200 and an empty catalog: all stays"""
+    d.fresh()
     d.give(d.token(NOTHING))
     why = d.keeps(["ACL", "token", "rights", "catalog"])
     return f"{d.well_again()}: {why}"
 
 
 def test_no_token(d):
-    """C2: a file without a token: 200 and [] without any mark: all stays, and it says so"""
-    d.give("")
-    why = d.keeps(["token", "ACL", "empty"])
+    """C2: started anew without a token: 200 and [] without any mark: all it knew stays"""
+    d.fresh()
+    d.gateway.stop()
+    d.settings = DISCOVER
+    d.gateway.write_settings(d.lines())
+    d.gateway.start()
+    why = d.keeps(["token", "ACL", "catalog", "right"])
+    d.settings = lines(d)
+    d.reload(d.settings)
     return f"{d.well_again()}: {why}"
+
+
+def test_file_empty(d):
+    """C9: the file is empty, as while somebody writes it: the token that was read is used"""
+    d.fresh()
+    d.ask_always("/web")
+    d.give("")
+    took = d.change(40)
+    d.give(d.token(READ))
+    d.change(70)
+    return f"{took:.2f} s, {d.all_served()} requests"
 
 
 def test_file_away(d):
     """C9: the file is away: the token that was read is used"""
+    d.fresh()
     d.ask_always("/web")
     d.file.rename(d.folder / "away")
     took = d.change(40)
@@ -164,6 +203,7 @@ def test_file_away(d):
 
 def test_emptied_for_real(d):
     """a service whose last instance goes, by one who may see that: no endpoint is kept"""
+    d.fresh()
     o = d.origin("last")
     d.agent.register("leaving", o.port, id="leaving")
     d.gateway.await_set("leaving", [o.host], 10)
@@ -171,18 +211,15 @@ def test_emptied_for_real(d):
     wait_until("it to be gone", lambda: "leaving" not in d.gateway.upstreams(), 20)
 
 
-def lines(d, *more):
-    return "".join(f"  {line}\n" for line in (f"tokenFile: {d.file}", *more)) + DISCOVER
-
-
 def test_unix_socket(d):
     """the agent by its unix socket"""
+    d.fresh()
     wait_until("the socket", lambda: os.path.exists(d.folder / "consul.sock"))
     d.ask_always("/web")
     d.reload(lines(d, f"httpAddress: \"unix://{d.folder}/consul.sock\""))
     d.change(20)
-    # And no longer by TCP, for nobody is there who would have to be asked.
-    equal(connections(d, consul.HTTP), 0)
+    check("consul.sock" in e2e.run("ss", "-Hx", "state", "established", ns=d.gw).stdout,
+          "nothing is open to the socket")
     return f"{d.all_served()} requests"
 
 
@@ -195,6 +232,7 @@ def connections(d, port):
 
 def test_tls(d):
     """the agent by TLS, with certificates of both sides, checked"""
+    d.fresh()
     d.ask_always("/web")
     d.reload(lines(d, f"httpAddress: \"https://127.0.0.1:{HTTPS}\"",
                    f"caFile: {d.authority.cert}", f"certFile: {d.client.cert}",
@@ -206,6 +244,7 @@ def test_tls(d):
 
 def test_tls_stranger(d):
     """an agent that another authority certified is not believed: what was known stays"""
+    d.fresh()
     d.reload(lines(d, f"httpAddress: \"https://127.0.0.1:{HTTPS}\"",
                    f"caFile: {d.stranger.cert}", f"certFile: {d.client.cert}",
                    f"keyFile: {d.client.key}"))

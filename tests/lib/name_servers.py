@@ -179,14 +179,17 @@ class Liar:
         with e2e.Namespace(server.ns):
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((server.address, port))
-        threading.Thread(target=self.run, daemon=True).start()
+        self.socket.settimeout(0.1)
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
 
     def run(self):
-        while True:
+        while not self.ended.is_set():
             try:
                 data, peer = self.socket.recvfrom(4096)
-            except OSError:
-                return
+            except socket.timeout:
+                continue
             self.asked += 1
             threading.Thread(target=self.one, args=(data, peer), daemon=True).start()
 
@@ -205,4 +208,6 @@ class Liar:
             pass
 
     def close(self):
+        self.ended.set()
+        self.thread.join()
         self.socket.close()
