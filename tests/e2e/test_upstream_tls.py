@@ -573,7 +573,7 @@ def in_memory(pid, *needles):
 
 
 def test_memory(d):
-    """the proxy has the keys that its routes use, and no others; their texts are overwritten"""
+    """the proxy has the keys that its routes use, no others, and not when they are used no more"""
     if e2e.SANITIZED:
         raise e2e.Skip("a sanitizer keeps what was freed")
     used, unused = (d.ca.issue(n, usage="clientAuth") for n in ("used", "unused"))
@@ -590,8 +590,19 @@ def test_memory(d):
     check(in_memory(pid, *numbers_of(used.key)), "the key that is used was not found: "
           "this test sees nothing")
     equal(in_memory(pid, *numbers_of(unused.key)), set(), "a key that no route uses")
-    texts = [line.encode() for c in (used, unused) for line in c.key_lines()[:2]]
-    equal(in_memory(pid, *texts), set(), "the text of a key")
+    texts = [line.encode() for line in unused.key_lines()]
+    equal(in_memory(pid, *texts), set(), "the text of a key that no route uses")
+    d.gateway.glooctl("remove", "route", "--name", "default", "--index", str(len(d.gateway.get(
+        "/v1/virtualservices/gloo-system/default")["virtualHost"]["routes"]) - 1), ok=(0, 2))
+    equal(d.ask("used"), 404)
+    rest = [line.encode() for line in used.key_lines()] + list(numbers_of(used.key))
+    try:
+        wait_until("the key to be gone", lambda: not in_memory(pid, *rest), 10)
+    except AssertionError as e:
+        left = in_memory(pid, *rest)
+        raise AssertionError(f"{e}: of its text {len(left & set(rest[:-2]))} lines are left, of "
+                             f"its number {len(left & set(rest[-2:]))} forms") from None
+    equal(d.gateway.proxy_pid(), pid)
 
 
 def test_nothing_told(d):

@@ -341,15 +341,15 @@ def test_services(d):
                          f"_http._tcp.web SRV 5 90 {PORT} c\n")
     d.upstream("web", f"_http._tcp.web.{ZONE}")
     d.gateway.await_set("web", [d.a, d.b], 10)
-    got = shares(d.gateway, "/web", 200)
-    check(set(got) == {"a", "b"} and 1.8 < got["b"] / got["a"] < 5, got)
+    got = shares(d.gateway, "/web", 400)
+    check(set(got) == {"a", "b"} and 2 < got["b"] / got["a"] < 4.6, got)
     d.knot.start(hosts + f"_http._tcp.web SRV 5 90 {PORT} c\n")
     d.gateway.await_set("web", [d.c], 10)
     equal(shares(d.gateway, "/web", 5), {"c": 5})
     # A weight of 0 is legal, and a target that has no address is none.
     d.knot.start(hosts + f"_http._tcp.web SRV 1 0 {PORT} a\n_http._tcp.web SRV 1 0 {PORT} nobody\n")
     d.gateway.await_set("web", [d.a], 10)
-    return f"of weights 10 and 30: {got['a']} and {got['b']} of 200"
+    return f"of weights 10 and 30: {got['a']} and {got['b']} of 400"
 
 
 def test_no_service(d):
