@@ -10,7 +10,8 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, wait_until
-from kube_bed import ACCOUNT, Asker, Bed, Gateway, upstream_name
+from discovering import Asker
+from kube_bed import ACCOUNT, Bed, Gateway, upstream_name
 from kube_truth import Truth
 
 FULL = os.environ.get("GG_SOAK") == "1"

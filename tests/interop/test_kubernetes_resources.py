@@ -8,7 +8,8 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 import kube
 from e2e import check, equal, run, wait_until
-from kube_bed import ACCOUNT, MANIFESTS, OWN, Asker, Bed, Gateway, spread
+from discovering import Asker, spread
+from kube_bed import ACCOUNT, MANIFESTS, OWN, Bed, Gateway
 
 FULL = os.environ.get("GG_SOAK") == "1"
 APPLIES = 100 if FULL else 30

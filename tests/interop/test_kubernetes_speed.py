@@ -11,7 +11,8 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 import kube
 from e2e import check, equal, wait_until
-from kube_bed import Asker, Bed, Gateway, spread, upstream_name
+from discovering import Asker, spread
+from kube_bed import Bed, Gateway, upstream_name
 
 CHANGES = 200
 # What no machine needs, however busy; the figures are in the line of the case.

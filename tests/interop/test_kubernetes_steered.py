@@ -10,7 +10,8 @@ import e2e
 import kube
 from e2e import check, equal, wait_until
 from kernel_maps import Ring
-from kube_bed import Bed, Gateway, spread
+from discovering import spread
+from kube_bed import Bed, Gateway
 from tcp import Client, Echo
 
 PORT = 7000

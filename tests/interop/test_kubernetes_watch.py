@@ -8,7 +8,8 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, wait_until
-from kube_bed import Asker, Bed, Gateway
+from discovering import Asker
+from kube_bed import Bed, Gateway
 from kube_relay import Relay, status
 
 SLICES = "endpointslices"
@@ -32,7 +33,7 @@ class Drill:
         before it asks again, up to half a minute."""
         self.asker.close()
         self.gateway.stop()
-        self.plain()
+        self.relay.plain()
         self.bed.slice("web-1", "web", [self.pods[self.at].address])
         self.gateway.start()
         self.change()
@@ -71,13 +72,8 @@ class Drill:
         wait_until("the 410", lambda: given, 15)
         wait_until("a list", lambda: self.relay.lists(SLICES) > lists, 15)
 
-    def plain(self):
-        r = self.relay
-        r.instead, r.change, r.piece = lambda *_: None, lambda path: path, None
-        r.refusing = False
-
     def unharmed(self):
-        self.plain()
+        self.relay.plain()
         self.change(15)
         equal(self.bad, [])
         equal(self.asker.failed, [])

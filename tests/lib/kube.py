@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 
+import certificates
 import e2e
 from e2e import check, run, wait_until
 
@@ -264,22 +265,15 @@ class Cluster(Client):
         d = self.dir
         openssl("genrsa", "-out", d / "sa.key", "2048")
         openssl("rsa", "-in", d / "sa.key", "-pubout", "-out", d / "sa.pub")
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", d / "ca.key", "-out",
-                d / "ca.crt", "-days", "30", "-subj", "/CN=test-ca")
-        self.certificate("server", "/CN=kube-apiserver",
-                         f"subjectAltName=IP:127.0.0.1,IP:{self.address},DNS:localhost,"
-                         "DNS:kubernetes.default.svc")
+        self.authority = certificates.Authority(d, "ca")
+        self.authority.issue("server", "IP:127.0.0.1", f"IP:{self.address}", "DNS:localhost",
+                             "DNS:kubernetes.default.svc", subject="/CN=kube-apiserver")
         (d / "tokens.csv").write_text(f'{ADMIN},admin,1,"system:masters"\n')
         (d / "audit.yaml").write_text(AUDIT)
 
-    def certificate(self, name, subject, extension="extendedKeyUsage=clientAuth"):
-        d = self.dir
-        (d / (name + ".ext")).write_text(extension + "\n")
-        run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", d / (name + ".key"),
-            "-out", d / (name + ".csr"), "-subj", subject)
-        run("openssl", "x509", "-req", "-in", d / (name + ".csr"), "-CA", d / "ca.crt", "-CAkey",
-            d / "ca.key", "-CAcreateserial", "-days", "30", "-out", d / (name + ".crt"),
-            "-extfile", d / (name + ".ext"))
+    def certificate(self, name, subject):
+        """Of a client."""
+        self.authority.issue(name, subject=subject, usage="clientAuth")
 
     def kubeconfig(self, path, user, server=None):
         pathlib.Path(path).write_text(KUBECONFIG.format(

@@ -1,11 +1,10 @@
 """The lab with a Kubernetes cluster behind the gateway: a switch with the API
 server and with pods, each a network namespace with an origin in it. What a
 kubelet would say of a pod is said here."""
-import http.client
 import subprocess
-import threading
 import time
 
+import discovering
 import e2e
 import kube
 from e2e import run, wait_until
@@ -238,118 +237,17 @@ class Pod:
         run("ip", "netns", "del", self.net, ok=None)
 
 
-class Gateway(e2e.Gateway):
+class Gateway(discovering.Gateway):
     """A gateway that comes to the cluster with a token of its own ServiceAccount,
     from a file beside its settings."""
 
-    def __init__(self, bed, settings="", kubernetes="", token=None, xdp=(), server=None, **more):
-        self.bed, self.kubernetes, self.interfaces = bed, kubernetes, xdp
-        super().__init__(bed, settings, **more)
+    def __init__(self, bed, settings="", kubernetes="", token=None, server=None, **more):
+        super().__init__(bed, f"kubernetes:\n  kubeconfig: kubeconfig\n{kubernetes}{settings}",
+                         **more)
         self.token_file = self.dir / "token"
         self.give(token or bed.cluster.token_of(ACCOUNT, seconds=3600))
         bed.cluster.kubeconfig(self.dir / "kubeconfig", f"tokenFile: {self.token_file}", server)
 
-    def write_settings(self, extra=None):
-        if extra is not None:
-            self.extra = extra
-        base = self.extra
-        interfaces = ", ".join(f"{{ name: {i}, mode: generic }}" for i in self.interfaces)
-        xdp = f"  interfaces: [ {interfaces} ]\n" if interfaces else ""
-        try:
-            # It follows the line of pinPath: this comes first.
-            super().write_settings(f"{xdp}kubernetes:\n  kubeconfig: kubeconfig\n"
-                                   f"{self.kubernetes}{base}")
-        finally:
-            self.extra = base
-
     def give(self, token):
-        """Another token, as a kubelet does it: whole or not at all."""
-        new = self.token_file.with_suffix(".new")
-        new.write_text(token)
-        new.chmod(0o600)
-        new.rename(self.token_file)
-
-    def set(self, name):
-        """The addresses that an upstream has now, without those that drain;
-        KeyError: there is none of that name."""
-        items = [i for i in self.get(f"/v1/endpoints?name={name}&limit=65536")["items"]
-                 if i["name"] == name]
-        if not items:
-            raise KeyError(name)
-        return sorted(e["address"] for e in items[0]["endpoints"]
-                      if e["health"] != "draining")
-
-    def upstreams(self):
-        return {u["metadata"]["name"]: u for u in self.get("/v1/upstreams")["items"]}
-
-    def await_set(self, name, addresses, seconds=5):
-        wanted, seen = sorted(addresses), []
-
-        def same():
-            seen[:] = self.set(name)
-            return seen == wanted
-        try:
-            wait_until(name, same, seconds)
-        except AssertionError as e:
-            more, less = sorted(set(seen) - set(wanted)), sorted(set(wanted) - set(seen))
-            raise AssertionError(f"{e}; {len(more)} too many: {more[:5]}, {len(less)} missing: "
-                                 f"{less[:5]}\n" + self.log_text()[-1500:]) from None
-
-    def ask(self, path, port=8080, **more):
-        return e2e.request(self.lab.out, self.lab.address, port, path=path, **more)
-
-    def checked(self, *levels):
-        """Lines of `glooctl check` of those levels."""
-        return [line for area in self.get("/v1/check")["areas"]
-                for level in levels or ("errors", "warnings") for line in area.get(level, [])]
-
-
-    def stale(self, part="endpoints"):
-        """Does it say that a part of what it knows is of the past, and since when?"""
-        return any(line.startswith(part + ": ") and "since 20" in line
-                   for line in self.checked("errors", "warnings", "notes"))
-
-
-class Asker(threading.Thread):
-    """Asks one path of the gateway again and again over one connection; keeps
-    (seconds before, seconds after, status, body) of each, or tells it."""
-
-    def __init__(self, bed, path, told=None, pause=0.0, port=8080):
-        super().__init__(daemon=True)
-        self.bed, self.path, self.pause, self.port = bed, path, pause, port
-        self.answers, self.failed, self.ended = [], [], threading.Event()
-        self.told = told or (lambda *a: self.answers.append(a))
-        self.start()
-
-    def run(self):
-        e2e.setns(self.bed.out)
-        c = None
-        while not self.ended.is_set():
-            begin = time.monotonic()
-            try:
-                c = c or http.client.HTTPConnection(self.bed.address, self.port,
-                                                    timeout=10 * e2e.PATIENCE)
-                c.request("GET", self.path)
-                r = c.getresponse()
-                body = r.read().decode(errors="replace")
-                self.told(begin, time.monotonic(), r.status, body)
-            except (OSError, http.client.HTTPException) as e:
-                self.failed.append((begin, repr(e)))
-                c.close()
-                c = None
-            if self.pause:
-                self.ended.wait(self.pause)
-        if c:
-            c.close()
-
-    def close(self):
-        self.ended.set()
-        self.join(20)
-
-
-def spread(samples):
-    """"median 1.2, p99 3.4, most 5.6 ms" of seconds; and p99 in seconds."""
-    s = sorted(samples)
-    p99 = s[min(len(s) - 1, int(len(s) * 0.99))]
-    return (f"median {s[len(s) // 2] * 1000:.1f}, p99 {p99 * 1000:.1f}, "
-            f"most {s[-1] * 1000:.1f} ms of {len(s)}"), p99
+        """Another token, as a kubelet does it."""
+        discovering.replace(self.token_file, token)
