@@ -61,7 +61,7 @@ BAD = [
     ("an alias", "metadata: &a { name: bad }\nx: *a\n", "", None),
     ("no document at all", "", "", None),
     ("a list", "- 1\n- 2\n", "", None),
-    ("TLS to the upstream", UPSTREAM % "443", "TLS", None),
+    ("an SRV name with a port", UPSTREAM.replace("127.0.0.1", "_a._tcp.b.test") % "80", "SRV", None),
 ]
 
 

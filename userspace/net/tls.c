@@ -134,8 +134,9 @@ socket_bio(struct tls *t)
 
 /* What the library said of its last call. */
 enum outcome {
-	OUTCOME_WAIT, /* for the socket */
-	OUTCOME_END,  /* the peer ends in order */
+	OUTCOME_WAIT,   /* for the socket */
+	OUTCOME_END,    /* the peer ends in order */
+	OUTCOME_BROKEN, /* the socket is; errno says how */
 	OUTCOME_FAILED,
 };
 
@@ -189,6 +190,13 @@ explain_socket(struct tls *t, int problem)
 		strerror_r(problem, text, sizeof(text)));
 }
 
+static void
+socket_failed(struct tls *t, int problem)
+{
+	t->failed = problem;
+	explain_socket(t, problem);
+}
+
 static enum outcome
 outcome_of(struct tls *t, int rc)
 {
@@ -203,9 +211,9 @@ outcome_of(struct tls *t, int rc)
 		t->ended = true;
 		return OUTCOME_END;
 	case SSL_ERROR_SYSCALL:
-		t->failed = problem != 0 ? problem : ECONNRESET;
-		explain_socket(t, t->failed);
-		break;
+		ERR_clear_error();
+		errno = problem != 0 ? problem : ECONNRESET;
+		return OUTCOME_BROKEN;
 	default:
 		e = ERR_peek_error();
 		t->failed = t->eof ? ECONNRESET : EPROTO;
@@ -249,6 +257,7 @@ static ssize_t
 tls_receive(struct conn *c, void *to, size_t size)
 {
 	struct tls *t = tls_of(c);
+	enum outcome outcome;
 	size_t got = 0, n;
 	int rc = 1;
 
@@ -262,7 +271,10 @@ tls_receive(struct conn *c, void *to, size_t size)
 			if (rc == 1)
 				got += n;
 		}
-		if (rc != 1 && outcome_of(t, rc) == OUTCOME_WAIT)
+		outcome = rc == 1 ? OUTCOME_WAIT : outcome_of(t, rc);
+		if (outcome == OUTCOME_BROKEN)
+			socket_failed(t, errno);
+		else if (rc != 1 && outcome == OUTCOME_WAIT)
 			read_waits(t);
 		write_goes_on(t);
 	}
@@ -337,7 +349,13 @@ tls_send(struct conn *c, const struct iovec *iov, int count)
 			sent += n;
 			continue;
 		}
-		if (outcome_of(t, rc) != OUTCOME_WAIT) {
+		switch (outcome_of(t, rc)) {
+		case OUTCOME_WAIT:
+			break;
+		case OUTCOME_BROKEN:
+			/* What the peer said before may still be read. */
+			return -1;
+		default:
 			errno = t->failed != 0 ? t->failed : EPIPE;
 			return -1;
 		}
@@ -502,7 +520,6 @@ enum tls_step
 tls_client_step(struct conn *conn)
 {
 	struct tls *t = tls_of(conn);
-	bool writes;
 	int rc;
 
 	if (t->failed != 0)
@@ -519,14 +536,19 @@ tls_client_step(struct conn *conn)
 		conn_watch_write(conn, false);
 		return TLS_DONE;
 	}
-	if (outcome_of(t, rc) == OUTCOME_WAIT) {
-		writes = SSL_want_write(t->ssl);
-		conn_watch_write(conn, writes);
+	switch (outcome_of(t, rc)) {
+	case OUTCOME_WAIT:
+		conn_watch_write(conn, SSL_want_write(t->ssl));
 		return TLS_WANTS_MORE;
-	}
-	if (t->failed == 0) {
+	case OUTCOME_BROKEN:
+		socket_failed(t, errno);
+		break;
+	case OUTCOME_END:
 		t->failed = EPROTO;
 		tls_explain(t, "it closed the connection during the handshake");
+		break;
+	case OUTCOME_FAILED:
+		break;
 	}
 	return TLS_FAILED;
 }
@@ -545,6 +567,12 @@ tls_was_refused(const struct conn *conn)
 	const struct tls *t = tls_of(conn);
 
 	return t->refused && !t->heard;
+}
+
+bool
+tls_is_accepted(const struct conn *conn)
+{
+	return tls_of(conn)->heard;
 }
 
 const char *

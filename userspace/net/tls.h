@@ -66,6 +66,8 @@ const char *tls_problem(const struct conn *conn);
 /* It failed by an alert before anything was received: with TLS 1.3 a server
  * refuses our certificate only after the handshake. */
 bool tls_was_refused(const struct conn *conn);
+/* Something was received after the handshake: it did not refuse us. */
+bool tls_is_accepted(const struct conn *conn);
 /* The protocol that was agreed on ("http/1.1"), or "". */
 const char *tls_alpn(const struct conn *conn);
 bool tls_is_resumed(const struct conn *conn);

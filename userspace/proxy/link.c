@@ -205,13 +205,13 @@ link_reuse(struct backend *b, struct exchange *x)
 
 /* Once; the tickets of TLS 1.3 come when the server likes. */
 static void
-link_session_keep(struct link *l)
+link_secure_settle(struct link *l)
 {
-	l->kept = l->kept || secure_keep(l->secure, &l->conn);
+	l->settled = l->settled || secure_settle(l->secure, &l->conn);
 }
 
-/* TLS is spoken as it is to be by now; then others may have the session. Plain
- * connections to plain endpoints pay for one test. */
+/* TLS is spoken as it is to be by now. Plain connections to plain endpoints pay
+ * for one test. */
 static bool
 link_is_as_wanted(struct link *l)
 {
@@ -221,7 +221,7 @@ link_is_as_wanted(struct link *l)
 		return true;
 	if (l->secure != wanted)
 		return false;
-	link_session_keep(l);
+	link_secure_settle(l);
 	return true;
 }
 
@@ -256,7 +256,7 @@ static void
 link_secure_end(struct link *l)
 {
 	if (l->state != LINK_CONNECTING)
-		link_session_keep(l);
+		link_secure_settle(l);
 	secure_unref(l->secure);
 	l->secure = NULL;
 }

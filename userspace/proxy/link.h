@@ -36,7 +36,7 @@ struct link {
 	uint32_t requests;
 	uint8_t state;                /* enum link_state */
 	bool pumping, again, shaking; /* shaking: CONNECTING, with TLS */
-	bool kept;                    /* its session is, for others */
+	bool settled;                 /* secure_settle is done */
 };
 
 /* A new connection for x; NULL and errno if it cannot even be begun: EPROTO

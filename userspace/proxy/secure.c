@@ -27,6 +27,7 @@ struct secure {
 	unsigned kept_count;
 	char *problem, *told; /* "" when all is well */
 	uint64_t told_ms;     /* 0: never */
+	uint32_t failures; /* of trust, when it was told; UINT32_MAX: never */
 	struct wheel_timer timer;
 };
 
@@ -46,13 +47,20 @@ tell(struct secure *s)
 	free(s->told);
 	s->told = xstrdup(s->problem);
 	s->told_ms = worker_now(s->worker);
+	if (s->problem[0] != '\0')
+		atomic_fetch_add(&s->trust->failures, 1);
+	s->failures = atomic_load(&s->trust->failures);
 	mailbox_send(s->worker->outbox, &mail);
 }
 
+/* Control knows what there is to say. That all is well it may have heard
+ * otherwise from another worker since. */
 static bool
 is_told(const struct secure *s)
 {
-	return strcmp(s->problem, s->told) == 0;
+	return strcmp(s->problem, s->told) == 0 &&
+	       (s->problem[0] != '\0' ||
+		       s->failures == atomic_load(&s->trust->failures));
 }
 
 static void
@@ -70,18 +78,18 @@ static void
 note(struct secure *s, const char *problem)
 {
 	uint64_t now = worker_now(s->worker);
-	uint64_t wait_ms;
+	bool told;
 
 	if (strcmp(problem, s->problem) != 0) {
 		free(s->problem);
 		s->problem = xstrdup(problem);
 	}
-	if (s->backend == NULL || (is_told(s) && problem[0] == '\0'))
+	told = is_told(s);
+	if (s->backend == NULL || (told && problem[0] == '\0'))
 		return;
-	wait_ms = is_told(s) ? AGAIN_MS : TELL_MS;
-	if (s->told_ms == 0 || now >= s->told_ms + wait_ms)
+	if (s->told_ms == 0 || now >= s->told_ms + (told ? AGAIN_MS : TELL_MS))
 		tell(s);
-	else if (!is_told(s))
+	else if (!told)
 		wheel_timer_set(
 			s->worker->wheel, &s->timer, s->told_ms + TELL_MS);
 }
@@ -102,6 +110,7 @@ secure_new(struct worker *w, struct backend *b, struct trust *trust,
 	s->problem = xstrdup("");
 	s->told = xstrdup(before != NULL ? before->told : "");
 	s->told_ms = before != NULL ? before->told_ms : 0;
+	s->failures = UINT32_MAX;
 	wheel_timer_init(&s->timer, on_timer);
 	return s;
 }
@@ -212,7 +221,6 @@ quiet_or_failed(struct secure *s, struct conn *c)
 
 	switch (conn_receive(c, unasked, sizeof(unasked), &n)) {
 	case CONN_GOT_NOTHING:
-		note(s, "");
 		return TLS_DONE;
 	case CONN_GOT_DATA:
 		note(s, "it speaks before it is asked");
@@ -257,13 +265,9 @@ secure_is_quiet(struct conn *c)
 	       CONN_GOT_NOTHING;
 }
 
-bool
-secure_keep(struct secure *s, struct conn *c)
+static void
+kept_add(struct secure *s, struct tls_kept *k)
 {
-	struct tls_kept *k;
-
-	if (s->backend == NULL || (k = tls_keep(c)) == NULL)
-		return false;
 	if (s->kept_count == SECURE_KEPT_MAX) {
 		tls_kept_free(s->kept[0]);
 		memmove(s->kept, s->kept + 1,
@@ -271,5 +275,19 @@ secure_keep(struct secure *s, struct conn *c)
 		s->kept_count--;
 	}
 	s->kept[s->kept_count++] = k;
+}
+
+bool
+secure_settle(struct secure *s, struct conn *c)
+{
+	struct tls_kept *k;
+
+	/* With TLS 1.3 a handshake says nothing of our certificate yet. */
+	if (!tls_is_accepted(c))
+		return false;
+	note(s, "");
+	if (s->backend == NULL || (k = tls_keep(c)) == NULL)
+		return false;
+	kept_add(s, k);
 	return true;
 }

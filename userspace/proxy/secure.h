@@ -1,7 +1,8 @@
 /*
  * TLS with one endpoint, as a worker knows it: whom it trusts there and by what
  * name, the sessions that may be resumed, and what last went wrong, of which
- * control is told when it changes. An endpoint gets another one when any of
+ * control is told when it changes; that it works, with the first answer and
+ * after a failure of any worker. An endpoint gets another one when any of
  * that is to be otherwise; connections refer to the one they were made with,
  * so that none is used for what it was not made for. Private to proxy/.
  */
@@ -56,8 +57,8 @@ const char *secure_problem(const struct secure *s);
 /* An event of a connection that waits: in TLS it may be told of new keys and
  * tickets. False: it says what nobody asked for, or has ended. */
 bool secure_is_quiet(struct conn *c);
-/* The connection rests or ends: its session is for the next one. False: there
- * is none, yet. */
-bool secure_keep(struct secure *s, struct conn *c);
+/* The connection rests or ends: if it was of use all is well, and its session
+ * is for the next one. False: to be called again. */
+bool secure_settle(struct secure *s, struct conn *c);
 
 #endif

@@ -38,6 +38,7 @@ trust_new(const struct image *image, const struct image_tls *tls)
 	uint32_t count = tls->names.count;
 
 	atomic_init(&t->refs, 1);
+	atomic_init(&t->failures, 0);
 	t->server_name =
 		xstrdup(tls->server_name.length > 0
 				? image_text(image, tls->server_name).data

@@ -23,9 +23,11 @@ struct trust {
 	_Atomic uint32_t refs;
 	struct tls_context *context; /* NULL: nothing is sent to anybody */
 	char *problem;               /* then: why, one sentence */
-	bool logged;                 /* that; of the main thread */
-	char *server_name;           /* empty: the endpoint's own */
-	const char **names;          /* ends with NULL; or NULL */
+	_Atomic uint32_t
+		failures;   /* that workers told control of, all in all */
+	bool logged;        /* that; of the main thread */
+	char *server_name;  /* empty: the endpoint's own */
+	const char **names; /* ends with NULL; or NULL */
 };
 
 /* Of the main thread: certificates are taken from vault when one is new. */

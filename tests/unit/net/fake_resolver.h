@@ -12,6 +12,7 @@
 #include "net/resolver.h"
 
 #define FAKE_QUERIES 32
+#define FAKE_MAYBE   __attribute__((unused)) /* not every test needs it */
 
 struct resolver_query {
 	char *name;
@@ -106,7 +107,7 @@ resolver_loop(const struct resolver *r)
 	return NULL;
 }
 
-static size_t
+static FAKE_MAYBE size_t
 fake_query_count(void)
 {
 	size_t count = 0;
@@ -116,7 +117,7 @@ fake_query_count(void)
 	return count;
 }
 
-static size_t
+static FAKE_MAYBE size_t
 fake_wait_count(void)
 {
 	size_t count = 0;
@@ -164,7 +165,7 @@ fake_addrs(const char *ips, struct addr *addrs, size_t room)
 }
 
 /* A failure: nobody could say. */
-static void
+static FAKE_MAYBE void
 answer(const char *name, const char *ips, uint32_t ttl_s, const char *failure)
 {
 	struct addr addrs[16];
@@ -180,7 +181,7 @@ answer(const char *name, const char *ips, uint32_t ttl_s, const char *failure)
 }
 
 /* There is no such name, or nothing under it. */
-static void
+static FAKE_MAYBE void
 deny(const char *name, enum resolver_verdict verdict)
 {
 	struct resolver_answer a = {

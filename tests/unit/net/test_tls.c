@@ -801,6 +801,35 @@ bytes_before_an_end_are_not_lost(void **state)
 	tls_context_unref(context);
 }
 
+/* A server that refuses closes while the request is on its way. */
+static void
+what_was_said_is_read_after_a_broken_send(void **state)
+{
+	static char much[MEGABYTE];
+	const struct iovec iov = { much, sizeof(much) };
+	struct tls_context *context = context_plain();
+	struct server s;
+	struct client c;
+
+	(void)state;
+	server_init(&s, &(struct server_options){ .own = &good });
+	client_open(&c, &s, context, &peer_good);
+	assert_int_equal(shake(&c, SIZE_MAX), TLS_DONE);
+	client_read(&c);
+	server_say(&s, "no");
+	SSL_shutdown(s.ssl);
+	server_give(&s, SIZE_MAX);
+	close(s.fd);
+	s.fd = -1;
+	assert_int_equal(conn_send(&c.conn, &iov, 1), -1);
+	assert_true(c.conn.failed);
+	assert_int_equal(client_read(&c), CONN_GOT_END);
+	assert_string_equal(c.got.data, "no");
+	client_close(&c);
+	server_fini(&s);
+	tls_context_unref(context);
+}
+
 static void
 what_is_no_tls_is_named(void **state)
 {
@@ -1174,6 +1203,7 @@ main(void)
 		cmocka_unit_test(a_handshake_may_be_cut_anywhere),
 		cmocka_unit_test(an_end_is_told_from_a_cut),
 		cmocka_unit_test(bytes_before_an_end_are_not_lost),
+		cmocka_unit_test(what_was_said_is_read_after_a_broken_send),
 		cmocka_unit_test(what_is_no_tls_is_named),
 		cmocka_unit_test(much_goes_both_ways),
 		cmocka_unit_test(bad_options_are_explained),

@@ -81,6 +81,8 @@ pipe_watch(const void *data, struct kind_host *host)
 	e.weight = 1;
 	e.health = ENDPOINT_UP;
 	snprintf(e.host, sizeof(e.host), "%s", spec->path);
+	/* What TLS checks where sslConfig has no sni: a path is no name. */
+	snprintf(e.server_name, sizeof(e.server_name), "localhost");
 	host->endpoints_replace(host, &e, 1);
 	host->condition_set(host, true, NULL);
 	return xcalloc(1, 1);
