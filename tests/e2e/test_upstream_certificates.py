@@ -1,4 +1,4 @@
-"""TLS to upstreams: whom the gateway believes, as whom it comes, and what it says when
+"""Certificates of upstreams: whom the gateway believes, as whom it comes, and what it says when
 it believes nobody. Origins are Python's ssl; certificates are openssl's."""
 import json
 import os
