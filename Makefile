@@ -12,7 +12,7 @@ VERSION := 0.1.0
 BUILD_ID := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 ARCH_INCLUDE := /usr/include/$(shell $(CC) -print-multiarch)
 
-PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libsystemd libseccomp libbpf libxdp
+PKGS := libevent_core libevent_extra jansson yaml-0.1 libpcre2-8 libcares libsystemd libseccomp libbpf libxdp openssl
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wpedantic -Wformat=2 -Wvla -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef $(if $(WERROR),-Werror)
@@ -25,7 +25,7 @@ ALL_CFLAGS := -std=c17 -D_GNU_SOURCE $(WARN) $(HARDEN) -fPIE -iquote userspace \
 	$(CFLAGS)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
-TEST_LIBS := -lcmocka $(shell pkg-config --libs openssl)
+TEST_LIBS := -lcmocka
 BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -idirafter $(ARCH_INCLUDE) -iquote .
 
@@ -47,7 +47,7 @@ TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup)
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB_OBJS) $(TEST_OBJS)
-.PHONY: all tests tools bench check-e2e fuzz check check-bpf layers headers help clean install fmt FORCE
+.PHONY: all units tests tools bench check-e2e fuzz check check-units check-bpf layers headers help clean install fmt FORCE
 
 all: $(B)/gloo-gateway $(B)/glooctl $(BPF_OBJS) ## build the daemon, glooctl and the BPF objects
 
@@ -116,10 +116,12 @@ $(B)/tests/%: $(B)/tests/%.o $(B)/libtest.a $(B)/libgateway.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
-check: all layers headers $(UNIT_TESTS) ## layers, headers, unit tests, config cases: no privileges
-	$(Q)JOBS=$$(nproc) tests/lib/run-programs $(UNIT_TESTS)
+# Programs wait most of their time, those of the kernel half of it.
+check: layers headers check-units ## layers, headers, unit tests, config cases: no privileges
+check-units: all units
+	$(Q)JOBS=$$((4 * $$(nproc))) tests/lib/run-programs $(UNIT_TESTS)
 check-bpf: all $(BPF_TESTS) ## test-run of the loaded XDP program (root)
-	$(Q)JOBS=$$(nproc) ALONE="$(BPF_ALONE)" tests/lib/run-programs \
+	$(Q)JOBS=$$((2 * $$(nproc))) ALONE="$(BPF_ALONE)" tests/lib/run-programs \
 		$(filter-out $(BPF_ALONE),$(BPF_TESTS))
 # Ours to compare with (static pattern rules: the general one is for cmocka).
 BENCH_PLAIN := $(addprefix $(B)/tests/bench/,origin generate)
@@ -143,7 +145,8 @@ $(B)/tests/tools/%.bpf.o: tests/tools/%.bpf.c
 $(B)/tests/tools/%: tests/tools/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lpthread
-tests: $(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup ## build the test programs
+units: $(UNIT_TESTS)
+tests: units $(BPF_TESTS) $(B)/tests/bench/lookup ## build the test programs
 layers: ## who may include whom
 	$(Q)scripts/check-layers
 headers: $(GENERATED) $(SKELS) ## every header compiles alone

@@ -20,7 +20,11 @@
 
 #define SETTINGS_DEFAULT "/etc/gloo-gateway/settings.yaml"
 
-enum { OPTION_PROXY_CHANNEL = 256, OPTION_PROXY_SANDBOX_TEST };
+enum {
+	OPTION_PROXY_CHANNEL = 256,
+	OPTION_PROXY_UNIX_SOCKETS,
+	OPTION_PROXY_SANDBOX_TEST,
+};
 
 static const struct option options[] = {
 	{ "settings", required_argument, NULL, 's' },
@@ -30,6 +34,7 @@ static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	/* How control starts its proxy, and a test of the proxy's sandbox. */
 	{ "proxy-channel", required_argument, NULL, OPTION_PROXY_CHANNEL },
+	{ "proxy-unix-sockets", no_argument, NULL, OPTION_PROXY_UNIX_SOCKETS },
 	{ "proxy-sandbox-test", no_argument, NULL, OPTION_PROXY_SANDBOX_TEST },
 	{ NULL, 0, NULL, 0 },
 };
@@ -110,7 +115,7 @@ main(int argc, char **argv)
 		.argv = argv,
 		.log_level = -1 };
 	enum log_level level;
-	bool check = false;
+	bool check = false, unix_sockets = false;
 	int c, rc;
 
 	if (argc > 1 && strcmp(argv[1], "xdp") == 0)
@@ -138,10 +143,13 @@ main(int argc, char **argv)
 			return 0;
 		case 'h':
 			return usage(stdout);
+		case OPTION_PROXY_UNIX_SOCKETS:
+			unix_sockets = true;
+			break;
 		case OPTION_PROXY_CHANNEL:
 			/* Nothing is left to do at exit, and a sanitizer's
 			 * leak check does not work behind the sandbox. */
-			_exit(proxy_main(atoi(optarg)));
+			_exit(proxy_main(atoi(optarg), unix_sockets));
 		case OPTION_PROXY_SANDBOX_TEST:
 			return proxy_sandbox_test();
 		default:

@@ -26,7 +26,9 @@
 #include "proxy/generation.h"
 #include "proxy/mailbox.h"
 #include "proxy/session.h"
+#include "proxy/trust.h"
 #include "proxy/upstream.h"
+#include "proxy/vault.h"
 #include "proxy/worker.h"
 #include "routing/image_build.h"
 
@@ -118,7 +120,8 @@ service_build(size_t count, bool regex, uint32_t *length, struct error *err)
 		.route_count = count,
 		.headers = &headers };
 
-	return vhost_build(&vs, upstream_id, no_warning, NULL, length, err);
+	return vhost_build(
+		&vs, upstream_id, NULL, no_warning, NULL, length, err);
 }
 
 static int
@@ -193,7 +196,8 @@ worker_make(size_t routes, bool regex, int origin)
 	worker = worker_new(0, 1, mailbox_new(loop_new(), on_outbox, NULL),
 		&settings, xcalloc(1, sizeof(struct counters_worker)), census_new());
 	image.object = generation_new(
-		image_make(routes, regex, &err), matcher_cache_new(), 1, &err);
+		image_make(routes, regex, &err), matcher_cache_new(),
+		trusts_new(vault_new()), 1, &err);
 	endpoints.object = endpoint_set_new(
 		shm_new_sealed("endpoints", &one, sizeof(one), &err), 1, 1,
 		&err);

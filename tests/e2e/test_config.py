@@ -61,7 +61,7 @@ BAD = [
     ("an alias", "metadata: &a { name: bad }\nx: *a\n", "", None),
     ("no document at all", "", "", None),
     ("a list", "- 1\n- 2\n", "", None),
-    ("TLS to the upstream", UPSTREAM % "443", "TLS", None),
+    ("an SRV name with a port", UPSTREAM.replace("127.0.0.1", "_a._tcp.b.test") % "80", "SRV", None),
 ]
 
 
@@ -304,14 +304,14 @@ def test_other_kinds(c):
                   "secretRef": {"name": "azure", "namespace": "gloo-system"}},
         "consul": {"serviceName": "web", "serviceTags": ["v1"]},
     }
+    reasons = {"kube": "no cluster is configured", "consul": "no Consul agent is configured"}
     for kind, spec in specs.items():
         status, text = c.gateway.api("PUT", f"/v1/upstreams/gloo-system/{kind}", {
             "metadata": {"name": kind, "namespace": "gloo-system"}, "upstreamSpec": {kind: spec}})
         equal(status, 200, text)
         verdict = json.loads(text)
         equal(verdict["state"], "Warning", text)
-        check(("no cluster is configured" if kind == "kube" else "not served yet")
-              in verdict["reason"], text)
+        check(reasons.get(kind, "not served yet") in verdict["reason"], text)
         printed = c.gateway.get(f"/v1/upstreams/gloo-system/{kind}")["upstreamSpec"][kind]
         for key, value in spec.items():
             equal(printed[key], value)

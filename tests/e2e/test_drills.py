@@ -1,6 +1,7 @@
 """What must survive: the proxy killed, control killed, a thousand route
 changes, under load with bodies that carry id and checksum. Without systemd;
 tests/interop/test_systemd.py does the same with the real unit."""
+# alone: the longest time without an answer is judged
 import os
 import signal
 import socket

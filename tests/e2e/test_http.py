@@ -465,6 +465,7 @@ def test_dns(h):
             ["nsenter", f"--net=/run/netns/{h.lab.gw}", "dnsmasq", "--keep-in-foreground",
              "--port=5353", "--listen-address=127.0.0.1", "--bind-interfaces", "--no-resolv",
              "--no-hosts", f"--addn-hosts={zone}", "--local-ttl=1", "--user=root",
+             "--local=/test/", f"--srv-host=_http._tcp.web.test,app.test,{h.origin.port},1,10",
              "--conf-file=/dev/null", "--pid-file="], stderr=subprocess.DEVNULL)
     dns = start()
     try:
@@ -487,10 +488,104 @@ def test_dns(h):
         check("127.0.0.7" in dump(), dump())
         equal(h.get()[2], b"second", "the last endpoints stay")
         second.close()
+        # A name is the Host, unless the route says otherwise (Gloo); a service has its own port.
+        zone.write_text("127.0.0.1 app.test\n")
+        dns = start()
+        h.gateway.upstream("srv", "_http._tcp.web.test")
+        h.put([{"matchers": [{"prefix": "/kept"}], "routeAction": REF("srv"),
+                "options": {"autoHostRewrite": False}},
+               {"matchers": [{"prefix": "/"}], "routeAction": REF("srv")}])
+        e2e.wait_until("the service", lambda: h.get(host="outer.example")[0] == 200, 40)
+        equal(h.seen()[1]["host"], "app.test")
+        h.get("/kept", host="outer.example")
+        equal(h.seen()[1]["host"], "outer.example")
+        # Said twice that there is none: it is believed, and says so.
+        zone.write_text("")
+        dns.send_signal(signal.SIGHUP)
+        e2e.wait_until("the service to be gone", lambda: h.get()[0] == 503, 20)
+        reason = h.gateway.get("/v1/upstreams/gloo-system/srv")["status"]["reason"]
+        check("_http._tcp.web.test" in reason, reason)
+        stale = h.gateway.metrics()["gloo_gateway_dns_stale_names"]
+        check(stale >= 1, stale)
     finally:
         if dns.poll() is None:
             dns.terminate()
             dns.wait()
+        h.gateway.write_settings("")
+
+
+class UnixOrigin:
+    """Answers each connection's requests with its own words, at a path."""
+
+    def __init__(self, path):
+        import socketserver
+        import threading
+        seen = self.seen = []
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                while True:
+                    line = self.rfile.readline()
+                    if not line:
+                        return
+                    headers = {}
+                    for field in iter(self.rfile.readline, b"\r\n"):
+                        name, _, value = field.decode().partition(":")
+                        headers[name.lower()] = value.strip()
+                    seen.append((line.decode(), headers))
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nunix")
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+        self.server = Server(str(path), Handler)
+        os.chmod(path, 0o666)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_pipe(h):
+    """an upstream that is a unix socket: requests, health, TCP; only where settings allow it"""
+    path = h.gateway.dir / "app.sock"
+    origin = UnixOrigin(path)
+    us = lambda: h.gateway.get("/v1/upstreams/gloo-system/pipe")["status"]
+    try:
+        h.gateway.glooctl("create", "upstream", "pipe", "--name", "pipe", "--pipe-path", str(path), ok=(0, 2))
+        h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("pipe")}])
+        equal(h.get()[0], 502)
+        check("proxy.unixSockets" in us()["reason"], us())
+        h.gateway.stop()
+        h.gateway.write_settings("proxy: { workers: 2, unixSockets: true }\n")
+        h.gateway.start()
+        e2e.wait_until("the socket to be asked", lambda: h.get(host="outer.example")[2] == b"unix")
+        equal(origin.seen[-1][1]["host"], "outer.example")
+        check("reason" not in us(), us())
+        wide = h.gateway.glooctl("get", "upstream", "pipe", "-o", "wide")
+        check(f"unix:{path}" in str(wide), wide)
+        # Health goes by the same way.
+        status, text = h.gateway.api("GET", "/v1/upstreams/gloo-system/pipe")
+        upstream = json.loads(text)
+        upstream["healthChecks"] = [{"timeout": "1s", "interval": "100ms", "unhealthyThreshold": 1,
+                                     "healthyThreshold": 1, "reuseConnection": False,
+                                     "httpHealthCheck": {"path": "/health"}}]
+        upstream.pop("status", None)
+        equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
+        e2e.wait_until("a check", lambda: any("/health" in line for line, _ in origin.seen))
+        equal(next(f["host"] for line, f in origin.seen if "/health" in line), "localhost")
+        # TCP, relayed.
+        gateway = {"metadata": {"name": "raw"}, "bindAddress": "0.0.0.0", "bindPort": 8081,
+                   "tcpGateway": {"tcpHosts": [{"name": "raw", "destination": {
+                       "single": {"upstream": {"name": "pipe", "namespace": "gloo-system"}}}}]}}
+        check(h.gateway.api("PUT", "/v1/gateways/gloo-system/raw", gateway)[0] in (200, 201))
+        got = e2e.talk(h.lab.out, h.lab.address, 8081, b"GET /raw HTTP/1.1\r\nHost: r\r\n\r\n",
+                       half_close=True)
+        check(got.endswith(b"unix"), got)
+        origin.close()
+        e2e.wait_until("the check to fail", lambda: "is up: unix:" in us().get("reason", ""))
+        h.gateway.api("DELETE", "/v1/gateways/gloo-system/raw")
+    finally:
         h.gateway.write_settings("")
 
 

@@ -1,5 +1,6 @@
 """How the kernel half comes and goes: sizes of maps, the one-shot commands,
 what a stop leaves, and how soon a detached program is back."""
+# alone: how soon a program is back is judged
 import json
 import os
 import re

@@ -1,6 +1,7 @@
 """Rate limits of requests: exact over both workers, over generations and over
 the death of either process; keys, actions, what is shown; a source that goes on
 far beyond is blocked for a while, by the proxy or by the kernel."""
+# alone: how fast a burst is answered is judged
 import json
 import os
 import shutil

@@ -1,6 +1,7 @@
 """Rate limits and the kernel half on a real veth: a source far beyond its limit
 of requests is blocked there, Gateways limit packets and connections, prefixes
 of the settings deny and allow."""
+# alone: it keeps a pace of requests
 import json
 import signal
 import socket

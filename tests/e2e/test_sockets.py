@@ -216,6 +216,7 @@ def test_reload(k):
     """steering and pin path are changed by a reload, under load: nothing fails"""
     load = e2e.Load(k.far, rate=RATE, port=80)
     old = k.gateway.pin
+    e2e.undo.append(lambda: run("rm", "-rf", old, ok=None))
     try:
         after(k, RATE // 2)
         k.gateway.pin = old + "b"

@@ -1,5 +1,5 @@
-"""Certificates of upstreams: whom the gateway believes, as whom it comes, and what it says when
-it believes nobody. Origins are Python's ssl; certificates are openssl's."""
+"""Certificates of upstreams: whom the gateway believes, as whom it comes, and what it
+says when it believes nobody. Origins are Python's ssl; certificates are openssl's."""
 import json
 import os
 import pathlib

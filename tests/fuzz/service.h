@@ -76,7 +76,7 @@ service_router(const char *yaml)
 
 	if (o == NULL)
 		abort();
-	block = vhost_build(o->virtual_service, service_upstream,
+	block = vhost_build(o->virtual_service, service_upstream, NULL,
 		service_warning, NULL, &length, NULL);
 	image = block != NULL ? service_image(block, length) : NULL;
 	cache = matcher_cache_new();

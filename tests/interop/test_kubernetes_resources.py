@@ -149,10 +149,9 @@ def test_not_served(r):
     tls["spec"]["sslConfig"] = {"secretRef": {"name": "x", "namespace": "default"}}
     tls["spec"]["virtualHost"]["domains"] = ["tls.test"]
     table = {"kind": "RouteTable", "metadata": {"name": "table"}, "spec": {"routes": []}}
-    group = {"kind": "UpstreamGroup", "metadata": {"name": "group"}, "spec": {"destinations": []}}
-    for doc in (tls, table, group):
+    for doc in (tls, table):
         r.cluster.put(doc)
-    for doc in (tls, table, group):
+    for doc in (tls, table):
         kind, name = doc["kind"], doc["metadata"]["name"]
         s = wait_until(f"{kind} {name}", lambda: r.status(kind, name).get("state")
                        and r.status(kind, name))
@@ -183,6 +182,43 @@ def test_upstream(r):
         r.cluster.delete(kind, name)
     wait_until("the port to be closed", lambda: e2e.knock(
         r.bed.out, r.bed.address, 8088) == "refused")
+
+
+def test_upstream_group(r):
+    """an UpstreamGroup from the cluster serves, and its weights are followed"""
+    pods = [r.bed.pod(f"group-{n}", f"group-{n}", exists=True, ready=None) for n in range(2)]
+    for n, pod in enumerate(pods):
+        r.cluster.put({"kind": "Upstream", "metadata": {"name": f"group-{n}"}, "spec": {
+            "static": {"hosts": [{"addr": pod.address, "port": pod.port}]}}})
+
+    def group(*weights):
+        return {"kind": "UpstreamGroup", "metadata": {"name": "group"}, "spec": {
+            "destinations": [{"weight": weight, "destination": {"upstream": {
+                "name": f"group-{n}", "namespace": "default"}}}
+                for n, weight in enumerate(weights)]}}
+
+    vs = host("")
+    vs["metadata"]["name"] = "to-group"
+    vs["spec"]["virtualHost"] = {"domains": ["group.test"], "routes": [
+        {"matchers": [{"prefix": "/"}], "routeAction": {"upstreamGroup": {
+            "name": "group", "namespace": "default"}}}]}
+    r.cluster.put(vs)
+    r.judged("Warning", "VirtualService", "to-group")
+    for weights in ((1, 0), (0, 1)):
+        r.cluster.put(group(*weights))
+        # Its definition may have been found to be there later than others.
+        wait_until("a verdict", lambda: r.status("UpstreamGroup", "group").get("state"), 40)
+        r.judged("Accepted", "UpstreamGroup", "group")
+        wait_until("it to be served", lambda: r.gateway.ask(
+            "/", headers={"Host": "group.test"})[2] == f"group-{weights.index(1)}".encode())
+    r.judged("Accepted", "VirtualService", "to-group")
+    r.cluster.put(group(0, 0))
+    s = r.judged("Rejected", "UpstreamGroup", "group")
+    check("weights" in s["reason"], s)
+    equal(r.gateway.ask("/", headers={"Host": "group.test"})[2], b"group-1")
+    for kind, name in (("VirtualService", "to-group"), ("UpstreamGroup", "group"),
+                       ("Upstream", "group-0"), ("Upstream", "group-1")):
+        r.cluster.delete(kind, name)
 
 
 def test_large(r):

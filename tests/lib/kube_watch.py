@@ -1,9 +1,11 @@
-"""An API server as far as discovery asks one: Services and EndpointSlices, listed
-and watched over TLS, kept in memory, down when a test says so. Not a judge of how
+"""An API server as far as discovery asks one: Services and EndpointSlices, and
+Upstreams and single Secrets, listed and watched over TLS, kept in memory, down when
+a test says so. Not a judge of how
 Kubernetes is: the tests in tests/interop ask a real one."""
 import http.server
 import json
 import pathlib
+import re
 import socket
 import ssl
 import subprocess
@@ -14,7 +16,10 @@ import e2e
 
 TOKEN = "watchtok"
 PATHS = {"/api/v1/services": "services",
-         "/apis/discovery.k8s.io/v1/endpointslices": "endpointslices"}
+         "/apis/discovery.k8s.io/v1/endpointslices": "endpointslices",
+         "/apis/gloo.solo.io/v1/upstreams": "upstreams"}
+# One of them by its name is all that the account may ask for.
+SECRETS = re.compile(r"/api/v1/namespaces/([a-z0-9-]+)/secrets$")
 
 
 def service(name, ports, ns="default", labels=None, **meta):
@@ -38,7 +43,8 @@ def pod_slice(name, of, port, addresses, ns="default", port_name=None):
 class WatchServer:
     def __init__(self, folder, ns, address="127.0.0.1"):
         self.folder, self.ns, self.address = pathlib.Path(folder), ns, address
-        self.objects = {what: {} for what in PATHS.values()}
+        self.objects = {what: {} for what in (*PATHS.values(), "secrets")}
+        self.granted = set()  # (namespace, name) of secrets
         self.events, self.version = [], 100
         self.changed = threading.Condition()
         self.port, self.server, self.open = 0, None, set()
@@ -102,9 +108,10 @@ class WatchServer:
         with self.changed:
             self.change(what, "DELETED", self.objects[what].pop((ns, name)))
 
-    def listed(self, what):
+    def listed(self, what, key=None):
         with self.changed:
-            return self.version, [d for _, d in sorted(self.objects[what].items())]
+            return self.version, [d for k, d in sorted(self.objects[what].items())
+                                  if key in (None, k)]
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -138,15 +145,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query))
-        what = PATHS.get(url.path)
+        what, secret, key = PATHS.get(url.path), SECRETS.match(url.path), None
+        if secret:
+            field = query.get("fieldSelector", "")
+            what, key = "secrets", (secret[1], field.removeprefix("metadata.name="))
         if self.headers.get("Authorization") != "Bearer " + TOKEN:
             self.reply(401, '{"kind":"Status","code":401,"reason":"Unauthorized"}')
+        elif secret and key not in self.server.api.granted:
+            self.reply(403, json.dumps({
+                "kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden",
+                "message": "secrets is forbidden"}))
         elif what is None:
             self.reply(404, "404 page not found\n", "text/plain")
         elif "watch" in query:
-            self.watch(what, query)
+            self.watch(what, query, key)
         else:
-            version, items = self.server.api.listed(what)
+            version, items = self.server.api.listed(what, key)
             self.reply(200, json.dumps({
                 "kind": "List", "metadata": {"resourceVersion": str(version)}, "items": items}))
 
@@ -158,7 +172,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                        for kind, doc in events).encode()
         self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
 
-    def watch(self, what, query):
+    def watch(self, what, query, key):
+        def is_asked(event):
+            meta = event[3]["metadata"]
+            return event[1] == what and key in (None, (meta["namespace"], meta["name"]))
+
         api = self.server.api
         self.close_connection = True
         self.send_response(200)
@@ -167,7 +185,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         at = int(query.get("resourceVersion") or 0)
         if "sendInitialEvents" in query:
-            at, items = api.listed(what)
+            at, items = api.listed(what, key)
             self.send(*[("ADDED", d) for d in items], ("BOOKMARK", {"metadata": {
                 "resourceVersion": str(at),
                 "annotations": {"k8s.io/initial-events-end": "true"}}}))
@@ -178,8 +196,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 api.changed.wait_for(
                     lambda: self.server.down or len(api.events) > seen, timeout=60)
                 new, seen = api.events[seen:], len(api.events)
-            if any(e[1] == what for e in new):
-                self.send(*[(e[2], e[3]) for e in new if e[1] == what])
+            if any(map(is_asked, new)):
+                self.send(*[(e[2], e[3]) for e in new if is_asked(e)])
 
     def log_message(self, *_):
         """Nothing is said about requests."""

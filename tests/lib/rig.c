@@ -5,13 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -19,391 +16,26 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/body.h"
-#include "http/head.h"
 #include "model/endpoint.h"
 #include "net/channel.h"
 #include "net/listener.h"
 #include "net/shm.h"
 #include "proxy/proxy.h"
 #include "routing/image_build.h"
+#include "tests/lib/rig_private.h"
 
-#define CONNECTIONS 64
-#define ROUTES_MAX  32
-
-static void
-die(const char *what)
+void
+rig_die(const char *what)
 {
 	fprintf(stderr, "rig: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
-#define MUST(call)                                                             \
-	do {                                                                   \
-		if ((call) < 0)                                                \
-			die(#call);                                            \
-	} while (0)
-
-/* ---- the origin, a thread of its own */
-
-struct origin_connection {
-	int fd; /* 0: none */
-	struct str in;
-	bool shut_next;
-};
-
-struct rig_origin {
-	pthread_t thread;
-	pthread_mutex_t mutex;
-	int listener, wake;
-	uint16_t port;
-	bool stop, paused;
-	const struct rig_answer *script;
-	struct str seen;
-	unsigned accepted, closed;
-	struct origin_connection connections[CONNECTIONS];
-};
-
-static void
-origin_drop(struct rig_origin *o, struct origin_connection *c, bool reset)
-{
-	struct linger now = { .l_onoff = 1, .l_linger = 0 };
-
-	if (reset)
-		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	close(c->fd);
-	str_fini(&c->in);
-	c->fd = 0;
-	o->closed++;
-}
-
-/* The length of the whole request at the front, 0 if it is not there yet. */
-static size_t
-request_length(const struct str *in, bool head_only, char echo[128])
-{
-	static _Thread_local struct http_head head; /* of each origin */
-	struct http_limits limits = { 1 << 20, 1 << 20, HTTP_FIELDS_MAX };
-	struct http_body body;
-	enum http_refusal why;
-	struct slice run;
-	size_t at, n;
-
-	if (http_request_parse(in->data, in->length, 0, &limits, &head, &n,
-		    &why) != HTTP_PARSE_DONE)
-		return 0;
-	at = n + head.length;
-	if (head_only)
-		return at;
-	http_body_init(&body, head.framing, head.content_length);
-	for (;;) {
-		switch (http_body_read(
-			&body, in->data + at, in->length - at, &run, &n)) {
-		case HTTP_BODY_DATA:
-			at += n;
-			break;
-		case HTTP_BODY_DONE:
-			snprintf(echo, 128, "%.*s %ju", (int)head.target.length,
-				head.target.data, (uintmax_t)body.total);
-			return at + n;
-		default:
-			return 0;
-		}
-	}
-}
-
-static void
-origin_send(int fd, const struct rig_answer *a, const char *echo)
-{
-	size_t length = a->length > 0 ? a->length : strlen(a->bytes), at = 0;
-	const char *bytes = a->bytes;
-	char made[256];
-
-	if (a->flags & RIG_ECHO) {
-		length = (size_t)snprintf(made, sizeof(made),
-			"HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
-			strlen(echo), echo);
-		bytes = made;
-	}
-	while (at < length) {
-		ssize_t n = send(fd, bytes + at,
-			a->flags & RIG_BYTEWISE ? 1 : length - at,
-			MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return;
-		at += (size_t)n;
-	}
-}
-
-static void
-origin_answer(struct rig_origin *o, struct origin_connection *c)
-{
-	while (c->fd > 0 && c->in.length > 0 && o->script != NULL) {
-		const struct rig_answer *a = o->script;
-		char echo[128] = "";
-		size_t n = request_length(&c->in, a->flags & RIG_EARLY, echo);
-
-		if (c->shut_next) {
-			origin_drop(o, c, false);
-			return;
-		}
-		if (n == 0)
-			return;
-		if (a[1].bytes != NULL)
-			o->script++;
-		str_consume(&c->in, n);
-		c->shut_next = a->flags & RIG_SHUT_IDLE;
-		if (!(a->flags & RIG_SILENT)) {
-			/* The script may be changed while it sends. */
-			pthread_mutex_unlock(&o->mutex);
-			origin_send(c->fd, a, echo);
-			pthread_mutex_lock(&o->mutex);
-		}
-		if (a->flags & (RIG_CLOSE | RIG_RESET))
-			origin_drop(o, c, a->flags & RIG_RESET);
-		else if (a->flags & RIG_EARLY)
-			return;
-	}
-}
-
-static void
-origin_read(struct rig_origin *o, struct origin_connection *c)
-{
-	static _Thread_local char bytes[65536];
-	ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-
-	if (n <= 0) {
-		origin_drop(o, c, false);
-		return;
-	}
-	if (c->shut_next) {
-		origin_drop(o, c, true);
-		return;
-	}
-	str_append(&o->seen, bytes, (size_t)n);
-	if (c->in.length < 1 << 20)
-		str_append(&c->in, bytes, (size_t)n);
-	origin_answer(o, c);
-}
-
-static void
-origin_accept(struct rig_origin *o)
-{
-	int fd = accept(o->listener, NULL, NULL), on = 1;
-
-	if (fd < 0)
-		return;
-	for (size_t i = 0; i < CONNECTIONS; i++) {
-		struct origin_connection *c = &o->connections[i];
-
-		if (c->fd > 0)
-			continue;
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		c->fd = fd;
-		c->shut_next = false;
-		str_init(&c->in);
-		o->accepted++;
-		return;
-	}
-	close(fd);
-}
-
-static void *
-origin_run(void *arg)
-{
-	struct rig_origin *o = arg;
-
-	for (;;) {
-		struct pollfd fds[CONNECTIONS + 2];
-		bool paused;
-
-		pthread_mutex_lock(&o->mutex);
-		if (o->stop)
-			break;
-		paused = o->paused;
-		for (size_t i = 0; i < CONNECTIONS; i++)
-			fds[i] = (struct pollfd){ o->connections[i].fd > 0 &&
-								  !paused
-							  ? o->connections[i].fd
-							  : -1,
-				POLLIN, 0 };
-		pthread_mutex_unlock(&o->mutex);
-		fds[CONNECTIONS] = (struct pollfd){ o->listener, POLLIN, 0 };
-		fds[CONNECTIONS + 1] = (struct pollfd){ o->wake, POLLIN, 0 };
-		poll(fds, CONNECTIONS + 2, -1);
-		pthread_mutex_lock(&o->mutex);
-		if (fds[CONNECTIONS + 1].revents) {
-			eventfd_t count;
-
-			eventfd_read(o->wake, &count);
-		}
-		for (size_t i = 0; i < CONNECTIONS; i++)
-			if (fds[i].revents && o->connections[i].fd > 0)
-				origin_read(o, &o->connections[i]);
-		if (fds[CONNECTIONS].revents)
-			origin_accept(o);
-		pthread_mutex_unlock(&o->mutex);
-	}
-	pthread_mutex_unlock(&o->mutex);
-	return NULL;
-}
-
-struct rig_origin *
-rig_origin_new(void)
-{
-	struct rig_origin *o = xcalloc(1, sizeof(*o));
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	socklen_t length = sizeof(sin);
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	pthread_mutex_init(&o->mutex, NULL);
-	str_init(&o->seen);
-	MUST(o->wake = eventfd(0, EFD_CLOEXEC));
-	MUST(o->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	MUST(bind(o->listener, (struct sockaddr *)&sin, sizeof(sin)));
-	MUST(listen(o->listener, 64));
-	MUST(getsockname(o->listener, (struct sockaddr *)&sin, &length));
-	o->port = ntohs(sin.sin_port);
-	if (pthread_create(&o->thread, NULL, origin_run, o) != 0)
-		die("pthread_create");
-	return o;
-}
-
-static void
-origin_wake(struct rig_origin *o)
-{
-	MUST(eventfd_write(o->wake, 1));
-}
-
 void
-rig_origin_free(struct rig_origin *o)
-{
-	pthread_mutex_lock(&o->mutex);
-	o->stop = true;
-	pthread_mutex_unlock(&o->mutex);
-	origin_wake(o);
-	pthread_join(o->thread, NULL);
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		if (o->connections[i].fd > 0)
-			origin_drop(o, &o->connections[i], false);
-	close(o->listener);
-	close(o->wake);
-	str_fini(&o->seen);
-	pthread_mutex_destroy(&o->mutex);
-	free(o);
-}
-
-uint16_t
-rig_origin_port(const struct rig_origin *o)
-{
-	return o->port;
-}
-
-void
-rig_origin_script(struct rig_origin *o, const struct rig_answer *answers)
-{
-	pthread_mutex_lock(&o->mutex);
-	o->script = answers;
-	str_clear(&o->seen);
-	o->accepted = o->closed = 0;
-	pthread_mutex_unlock(&o->mutex);
-}
-
-void
-rig_origin_seen(struct rig_origin *o, struct str *out)
-{
-	static const char name[] = "x-request-id: ";
-	const char *at, *id;
-
-	str_clear(out);
-	pthread_mutex_lock(&o->mutex);
-	at = o->seen.data;
-	while ((id = strstr(at, name)) != NULL) {
-		const char *value = id + strlen(name);
-
-		/* Only what has the form of one of ours. */
-		str_append(out, at, (size_t)(value - at));
-		at = value;
-		if (strcspn(value, "\r") == 36 && value[8] == '-') {
-			str_puts(out, "ID");
-			at = value + 36;
-		}
-	}
-	str_append(out, at, o->seen.length - (size_t)(at - o->seen.data));
-	pthread_mutex_unlock(&o->mutex);
-}
-
-/* Conditions of the other threads and processes are asked again each ms. */
-static void
-breathe(void)
+rig_breathe(void)
 {
 	poll(NULL, 0, 1);
 }
-
-bool
-rig_origin_wait(struct rig_origin *o, size_t bytes)
-{
-	uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
-	bool there = false;
-
-	while (!there && clock_monotonic_ms() < until) {
-		pthread_mutex_lock(&o->mutex);
-		there = o->seen.length >= bytes;
-		pthread_mutex_unlock(&o->mutex);
-		if (!there)
-			breathe();
-	}
-	return there;
-}
-
-unsigned
-rig_origin_connections(struct rig_origin *o)
-{
-	unsigned n;
-
-	pthread_mutex_lock(&o->mutex);
-	n = o->accepted;
-	pthread_mutex_unlock(&o->mutex);
-	return n;
-}
-
-bool
-rig_origin_wait_closed(struct rig_origin *o, unsigned count)
-{
-	uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
-	bool closed = false;
-
-	while (!closed && clock_monotonic_ms() < until) {
-		pthread_mutex_lock(&o->mutex);
-		closed = o->closed >= count;
-		pthread_mutex_unlock(&o->mutex);
-		if (!closed)
-			breathe();
-	}
-	return closed;
-}
-
-void
-rig_origin_reset(struct rig_origin *o)
-{
-	pthread_mutex_lock(&o->mutex);
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		if (o->connections[i].fd > 0)
-			origin_drop(o, &o->connections[i], true);
-	pthread_mutex_unlock(&o->mutex);
-	origin_wake(o);
-}
-
-void
-rig_origin_pause(struct rig_origin *o, bool pause)
-{
-	pthread_mutex_lock(&o->mutex);
-	o->paused = pause;
-	pthread_mutex_unlock(&o->mutex);
-	origin_wake(o);
-}
-
-/* ---- control's side */
 
 struct wire_message
 rig_message(enum wire_type type)
@@ -561,8 +193,8 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	vs.meta.ns = ns;
 	vs.routes = routes;
 	vs.route_count = count;
-	vhost.block = vhost_build(
-		&vs, upstream_id, no_warning, NULL, &vhost.length, &err);
+	vhost.block = vhost_build(&vs, upstream_id, NULL, no_warning, NULL,
+		&vhost.length, &err);
 	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
 	if (image == NULL) {
 		fprintf(stderr, "rig: %s\n", err.text);
@@ -600,6 +232,8 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 		set[i].weight = endpoints[i].weight;
 		set[i].health = (uint8_t)endpoints[i].health;
 		set[i].owner = endpoints[i].owner;
+		memcpy(set[i].subsets, endpoints[i].subsets,
+			sizeof(endpoints[i].subsets));
 		snprintf(set[i].host, sizeof(set[i].host), "origin.example");
 	}
 	m.endpoints.upstream = id;
@@ -640,7 +274,7 @@ endpoints_send(
 	for (uint32_t i = 0; i < count; i++)
 		set[i] =
 			(struct rig_endpoint){ NULL, ports[i], ENDPOINT_UP, 1,
-				0 };
+				0, { 0 } };
 	rig_endpoints(r, id, set, count);
 }
 
@@ -671,7 +305,7 @@ counters_make(struct rig *r)
 	MUST(r->counters_fd);
 	r->counters = shm_map_shared(r->counters_fd, &length, &err);
 	if (r->counters == NULL)
-		die("counters");
+		rig_die("counters");
 	r->counters->magic = COUNTERS_MAGIC;
 	r->counters->workers = r->settings.workers;
 }
@@ -688,7 +322,7 @@ child_start(struct rig *r)
 	if (r->pid == 0) {
 		close(ends[0]);
 		close(r->listener);
-		_exit(proxy_main(ends[1]));
+		_exit(proxy_main(ends[1], false));
 	}
 	close(ends[1]);
 	r->channel = ends[0];
@@ -756,7 +390,7 @@ rig_start(struct rig *r, const struct wire_settings *settings,
 	child_start(r);
 	r->origin = rig_origin_new();
 	if (!rig_receive(r, WIRE_HELLO, &m, NULL))
-		die("no hello");
+		rig_die("no hello");
 	opening_send(r);
 	rig_image(r, routes, count);
 }
@@ -769,7 +403,7 @@ rig_image(struct rig *r, struct model_route *routes, size_t count)
 	send_fd(r, &m, image_fd(r, routes, count));
 	do {
 		if (!rig_receive(r, WIRE_ENFORCED, &answer, NULL))
-			die("not enforced");
+			rig_die("not enforced");
 	} while (answer.generation != r->generation);
 }
 
@@ -785,7 +419,7 @@ rig_wait_exit(struct rig *r)
 			return WIFEXITED(status) ? WEXITSTATUS(status)
 						 : 128 + WTERMSIG(status);
 		}
-		breathe();
+		rig_breathe();
 	}
 	return -1;
 }
@@ -855,7 +489,7 @@ rig_await(struct rig *r, uint32_t id, const char *name, uint64_t value)
 	while (upstream_counter(r, id, name) != value) {
 		if (clock_monotonic_ms() >= until)
 			return false;
-		breathe();
+		rig_breathe();
 	}
 	return true;
 }
@@ -870,72 +504,6 @@ rig_settled(struct rig *r)
 
 		if (c.requests_active == 0 && c.connections_open == 0)
 			return;
-		breathe();
+		rig_breathe();
 	}
-}
-
-/* ---- clients */
-
-int
-rig_client(struct rig *r)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	int fd, on = 1;
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	sin.sin_port = htons(r->port);
-	MUST(fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	/* One that is accepted and reset at once can say so here already. */
-	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 &&
-		errno != ECONNRESET)
-		die("connect");
-	return fd;
-}
-
-void
-rig_client_reset(int fd)
-{
-	struct linger now = { .l_onoff = 1, .l_linger = 0 };
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	close(fd);
-}
-
-void
-rig_client_send(int fd, const char *bytes, size_t length)
-{
-	size_t at = 0;
-
-	while (at < length) {
-		ssize_t n = send(fd, bytes + at, length - at, MSG_NOSIGNAL);
-
-		if (n < 0)
-			return; /* what reached the client will tell */
-		at += (size_t)n;
-	}
-}
-
-bool
-rig_client_read(int fd, struct str *out, size_t most, int ms)
-{
-	uint64_t until = clock_monotonic_ms() + (uint64_t)ms;
-	char bytes[16384];
-
-	while (out->length < most) {
-		uint64_t now = clock_monotonic_ms();
-		struct pollfd pfd = { fd, POLLIN, 0 };
-		ssize_t n;
-
-		if (now >= until || poll(&pfd, 1, (int)(until - now)) <= 0)
-			return false;
-		n = recv(fd, bytes,
-			most - out->length < sizeof(bytes) ? most - out->length
-							   : sizeof(bytes),
-			0);
-		if (n <= 0)
-			return true;
-		str_append(out, bytes, (size_t)n);
-	}
-	return false;
 }

@@ -18,10 +18,8 @@
 #include "model/model.h"
 #include "model/wire.h"
 #include "routing/image_build.h"
-
-#define RIG_WAIT_MS 5000
-
-struct rig_origin;
+#include "tests/lib/rig_client.h"
+#include "tests/lib/rig_origin.h"
 
 struct rig {
 	pid_t pid;
@@ -51,42 +49,8 @@ struct rig_endpoint {
 	enum endpoint_health health;
 	uint16_t weight;
 	uint64_t owner;
+	uint64_t subsets[2];
 };
-
-enum rig_answer_flag {
-	RIG_CLOSE = 1,      /* the origin closes after this answer */
-	RIG_RESET = 2,      /* it resets the connection after this answer */
-	RIG_EARLY = 4,      /* it answers as soon as the head is there */
-	RIG_SILENT = 8,     /* it sends nothing */
-	RIG_SHUT_IDLE = 16, /* it closes when the next request comes */
-	RIG_BYTEWISE = 32,  /* sent in single bytes */
-	RIG_ECHO = 64,      /* in place of bytes: a 200 with the target of the
-			       request, a space and the length of its body */
-};
-
-struct rig_answer {
-	const char *bytes; /* NULL: end of the list */
-	unsigned flags;
-	size_t length; /* 0: strlen */
-};
-
-struct rig_origin *rig_origin_new(void);
-void rig_origin_free(struct rig_origin *o);
-uint16_t rig_origin_port(const struct rig_origin *o);
-/* For the requests to come, in order; the last is used again and again. */
-void rig_origin_script(struct rig_origin *o, const struct rig_answer *answers);
-/* What has come since the script was set, ids replaced by "ID". */
-void rig_origin_seen(struct rig_origin *o, struct str *out);
-/* Waits until so many bytes came; false after RIG_WAIT_MS. */
-bool rig_origin_wait(struct rig_origin *o, size_t bytes);
-/* Connections accepted since the script was set. */
-unsigned rig_origin_connections(struct rig_origin *o);
-/* Waits until so many have been closed since the script was set. */
-bool rig_origin_wait_closed(struct rig_origin *o, unsigned count);
-/* Resets the connections that it has. */
-void rig_origin_reset(struct rig_origin *o);
-/* Stops and starts reading. */
-void rig_origin_pause(struct rig_origin *o, bool pause);
 
 /* Starts the child and an origin; sends settings, counters, listener,
  * endpoints (upstream 1: the origin, upstream 2: a dead port and the origin,
@@ -123,12 +87,5 @@ struct counters_upstream rig_upstream_counters(struct rig *r, uint32_t id);
 bool rig_await(struct rig *r, uint32_t id, const char *name, uint64_t value);
 /* Waits until all requests are counted as over. */
 void rig_settled(struct rig *r);
-
-int rig_client(struct rig *r);
-void rig_client_reset(int fd); /* in place of close */
-void rig_client_send(int fd, const char *bytes, size_t length);
-/* Reads until there are so many bytes, the end, or ms passed. True: the end
- * came. */
-bool rig_client_read(int fd, struct str *out, size_t most, int ms);
 
 #endif

@@ -119,23 +119,51 @@ addr_is_v4(const struct addr *a)
 	return memcmp(a->ip, v4_prefix, sizeof(v4_prefix)) == 0;
 }
 
+static enum addr_kind
+kind_of_v4(const uint8_t ip[4])
+{
+	static const uint8_t zeros[4], ones[4] = { 255, 255, 255, 255 };
+
+	if (ip[0] == 0)
+		return memcmp(ip, zeros, 4) == 0 ? ADDR_UNSPECIFIED
+						 : ADDR_THIS_NETWORK;
+	if (ip[0] == 127)
+		return ADDR_LOOPBACK;
+	if (ip[0] == 169 && ip[1] == 254)
+		return ADDR_LINK_LOCAL;
+	if ((ip[0] & 0xf0) == 0xe0)
+		return ADDR_MULTICAST;
+	return memcmp(ip, ones, 4) == 0 ? ADDR_BROADCAST : ADDR_ORDINARY;
+}
+
+static enum addr_kind
+kind_of_v6(const uint8_t ip[16])
+{
+	static const uint8_t zeros[15];
+
+	if (memcmp(ip, zeros, 15) == 0 && ip[15] <= 1)
+		return ip[15] == 0 ? ADDR_UNSPECIFIED : ADDR_LOOPBACK;
+	if (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80)
+		return ADDR_LINK_LOCAL;
+	return ip[0] == 0xff ? ADDR_MULTICAST : ADDR_ORDINARY;
+}
+
+enum addr_kind
+addr_kind(const struct addr *a)
+{
+	return addr_is_v4(a) ? kind_of_v4(a->ip + 12) : kind_of_v6(a->ip);
+}
+
 bool
 addr_is_any(const struct addr *a)
 {
-	static const uint8_t zero[16];
-	size_t from = addr_is_v4(a) ? 12 : 0;
-
-	return memcmp(a->ip + from, zero, 16 - from) == 0;
+	return addr_kind(a) == ADDR_UNSPECIFIED;
 }
 
 bool
 addr_is_loopback(const struct addr *a)
 {
-	static const uint8_t one[16] = { [15] = 1 };
-
-	if (addr_is_v4(a))
-		return a->ip[12] == 127;
-	return memcmp(a->ip, one, sizeof(one)) == 0;
+	return addr_kind(a) == ADDR_LOOPBACK;
 }
 
 bool

@@ -26,14 +26,3 @@ clock_realtime_ms(void)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
-
-const char *
-clock_format(uint64_t realtime_ms, char *out)
-{
-	time_t seconds = (time_t)(realtime_ms / 1000);
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return out;
-}

@@ -8,9 +8,12 @@ uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_us(void);
 uint64_t clock_realtime_ms(void); /* since 1970, UTC */
 
+/* In clock_text.c: */
 #define CLOCK_TEXT_MAX 32
 /* "2026-11-26T13:08:33Z" of ms since 1970; out has CLOCK_TEXT_MAX bytes and is
  * returned. */
 const char *clock_format(uint64_t realtime_ms, char *out);
+/* The same back; -1: it is written in another way, or before 1970. */
+int clock_parse(const char *text, uint64_t *realtime_ms);
 
 #endif

@@ -137,6 +137,24 @@ doc_copy(const struct doc *d)
 }
 
 void
+doc_wipe(struct doc *d)
+{
+	if (d == NULL)
+		return;
+	if (d->type == DOC_STRING)
+		mem_wipe(d->u.string, strlen(d->u.string));
+	for (size_t i = 0; doc_has_many(d) && i < d->u.many.count; i++)
+		doc_wipe(d->u.many.entries[i].value);
+}
+
+void
+doc_free_wiped(struct doc *d)
+{
+	doc_wipe(d);
+	doc_free(d);
+}
+
+void
 doc_free(struct doc *d)
 {
 	if (d == NULL)

@@ -37,6 +37,9 @@ struct doc *doc_new_list(void);
 struct doc *doc_new_map(void);
 struct doc *doc_copy(const struct doc *d);
 void doc_free(struct doc *d); /* NULL is fine */
+/* Every string in it is overwritten and empty then: of one with secrets. */
+void doc_wipe(struct doc *d);
+void doc_free_wiped(struct doc *d);
 
 enum doc_type doc_type(const struct doc *d); /* DOC_NULL for NULL */
 const char *doc_type_name(enum doc_type type); /* "a string", "a list", ... */

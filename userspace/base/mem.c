@@ -86,6 +86,21 @@ xasprintf(const char *fmt, ...)
 }
 
 void
+mem_wipe(void *bytes, size_t length)
+{
+	if (length > 0)
+		explicit_bzero(bytes, length);
+}
+
+void
+mem_free_wiped(char *text)
+{
+	if (text != NULL)
+		mem_wipe(text, strlen(text));
+	free(text);
+}
+
+void
 mem_trim(void)
 {
 	malloc_trim(0);

@@ -16,6 +16,11 @@ char *xstrndup(const char *text, size_t length)
 char *xasprintf(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2), returns_nonnull));
 
+/* Overwrites with zeros, and no compiler leaves it out: what was secret. */
+void mem_wipe(void *bytes, size_t length);
+/* The same of a text, which is freed then; NULL is fine. */
+void mem_free_wiped(char *text);
+
 /* Gives what was freed back to the system. Takes a while: for quiet times. */
 void mem_trim(void);
 

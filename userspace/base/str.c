@@ -62,6 +62,14 @@ str_fini(struct str *s)
 }
 
 void
+str_fini_wiped(struct str *s)
+{
+	if (s->capacity > 0)
+		mem_wipe(s->data, s->capacity);
+	str_fini(s);
+}
+
+void
 str_clear(struct str *s)
 {
 	s->length = 0;
@@ -69,8 +77,8 @@ str_clear(struct str *s)
 		s->data[0] = '\0';
 }
 
-/* Room for more bytes and the NUL. */
-static void
+/* And for the NUL. */
+void
 str_reserve(struct str *s, size_t more)
 {
 	size_t need, capacity;
@@ -122,6 +130,20 @@ str_put_number(struct str *s, unsigned long long number)
 		number /= 10;
 	} while (number > 0);
 	str_append(s, digits + at, sizeof(digits) - at);
+}
+
+void
+str_put_escaped(struct str *s, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
+				    "pqrstuvwxyz0123456789-._~";
+
+	for (; *text != '\0'; text++) {
+		if (strchr(plain, *text) != NULL)
+			str_putc(s, *text);
+		else
+			str_printf(s, "%%%02X", (unsigned char)*text);
+	}
 }
 
 void

@@ -41,11 +41,17 @@ struct str {
 
 void str_init(struct str *s);
 void str_fini(struct str *s);
+/* Its bytes are overwritten first. What it moved away from while it grew is
+ * not: make room at once (str_reserve) for what is secret. */
+void str_fini_wiped(struct str *s);
+void str_reserve(struct str *s, size_t more); /* room for so many bytes more */
 void str_clear(struct str *s);
 void str_append(struct str *s, const void *data, size_t length);
 void str_puts(struct str *s, const char *text);
 void str_putc(struct str *s, char c);
 void str_put_number(struct str *s, unsigned long long number);
+/* Percent-coded, all but what RFC 3986 2.3 leaves unreserved. */
+void str_put_escaped(struct str *s, const char *text);
 void str_printf(struct str *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Removes length bytes from the front. */

@@ -1,7 +1,6 @@
 /* The admin API in the words of glooctl: objects, lists, verdicts. */
 #include "cli/api.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +14,10 @@ api_word(enum model_type type)
 {
 	static const char *const words[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "upstream",
+		[MODEL_UPSTREAM_GROUP] = "upstream group",
 		[MODEL_VIRTUAL_SERVICE] = "virtual service",
 		[MODEL_GATEWAY] = "gateway",
+		[MODEL_SECRET] = "secret",
 	};
 
 	return words[type];
@@ -25,14 +26,7 @@ api_word(enum model_type type)
 void
 api_escape(struct str *out, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (isalnum(c) || strchr("-._~", c) != NULL)
-			str_putc(out, (char)c);
-		else
-			str_printf(out, "%%%02X", c);
-	}
+	str_put_escaped(out, text);
 }
 
 /* The document that an answer holds, or err with what it says instead. */
@@ -236,7 +230,7 @@ change(const struct cli *cli, const char *method, const char *path,
 		doc_free(*verdict);
 		*verdict = NULL;
 	}
-	str_fini(&body);
+	str_fini_wiped(&body); /* it may be a secret */
 	str_fini(&answer);
 	return rc;
 }

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "cli/command.h"
 
-/* "upstream", "virtual service", "gateway" */
+/* "upstream", "virtual service", "gateway", "secret" */
 const char *api_word(enum model_type type);
 
 /* The JSON at path; NULL and err (a sentence of the daemon's) otherwise.

@@ -120,11 +120,14 @@ status_set(struct doc *object, const struct doc *verdict)
 	const char *state = doc_get_string(verdict, "state");
 	const char *reason = doc_get_string(verdict, "reason");
 	struct doc *status = doc_new_map();
+	struct doc *secret = doc_steal(doc_get(object, "status"), "secret");
 
 	doc_set_string(status, "reportedBy", "gloo");
 	doc_set_string(status, "state", state != NULL ? state : "Pending");
 	if (reason != NULL && reason[0] != '\0')
 		doc_set_string(status, "reason", reason);
+	if (secret != NULL)
+		doc_set(status, "secret", secret);
 	doc_set(object, "status", status);
 }
 
@@ -261,6 +264,7 @@ int
 change_is_new(const struct cli *cli, enum model_type type, const char *ns,
 	const char *name, struct error *err)
 {
+	const char *word = api_word(type);
 	int status;
 	struct error its = ERROR_INIT;
 	struct doc *d = api_object(cli, type, ns, name, &status, &its);
@@ -271,9 +275,9 @@ change_is_new(const struct cli *cli, enum model_type type, const char *ns,
 		return error_set(err, its.code, "%s", its.text);
 	doc_free(d);
 	return error_set(err, ERROR_CONFIG,
-		"there is a %s named \"%s\" already in namespace %s; change it "
-		"with \"glooctl edit\", or delete it first",
-		api_word(type), name, ns);
+		"there is %s %s named \"%s\" already in namespace %s; change "
+		"it with \"glooctl edit\", or delete it first",
+		strchr("aeiou", word[0]) != NULL ? "an" : "a", word, name, ns);
 }
 
 /* ---- read, edit, store */

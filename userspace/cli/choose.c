@@ -12,11 +12,15 @@
 const struct cli_flag choose_flags[MODEL_TYPE_COUNT][2] = {
 	[MODEL_UPSTREAM] = { CLI_FLAG_NAME("upstream", "upstreams"),
 		CLI_FLAG_END },
+	[MODEL_UPSTREAM_GROUP] = { CLI_FLAG_NAME("upstream group",
+					   "upstreamgroups"),
+		CLI_FLAG_END },
 	[MODEL_VIRTUAL_SERVICE] = { CLI_FLAG_NAME("virtual service",
 					    "virtualservices"),
 		CLI_FLAG_END },
 	[MODEL_GATEWAY] = { CLI_FLAG_NAME("gateway", "gateways"),
 		CLI_FLAG_END },
+	[MODEL_SECRET] = { CLI_FLAG_NAME("secret", "secrets"), CLI_FLAG_END },
 };
 
 char *

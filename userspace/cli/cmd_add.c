@@ -52,6 +52,14 @@ static const struct cli_flag route_flags[] = {
 		.argument = "string",
 		.fallback = MODEL_NAMESPACE_DEFAULT,
 		.help = "namespace of that upstream" },
+	{ .name = "upstream-group-name",
+		.argument = "string",
+		.help = "upstream group that the route leads to instead",
+		.complete = "upstreamgroups" },
+	{ .name = "upstream-group-namespace",
+		.argument = "string",
+		.fallback = MODEL_NAMESPACE_DEFAULT,
+		.help = "namespace of that upstream group" },
 	{ .name = "index",
 		.letter = 'x',
 		.argument = "number",
@@ -97,7 +105,9 @@ static const struct cli_command route = {
 		    "default-httpbin-8000 \\\n"
 		    "      --prefix-rewrite /\n"
 		    "  glooctl add route -e /cart -m GET,HEAD -d x-beta=1 "
-		    "-u shop --index 0\n",
+		    "-u shop --index 0\n"
+		    "  glooctl add route -p /cart --upstream-group-name "
+		    "canary\n",
 	.flags = route_flags,
 	.run = add_route,
 };
@@ -268,15 +278,19 @@ static int
 upstream_ask(
 	struct cli *cli, struct answers *a, bool *functional, struct error *err)
 {
-	struct doc *items = api_list(
-		cli, MODEL_UPSTREAM, cli_text(cli, "dest-namespace"), err);
-	size_t count = doc_count(items), chosen = 0;
+	struct doc *items;
+	size_t count, chosen = 0;
 	const char **names;
 	const struct doc *spec;
 	int rc = -1;
 
+	if (cli_given(cli, "upstream-group-name"))
+		return 0;
+	items = api_list(
+		cli, MODEL_UPSTREAM, cli_text(cli, "dest-namespace"), err);
 	if (items == NULL)
 		return -1;
+	count = doc_count(items);
 	names = xcalloc(count + 1, sizeof(*names));
 	for (size_t i = 0; i < count; i++)
 		names[i] = describe_name(doc_at(items, i));

@@ -158,7 +158,7 @@ tables_put(struct cli *cli)
 	fputs("# A kind of value to the words that it can be.\n"
 	      "_glooctl_spread() {\n"
 	      "\tcase \"$1\" in\n"
-	      "\tupstreams|virtualservices|gateways)\n"
+	      "\tupstreams|upstreamgroups|virtualservices|gateways|secrets)\n"
 	      "\t\tglooctl ${2:+--socket \"$2\"} __names \"$1\" "
 	      "2>/dev/null;;\n"
 	      "\tnone|'') ;;\n"

@@ -11,13 +11,16 @@
 #include "base/yaml.h"
 #include "cli/change.h"
 #include "cli/command.h"
+#include "cli/create.h"
 #include "cli/describe.h"
+#include "cli/group.h"
 #include "cli/prompt.h"
 #include "cli/rate_limit.h"
 #include "config/config.h"
 
 static cli_run_f create_file, create_upstream, create_upstream_kind;
-static cli_run_f create_virtual_service, create_gateway;
+static cli_run_f create_upstream_group, create_virtual_service;
+static cli_run_f create_gateway;
 
 static const struct cli_flag upstream_flags[] = {
 	{ .name = "name",
@@ -37,6 +40,32 @@ static const struct cli_command upstream = {
 	.flags = upstream_flags,
 	.run = create_upstream,
 	.kind_run = create_upstream_kind,
+};
+
+static const struct cli_flag upstream_group_flags[] = {
+	{ .name = "name",
+		.argument = "string",
+		.help = "name of the upstream group" },
+	CLI_FLAG_WEIGHTED_UPSTREAMS,
+	CLI_FLAG_END,
+};
+
+static const struct cli_command upstream_group = {
+	.name = "upstreamgroup",
+	.aliases = "upstreamgroups ugs ug",
+	.arguments = "[NAME]",
+	.summary = "create an upstream group: upstreams that routes share",
+	.about = "Each gets the share of the requests that its weight is of "
+		 "all weights. Routes lead\nto a group by its name, so that a "
+		 "changed weight holds for all of them at once.\nWith -i the "
+		 "upstreams are asked for.\n",
+	.examples = "  glooctl create upstreamgroup canary "
+		    "--weighted-upstreams \\\n"
+		    "      gloo-system.cart-v1=95,gloo-system.cart-v2=5\n"
+		    "  glooctl create upstreamgroup -i\n",
+	.flags = upstream_group_flags,
+	.run = create_upstream_group,
+	.arguments_max = 1,
 };
 
 static const struct cli_flag virtual_service_flags[] = {
@@ -123,8 +152,10 @@ static const struct cli_command gateway = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
+	&create_secret_command,
 	NULL,
 };
 
@@ -162,8 +193,8 @@ const struct cli_command cli_command_create = {
 	.run = create_file,
 };
 
-static struct doc *
-object_new(const char *ns, const char *name)
+struct doc *
+create_object_new(const char *ns, const char *name)
 {
 	struct doc *object = doc_new_map();
 	struct doc *meta = doc_set(object, "metadata", doc_new_map());
@@ -173,25 +204,24 @@ object_new(const char *ns, const char *name)
 	return object;
 }
 
-/* Stores what must not be there yet. Takes object. */
-static int
-object_create(const struct cli *cli, enum model_type type, struct doc *object)
+int
+create_object_store(const struct cli *cli, enum model_type type,
+	struct doc *object, bool replace)
 {
 	struct error err = ERROR_INIT;
 	int rc;
 
-	if (change_is_new(cli, type, describe_namespace(object),
-		    describe_name(object), &err) != 0)
+	if (!replace && change_is_new(cli, type, describe_namespace(object),
+				describe_name(object), &err) != 0)
 		rc = cli_error(&err);
 	else
 		rc = change_store(cli, type, object, NULL);
-	doc_free(object);
+	config_doc_free(object, type);
 	return rc;
 }
 
-/* The name and the namespace, asked for unless given; the caller's. */
-static int
-names_ask(const struct cli *cli, char **ns, char **name, struct error *err)
+int
+create_names_ask(const struct cli *cli, char **ns, char **name, struct error *err)
 {
 	*ns = *name = NULL;
 	if (!cli->interactive) {
@@ -303,15 +333,15 @@ upstream_create(const struct cli *cli, const struct upstream_kind *kind)
 	if (spec_from_flags(cli, kind, spec, &err) != 0 ||
 		(cli->interactive &&
 			spec_from_answers(cli, kind, spec, &err) != 0) ||
-		names_ask(cli, &ns, &name, &err) != 0) {
+		create_names_ask(cli, &ns, &name, &err) != 0) {
 		doc_free(spec);
 		rc = cli_usage(cli, "%s", err.text);
 		goto out;
 	}
-	object = object_new(ns, name);
+	object = create_object_new(ns, name);
 	specs = doc_set(object, "upstreamSpec", doc_new_map());
 	doc_set(specs, kind->key, spec);
-	rc = object_create(cli, MODEL_UPSTREAM, object);
+	rc = create_object_store(cli, MODEL_UPSTREAM, object, false);
 out:
 	free(ns);
 	free(name);
@@ -346,6 +376,30 @@ create_upstream(struct cli *cli)
 	free(keys);
 	return rc == 0 ? upstream_create(cli, cli->kinds[chosen])
 		       : cli_error(&err);
+}
+
+/* ---- upstream group */
+
+static int
+create_upstream_group(struct cli *cli)
+{
+	struct error err = ERROR_INIT;
+	struct doc *list = group_destinations(cli, &err), *object;
+	char *ns = NULL, *name = NULL;
+	int rc;
+
+	if (list == NULL || create_names_ask(cli, &ns, &name, &err) != 0) {
+		doc_free(list);
+		rc = cli_usage(cli, "%s", err.text);
+		goto out;
+	}
+	object = create_object_new(ns, name);
+	doc_set(object, "destinations", list);
+	rc = create_object_store(cli, MODEL_UPSTREAM_GROUP, object, false);
+out:
+	free(ns);
+	free(name);
+	return rc;
 }
 
 /* ---- virtual service */
@@ -398,12 +452,12 @@ create_virtual_service(struct cli *cli)
 	int rc;
 
 	if (domains_ask(cli, domains, &err) != 0 ||
-		names_ask(cli, &ns, &name, &err) != 0) {
+		create_names_ask(cli, &ns, &name, &err) != 0) {
 		doc_free(domains);
 		rc = cli_usage(cli, "%s", err.text);
 		goto out;
 	}
-	object = object_new(ns, name);
+	object = create_object_new(ns, name);
 	if (cli_given(cli, "display-name"))
 		doc_set_string(
 			object, "displayName", cli_text(cli, "display-name"));
@@ -414,7 +468,7 @@ create_virtual_service(struct cli *cli)
 		rc = cli_usage(cli, "%s", err.text);
 		goto out;
 	}
-	rc = object_create(cli, MODEL_VIRTUAL_SERVICE, object);
+	rc = create_object_store(cli, MODEL_VIRTUAL_SERVICE, object, false);
 out:
 	free(ns);
 	free(name);
@@ -457,20 +511,20 @@ create_gateway(struct cli *cli)
 		(cli_given(cli, "protocol") || cli_given(cli, "mode")))
 		return cli_usage(cli, "--protocol and --mode are of services: "
 				      "name the upstream with --dest-name");
-	if (names_ask(cli, &ns, &name, &err) != 0 ||
+	if (create_names_ask(cli, &ns, &name, &err) != 0 ||
 		(cli_given(cli, "bind-port") &&
 			cli_number(cli, "bind-port", UINT16_MAX, &port, &err) !=
 				0)) {
 		rc = cli_usage(cli, "%s", err.text);
 		goto out;
 	}
-	object = object_new(ns, name);
+	object = create_object_new(ns, name);
 	doc_set_string(object, "bindAddress", cli_text(cli, "bind-address"));
 	if (cli_given(cli, "bind-port"))
 		doc_set(object, "bindPort", doc_new_integer((int64_t)port));
 	if (cli_given(cli, "dest-name"))
 		doc_set(object, "tcpGateway", tcp_gateway_new(cli, name));
-	rc = object_create(cli, MODEL_GATEWAY, object);
+	rc = create_object_store(cli, MODEL_GATEWAY, object, false);
 out:
 	free(ns);
 	free(name);
@@ -618,8 +672,8 @@ create_file(struct cli *cli)
 
 	if (file == NULL)
 		return cli_usage(cli,
-			"what? Say upstream, virtualservice, gateway or "
-			"-f FILE");
+			"what? Say upstream, upstreamgroup, virtualservice, "
+			"gateway, secret or -f FILE");
 	str_init(&text);
 	if (strcmp(file, "-") == 0) {
 		file = "standard input";
@@ -641,7 +695,8 @@ create_file(struct cli *cli)
 		rc = documents_store(cli, list, file);
 	}
 out:
-	doc_free(list);
-	str_fini(&text);
+	/* There may be secrets among them. */
+	doc_free_wiped(list);
+	str_fini_wiped(&text);
 	return rc;
 }

@@ -18,6 +18,16 @@ static const struct cli_command upstream = {
 	.run = object_delete,
 };
 
+static const struct cli_command upstream_group = {
+	CLI_UPSTREAM_GROUP,
+	.arguments = "NAME",
+	.summary = "delete an upstream group",
+	.about = "Routes that lead to it stay and answer 503; exit status 2 "
+		 "then. Its upstreams stay.\n",
+	.flags = choose_flags[MODEL_UPSTREAM_GROUP],
+	.run = object_delete,
+};
+
 static const struct cli_command virtual_service = {
 	CLI_VIRTUAL_SERVICE,
 	.arguments = "NAME",
@@ -34,6 +44,16 @@ static const struct cli_command gateway = {
 	.run = object_delete,
 };
 
+static const struct cli_command secret = {
+	CLI_SECRET,
+	.arguments = "NAME",
+	.summary = "delete a secret",
+	.about = "Upstreams that name it stay, and routes to them answer 503; "
+		 "exit status 2 then.\n",
+	.flags = choose_flags[MODEL_SECRET],
+	.run = object_delete,
+};
+
 static const struct cli_command proxy = {
 	CLI_PROXY,
 	.arguments = "NAME",
@@ -44,8 +64,10 @@ static const struct cli_command proxy = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
+	&secret,
 	&proxy,
 	NULL,
 };
@@ -70,8 +92,10 @@ object_delete(struct cli *cli)
 {
 	static const char *const questions[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "Choose an upstream to delete:",
+		[MODEL_UPSTREAM_GROUP] = "Choose an upstream group to delete:",
 		[MODEL_VIRTUAL_SERVICE] = "Choose a virtual service to delete:",
 		[MODEL_GATEWAY] = "Choose a gateway to delete:",
+		[MODEL_SECRET] = "Choose a secret to delete:",
 	};
 	enum model_type type = cli_leaf(cli)->type;
 	struct error err = ERROR_INIT;

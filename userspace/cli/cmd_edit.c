@@ -17,13 +17,42 @@
 
 #define ROUNDS 20 /* of an editor that always writes the same mistake */
 
-static cli_run_f object_edit, virtual_service_edit;
+static cli_run_f object_edit, upstream_edit, virtual_service_edit;
+
+static const struct cli_flag upstream_flags[] = {
+	CLI_FLAG_NAME("upstream", "upstreams"),
+	{ .name = "ssl-secret-name",
+		.argument = "string",
+		.help = "speak TLS, with the certificates of that secret",
+		.complete = "secrets" },
+	{ .name = "ssl-secret-namespace",
+		.argument = "string",
+		.fallback = MODEL_NAMESPACE_DEFAULT,
+		.help = "namespace of that secret" },
+	{ .name = "ssl-sni",
+		.argument = "string",
+		.help = "speak TLS, and ask for that server name" },
+	{ .name = "ssl-remove", .help = "take sslConfig away" },
+	CLI_FLAG_END,
+};
 
 static const struct cli_command upstream = {
 	CLI_UPSTREAM,
 	.arguments = "NAME",
 	.summary = "edit an upstream",
-	.flags = choose_flags[MODEL_UPSTREAM],
+	.about = "With a flag about TLS no editor opens.\n",
+	.examples = "  glooctl edit upstream backend --ssl-secret-name "
+		    "backend-ca\n"
+		    "  glooctl edit upstream backend --ssl-remove\n",
+	.flags = upstream_flags,
+	.run = upstream_edit,
+};
+
+static const struct cli_command upstream_group = {
+	CLI_UPSTREAM_GROUP,
+	.arguments = "NAME",
+	.summary = "edit an upstream group: its upstreams and their weights",
+	.flags = choose_flags[MODEL_UPSTREAM_GROUP],
 	.run = object_edit,
 };
 
@@ -59,6 +88,7 @@ static const struct cli_command gateway = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
 	NULL,
@@ -286,6 +316,7 @@ object_edit(struct cli *cli)
 {
 	static const char *const questions[MODEL_TYPE_COUNT] = {
 		[MODEL_UPSTREAM] = "Choose an upstream to edit:",
+		[MODEL_UPSTREAM_GROUP] = "Choose an upstream group to edit:",
 		[MODEL_VIRTUAL_SERVICE] = "Choose a virtual service to edit:",
 		[MODEL_GATEWAY] = "Choose a gateway to edit:",
 	};
@@ -320,8 +351,8 @@ object_edit(struct cli *cli)
 static struct doc *
 stored_read(const struct cli *cli, void *arg, struct error *err)
 {
-	struct doc *object = api_object(
-		cli, MODEL_VIRTUAL_SERVICE, cli->ns, arg, NULL, err);
+	struct doc *object =
+		api_object(cli, cli_leaf(cli)->type, cli->ns, arg, NULL, err);
 
 	if (object != NULL && version_check(cli, object, err) == 0)
 		return object;
@@ -351,6 +382,58 @@ virtual_service_edit(struct cli *cli)
 	if (edit.arg == NULL)
 		return cli_usage(cli, "%s", err.text);
 	rc = change_edit(cli, MODEL_VIRTUAL_SERVICE, &edit);
+	free(edit.arg);
+	return rc;
+}
+
+/* What else stands in sslConfig stays. */
+static int
+ssl_edit(const struct cli *cli, struct doc *object, void *arg,
+	struct error *err)
+{
+	struct doc *ssl = doc_get(object, "sslConfig"), *ref;
+
+	(void)arg;
+	(void)err;
+	if (cli_switch(cli, "ssl-remove")) {
+		doc_free(doc_steal(object, "sslConfig"));
+		return ssl == NULL ? 1 : 0;
+	}
+	if (doc_type(ssl) != DOC_MAP)
+		ssl = doc_set(object, "sslConfig", doc_new_map());
+	if (cli_given(cli, "ssl-sni"))
+		doc_set_string(ssl, "sni", cli_text(cli, "ssl-sni"));
+	if (!cli_given(cli, "ssl-secret-name"))
+		return 0;
+	doc_free(doc_steal(ssl, "sslFiles"));
+	ref = doc_set(ssl, "secretRef", doc_new_map());
+	doc_set_string(ref, "name", cli_text(cli, "ssl-secret-name"));
+	doc_set_string(ref, "namespace", cli_text(cli, "ssl-secret-namespace"));
+	return 0;
+}
+
+static int
+upstream_edit(struct cli *cli)
+{
+	bool set = cli_given(cli, "ssl-secret-name") ||
+		   cli_given(cli, "ssl-sni");
+	struct change_edit edit = { stored_read, ssl_edit, NULL };
+	struct error err = ERROR_INIT;
+	int rc;
+
+	if (!set && cli_given(cli, "ssl-secret-namespace"))
+		return cli_usage(cli, "--ssl-secret-namespace is of a secret: "
+				      "name it with --ssl-secret-name");
+	if (set && cli_switch(cli, "ssl-remove"))
+		return cli_usage(cli, "--ssl-remove takes away what the other "
+				      "flags set");
+	if (!set && !cli_switch(cli, "ssl-remove"))
+		return object_edit(cli);
+	edit.arg = choose_name(
+		cli, MODEL_UPSTREAM, "Choose an upstream to edit:", &err);
+	if (edit.arg == NULL)
+		return cli_usage(cli, "%s", err.text);
+	rc = change_edit(cli, MODEL_UPSTREAM, &edit);
 	free(edit.arg);
 	return rc;
 }

@@ -54,6 +54,15 @@ static const struct cli_command upstream = {
 	.run = upstreams_get,
 };
 
+static const struct cli_command upstream_group = {
+	CLI_UPSTREAM_GROUP,
+	.arguments = "[NAME]",
+	.summary = "show upstream groups: upstreams and their weights",
+	.examples = "  glooctl get upstreamgroups\n"
+		    "  glooctl get upstreamgroup canary -o yaml\n",
+	.run = objects_get,
+};
+
 static const struct cli_command virtual_service = {
 	CLI_VIRTUAL_SERVICE,
 	.arguments = "[NAME]",
@@ -68,6 +77,20 @@ static const struct cli_command gateway = {
 	CLI_GATEWAY,
 	.arguments = "[NAME]",
 	.summary = "show gateways: where is listened",
+	.run = objects_get,
+};
+
+static const struct cli_command secret = {
+	CLI_SECRET,
+	.arguments = "[NAME]",
+	.summary = "show secrets: never what is in them",
+	.about = "EXPIRES is when the first certificate of the chain ends that "
+		 "does, AGE since when\nthe secret is there, USED BY the "
+		 "upstreams that name it. wide adds the\nfingerprint and the "
+		 "subject of its first certificate; yaml and json have null "
+		 "in\nthe place of each value.\n",
+	.examples = "  glooctl get secrets\n"
+		    "  glooctl get secret backend -o wide\n",
 	.run = objects_get,
 };
 
@@ -121,8 +144,10 @@ static const struct cli_command sources = {
 
 static const struct cli_command *const children[] = {
 	&upstream,
+	&upstream_group,
 	&virtual_service,
 	&gateway,
+	&secret,
 	&proxy,
 	&limits,
 	&sources,

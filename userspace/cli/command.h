@@ -125,6 +125,10 @@ void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	.name = "upstream", .aliases = "upstreams us u",                       \
 	.type = MODEL_UPSTREAM, .complete = "upstreams",                       \
 	.arguments_max = 1
+#define CLI_UPSTREAM_GROUP                                                     \
+	.name = "upstreamgroup", .aliases = "upstreamgroups ugs ug",           \
+	.type = MODEL_UPSTREAM_GROUP, .complete = "upstreamgroups",            \
+	.arguments_max = 1
 #define CLI_VIRTUAL_SERVICE                                                    \
 	.name = "virtualservice", .aliases = "virtualservices vs",             \
 	.type = MODEL_VIRTUAL_SERVICE, .complete = "virtualservices",          \
@@ -132,6 +136,10 @@ void cli_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #define CLI_GATEWAY                                                            \
 	.name = "gateway", .aliases = "gateways gw",                           \
 	.type = MODEL_GATEWAY, .complete = "gateways",                         \
+	.arguments_max = 1
+#define CLI_SECRET                                                             \
+	.name = "secret", .aliases = "secrets sec s",                          \
+	.type = MODEL_SECRET, .complete = "secrets",                           \
 	.arguments_max = 1
 #define CLI_PROXY                                                              \
 	.name = "proxy", .aliases = "proxies px p",                            \

@@ -138,9 +138,15 @@ describe_action(const struct doc *route, struct str *out)
 		doc_find(action, "multi", "destinations", NULL);
 	const char *name = doc_string(
 		doc_find(action, "single", "upstream", "name", NULL));
+	const struct doc *group = doc_get(action, "upstreamGroup");
 	const struct doc *direct = doc_get(route, "directResponseAction");
 
-	if (name != NULL)
+	if (group != NULL)
+		str_printf(out, "upstream group: %s.%s",
+			text_or(doc_get_string(group, "namespace"),
+				MODEL_NAMESPACE_DEFAULT),
+			text_or(doc_get_string(group, "name"), ""));
+	else if (name != NULL)
 		str_puts(out, name);
 	else if (many != NULL)
 		str_printf(out, "%zu destinations", doc_count(many));
@@ -273,6 +279,58 @@ upstream_row(struct row *r, const struct doc *object,
 		return;
 	kind->details(read, details);
 	kind->free(read);
+}
+
+/* "{stage:prod, version:v1}" */
+static void
+subset_put(struct str *s, const struct doc *values)
+{
+	str_puts(s, "subset: {");
+	for (size_t i = 0; i < doc_count(values); i++)
+		str_printf(s, "%s%s:%s", i > 0 ? ", " : "",
+			doc_key_at(values, i),
+			text_or(doc_string(doc_value_at(values, i)), ""));
+	str_puts(s, "}\n");
+}
+
+static void
+weighted_put(struct str *s, const struct doc *d, long long total)
+{
+	const struct doc *ref =
+		doc_find(d, "destination", "upstream", NULL);
+	const struct doc *values =
+		doc_find(d, "destination", "subset", "values", NULL);
+	long long weight = (long long)doc_integer(doc_get(d, "weight"));
+
+	str_printf(s, "destination type: Upstream\nnamespace: %s\nname: %s\n",
+		text_or(doc_get_string(ref, "namespace"), ""),
+		text_or(doc_get_string(ref, "name"), ""));
+	if (doc_count(values) > 0)
+		subset_put(s, values);
+	str_printf(s, "weight: %lld   %% total: %.2f", weight,
+		total > 0 ? 100.0 * (double)weight / (double)total : 0.0);
+}
+
+static void
+upstream_group_row(struct row *r, const struct doc *object,
+	const struct upstream_kind *const *kinds)
+{
+	const struct doc *list = doc_get(object, "destinations");
+	long long total = 0;
+	struct str *details;
+
+	(void)kinds;
+	for (size_t i = 0; i < doc_count(list); i++)
+		total += (long long)doc_integer(
+			doc_get(doc_at(list, i), "weight"));
+	cell_put(r, describe_name(object));
+	cell_put(r, state_of(object));
+	str_printf(cell(r), "%lld", total);
+	details = cell(r);
+	for (size_t i = 0; i < doc_count(list); i++) {
+		str_puts(details, i > 0 ? "\n\n" : "");
+		weighted_put(details, doc_at(list, i), total);
+	}
 }
 
 /* An option, and of Gloo's rate limit what it says. */
@@ -441,6 +499,10 @@ static const struct form {
 	[MODEL_UPSTREAM] = { 4,
 		{ "upstream", "type", "status", "details", WIDE_TITLES },
 		upstream_row },
+	[MODEL_UPSTREAM_GROUP] = { 4,
+		{ "upstream group", "status", "total weight", "details",
+			WIDE_TITLES },
+		upstream_group_row },
 	[MODEL_VIRTUAL_SERVICE] = { 6,
 		{ "virtual service", "domains", "ssl", "status", "plugins",
 			"routes", WIDE_TITLES },
@@ -450,6 +512,16 @@ static const struct form {
 			WIDE_TITLES },
 		gateway_row },
 };
+
+/* As Gloo parts them. */
+static void
+apart_put(struct row *r, size_t columns, struct text_table *t)
+{
+	for (size_t i = 1; i < columns; i++)
+		cell_put(r, "");
+	cell_put(r, "---");
+	row_end(r, t);
+}
 
 void
 describe_objects(enum model_type type, const struct doc *items,
@@ -462,6 +534,8 @@ describe_objects(enum model_type type, const struct doc *items,
 	struct row r = { .count = 0 };
 
 	for (size_t i = 0; i < doc_count(items); i++) {
+		if (type == MODEL_UPSTREAM_GROUP && i > 0)
+			apart_put(&r, f->columns, t);
 		f->row(&r, doc_at(items, i), kinds);
 		if (status != NULL)
 			wide_cells(&r, type, doc_at(items, i), status);
@@ -492,9 +566,8 @@ number_put(struct str *s, const struct doc *d, const char *key)
 	str_printf(s, "%lld", (long long)doc_integer(doc_get(d, key)));
 }
 
-/* "12 s", "3 min", "2 h", "5 d" */
-static void
-age_put(struct str *s, long long seconds)
+void
+describe_age(struct str *s, long long seconds)
 {
 	if (seconds < 120)
 		str_printf(s, "%lld s", seconds);
@@ -512,6 +585,19 @@ label_put(struct row *r, const struct doc *item)
 	str_printf(cell(r), "%s.%s",
 		text_or(doc_get_string(item, "namespace"), ""),
 		text_or(doc_get_string(item, "name"), ""));
+}
+
+/* Why it is not up; or else why TLS with it fails. */
+static void
+why_put(struct row *r, const struct doc *e)
+{
+	const char *why = doc_get_string(e, "why");
+	const char *problem = doc_get_string(e, "problem");
+
+	if (why == NULL && problem != NULL)
+		str_printf(cell(r), "TLS: %s", problem);
+	else
+		cell_put(r, why);
 }
 
 static void
@@ -533,9 +619,9 @@ endpoint_rows_add(struct text_table *t, const struct doc *item)
 		if (e != NULL) {
 			number_put(cell(&r), e, "weight");
 			cell_put(&r, doc_get_string(e, "health"));
-			age_put(cell(&r),
+			describe_age(cell(&r),
 				(long long)doc_integer(doc_get(e, "seconds")));
-			cell_put(&r, doc_get_string(e, "why"));
+			why_put(&r, e);
 		}
 		row_end(&r, t);
 	}
@@ -562,7 +648,7 @@ discovery_row_add(struct text_table *t, const struct doc *item)
 	if (seconds == NULL) {
 		str_puts(s, "before the start");
 	} else {
-		age_put(s, (long long)doc_integer(seconds));
+		describe_age(s, (long long)doc_integer(seconds));
 		str_puts(s, " ago");
 	}
 	cell_put(&r, doc_get_string(item, "staleSince"));

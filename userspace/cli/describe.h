@@ -2,6 +2,9 @@
 #ifndef CLI_DESCRIBE_H
 #define CLI_DESCRIBE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/doc.h"
 #include "base/str.h"
 #include "model/kind.h"
@@ -30,6 +33,11 @@ void describe_services(
 void describe_limits(const struct doc *items, bool wide, struct str *out);
 /* Of /v1/sources; in describe_sources.c. */
 void describe_sources(const struct doc *items, bool wide, struct str *out);
+/* All that may be known of secrets; in describe_secrets.c. */
+void describe_secrets(const struct doc *items, uint64_t now_ms, bool wide,
+	struct str *out);
+/* "12 s", "3 min", "2 h", "5 d" */
+void describe_age(struct str *s, long long seconds);
 void describe_proxies(const struct doc *items, struct str *out);
 /* The routes of a virtual service: a table for each kind of action. */
 void describe_routes(const struct doc *routes, bool wide, struct str *out);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
@@ -168,6 +169,8 @@ output_objects(const struct cli *cli, enum model_type type,
 			printf("%s\n", describe_name(doc_at(items, i)));
 		return 0;
 	case CLI_OUTPUT_WIDE:
+		if (type == MODEL_SECRET)
+			break;
 		status = api_get(cli, "/v1/status", NULL, NULL, err);
 		if (status == NULL)
 			return -1;
@@ -176,7 +179,11 @@ output_objects(const struct cli *cli, enum model_type type,
 		break;
 	}
 	str_init(&text);
-	describe_objects(type, items, cli->kinds, status, &text);
+	if (type == MODEL_SECRET)
+		describe_secrets(items, clock_realtime_ms(),
+			cli->output == CLI_OUTPUT_WIDE, &text);
+	else
+		describe_objects(type, items, cli->kinds, status, &text);
 	if (status != NULL && type == MODEL_UPSTREAM)
 		rc = endpoints_add(cli, items, &text, err);
 	if (status != NULL && type == MODEL_GATEWAY)

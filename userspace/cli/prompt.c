@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -63,6 +64,27 @@ prompt_text(const char *question, const char *fallback, char **answer,
 	struct error *err)
 {
 	*answer = ask(question, fallback, fallback, err);
+	return *answer == NULL ? -1 : 0;
+}
+
+int
+prompt_secret(const char *question, char **answer, struct error *err)
+{
+	struct termios was, hidden;
+	bool terminal = tcgetattr(STDIN_FILENO, &was) == 0;
+
+	fflush(stdout);
+	fprintf(stderr, "? %s ", question);
+	fflush(stderr);
+	if (terminal) {
+		hidden = was;
+		hidden.c_lflag &= ~(tcflag_t)ECHO;
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	}
+	*answer = line_read(question, err);
+	if (terminal)
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
+	fputc('\n', stderr);
 	return *answer == NULL ? -1 : 0;
 }
 

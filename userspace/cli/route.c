@@ -202,17 +202,56 @@ function_read(const struct cli *cli, const char *ns, const char *name,
 	return 0;
 }
 
-struct doc *
-route_from_flags(const struct cli *cli, struct error *err)
+static struct doc *
+reference_new(const char *name, const char *ns)
+{
+	struct doc *d = doc_new_map();
+
+	doc_set_string(d, "name", name);
+	doc_set_string(d, "namespace", ns);
+	return d;
+}
+
+static int
+group_action(const struct cli *cli, struct doc *action, struct error *err)
+{
+	static const char *const others[] = { "dest-name", "function",
+		"aws-function-name", "aws-unescape", "rest-function-name",
+		"rest-parameters" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (cli_given(cli, others[i]))
+			return error_set(err, ERROR_CONFIG,
+				"only one of --%s and --upstream-group-name "
+				"can be given",
+				others[i]);
+	doc_set(action, "upstreamGroup",
+		reference_new(cli_text(cli, "upstream-group-name"),
+			cli_text(cli, "upstream-group-namespace")));
+	return 0;
+}
+
+static int
+upstream_action(const struct cli *cli, struct doc *action, struct error *err)
 {
 	const char *name = cli_text(cli, "dest-name");
 	const char *ns = cli_text(cli, "dest-namespace");
-	struct doc *route, *matcher, *single, *upstream;
+	struct doc *single = doc_set(action, "single", doc_new_map());
 
-	if (name == NULL) {
+	doc_set(single, "upstream", reference_new(name, ns));
+	return function_read(cli, ns, name, single, err);
+}
+
+struct doc *
+route_from_flags(const struct cli *cli, struct error *err)
+{
+	bool group = cli_given(cli, "upstream-group-name");
+	struct doc *route, *matcher, *action;
+
+	if (!group && cli_text(cli, "dest-name") == NULL) {
 		error_set(err, ERROR_CONFIG,
 			"--dest-name, the upstream that the route leads to, "
-			"is missing");
+			"is missing; or --upstream-group-name");
 		return NULL;
 	}
 	matcher = matcher_read(cli, err);
@@ -220,15 +259,11 @@ route_from_flags(const struct cli *cli, struct error *err)
 		return NULL;
 	route = doc_new_map();
 	doc_add(doc_set(route, "matchers", doc_new_list()), matcher);
-	single = doc_set(doc_set(route, "routeAction", doc_new_map()), "single",
-		doc_new_map());
-	upstream = doc_set(single, "upstream", doc_new_map());
-	doc_set_string(upstream, "name", name);
-	doc_set_string(upstream, "namespace", ns);
+	action = doc_set(route, "routeAction", doc_new_map());
 	if (cli_given(cli, "prefix-rewrite"))
 		doc_set_string(doc_set(route, "options", doc_new_map()),
 			"prefixRewrite", cli_text(cli, "prefix-rewrite"));
-	if (function_read(cli, ns, name, single, err) == 0)
+	if ((group ? group_action : upstream_action)(cli, action, err) == 0)
 		return route;
 	doc_free(route);
 	return NULL;

@@ -5,14 +5,17 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/kube_secret.h"
 #include "config/normalise.h"
 #include "model/duration.h"
 #include "model/tables.h"
 
 static const struct schema *const schemas[MODEL_TYPE_COUNT] = {
 	[MODEL_UPSTREAM] = &model_upstream_schema,
+	[MODEL_UPSTREAM_GROUP] = &model_upstream_group_schema,
 	[MODEL_VIRTUAL_SERVICE] = &model_virtual_service_schema,
 	[MODEL_GATEWAY] = &model_gateway_schema,
+	[MODEL_SECRET] = &model_secret_schema,
 };
 
 static int
@@ -82,10 +85,10 @@ spec_read(struct model_upstream *u, const struct doc *spec,
 }
 
 static int
-destination_check(const struct model_route *r, size_t i,
+destination_check(const struct model_destination *d,
 	const struct upstream_kind *const *kinds, struct error *err)
 {
-	const struct doc *spec = r->destinations[i].spec;
+	const struct doc *spec = d->spec;
 	const char *key;
 
 	if (spec == NULL)
@@ -100,28 +103,43 @@ destination_check(const struct model_route *r, size_t i,
 	else
 		return 0;
 	error_prefix(err, ".destinationSpec");
-	if (r->multi)
-		error_prefix(err,
-			".routeAction.multi.destinations[%zu]"
-			".destination",
-			i);
-	else
-		error_prefix(err, ".routeAction.single");
 	return line_note(err, spec);
+}
+
+/* Those with weights. */
+static int
+weighted_check(const struct model_destination *list, size_t count,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (destination_check(&list[i], kinds, err) != 0)
+			return error_prefix(
+				err, ".destinations[%zu].destination", i);
+	return 0;
+}
+
+static int
+route_check(const struct model_route *r,
+	const struct upstream_kind *const *kinds, struct error *err)
+{
+	if (r->target == MODEL_TARGET_MULTI &&
+		weighted_check(r->destinations, r->destination_count, kinds,
+			err) != 0)
+		return error_prefix(err, ".routeAction.multi");
+	if (r->target == MODEL_TARGET_SINGLE && r->destination_count > 0 &&
+		destination_check(r->destinations, kinds, err) != 0)
+		return error_prefix(err, ".routeAction.single");
+	return 0;
 }
 
 static int
 destinations_check(const struct model_virtual_service *vs,
 	const struct upstream_kind *const *kinds, struct error *err)
 {
-	for (size_t i = 0; i < vs->route_count; i++) {
-		const struct model_route *r = &vs->routes[i];
-
-		for (size_t j = 0; j < r->destination_count; j++)
-			if (destination_check(r, j, kinds, err) != 0)
-				return error_prefix(
-					err, ".virtualHost.routes[%zu]", i);
-	}
+	for (size_t i = 0; i < vs->route_count; i++)
+		if (route_check(&vs->routes[i], kinds, err) != 0)
+			return error_prefix(
+				err, ".virtualHost.routes[%zu]", i);
 	return 0;
 }
 
@@ -150,6 +168,9 @@ object_read(const struct doc *d, enum model_type type,
 	if (type == MODEL_UPSTREAM)
 		rc = spec_read(o->upstream, doc_get(canonical, "upstreamSpec"),
 			kinds, err);
+	if (type == MODEL_UPSTREAM_GROUP)
+		rc = weighted_check(o->upstream_group->destinations,
+			o->upstream_group->destination_count, kinds, err);
 	if (type == MODEL_VIRTUAL_SERVICE)
 		rc = destinations_check(o->virtual_service, kinds, err);
 	if (rc != 0) {
@@ -158,7 +179,7 @@ object_read(const struct doc *d, enum model_type type,
 		o = NULL;
 	}
 out:
-	doc_free(canonical);
+	config_doc_free(canonical, type);
 	return o;
 }
 
@@ -216,26 +237,68 @@ config_print(const struct model_object *o)
 	return d;
 }
 
+struct doc *
+config_print_shown(const struct model_object *o)
+{
+	struct doc *d = config_print(o);
+
+	schema_redact(schemas[o->type], d);
+	return d;
+}
+
+void
+config_error_hide(struct error *err)
+{
+	int line = err->line;
+
+	if (err->code == ERROR_NONE)
+		return;
+	*err = (struct error)ERROR_INIT;
+	error_set(err, ERROR_CONFIG,
+		"cannot be read as a document; what is there is not repeated, "
+		"for it may be a secret");
+	err->line = line;
+}
+
+void
+config_doc_free(struct doc *d, enum model_type type)
+{
+	if (type == MODEL_SECRET)
+		doc_wipe(d);
+	doc_free(d);
+}
+
+static void
+said_by_us_drop(struct doc *d)
+{
+	struct doc *meta = doc_get(d, "metadata");
+
+	doc_free(doc_steal(meta, "resourceVersion"));
+	doc_free(doc_steal(meta, "creationTimestamp"));
+}
+
 bool
 config_equal(const struct model_object *a, const struct model_object *b)
 {
 	struct doc *x = config_print(a), *y = config_print(b);
 	bool same;
 
-	doc_free(doc_steal(doc_get(x, "metadata"), "resourceVersion"));
-	doc_free(doc_steal(doc_get(y, "metadata"), "resourceVersion"));
+	said_by_us_drop(x);
+	said_by_us_drop(y);
 	same = doc_equal(x, y);
-	doc_free(x);
-	doc_free(y);
+	config_doc_free(x, a->type);
+	config_doc_free(y, b->type);
 	return same;
 }
 
 struct doc *
 config_kube_form(const struct doc *canonical, enum model_type type)
 {
-	struct doc *d = doc_new_map();
-	struct doc *spec;
+	struct doc *d, *spec;
 
+	if (type == MODEL_SECRET)
+		return kube_secret_form(canonical);
+	d = doc_new_map();
 	doc_set_string(d, "apiVersion", normalise_api_version(type));
 	doc_set_string(d, "kind", model_type_kind(type));
 	spec = doc_set(d, "spec", doc_new_map());

@@ -36,7 +36,15 @@ int config_type(const struct doc *d, enum model_type *type, struct error *err);
  * virtualHost {domains, routes[{matchers, routeAction|..., options}],
  * options}. config_read(config_print(x)) is x. */
 struct doc *config_print(const struct model_object *o);
-/* They say the same, whatever their versions. */
+/* The same for eyes: values of secrets are null. */
+struct doc *config_print_shown(const struct model_object *o);
+/* The text of err may repeat what was found where a secret is read: only that
+ * it cannot be read stays of it, and the line. */
+void config_error_hide(struct error *err);
+/* d may hold an object of that type with its values: of a secret they are
+ * overwritten. NULL is fine. */
+void config_doc_free(struct doc *d, enum model_type type);
+/* They say the same, whatever their versions and times of making. */
 bool config_equal(const struct model_object *a, const struct model_object *b);
 /* A canonical document (with or without status) in the Kubernetes form. */
 struct doc *config_kube_form(const struct doc *canonical, enum model_type type);

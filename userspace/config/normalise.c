@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/kube_secret.h"
 
 static const char *const api_versions[MODEL_TYPE_COUNT] = {
 	[MODEL_UPSTREAM] = "gloo.solo.io/v1",
+	[MODEL_UPSTREAM_GROUP] = "gloo.solo.io/v1",
 	[MODEL_VIRTUAL_SERVICE] = "gateway.solo.io/v1",
 	[MODEL_GATEWAY] = "gateway.solo.io/v1",
+	[MODEL_SECRET] = "v1",
 };
 
 /* What tells the type when there is no `kind`. */
@@ -18,6 +21,7 @@ static const struct {
 	enum model_type type;
 } telling_keys[] = {
 	{ "upstreamSpec", MODEL_UPSTREAM },
+	{ "destinations", MODEL_UPSTREAM_GROUP },
 	{ "virtualHost", MODEL_VIRTUAL_SERVICE },
 	{ "displayName", MODEL_VIRTUAL_SERVICE },
 	{ "bindAddress", MODEL_GATEWAY },
@@ -29,6 +33,7 @@ static const struct {
 	{ "virtualServices", MODEL_GATEWAY },
 	{ "connectionConfig", MODEL_UPSTREAM },
 	{ "discoveryMetadata", MODEL_UPSTREAM },
+	{ "tls", MODEL_SECRET },
 };
 
 static const char *const common_keys[] = { "apiVersion", "kind", "metadata",
@@ -64,6 +69,15 @@ is_common(const char *key)
 	return false;
 }
 
+/* "aws" and "azure" are kinds of upstream too. */
+static bool
+is_secret(const struct doc *d)
+{
+	return doc_find(d, "aws", "accessKey", NULL) != NULL ||
+	       doc_find(d, "aws", "secretKey", NULL) != NULL ||
+	       doc_find(d, "azure", "apiKeys", NULL) != NULL;
+}
+
 static bool
 keys_tell(const struct doc *d, const struct upstream_kind *const *kinds,
 	enum model_type *type)
@@ -73,6 +87,10 @@ keys_tell(const struct doc *d, const struct upstream_kind *const *kinds,
 			*type = telling_keys[i].type;
 			return true;
 		}
+	}
+	if (is_secret(d)) {
+		*type = MODEL_SECRET;
+		return true;
 	}
 	for (size_t i = 0; i < doc_count(d); i++) {
 		const char *key = doc_key_at(d, i);
@@ -88,6 +106,23 @@ keys_tell(const struct doc *d, const struct upstream_kind *const *kinds,
 		}
 	}
 	return false;
+}
+
+/* "kind: expected A, B or C" */
+static void
+kinds_say(struct error *err)
+{
+	struct str names;
+
+	str_init(&names);
+	for (int t = 0; t < MODEL_TYPE_COUNT; t++)
+		str_printf(&names, "%s%s",
+			t == 0                      ? ""
+			: t + 1 == MODEL_TYPE_COUNT ? " or "
+						    : ", ",
+			model_type_kind((enum model_type)t));
+	error_set(err, ERROR_CONFIG, ".kind: expected %s", names.data);
+	str_fini(&names);
 }
 
 int
@@ -111,8 +146,7 @@ normalise_type(const struct doc *d, const struct upstream_kind *const *kinds,
 		}
 	}
 	if (kind != NULL) {
-		error_set(err, ERROR_CONFIG,
-			".kind: expected Upstream, VirtualService or Gateway");
+		kinds_say(err);
 		return fail(kind, err);
 	}
 	if (keys_tell(d, kinds, type) ||
@@ -208,7 +242,9 @@ kubernetes_form(struct doc *d, enum model_type type, struct error *err)
 		return fail(version, err);
 	}
 	for (size_t i = 0; version != NULL && i < ARRAY_SIZE(server_keys); i++)
-		doc_free(doc_steal(meta, server_keys[i]));
+		if (type != MODEL_SECRET ||
+			strcmp(server_keys[i], "creationTimestamp") != 0)
+			doc_free(doc_steal(meta, server_keys[i]));
 	doc_free(doc_steal(d, "apiVersion"));
 	doc_free(doc_steal(d, "kind"));
 	return keys_lift(d, "spec", err);
@@ -313,8 +349,10 @@ normalise(const struct doc *d, enum model_type type,
 		rc = virtual_host_form(doc_get(copy, "virtualHost"), err);
 	if (rc == 0 && type == MODEL_GATEWAY)
 		rc = gateway_form(copy, err);
+	if (rc == 0 && type == MODEL_SECRET)
+		rc = kube_secret_lift(copy, err);
 	if (rc == 0)
 		return copy;
-	doc_free(copy);
+	doc_free_wiped(copy);
 	return NULL;
 }

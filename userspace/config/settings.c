@@ -281,6 +281,9 @@ static const struct schema_field proxy_fields[] = {
 		SCHEMA_AT(settings, steering),
 		.words = steering_words },
 	MS("stopDelay", stop_delay_ms, 0, 10 * MINUTE, 0),
+	{ .name = "unixSockets",
+		.type = SCHEMA_BOOL,
+		SCHEMA_AT(settings, unix_sockets) },
 	TEXT("user", proxy_user, user_check, "gloo-gateway-proxy"),
 	NUMBER("workers", workers, 0, WORKERS_MAX, 0),
 	{ .name = NULL },
@@ -489,6 +492,13 @@ static const struct schema_field access_log_fields[] = {
 };
 TABLE(access_log);
 
+static const struct schema_field tls_fields[] = {
+	TEXT("roots", tls_roots, text_given,
+		"/etc/ssl/certs/ca-certificates.crt"),
+	{ .name = NULL },
+};
+TABLE(tls);
+
 static const struct schema_word log_levels[] = {
 	{ "error", LOG_LEVEL_ERROR },
 	{ "warn", LOG_LEVEL_WARN },
@@ -514,11 +524,11 @@ static const struct schema_field settings_fields[] = {
 	GROUP("proxy", proxy_schema),
 	TEXT("stateDirectory", state_directory, text_given,
 		"/var/lib/gloo-gateway/state"),
+	GROUP("tls", tls_schema),
 	{ .name = "trustedProxies",
 		.type = SCHEMA_CUSTOM,
 		.custom = &trusted_list },
 	GROUP("xdp", xdp_schema),
-	SCHEMA_NOT_YET("consul"),
 	SCHEMA_NOT_YET("watchNamespaces"),
 	{ .name = NULL },
 };
@@ -687,6 +697,7 @@ settings_read(const char *path, const struct upstream_kind *const *kinds,
 	path_settle(&s->xdp_pin_path, file);
 	path_settle(&s->xdp_object, file);
 	path_settle(&s->access_log, file);
+	path_settle(&s->tls_roots, file);
 	return s;
 }
 

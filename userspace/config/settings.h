@@ -52,6 +52,7 @@ struct settings {
 	char *proxy_user;       /* gloo-gateway-proxy */
 	uint32_t workers;       /* 0: one per CPU */
 	enum settings_steering steering;
+	bool unix_sockets; /* the proxy may connect to some: false */
 	uint64_t orphan_timeout_ms, stop_delay_ms, drain_timeout_ms;
 
 	/* limits: headBytes 61440, targetBytes 8192, fields 100, headTimeout
@@ -86,6 +87,8 @@ struct settings {
 	size_t interface_count;
 
 	char *access_log; /* accessLog.path or NULL */
+	char *tls_roots;  /* tls.roots: certificates of whom upstreams without
+			   * a CA of their own are trusted to be */
 
 	struct doc *kinds; /* what is given of kinds of upstream, by their keys */
 };

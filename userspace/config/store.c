@@ -18,9 +18,12 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "base/yaml.h"
+#include "config/config.h"
 
-#define FOLDER_MODE 0750
-#define FILE_MODE   0640
+#define FOLDER_MODE        0750
+#define FILE_MODE          0640
+#define SECRET_FOLDER_MODE 0700
+#define SECRET_FILE_MODE   0600
 #define SUFFIX      ".yaml"
 #define FOLDER_EVENTS                                                          \
 	(IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO |            \
@@ -40,7 +43,7 @@ struct folder {
 };
 
 struct store {
-	char *root;
+	char *root, *secrets;
 	int lock, inotify;
 	struct table *contents; /* "plural/ns/name" to struct content */
 	struct table *folders;  /* watch descriptor in digits to folder */
@@ -56,11 +59,50 @@ struct walk {
 /* ---- names */
 
 char *
+store_type_folder(const char *root, const char *secrets, enum model_type type)
+{
+	if (type == MODEL_SECRET && strcmp(root, secrets) != 0)
+		return xstrdup(secrets);
+	return xasprintf("%s/%s", root, model_type_plural(type));
+}
+
+static char *
+type_folder(const struct store *s, enum model_type type)
+{
+	return store_type_folder(s->root, s->secrets, type);
+}
+
+static char *
+namespace_folder(const struct store *s, enum model_type type, const char *ns)
+{
+	char *above = type_folder(s, type);
+	char *folder = xasprintf("%s/%s", above, ns);
+
+	free(above);
+	return folder;
+}
+
+char *
 store_path(const struct store *s, enum model_type type, const char *ns,
 	const char *name)
 {
-	return xasprintf("%s/%s/%s/%s" SUFFIX, s->root, model_type_plural(type),
-		ns, name);
+	char *folder = namespace_folder(s, type, ns);
+	char *path = xasprintf("%s/%s" SUFFIX, folder, name);
+
+	free(folder);
+	return path;
+}
+
+static mode_t
+folder_mode(enum model_type type)
+{
+	return type == MODEL_SECRET ? SECRET_FOLDER_MODE : FOLDER_MODE;
+}
+
+static mode_t
+file_mode(enum model_type type)
+{
+	return type == MODEL_SECRET ? SECRET_FILE_MODE : FILE_MODE;
 }
 
 static char *
@@ -93,6 +135,15 @@ names_check(const char *ns, const char *name, struct error *err)
 		return 0;
 	return error_set(err, ERROR_CONFIG,
 		"\"%.64s/%.64s\" cannot be a namespace and name", ns, name);
+}
+
+static void
+text_fini(struct str *text, enum model_type type)
+{
+	if (type == MODEL_SECRET)
+		str_fini_wiped(text);
+	else
+		str_fini(text);
 }
 
 /* ---- contents */
@@ -210,9 +261,9 @@ static int
 folders_make(struct store *s, struct error *err)
 {
 	for (int t = 0; t < MODEL_TYPE_COUNT; t++) {
-		char *path = xasprintf("%s/%s", s->root,
-			model_type_plural((enum model_type)t));
-		int rc = file_make_folders(path, FOLDER_MODE, err);
+		char *path = type_folder(s, (enum model_type)t);
+		int rc = file_make_folders(
+			path, folder_mode((enum model_type)t), err);
 
 		if (rc == 0)
 			rc = folder_watch(
@@ -225,11 +276,12 @@ folders_make(struct store *s, struct error *err)
 }
 
 struct store *
-store_open(const char *root, struct error *err)
+store_open(const char *root, const char *secrets, struct error *err)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
 
 	s->root = xstrdup(root);
+	s->secrets = xstrdup(secrets);
 	s->lock = s->inotify = -1;
 	s->contents = table_new(free);
 	s->folders = table_new(folder_free);
@@ -260,6 +312,7 @@ store_close(struct store *s)
 	table_free(s->contents);
 	table_free(s->folders);
 	free(s->root);
+	free(s->secrets);
 	free(s);
 }
 
@@ -287,7 +340,28 @@ object_text(const char *path, struct str *text, struct error *err)
 		return error_errno(err, errno, "cannot open %s", path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, ERROR_CONFIG, "%s: is not a file", path);
+	/* All at once: what text moved away from would stay in memory. */
+	str_reserve(text, st.st_size < DOC_MAX_BYTES ? (size_t)st.st_size : 0);
 	return file_read(path, DOC_MAX_BYTES, text, err);
+}
+
+/* Of a secret no error may repeat what it found. */
+static struct doc *
+object_parse(enum model_type type, const struct str *text, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	struct doc *d = yaml_doc_read(text->data, text->length, &why);
+
+	if (doc_type(d) == DOC_NULL) {
+		doc_free(d);
+		d = NULL;
+		error_set(&why, ERROR_CONFIG, "the file holds no document");
+	}
+	if (d == NULL && type == MODEL_SECRET)
+		config_error_hide(&why);
+	if (d == NULL)
+		*err = why;
+	return d;
 }
 
 static void
@@ -313,13 +387,7 @@ object_report(const struct walk *w, enum model_type type, const char *ns,
 	if (!content_note(w->store, key, now) && w->changes_only)
 		goto out;
 	if (problem.code == ERROR_NONE) {
-		d = yaml_doc_read(text.data, text.length, &problem);
-		if (doc_type(d) == DOC_NULL) {
-			doc_free(d);
-			d = NULL;
-			error_set(&problem, ERROR_CONFIG,
-				"the file holds no document");
-		}
+		d = object_parse(type, &text, &problem);
 		if (d == NULL && problem.line > 0)
 			error_prefix(&problem, "%s:%d", path, problem.line);
 		else if (d == NULL)
@@ -327,7 +395,7 @@ object_report(const struct walk *w, enum model_type type, const char *ns,
 	}
 	w->cb(type, ns, name, d, d == NULL ? &problem : NULL, false, w->arg);
 out:
-	str_fini(&text);
+	text_fini(&text, type);
 	free(key);
 	free(path);
 }
@@ -336,8 +404,7 @@ static int
 namespace_walk(const struct walk *w, enum model_type type, const char *ns,
 	struct error *err)
 {
-	char *path = xasprintf(
-		"%s/%s/%s", w->store->root, model_type_plural(type), ns);
+	char *path = namespace_folder(w->store, type, ns);
 	struct dirent *entry;
 	struct stat st;
 	DIR *dir = NULL;
@@ -371,8 +438,7 @@ out:
 static int
 type_walk(const struct walk *w, enum model_type type, struct error *err)
 {
-	char *path =
-		xasprintf("%s/%s", w->store->root, model_type_plural(type));
+	char *path = type_folder(w->store, type);
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 	int rc = 0;
@@ -572,17 +638,18 @@ object_write(struct store *s, enum model_type type, const char *ns,
 		return -1;
 	path = store_path(s, type, ns, name);
 	key = object_key(type, ns, name);
-	folder = xasprintf("%s/%s/%s", s->root, model_type_plural(type), ns);
+	folder = namespace_folder(s, type, ns);
 	str_init(&text);
 	yaml_doc_write(d, &text);
-	if (file_make_folders(folder, FOLDER_MODE, err) != 0 ||
+	if (file_make_folders(folder, folder_mode(type), err) != 0 ||
 		folder_watch(s, folder, type, ns, err) != 0 ||
-		replace(path, text.data, text.length, FILE_MODE, err) != 0)
+		replace(path, text.data, text.length, file_mode(type), err) !=
+			0)
 		goto out;
 	content_note(s, key, content_of(&text));
 	rc = 0;
 out:
-	str_fini(&text);
+	text_fini(&text, type);
 	free(folder);
 	free(key);
 	free(path);
@@ -616,6 +683,21 @@ store_is_empty(const struct store *s, enum model_type type, const char *ns,
 	return empty;
 }
 
+uint64_t
+store_written_ms(const struct store *s, enum model_type type, const char *ns,
+	const char *name)
+{
+	char *path = store_path(s, type, ns, name);
+	struct stat st;
+	uint64_t ms = 0;
+
+	if (stat(path, &st) == 0)
+		ms = (uint64_t)st.st_mtim.tv_sec * 1000 +
+		     (uint64_t)st.st_mtim.tv_nsec / 1000000;
+	free(path);
+	return ms;
+}
+
 bool
 store_is_changed(const struct store *s, enum model_type type, const char *ns,
 	const char *name)
@@ -637,7 +719,7 @@ store_is_changed(const struct store *s, enum model_type type, const char *ns,
 		changed = known != NULL;
 	else
 		changed = !content_same(known, &now);
-	str_fini(&text);
+	text_fini(&text, type);
 	free(key);
 	free(path);
 	return changed;

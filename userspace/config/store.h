@@ -2,11 +2,14 @@
  * The store on disk: <root>/<plural>/<namespace>/<name>.yaml, written by temp
  * file, fsync, rename; watched with inotify (the folders), so that a file
  * edited by hand is taken over. One daemon per store: a lock on <root>/.lock.
+ * Secrets have a root of their own, <secrets>/<namespace>/<name>.yaml, which
+ * nobody else may read: folders of mode 0700, files of 0600.
  */
 #ifndef CONFIG_STORE_H
 #define CONFIG_STORE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/doc.h"
 #include "base/error.h"
@@ -16,7 +19,8 @@ struct store;
 
 /* Makes the folders; takes the lock: if another daemon has it, an error says
  * so with its pid. */
-struct store *store_open(const char *root, struct error *err);
+struct store *store_open(
+	const char *root, const char *secrets, struct error *err);
 void store_close(struct store *s);
 
 /* One file seen while reading: doc is NULL when it could not be parsed, and
@@ -47,5 +51,12 @@ int store_remove(struct store *s, enum model_type type, const char *ns,
 /* "<root>/<plural>/<ns>/<name>.yaml", the caller frees. */
 char *store_path(const struct store *s, enum model_type type, const char *ns,
 	const char *name);
+/* When the file was written last, ms since 1970; 0: there is none. */
+uint64_t store_written_ms(const struct store *s, enum model_type type,
+	const char *ns, const char *name);
+/* Below which the namespaces of the type stand; the caller frees. Where both
+ * roots are one folder, secrets stand in "secrets" below it. */
+char *store_type_folder(
+	const char *root, const char *secrets, enum model_type type);
 
 #endif

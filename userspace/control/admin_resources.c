@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/yaml.h"
@@ -13,9 +14,11 @@
 #include "control/admin.h"
 #include "control/change.h"
 #include "control/generation.h"
+#include "control/group.h"
 #include "control/preview.h"
 #include "control/programs.h"
 #include "control/relation.h"
+#include "control/secret.h"
 #include "control/status.h"
 #include "net/loop.h"
 
@@ -305,11 +308,13 @@ static void
 reply_dry(const struct control *c, struct http_server_request *r,
 	struct change *change)
 {
-	struct doc *resource = config_print(change->model);
+	struct doc *resource = config_print_shown(change->model);
 	struct status s = { .generation = generation_number(c) };
 	const char *reason = change->block.warning;
 	char *missing = relation_missing(c->objects, change->model);
 
+	if (change->model->type == MODEL_UPSTREAM_GROUP)
+		missing = group_missing(c, change->model->upstream_group);
 	if (change->model->type == MODEL_UPSTREAM)
 		reason = programs_not_served(c, change->model->upstream->kind);
 	if (reason == NULL)
@@ -349,7 +354,7 @@ model_store(struct control *c, struct model_object *m, struct error *err)
 	m->meta->resource_version = c->version + 1;
 	d = config_print(m);
 	rc = store_write(c->store, m->type, m->meta->ns, m->meta->name, d, err);
-	doc_free(d);
+	config_doc_free(d, m->type);
 	return rc;
 }
 
@@ -395,12 +400,20 @@ object_put(struct admin_resources *a, struct http_server_request *r,
 	if (reply_foreign(r, o))
 		return;
 	d = body_read(r, &err);
+	if (type == MODEL_SECRET) {
+		http_server_request_wipe(r);
+		config_error_hide(&err);
+	}
 	if (d == NULL) {
 		admin_reply_error(r, 400, err.line, "%s", err.text);
 		return;
 	}
 	m = change_read(c, type, ns, name, d, &err);
-	doc_free(d);
+	config_doc_free(d, type);
+	if (m != NULL && type == MODEL_SECRET)
+		m->meta->created_ms = o != NULL && o->model != NULL
+					      ? secret_created_ms(c, o)
+					      : clock_realtime_ms();
 	if (m == NULL) {
 		reply_rejected(c, r, &err);
 	} else if (is_stale(o, m)) {

@@ -10,8 +10,10 @@
 #include "control/blocks.h"
 #include "control/discovery.h"
 #include "control/kernel_limits.h"
+#include "control/materials.h"
 #include "control/programs.h"
 #include "control/relation.h"
+#include "control/secret.h"
 #include "control/services.h"
 #include "control/slots.h"
 #include "control/supervise.h"
@@ -126,9 +128,16 @@ change_prepare(struct control *c, struct model_object *model,
 	case MODEL_UPSTREAM:
 		rc = upstream_prepare(c, out, err);
 		break;
+	case MODEL_UPSTREAM_GROUP:
+		break;
 	case MODEL_GATEWAY:
 		if (rc == 0)
 			rc = gateway_prepare(c, out, beside, err);
+		break;
+	case MODEL_SECRET:
+		if (beside != NULL)
+			*beside = false;
+		rc = secret_check(model->secret, err);
 		break;
 	default:
 		if (rc != 0)
@@ -177,6 +186,7 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 	const struct model_upstream *u = o->model->upstream;
 
 	o->id = change->id;
+	materials_touch(c);
 	if (old == NULL ||
 		(programs_not_served(c, old->upstream->kind) == NULL) !=
 			(programs_not_served(c, u->kind) == NULL))
@@ -188,6 +198,14 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 		o->discovery = discovery_new(c, o);
 	else
 		discovery_change(o->discovery, o);
+}
+
+/* The virtual hosts that it is built into look whether it leads elsewhere. */
+static void
+group_touch(struct control *c, struct object *o)
+{
+	o->block_digest = 0;
+	c->upstream_epoch++;
 }
 
 static void
@@ -209,7 +227,10 @@ virtual_service_apply(
 {
 	free(o->block);
 	free(o->warning);
+	free(o->uses);
 	o->block = change->block.bytes;
+	o->uses = change->block.uses;
+	o->use_count = change->block.use_count;
 	o->block_length = change->block.length;
 	o->warning = change->block.warning;
 	o->block_digest = change->block.digest;
@@ -240,8 +261,14 @@ change_apply(struct control *c, struct change *change, uint64_t version)
 	case MODEL_UPSTREAM:
 		upstream_apply(c, o, change, old);
 		break;
+	case MODEL_UPSTREAM_GROUP:
+		group_touch(c, o);
+		break;
 	case MODEL_GATEWAY:
 		gateway_apply(c, o, change, old);
+		break;
+	case MODEL_SECRET:
+		materials_touch(c);
 		break;
 	default:
 		virtual_service_apply(c, o, change);
@@ -265,6 +292,10 @@ change_remove(struct control *c, struct object *o)
 		numbers_retire(c->upstream_ids, o->key, number);
 		c->upstream_epoch++;
 	}
+	if (o->type == MODEL_UPSTREAM || o->type == MODEL_SECRET)
+		materials_touch(c);
+	if (o->type == MODEL_UPSTREAM_GROUP)
+		group_touch(c, o);
 	if (o->type == MODEL_GATEWAY && o->slot != 0)
 		slot_retire(c, o->model->gateway, o->slot);
 	if (o->type == MODEL_GATEWAY)
@@ -355,9 +386,14 @@ static void
 good_write(struct control *c, struct object *o)
 {
 	struct error err = ERROR_INIT;
-	struct doc *d = object_document(o);
+	struct doc *d;
 	int rc;
 
+	o->good_due = false;
+	/* A secret of another store is kept there, and nowhere else. */
+	if (o->origin != NULL && o->type == MODEL_SECRET)
+		return;
+	d = object_document(o);
 	if (o->origin != NULL) {
 		const struct state_report r = { STATE_RESOURCES, o->origin->key,
 			o->type, o->ns, o->name };
@@ -369,8 +405,7 @@ good_write(struct control *c, struct object *o)
 	}
 	if (rc != 0)
 		log_warn("state: %s", err.text);
-	o->good_due = false;
-	doc_free(d);
+	config_doc_free(d, o->type);
 }
 
 static void
@@ -419,6 +454,7 @@ void
 change_enforced(struct control *c, uint64_t generation)
 {
 	goods_write(c, generation);
+	materials_enforced(c, generation);
 	numbers_release(c->upstream_ids, generation, on_upstream_released, c);
 	slots_release(c, generation);
 }

@@ -3,16 +3,19 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "config/store.h"
 #include "control/control.h"
 #include "control/files.h"
 #include "control/generation.h"
 #include "control/kernel_limits.h"
+#include "control/materials.h"
 #include "control/nat_ports.h"
 #include "control/programs.h"
 #include "control/services.h"
@@ -50,7 +53,7 @@ say(struct doc *to, const char *fmt, ...)
 	doc_add(to, doc_new_string(line));
 }
 
-static void
+static struct area
 objects_check(const struct control *c, struct doc *areas, enum model_type type,
 	const char *name)
 {
@@ -67,6 +70,7 @@ objects_check(const struct control *c, struct doc *areas, enum model_type type,
 			say(a.warnings, "%s: %s", o->label, s.reason);
 		status_fini(&s);
 	}
+	return a;
 }
 
 static bool
@@ -121,16 +125,29 @@ proxies_check(const struct control *c, struct doc *areas)
 		say(a.notes, "%zu older ones drain", view.draining);
 }
 
-/* Only root reads secrets; nothing uses them yet. */
+/* Only root reads secrets. */
 static void
-secrets_check(const struct control *c, struct doc *areas)
+secret_files_check(const struct control *c, const struct area *a)
 {
-	struct area a = area_add(areas, "secrets");
-	const char *path = c->settings->secret_directory;
+	const char *folder = c->settings->secret_directory;
 
-	if (everybody_has(path, S_IROTH | S_IWOTH))
-		say(a.warnings, "%s can be read by everybody: chmod o= %s",
-			path, path);
+	if (everybody_has(folder, S_IROTH | S_IWOTH | S_IXOTH))
+		say(a->warnings, "%s can be read by everybody: chmod o= %s",
+			folder, folder);
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_SECRET); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_SECRET, i);
+		char *path = o->origin != NULL
+				     ? NULL
+				     : store_path(c->store, o->type, o->ns,
+					       o->name);
+
+		if (everybody_has(path, S_IRGRP | S_IROTH))
+			say(a->warnings,
+				"%s can be read by others: chmod go= %s", path,
+				path);
+		free(path);
+	}
 }
 
 static void
@@ -291,13 +308,16 @@ check_print(const struct control *c)
 {
 	struct doc *d = doc_new_map();
 	struct doc *areas = doc_set(d, "areas", doc_new_list());
+	struct area a;
 
 	settings_check(c, areas);
 	objects_check(c, areas, MODEL_UPSTREAM, "upstreams");
+	objects_check(c, areas, MODEL_UPSTREAM_GROUP, "upstream groups");
 	objects_check(c, areas, MODEL_VIRTUAL_SERVICE, "virtual services");
 	objects_check(c, areas, MODEL_GATEWAY, "gateways");
 	proxies_check(c, areas);
-	secrets_check(c, areas);
+	a = objects_check(c, areas, MODEL_SECRET, "secrets");
+	secret_files_check(c, &a);
 	kernel_check(c, areas);
 	programs_check(c, areas);
 	return d;
@@ -345,6 +365,7 @@ control_check(const struct control_options *options)
 	}
 	c.workers = 1;
 	c.objects = objects_new();
+	c.materials = materials_new();
 	c.upstream_ids = numbers_new(UPSTREAMS_MAX);
 	c.slots = numbers_new(LISTENERS_MAX);
 	c.service_slots = numbers_new(SLOTS_MAX - LISTENERS_MAX + 1);
@@ -355,6 +376,7 @@ control_check(const struct control_options *options)
 	else
 		fprintf(stderr, "gloo-gateway: %s\n", err.text);
 	objects_free(c.objects);
+	materials_free(c.materials);
 	numbers_free(c.upstream_ids);
 	numbers_free(c.slots);
 	numbers_free(c.service_slots);

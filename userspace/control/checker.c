@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "control/probe.h"
 #include "net/loop.h"
 
 #define AGAIN_MS 100 /* after a question that was put off */
@@ -125,6 +124,17 @@ struct checker *
 checker_new(const struct checker_options *o)
 {
 	struct checker *c = xcalloc(1, sizeof(*c));
+	const struct probe_options asked = {
+		.probes = o->probes,
+		.check = o->check,
+		.addr = o->addr,
+		.host = o->host,
+		.server_name = o->server_name,
+		.tls = o->tls,
+		.tls_arg = o->tls_arg,
+		.done = on_answer,
+		.arg = c,
+	};
 
 	c->check = o->check;
 	c->up = o->up;
@@ -132,8 +142,7 @@ checker_new(const struct checker_options *o)
 	c->counts = o->counts;
 	c->changed = o->changed;
 	c->arg = o->arg;
-	c->probe =
-		probe_new(o->probes, o->check, o->addr, o->host, on_answer, c);
+	c->probe = probe_new(&asked);
 	c->timer = loop_timer_new(o->loop, on_timer, c);
 	loop_timer_start(
 		c->timer, random_ms(o->spread_ms) +

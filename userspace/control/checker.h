@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "control/probe.h"
 #include "model/model.h"
 
 struct checker;
 struct loop;
-struct probes;
 
 struct checker_counts { /* of all endpoints of an upstream */
 	uint64_t ok, failed, put_off;
@@ -27,7 +27,10 @@ struct checker_options {
 	struct probes *probes;
 	const struct model_health_check *check; /* outlives it */
 	const struct addr *addr;
-	const char *host;   /* DNS name of the endpoint, or "" */
+	const char *host;   /* as struct endpoint has it */
+	const char *server_name; /* as for the probe, with the next two */
+	probe_tls_f *tls;
+	void *tls_arg;
 	bool up;            /* until the first answer */
 	uint64_t spread_ms; /* the first question comes within that time */
 	struct checker_counts *counts;

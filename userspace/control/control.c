@@ -31,6 +31,7 @@
 #include "control/kernel_counts.h"
 #include "control/limits.h"
 #include "control/log_ring.h"
+#include "control/materials.h"
 #include "control/notify.h"
 #include "control/programs.h"
 #include "control/reload.h"
@@ -214,6 +215,7 @@ on_tick(void *arg)
 	blocks_look(c->blocks);
 	drops_look(c->drops);
 	change_retry(c);
+	materials_look_again(c, false);
 	programs_look(c);
 	memory_look(life);
 	if (c->ready_due && status_not_ready(c, text, sizeof(text)) == NULL)
@@ -299,7 +301,8 @@ on_stored(int fd, const char *name, void *arg)
 static int
 stores_open(struct control *c, struct error *err)
 {
-	c->store = store_open(c->settings->config_directory, err);
+	c->store = store_open(c->settings->config_directory,
+		c->settings->secret_directory, err);
 	if (c->store == NULL)
 		return -1;
 	c->state = state_open(c->settings->state_directory, err);
@@ -318,7 +321,8 @@ static int
 parts_make(struct control *c, struct error *err)
 {
 	c->loop = loop_new();
-	c->resolver = resolver_new(c->loop, c->settings->resolvers, err);
+	c->resolver = resolver_new(
+		c->loop, c->settings->resolvers, NULL, err);
 	if (c->resolver == NULL)
 		return -1;
 	c->http = http_client_new(c->loop);
@@ -327,6 +331,7 @@ parts_make(struct control *c, struct error *err)
 	c->listeners = listeners_new(c->workers);
 	c->generation = generations_new(c);
 	c->supervisor = supervisor_new(c);
+	c->materials = materials_new();
 	c->healths = healths_new(c);
 	c->services = services_new(c);
 	c->limits = limits_new();
@@ -451,6 +456,8 @@ life_end(struct life *life)
 	services_free(c->services);
 	c->services = NULL;
 	supervisor_free(c->supervisor);
+	materials_free(c->materials);
+	c->materials = NULL;
 	blocks_free(c->blocks);
 	limits_free(c->limits);
 	kernel_counts_free(c->kernel_counts);

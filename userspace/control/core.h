@@ -36,6 +36,7 @@ struct log_ring;
 struct loop;
 struct loop_fd;
 struct loop_timer;
+struct materials;
 struct programs;
 struct resolver;
 struct services;
@@ -61,7 +62,8 @@ struct control {
 
 	struct objects *objects;
 	uint64_t version;        /* the newest resourceVersion */
-	uint64_t upstream_epoch; /* grows when upstreams come and go */
+	uint64_t upstream_epoch; /* grows when upstreams or groups
+				  * come, go or lead elsewhere */
 	uint64_t save_next_ms;   /* when discovery may save another set */
 	struct numbers *upstream_ids;
 	/* Of listeners, and of services: those from LISTENERS_MAX - 1 on. */
@@ -83,6 +85,7 @@ struct control {
 
 	struct generations *generation;
 	struct supervisor *supervisor;
+	struct materials *materials; /* of TLS to upstreams */
 	struct healths *healths;
 	struct programs *programs; /* kinds that are open */
 	struct services *services;

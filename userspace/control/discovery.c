@@ -190,6 +190,7 @@ discovery_watch(struct discovery *d)
 	if (programs_not_served(d->control, u->kind) != NULL)
 		return;
 	d->host.shared = programs_shared(d->control, u->kind);
+	d->host.dns_refresh_ms = model_dns_refresh_ms(u);
 	d->watch = u->kind->watch(u->spec, &d->host);
 }
 
@@ -248,7 +249,8 @@ spec_is_same(const struct model_upstream *a, const struct model_upstream *b)
 	struct doc *x, *y;
 	bool same;
 
-	if (a->kind != b->kind)
+	if (a->kind != b->kind ||
+		model_dns_refresh_ms(a) != model_dns_refresh_ms(b))
 		return false;
 	x = a->kind->print(a->spec);
 	y = b->kind->print(b->spec);
@@ -331,4 +333,16 @@ const char *
 discovery_note(const struct discovery *d)
 {
 	return d == NULL ? NULL : d->note;
+}
+
+void
+discovery_show(const struct discovery *d, struct doc *to)
+{
+	const struct upstream_kind *kind;
+
+	if (d == NULL || d->watch == NULL)
+		return;
+	kind = d->model->upstream->kind;
+	if (kind->show != NULL)
+		kind->show(d->watch, to);
 }

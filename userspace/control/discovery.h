@@ -18,6 +18,7 @@
 #include "model/endpoint.h"
 
 struct discovery;
+struct doc;
 struct health;
 
 /* Starts; what the disk remembers serves until the kind reports. */
@@ -42,6 +43,8 @@ uint64_t discovery_changed_ms(const struct discovery *d);
 uint64_t discovery_messages(const struct discovery *d);
 /* Why the endpoints may be stale, or NULL; since: ms since 1970. */
 const char *discovery_problem(const struct discovery *d, uint64_t *since);
+/* What its kind shows beside endpoints, into a map. */
+void discovery_show(const struct discovery *d, struct doc *to);
 /* What does not hold for it though the endpoints are right, or NULL. */
 const char *discovery_note(const struct discovery *d);
 

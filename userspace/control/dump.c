@@ -1,6 +1,7 @@
 /* What the data plane runs, walked from the image itself. */
 #include "control/dump.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/table.h"
@@ -29,6 +30,18 @@ static void
 set_number(struct doc *to, const char *key, uint64_t value)
 {
 	doc_set(to, key, doc_new_integer((int64_t)value));
+}
+
+/* One of 64 bits, which are no number to a reader of JSON; 0 is none. */
+static void
+set_hash(struct doc *to, const char *key, uint64_t value)
+{
+	char digits[17];
+
+	if (value == 0)
+		return;
+	snprintf(digits, sizeof(digits), "%016" PRIx64, value);
+	doc_set_string(to, key, digits);
 }
 
 /* ---- a virtual host */
@@ -66,6 +79,7 @@ destinations_print(struct doc *to, const struct image_vhost *v,
 
 		set_number(one, "upstream", from[i].upstream);
 		set_number(one, "weight", from[i].weight);
+		set_hash(one, "subset", from[i].subset);
 	}
 }
 
@@ -244,6 +258,20 @@ upstream_of(const struct control *c, uint32_t id)
 }
 
 static void
+subsets_print(struct doc *to, const struct endpoint *e)
+{
+	struct doc *list = NULL;
+	char digits[17];
+
+	for (size_t i = 0; i < SUBSETS_MAX && e->subsets[i] != 0; i++) {
+		if (list == NULL)
+			list = doc_set(to, "subsets", doc_new_list());
+		snprintf(digits, sizeof(digits), "%016" PRIx64, e->subsets[i]);
+		doc_add(list, doc_new_string(digits));
+	}
+}
+
+static void
 endpoints_print(struct doc *to, const struct object *o)
 {
 	struct doc *list = doc_set(to, "endpoints", doc_new_list());
@@ -253,14 +281,32 @@ endpoints_print(struct doc *to, const struct object *o)
 
 	for (size_t i = 0; i < count; i++) {
 		struct doc *one = doc_add(list, doc_new_map());
-		char addr[ADDR_TEXT_MAX];
+		char addr[ENDPOINT_TEXT_MAX];
 
-		doc_set_string(one, "address", addr_format(&set[i].addr, addr));
+		doc_set_string(one, "address", endpoint_format(&set[i], addr));
 		set_number(one, "weight", set[i].weight);
 		doc_set_string(one, "health", health_name(set[i].health));
 		if (set[i].host[0] != '\0')
 			doc_set_string(one, "host", set[i].host);
+		subsets_print(one, &set[i]);
 	}
+}
+
+/* Of certificates an image has no more than numbers. */
+static void
+tls_print(const struct image *image, const struct image_tls *t, struct doc *to)
+{
+	const struct image_str *names = image_at(image, t->names.offset);
+	struct doc *d = doc_set(to, "tls", doc_new_map());
+	struct doc *list;
+
+	set_text(d, "serverName", image, t->server_name);
+	doc_set(d, "clientCertificate", doc_new_bool(t->identity != 0));
+	if (t->names.count == 0)
+		return;
+	list = doc_set(d, "names", doc_new_list());
+	for (uint32_t i = 0; i < t->names.count; i++)
+		doc_add(list, text(image, names[i]));
 }
 
 static void
@@ -276,6 +322,8 @@ upstream_print(const struct control *c, const struct image *image,
 	set_text(d, "kind", image, u->kind);
 	set_number(d, "connectTimeoutMs", u->connect_timeout_ms);
 	set_text(d, "unavailable", image, u->unavailable);
+	if (u->tls != 0)
+		tls_print(image, image_at(image, u->tls), d);
 	supervisor_sum_upstream(c->supervisor, u->id, &sums);
 	set_number(d, "requestsActive", sums.requests_active);
 	set_number(d, "connectionsOpen", sums.connections_open);

@@ -97,11 +97,11 @@ endpoint_print(struct doc *to, const struct object *o, const struct endpoint *e,
 	struct doc *d = doc_add(to, doc_new_map());
 	uint64_t age_ms;
 	struct health_view view;
-	char text[ADDR_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX];
 
 	health_view(discovery_health(o->discovery), i, &view);
 	age_ms = age_of(view.since_ms);
-	doc_set_string(d, "address", addr_format(&e->addr, text));
+	doc_set_string(d, "address", endpoint_format(e, text));
 	doc_set(d, "weight", number(e->weight));
 	doc_set_string(
 		d, "health", health_name((enum endpoint_health)e->health));
@@ -111,7 +111,9 @@ endpoint_print(struct doc *to, const struct object *o, const struct endpoint *e,
 		doc_set_string(d, "why", view.why);
 	else if (e->health == ENDPOINT_UP)
 		slow_start_print(d, &o->model->upstream->balance, age_ms);
-	if (e->host[0] != '\0')
+	if (view.problem != NULL)
+		doc_set_string(d, "problem", view.problem);
+	if (e->host[0] != '\0' && e->host[0] != '/')
 		doc_set_string(d, "host", e->host);
 }
 
@@ -155,6 +157,7 @@ discovery_print(struct doc *to, const struct discovery *d)
 		time_print(to, "changed", changed);
 		doc_set(to, "changedSeconds", number(age_of(changed) / 1000));
 	}
+	discovery_show(d, to);
 	if (problem == NULL)
 		return;
 	time_print(to, "staleSince", since);

@@ -45,14 +45,24 @@ files_fini(struct files *f)
 
 /* ---- one file */
 
+static char *
+path_of(const struct control *c, enum model_type type, const char *ns,
+	const char *name)
+{
+	char *folder = store_type_folder(c->settings->config_directory,
+		c->settings->secret_directory, type);
+	char *path = xasprintf("%s/%s/%s.yaml", folder, ns, name);
+
+	free(folder);
+	return path;
+}
+
 /* The text of an error says file and line. */
 static void
 problem_locate(const struct control *c, enum model_type type, const char *ns,
 	const char *name, struct error *err)
 {
-	char *path =
-		xasprintf("%s/%s/%s/%s.yaml", c->settings->config_directory,
-			model_type_plural(type), ns, name);
+	char *path = path_of(c, type, ns, name);
 
 	if (err->line > 0)
 		error_prefix(err, "%s:%d", path, err->line);
@@ -87,7 +97,7 @@ good_read(const struct control *c, enum model_type type, const char *ns,
 		log_warn("state: the good version of %s %s.%s is left aside: "
 			 "%s",
 			model_type_kind(type), ns, name, err.text);
-	doc_free(d);
+	config_doc_free(d, type);
 	return m;
 }
 
@@ -116,17 +126,20 @@ on_scan(enum model_type type, const char *ns, const char *name, struct doc *d,
 	else
 		one->problem = *problem;
 	one->good = good_read(f->control, type, ns, name);
-	doc_free(d);
+	config_doc_free(d, type);
 }
 
 /* ---- all files */
 
-/* Gateways come before virtual services, whose domains are theirs. */
+/* What routes lead to comes first; gateways come before virtual services, whose
+ * domains are theirs. */
 static int
 type_order(enum model_type type)
 {
 	switch (type) {
+	case MODEL_SECRET:
 	case MODEL_UPSTREAM:
+	case MODEL_UPSTREAM_GROUP:
 		return 0;
 	case MODEL_GATEWAY:
 		return 1;
@@ -308,9 +321,7 @@ file_look(
 	struct files *f, enum model_type type, const char *ns, const char *name)
 {
 	struct control *c = f->control;
-	char *path =
-		xasprintf("%s/%s/%s/%s.yaml", c->settings->config_directory,
-			model_type_plural(type), ns, name);
+	char *path = path_of(c, type, ns, name);
 	struct error problem = ERROR_INIT;
 	struct doc *d = NULL;
 	struct str text;
@@ -320,10 +331,12 @@ file_look(
 		d = yaml_doc_read(text.data, text.length, &problem);
 	if (d == NULL && problem.code == ERROR_NONE)
 		error_set(&problem, ERROR_CONFIG, "the file holds no document");
+	else if (d == NULL && text.length > 0 && type == MODEL_SECRET)
+		config_error_hide(&problem);
 	if (d == NULL && strstr(problem.text, path) == NULL)
 		problem_locate(c, type, ns, name, &problem);
 	on_scan(type, ns, name, d, &problem, false, f);
-	str_fini(&text);
+	str_fini_wiped(&text);
 	free(path);
 }
 
@@ -354,7 +367,8 @@ folder_look(
 static void
 type_look(struct files *f, const char *root, enum model_type type)
 {
-	char *path = xasprintf("%s/%s", root, model_type_plural(type));
+	char *path = store_type_folder(
+		root, f->control->settings->secret_directory, type);
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 
@@ -441,7 +455,7 @@ on_change(enum model_type type, const char *ns, const char *name, struct doc *d,
 		object_reject(o, f.problem.text, f.problem.line);
 		rejected_log(o);
 	}
-	doc_free(d);
+	config_doc_free(d, type);
 	free(f.ns);
 	free(f.name);
 }
@@ -468,7 +482,7 @@ on_again(enum model_type type, const char *ns, const char *name, struct doc *d,
 	same = m != NULL && config_equal(m, o->model);
 	model_object_unref(m);
 	if (same)
-		doc_free(d);
+		config_doc_free(d, type);
 	else
 		on_change(type, ns, name, d, problem, gone, arg);
 }

@@ -210,24 +210,26 @@ resource_serve(struct foreign *f, struct resource *r, struct model_object *m)
 /* What else an API server writes there is not ours: its resourceVersion is
  * another one than that of our objects. */
 static void
-metadata_reduce(struct doc *d)
+metadata_reduce(struct doc *d, enum model_type type)
 {
 	static const char *const kept[] = { "annotations", "labels", "name",
-		"namespace" };
+		"namespace", "creationTimestamp" };
+	/* Of a secret its age is shown. */
+	size_t count = ARRAY_SIZE(kept) - (type != MODEL_SECRET);
 	struct doc *old, *now;
 
 	if (doc_type(doc_get(d, "metadata")) != DOC_MAP)
 		return;
 	old = doc_steal(d, "metadata");
 	now = doc_new_map();
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct doc *value = doc_steal(old, kept[i]);
 
 		if (value != NULL)
 			doc_set(now, kept[i], value);
 	}
 	doc_set(d, "metadata", now);
-	doc_free(old);
+	config_doc_free(old, type);
 }
 
 /* Deleted and made again under its name it has the same generation as before,
@@ -258,7 +260,7 @@ foreign_put(struct foreign *f, enum model_type type, const char *ns,
 		log_warn("%s has a %s with an impossible name, which is left "
 			 "aside",
 			f->program->kind->title, model_type_kind(type));
-		doc_free(d);
+		config_doc_free(d, type);
 		return;
 	}
 	r = resource_take(f, type, ns, name);
@@ -266,9 +268,9 @@ foreign_put(struct foreign *f, enum model_type type, const char *ns,
 	r->due = true;
 	r->generation = generation;
 	uid_take(r, doc_get_text(doc_get(d, "metadata"), "uid"));
-	metadata_reduce(d);
+	metadata_reduce(d, type);
 	m = change_read(c, type, ns, name, d, &err);
-	doc_free(d);
+	config_doc_free(d, type);
 	o = object_of(f, r);
 	if (m != NULL) {
 		resource_serve(f, r, m);

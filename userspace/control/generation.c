@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "control/group.h"
+#include "control/materials.h"
 #include "control/programs.h"
 #include "control/relation.h"
 #include "control/services.h"
@@ -33,6 +35,7 @@ struct generations {
 	char problem[512];
 	uint64_t blocks_us; /* spent on blocks since the last image */
 	uint64_t sent_us;   /* when the newest was sent */
+	uint64_t vhosts_built;
 	struct generation_times times;
 };
 
@@ -113,8 +116,16 @@ generation_times_get(const struct control *c, struct generation_times *out)
 void
 generation_spent(struct control *c, uint64_t us)
 {
-	if (c->generation != NULL)
-		c->generation->blocks_us += us;
+	if (c->generation == NULL)
+		return;
+	c->generation->blocks_us += us;
+	c->generation->vhosts_built++;
+}
+
+uint64_t
+generation_vhosts_built(const struct control *c)
+{
+	return c->generation == NULL ? 0 : c->generation->vhosts_built;
 }
 
 void
@@ -159,9 +170,12 @@ generation_touch(struct control *c)
 
 /* ---- a virtual service */
 
+#define IDS_BYTES ((UPSTREAMS_MAX + 7) / 8) /* a bit for each */
+
 struct lookup {
 	const struct control *control;
 	struct str warning;
+	uint8_t uses[IDS_BYTES]; /* upstreams that it leads to */
 	size_t left_out;
 	char reason[700];
 };
@@ -183,9 +197,43 @@ generation_upstream(const struct control *c, const struct model_ref *ref,
 		snprintf(reason, size,
 			"the upstream \"%s\" cannot be served: %s", o->label,
 			programs_not_served(c, o->model->upstream->kind));
+	else if (materials_problem(c, o) != NULL)
+		snprintf(reason, size,
+			"the upstream \"%s\" cannot be served: %s", o->label,
+			materials_problem(c, o));
 	else
 		return o->id;
 	return 0;
+}
+
+static void
+id_note(uint8_t *set, uint32_t id)
+{
+	if (id < UPSTREAMS_MAX)
+		set[id / 8] |= (uint8_t)(1u << id % 8);
+}
+
+static bool
+id_is_noted(const uint8_t *set, uint32_t id)
+{
+	return id < UPSTREAMS_MAX && set[id / 8] & 1u << id % 8;
+}
+
+/* As a list, for most lead to few; the caller's. */
+static uint32_t *
+ids_list(const uint8_t *set, size_t *count)
+{
+	uint32_t *list;
+
+	*count = 0;
+	for (uint32_t id = 0; id < UPSTREAMS_MAX; id++)
+		*count += id_is_noted(set, id);
+	list = xcalloc(*count, sizeof(*list));
+	*count = 0;
+	for (uint32_t id = 0; id < UPSTREAMS_MAX; id++)
+		if (id_is_noted(set, id))
+			list[(*count)++] = id;
+	return list;
 }
 
 static uint32_t
@@ -197,7 +245,21 @@ on_upstream(const struct model_destination *d, const char **reason, void *arg)
 
 	if (id == 0)
 		*reason = l->reason;
+	else
+		id_note(l->uses, id);
 	return id;
+}
+
+static const struct model_upstream_group *
+on_group(const struct model_ref *ref, const char **reason, void *arg)
+{
+	struct lookup *l = arg;
+	const struct model_upstream_group *g = group_find(
+		l->control, ref, l->reason, sizeof(l->reason));
+
+	if (g == NULL)
+		*reason = l->reason;
+	return g;
 }
 
 static void
@@ -213,25 +275,33 @@ on_warning(const char *place, const char *text, void *arg)
 		place, text);
 }
 
+uint64_t
+generation_upstream_digest(
+	const struct control *c, const struct model_ref *ref, uint64_t digest)
+{
+	char reason[700];
+	uint32_t id = generation_upstream(c, ref, reason, sizeof(reason));
+
+	digest = hash_bytes(&id, sizeof(id), digest);
+	return id != 0 ? digest : hash_bytes(reason, strlen(reason), digest);
+}
+
 static uint64_t
 destinations_digest(
 	const struct control *c, const struct model_virtual_service *vs)
 {
-	char reason[700];
 	uint64_t digest = 0;
 
 	for (size_t i = 0; i < vs->route_count; i++) {
 		const struct model_route *r = &vs->routes[i];
 
-		for (size_t k = 0; k < r->destination_count; k++) {
-			uint32_t id = generation_upstream(c,
-				&r->destinations[k].upstream, reason,
-				sizeof(reason));
+		for (size_t k = 0; k < r->destination_count; k++)
+			digest = generation_upstream_digest(
+				c, &r->destinations[k].upstream, digest);
+		if (r->target == MODEL_TARGET_GROUP) {
+			uint64_t its = group_digest(c, &r->group);
 
-			digest = hash_bytes(&id, sizeof(id), digest);
-			if (id == 0)
-				digest = hash_bytes(
-					reason, strlen(reason), digest);
+			digest = hash_bytes(&its, sizeof(its), digest);
 		}
 	}
 	return digest;
@@ -248,11 +318,14 @@ vhost_block_build(const struct control *c,
 	memset(out, 0, sizeof(*out));
 	str_init(&l.warning);
 	out->bytes =
-		vhost_build(vs, on_upstream, on_warning, &l, &out->length, err);
+		vhost_build(vs, on_upstream, on_group, on_warning, &l,
+			&out->length, err);
 	if (out->bytes != NULL && l.left_out > 0)
 		str_printf(&l.warning, "; and %zu more", l.left_out);
 	if (out->bytes != NULL && l.warning.length > 0)
 		out->warning = str_steal(&l.warning);
+	if (out->bytes != NULL)
+		out->uses = ids_list(l.uses, &out->use_count);
 	out->digest = destinations_digest(c, vs);
 	out->spent_us = clock_monotonic_us() - begin;
 	str_fini(&l.warning);
@@ -263,12 +336,13 @@ void
 vhost_block_fini(struct vhost_block *b)
 {
 	free(b->bytes);
+	free(b->uses);
 	free(b->warning);
 	memset(b, 0, sizeof(*b));
 }
 
-/* Upstreams came or went: only where that leads elsewhere a block is built
- * again. */
+/* Upstreams or groups came, went or changed: only where that leads elsewhere a
+ * block is built again. */
 static void
 block_refresh(struct control *c, struct object *o, uint64_t number)
 {
@@ -285,15 +359,20 @@ block_refresh(struct control *c, struct object *o, uint64_t number)
 	if (vhost_block_build(c, vs, &b, &err) != 0) {
 		log_error("generation: %s keeps its routes: %s", o->label,
 			err.text);
+		vhost_block_fini(&b);
 		return;
 	}
 	free(o->block);
+	free(o->uses);
 	free(o->warning);
+	o->uses = b.uses;
+	o->use_count = b.use_count;
 	o->block = b.bytes;
 	o->block_length = b.length;
 	o->block_digest = b.digest;
 	o->block_epoch = c->upstream_epoch;
 	o->warning = b.warning;
+	c->generation->vhosts_built++;
 	o->generation = number;
 }
 
@@ -306,6 +385,7 @@ struct input {
 	struct image_build_listener *listeners;
 	struct image_build_upstream *upstreams;
 	struct image_build_service *services;
+	uint8_t used[IDS_BYTES]; /* upstreams that something leads to */
 	char **reasons; /* why services are unavailable */
 	size_t **lists; /* of vhosts, for each listener */
 };
@@ -328,6 +408,8 @@ vhosts_collect(struct control *c, struct input *in, uint64_t number)
 		if (o->block == NULL)
 			continue;
 		vs = o->model->virtual_service;
+		for (size_t k = 0; k < o->use_count; k++)
+			id_note(in->used, o->uses[k]);
 		in->owners[in->in.vhost_count] = o;
 		in->vhosts[in->in.vhost_count++] = (struct image_build_vhost){
 			.block = o->block,
@@ -388,6 +470,20 @@ listeners_collect(struct control *c, struct input *in)
 	}
 }
 
+/* Where nothing leads to it the proxy has no certificates to speak to it with,
+ * and says so rather than to speak plainly. */
+static const char *
+upstream_unavailable(struct control *c, const struct object *o, bool used)
+{
+	const char *why = programs_not_served(c, o->model->upstream->kind);
+
+	if (why == NULL)
+		why = materials_problem(c, o);
+	if (why == NULL && o->tls != NULL && !used)
+		why = "no route led to it when its certificates were sent";
+	return why;
+}
+
 static void
 upstreams_collect(struct control *c, struct input *in)
 {
@@ -397,10 +493,12 @@ upstreams_collect(struct control *c, struct input *in)
 	for (size_t i = 0; i < count; i++) {
 		struct object *o = objects_at(c->objects, MODEL_UPSTREAM, i);
 		const struct model_upstream *u;
+		bool used;
 
 		if (o->model == NULL)
 			continue;
 		u = o->model->upstream;
+		used = id_is_noted(in->used, o->id);
 		in->upstreams[in->in.upstream_count++] =
 			(struct image_build_upstream){
 				.id = o->id,
@@ -414,10 +512,11 @@ upstreams_collect(struct control *c, struct input *in)
 				.max_requests_per_connection =
 					u->max_requests_per_connection.value,
 				.unavailable =
-					programs_not_served(c, u->kind),
+					upstream_unavailable(c, o, used),
 				.balance = u->balance,
 				.breakers = u->breakers,
 				.outlier = u->outlier,
+				.tls = used ? materials_use(c, o) : NULL,
 			};
 	}
 }
@@ -446,7 +545,9 @@ services_collect(struct control *c, struct input *in)
 		s->name = o->label;
 		s->upstream = generation_upstream(
 			c, &t->hosts[0].upstream, reason, sizeof(reason));
-		if (s->upstream == 0)
+		if (s->upstream != 0)
+			id_note(in->used, s->upstream);
+		else
 			s->unavailable =
 				in->reasons[in->in.service_count] =
 					xstrdup(reason);
@@ -480,10 +581,11 @@ image_make(
 	struct input in = { .in.generation = number };
 	void *bytes;
 
+	materials_begin(c);
 	vhosts_collect(c, &in, number);
 	listeners_collect(c, &in);
-	upstreams_collect(c, &in);
 	services_collect(c, &in);
+	upstreams_collect(c, &in);
 	in.in.services = in.services;
 	in.in.vhosts = in.vhosts;
 	in.in.listeners = in.listeners;
@@ -573,6 +675,7 @@ generation_commit(struct control *c)
 		.bytes = length,
 	};
 	g->blocks_us = 0;
+	materials_commit(c, number);
 	supervisor_send_generation(c->supervisor);
 	services_commit(c);
 }

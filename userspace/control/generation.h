@@ -44,6 +44,8 @@ void generation_times_get(
 	const struct control *c, struct generation_times *out);
 /* A changed virtual service took that long to build. */
 void generation_spent(struct control *c, uint64_t us);
+/* Blocks of virtual services that were built since the start. */
+uint64_t generation_vhosts_built(const struct control *c);
 /* Every worker runs that one. */
 void generation_enforced(struct control *c, uint64_t number);
 
@@ -52,6 +54,8 @@ struct vhost_block {
 	void *bytes;
 	uint32_t length;
 	char *warning; /* or NULL */
+	uint32_t *uses; /* ids of upstreams that it leads to */
+	size_t use_count;
 	uint64_t digest;
 	uint64_t spent_us; /* building it */
 };
@@ -59,6 +63,10 @@ struct vhost_block {
 /* The id of the upstream that ref names; 0 and why it cannot be served. */
 uint32_t generation_upstream(const struct control *c,
 	const struct model_ref *ref, char *reason, size_t size);
+
+/* digest, and what that one leads to: its id, or why there is none. */
+uint64_t generation_upstream_digest(
+	const struct control *c, const struct model_ref *ref, uint64_t digest);
 
 int vhost_block_build(const struct control *c,
 	const struct model_virtual_service *vs, struct vhost_block *out,

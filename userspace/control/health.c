@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/check_tls.h"
 #include "control/outlier.h"
 #include "control/probe.h"
 #include "control/services.h"
@@ -29,6 +30,7 @@ struct member { /* what is known of an endpoint beside the set */
 	struct checker *checker;
 	struct ejection ejection;
 	uint64_t since_ms;
+	char *tls; /* why TLS with it failed; NULL: it did not */
 };
 
 struct health {
@@ -44,6 +46,8 @@ struct health {
 	size_t by_health[ENDPOINT_DOWN + 1];
 	struct model_object *model; /* whose healthChecks are asked */
 	struct checker_counts checks;
+	struct check_tls *tls;
+	size_t tls_failing; /* members with which TLS fails */
 	bool judges; /* outlierDetection is given */
 	struct outlier outlier;
 	struct loop_timer *look; /* runs while an ejection is remembered */
@@ -51,6 +55,7 @@ struct health {
 
 struct healths {
 	struct probes *probes;
+	struct check_tls *tls; /* those of all */
 	struct health *by_id[UPSTREAMS_MAX];
 };
 
@@ -125,6 +130,7 @@ health_view(const struct health *h, size_t i, struct health_view *out)
 	const char *why = "";
 
 	out->since_ms = m->since_ms;
+	out->problem = m->tls;
 	if (m->checker != NULL && !checker_is_up(m->checker))
 		why = checker_why(m->checker);
 	else if (m->ejection.until_ms == 0 && m->discovered != ENDPOINT_UP)
@@ -147,9 +153,9 @@ on_turned(void *arg)
 	struct member *m = arg;
 	struct health *h = m->health;
 	bool up = checker_is_up(m->checker);
-	char text[ADDR_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX];
 
-	addr_format(&m->addr, text);
+	endpoint_format(&h->set[m->index], text);
 	if (up)
 		log_info("upstream %s: endpoint %s is well again", h->label,
 			text);
@@ -180,6 +186,9 @@ check_start(struct health *h, size_t i)
 		.check = u->health_checks,
 		.addr = &m->addr,
 		.host = h->set[i].host,
+		.server_name = h->set[i].server_name,
+		.tls = check_tls_get,
+		.tls_arg = h->tls,
 		.up = !m->was_down,
 		.spread_ms = spread_ms(h, u->health_checks),
 		.counts = &h->checks,
@@ -252,7 +261,7 @@ on_look(void *arg)
 {
 	struct health *h = arg;
 	uint64_t now = clock_monotonic_ms();
-	char text[ADDR_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX];
 	bool more = false;
 
 	for (size_t i = 0; i < h->count; i++) {
@@ -261,7 +270,7 @@ on_look(void *arg)
 		if (outlier_look(&h->outlier, e, now)) {
 			log_info("upstream %s: endpoint %s is no longer "
 				 "ejected",
-				h->label, addr_format(&h->set[i].addr, text));
+				h->label, endpoint_format(&h->set[i], text));
 			member_settle(h, i);
 		}
 		more |= ejection_is_remembered(e);
@@ -276,7 +285,7 @@ endpoint_report(struct health *h, size_t i, uint32_t worker,
 {
 	struct member *m = h->members[i];
 	uint64_t now = clock_monotonic_ms();
-	char text[ADDR_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX];
 
 	if (!outlier_report(
 		    &h->outlier, &m->ejection, h->count, worker, streaks, now))
@@ -284,7 +293,7 @@ endpoint_report(struct health *h, size_t i, uint32_t worker,
 	log_warn("upstream %s: endpoint %s is ejected for %" PRIu64
 		 " s: %u failures in a row (worker %u), %u of them gateway "
 		 "errors",
-		h->label, addr_format(&m->addr, text),
+		h->label, endpoint_format(&h->set[i], text),
 		(m->ejection.until_ms - now + 999) / 1000,
 		streaks[OUTLIER_ERRORS], worker,
 		streaks[OUTLIER_GATEWAY_ERRORS]);
@@ -316,14 +325,77 @@ healths_outlier(struct healths *all, const struct wire_message *m)
 				m->outlier.worker, streaks);
 }
 
+static void
+tls_forget(struct member *m)
+{
+	m->health->tls_failing -= m->tls != NULL;
+	free(m->tls);
+	m->tls = NULL;
+}
+
+/* Text from the proxy, which may be in other hands. */
+static char *
+problem_copy(const struct wire_message *m)
+{
+	size_t length = strnlen(m->text, sizeof(m->text));
+	char *text;
+
+	if (length == 0)
+		return NULL;
+	text = xstrndup(m->text, length);
+	text_defuse(text);
+	return text;
+}
+
+static void
+tls_report(struct health *h, size_t i, const struct wire_message *m)
+{
+	struct member *member = h->members[i];
+	char *was = member->tls, *now = problem_copy(m);
+	char text[ADDR_TEXT_MAX];
+
+	h->tls_failing -= was != NULL;
+	h->tls_failing += now != NULL;
+	member->tls = now;
+	if (now != NULL && (was == NULL || strcmp(was, now) != 0))
+		log_warn("upstream %s: TLS with endpoint %s fails: %s",
+			h->label, addr_format(&member->addr, text), now);
+	else if (now == NULL && was != NULL)
+		log_info("upstream %s: TLS with endpoint %s works again",
+			h->label, addr_format(&member->addr, text));
+	free(was);
+}
+
 void
-healths_forget_streaks(struct healths *all)
+healths_tls(struct healths *all, const struct wire_message *m)
+{
+	uint32_t id = m->tls.upstream;
+	struct health *h = id < UPSTREAMS_MAX ? all->by_id[id] : NULL;
+
+	if (h == NULL)
+		return;
+	for (size_t at = endpoint_keys_find(h->sorted, h->count, &m->tls.addr);
+		at < h->count && addr_equal(h->sorted[at].addr, &m->tls.addr);
+		at++)
+		if (endpoint_owner_fits(h->sorted[at].owner, m->tls.owner))
+			tls_report(h, h->sorted[at].index, m);
+}
+
+static void
+workers_forget(struct member *m)
+{
+	ejection_forget_streaks(&m->ejection);
+	tls_forget(m);
+}
+
+void
+healths_forget_workers(struct healths *all)
 {
 	for (uint32_t id = 0; id < UPSTREAMS_MAX; id++) {
 		struct health *h = all->by_id[id];
 
 		for (size_t i = 0; h != NULL && i < h->count; i++)
-			ejection_forget_streaks(&h->members[i]->ejection);
+			workers_forget(h->members[i]);
 	}
 }
 
@@ -351,6 +423,7 @@ member_free(struct member *m)
 		return;
 	checker_free(m->checker);
 	ejection_fini(&m->ejection, &m->health->outlier);
+	tls_forget(m);
 	free(m);
 }
 
@@ -392,7 +465,8 @@ members_move(struct health *h, struct endpoint *set, const uint32_t *from,
 			continue;
 		was = &h->set[from[i]];
 		m = h->members[from[i]];
-		if (strcmp(was->host, set[i].host) != 0) {
+		if (strcmp(was->host, set[i].host) != 0 ||
+			strcmp(was->server_name, set[i].server_name) != 0) {
 			checker_free(m->checker);
 			m->checker = NULL;
 		}
@@ -514,6 +588,7 @@ health_new(struct control *c, const struct object *o, health_changed_f *changed,
 	h->control = c;
 	h->id = o->id;
 	h->label = xstrdup(o->label);
+	h->tls = check_tls_new(c, &c->healths->tls, o->ns, o->name);
 	h->changed = changed;
 	h->arg = arg;
 	h->model = model_object_ref(o->model);
@@ -551,6 +626,7 @@ health_free(struct health *h)
 		h->control->healths->by_id[h->id] = NULL;
 	set_free(h);
 	loop_timer_free(h->look);
+	check_tls_free(h->tls);
 	model_object_unref(h->model);
 	free(h->label);
 	free(h);
@@ -567,5 +643,6 @@ health_counts(const struct health *h, struct health_counts *out)
 		.checks = h->checks,
 		.ejections = h->outlier.ejections,
 		.ejections_withheld = h->outlier.withheld,
+		.tls_failing = h->tls_failing,
 	};
 }

@@ -28,8 +28,11 @@ void healths_free(struct healths *all);
 /* What a worker says of an endpoint: untrusted. What names no upstream,
  * endpoint or worker is passed over. */
 void healths_outlier(struct healths *all, const struct wire_message *m);
-/* The workers are no more; others count from 0. */
-void healths_forget_streaks(struct healths *all);
+/* Likewise, of TLS with an endpoint; the last word counts. */
+void healths_tls(struct healths *all, const struct wire_message *m);
+/* The workers are no more: others count from 0, and say themselves with whom
+ * TLS fails. */
+void healths_forget_workers(struct healths *all);
 
 typedef void health_changed_f(void *arg); /* must not free it */
 
@@ -48,6 +51,8 @@ const struct endpoint *health_endpoints(const struct health *h, size_t *count);
 struct health_view {
 	uint64_t since_ms; /* since 1970: when its health last changed */
 	char why[192];     /* empty while up */
+	const char *problem; /* why TLS with it failed, whether it is up or not;
+			      * NULL: it did not. Until something changes */
 };
 
 void health_view(const struct health *h, size_t i, struct health_view *out);
@@ -57,6 +62,7 @@ struct health_counts {
 	uint64_t up, draining, down, ejected; /* ejected ones are down too */
 	struct checker_counts checks;
 	uint64_t ejections, ejections_withheld;
+	uint64_t tls_failing; /* endpoints with which TLS fails */
 };
 
 void health_counts(const struct health *h, struct health_counts *out);

@@ -25,6 +25,7 @@
 #include "fastpath/fastpath.h"
 #include "fastpath/sockets.h"
 #include "model/counters.h"
+#include "net/resolver.h"
 #include "version.h"
 
 #define PREFIX "gloo_gateway_"
@@ -222,6 +223,8 @@ static const struct health_family health_families[] = {
 		AT(down) },
 	{ "upstream_endpoints_ejected", "gauge",
 		"endpoints left out for their answers now", NULL, AT(ejected) },
+	{ "upstream_endpoints_tls_failing", "gauge",
+		"endpoints with which TLS fails", NULL, AT(tls_failing) },
 	{ "upstream_health_checks", "counter", "answers of health checks", "ok",
 		AT(checks.ok) },
 	{ "upstream_health_checks", NULL, NULL, "failed", AT(checks.failed) },
@@ -481,6 +484,27 @@ programs_print(const struct control *c, struct str *out)
 			foreign_count(p->foreign));
 }
 
+/* ---- of names */
+
+static void
+names_print(const struct control *c, struct str *out)
+{
+	struct resolver_counts counts;
+
+	if (c->resolver == NULL)
+		return;
+	resolver_counts(c->resolver, &counts);
+	one(out, "dns_asked", "counter", "names asked for", counts.asked);
+	one(out, "dns_answered", "counter",
+		"names that were answered for, also with that there is none",
+		counts.answered);
+	one(out, "dns_failed", "counter",
+		"names of which no name server could say anything",
+		counts.failed);
+	one(out, "dns_stale_names", "gauge",
+		"names that cannot be resolved now", counts.stale);
+}
+
 /* ---- of control */
 
 static void
@@ -536,6 +560,10 @@ metrics_prometheus(const struct control *c, struct str *out)
 		times.enforce_us);
 	one(out, "generation_bytes", "gauge", "size of the newest image",
 		times.bytes);
+	one(out, "virtual_hosts_built", "counter",
+		"virtual services that were built for an image, because they "
+		"or what they lead to changed",
+		generation_vhosts_built(c));
 	one(out, "proxy_up", "gauge", "1: a proxy runs", view.pid != 0);
 	one(out, "proxy_restarts", "counter",
 		"proxies that ended and were replaced", view.restarts);
@@ -552,6 +580,7 @@ metrics_prometheus(const struct control *c, struct str *out)
 	services_metrics(c, out);
 	upstreams_print(c, out);
 	programs_print(c, out);
+	names_print(c, out);
 	limits_metrics(c, out);
 	blocks_metrics(c->blocks, out);
 	kernel_print(c, out);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "config/config.h"
+#include "control/upstream_tls.h"
 
 struct objects {
 	struct list {
@@ -34,6 +35,8 @@ object_free(struct object *o)
 	free(o->reason);
 	free(o->warning);
 	free(o->block);
+	free(o->uses);
+	upstream_tls_free(o->tls);
 	free(o);
 }
 
@@ -177,8 +180,9 @@ document_bare(const struct object *o)
 	return d;
 }
 
-struct doc *
-object_document(const struct object *o)
+static struct doc *
+document(const struct object *o,
+	struct doc *(*print)(const struct model_object *))
 {
 	const struct model_object *m = o->model ? o->model : o->wanted;
 	struct doc *d;
@@ -186,11 +190,23 @@ object_document(const struct object *o)
 
 	if (m == NULL)
 		return document_bare(o);
-	d = config_print(m);
+	d = print(m);
 	snprintf(text, sizeof(text), "%" PRIu64, o->version);
 	if (o->version != 0)
 		doc_set_string(doc_get(d, "metadata"), "resourceVersion", text);
 	else
 		doc_free(doc_steal(doc_get(d, "metadata"), "resourceVersion"));
 	return d;
+}
+
+struct doc *
+object_document(const struct object *o)
+{
+	return document(o, config_print);
+}
+
+struct doc *
+object_shown(const struct object *o)
+{
+	return document(o, config_print_shown);
 }

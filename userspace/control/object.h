@@ -14,6 +14,7 @@
 
 struct discovery;
 struct upstream_kind;
+struct upstream_tls;
 
 struct object {
 	enum model_type type;
@@ -41,9 +42,13 @@ struct object {
 	void *block;   /* its virtual host, of vhost_build */
 	uint32_t block_length;
 	uint64_t block_epoch;  /* the epoch of upstreams it was compared with */
-	uint64_t block_digest; /* of what its destinations led to */
+	uint64_t block_digest; /* of what its destinations led to; of a group
+				* (group_digest) at that epoch, 0: not known */
+	uint32_t *uses; /* ids of upstreams that its routes lead to */
+	size_t use_count;
 
 	uint32_t id; /* of an upstream */
+	struct upstream_tls *tls; /* how TLS is spoken to it; NULL: plain */
 	struct discovery *discovery;
 
 	uint32_t slot; /* of a gateway; 0: not listening */
@@ -68,7 +73,10 @@ struct object *objects_at(
 
 void object_reject(struct object *o, const char *reason, int line);
 void object_clear(struct object *o); /* no longer rejected */
-/* What the store and state/good hold: canonical, with its version. */
+/* What the store and state/good hold: canonical, with its version; of a secret
+ * with its values (config_doc_free). */
 struct doc *object_document(const struct object *o);
+/* The same for eyes: without the values of secrets. */
+struct doc *object_shown(const struct object *o);
 
 #endif

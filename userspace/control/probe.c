@@ -18,6 +18,7 @@
 #include "net/conn.h"
 #include "net/connect.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #define RECEIVE_SIZE 16384
 #define HEAD_MAX     16384 /* bytes of a head; of all that TCP receives */
@@ -35,6 +36,7 @@ struct probes {
 enum state {
 	STATE_IDLE, /* nothing is asked; a connection may be kept */
 	STATE_CONNECTING,
+	STATE_SHAKING, /* TLS */
 	STATE_ASKED,
 };
 
@@ -42,13 +44,16 @@ struct probe {
 	struct probes *probes;
 	const struct model_health_check *check;
 	struct addr addr;
-	char *host;
+	char *host, *name; /* name: that TLS asks for */
+	probe_tls_f *tls;
+	void *tls_arg;
 	probe_done_f *done;
 	void *arg;
 	struct loop_timer *timeout;
 	enum state state;
 	struct conn conn;
 	bool open;   /* conn is */
+	struct tls_context *context; /* of conn; NULL: it is plain */
 	bool reused; /* what is asked goes over a kept connection */
 	uint64_t received, sent;
 	/* The answer so far. */
@@ -100,6 +105,7 @@ conn_drop(struct probe *p)
 	if (!p->open)
 		return;
 	p->open = false;
+	p->context = NULL;
 	p->probes->open--;
 	conn_fini(&p->conn);
 }
@@ -164,8 +170,12 @@ connection_lost(struct probe *p, const char *how)
 		question_open(p);
 		return;
 	}
-	fail(p, "%s %s", how,
-		p->bytes == 0 ? "before an answer" : "within the answer");
+	if (p->context != NULL && tls_was_refused(&p->conn))
+		fail(p, "TLS: %s", tls_problem(&p->conn));
+	else
+		fail(p, "%s %s", how,
+			p->bytes == 0 ? "before an answer"
+				      : "within the answer");
 }
 
 static void
@@ -174,10 +184,16 @@ on_timeout(void *arg)
 	struct probe *p = arg;
 	char *time = duration_print(p->check->timeout_ms);
 
-	fail(p,
-		p->state == STATE_CONNECTING ? "no connection in %s"
-					     : "no answer in %s",
-		time);
+	switch (p->state) {
+	case STATE_CONNECTING:
+		fail(p, "no connection in %s", time);
+		break;
+	case STATE_SHAKING:
+		fail(p, "TLS: no handshake in %s", time);
+		break;
+	default:
+		fail(p, "no answer in %s", time);
+	}
 	free(time);
 }
 
@@ -334,6 +350,7 @@ fields_write(const struct probe *p, struct http_write *w)
 	addr_format(&p->addr, addr);
 	http_write_field(w, slice_of("host"),
 		slice_of(c->host != NULL      ? c->host
+			 : p->host[0] == '/'  ? "localhost"
 			 : p->host[0] != '\0' ? p->host
 					      : addr));
 	if (!name_is_removed(c, "user-agent") &&
@@ -489,6 +506,37 @@ answer_read(struct probe *p)
 }
 
 static void
+handshake_step(struct probe *p)
+{
+	switch (tls_client_step(&p->conn)) {
+	case TLS_WANTS_MORE:
+		p->state = STATE_SHAKING;
+		break;
+	case TLS_FAILED:
+		fail(p, "TLS: %s", tls_problem(&p->conn));
+		break;
+	case TLS_DONE:
+		question_send(p);
+		/* What has come with the handshake makes no event. */
+		answer_read(p);
+		break;
+	}
+}
+
+/* A connection that is kept has nothing to say; but in TLS there may be
+ * tickets. */
+static bool
+kept_is_quiet(struct probe *p)
+{
+	char unasked[1];
+	size_t n;
+
+	return p->context != NULL && conn_receive(&p->conn, unasked,
+					     sizeof(unasked),
+					     &n) == CONN_GOT_NOTHING;
+}
+
+static void
 on_conn(struct conn *c, unsigned what)
 {
 	struct probe *p =
@@ -497,7 +545,8 @@ on_conn(struct conn *c, unsigned what)
 
 	switch (p->state) {
 	case STATE_IDLE:
-		kept_drop(p); /* there is nothing that it might say */
+		if (!kept_is_quiet(p))
+			kept_drop(p);
 		break;
 	case STATE_CONNECTING:
 		if (!(what & LOOP_WRITE))
@@ -505,8 +554,13 @@ on_conn(struct conn *c, unsigned what)
 		problem = conn_connected(c);
 		if (problem != 0)
 			connect_fail(p, problem);
+		else if (p->context != NULL)
+			handshake_step(p);
 		else
 			question_send(p);
+		break;
+	case STATE_SHAKING:
+		handshake_step(p);
 		break;
 	case STATE_ASKED:
 		if (what & (LOOP_READ | LOOP_CLOSED))
@@ -525,15 +579,46 @@ is_our_fault(int problem)
 	       problem == ENOMEM;
 }
 
+/* 0: TLS is begun, or not to be spoken. */
+static int
+secure(struct probe *p, const struct probe_tls *tls, struct error *err)
+{
+	struct tls_peer peer;
+
+	if (tls == NULL)
+		return 0;
+	peer = (struct tls_peer){
+		.server_name = tls->server_name != NULL ? tls->server_name
+							: p->name,
+		.names = tls->names,
+	};
+	if (tls_client_begin(&p->conn, tls->context, &peer, err) < 0)
+		return -1;
+	p->context = tls->context;
+	return 0;
+}
+
+static const struct probe_tls *
+tls_now(const struct probe *p)
+{
+	return p->tls != NULL ? p->tls(p->tls_arg) : NULL;
+}
+
 static void
 question_open(struct probe *p)
 {
+	const struct probe_tls *tls = tls_now(p);
+	struct error err = ERROR_INIT;
 	int fd = -1;
 
 	p->reused = false;
+	if (tls != NULL && tls->context == NULL) {
+		answer(p, PROBE_PUT_OFF, NULL);
+		return;
+	}
 	errno = EMFILE;
 	if (p->probes->open < p->probes->most)
-		fd = connect_start(&p->addr);
+		fd = connect_start(&p->addr, p->host);
 	if (fd < 0) {
 		if (is_our_fault(errno))
 			answer(p, PROBE_PUT_OFF, NULL);
@@ -547,6 +632,17 @@ question_open(struct probe *p)
 	p->conn.sent = &p->sent;
 	p->open = true;
 	p->probes->open++;
+	if (secure(p, tls, &err) < 0)
+		fail(p, "TLS: %s", err.text);
+}
+
+/* TLS has become another since it was opened. */
+static bool
+kept_is_outdated(const struct probe *p)
+{
+	const struct probe_tls *tls = tls_now(p);
+
+	return p->context != (tls != NULL ? tls->context : NULL);
 }
 
 void
@@ -556,6 +652,8 @@ probe_ask(struct probe *p)
 	p->interim = 0;
 	p->status = 0;
 	p->keep_alive = false;
+	if (p->open && kept_is_outdated(p))
+		kept_drop(p);
 	if (p->open) {
 		p->probes->kept--;
 		p->reused = true;
@@ -567,20 +665,32 @@ probe_ask(struct probe *p)
 	question_open(p);
 }
 
+static char *
+name_of(const struct probe_options *o)
+{
+	char address[ADDR_TEXT_MAX];
+
+	if (o->server_name != NULL && o->server_name[0] != '\0')
+		return xstrdup(o->server_name);
+	return xstrdup(o->host[0] != '\0' ? o->host
+					  : addr_format_ip(o->addr, address));
+}
+
 struct probe *
-probe_new(struct probes *probes, const struct model_health_check *check,
-	const struct addr *addr, const char *host, probe_done_f *done,
-	void *arg)
+probe_new(const struct probe_options *o)
 {
 	struct probe *p = xcalloc(1, sizeof(*p));
 
-	p->probes = probes;
-	p->check = check;
-	p->addr = *addr;
-	p->host = xstrdup(host);
-	p->done = done;
-	p->arg = arg;
-	p->timeout = loop_timer_new(probes->loop, on_timeout, p);
+	p->probes = o->probes;
+	p->check = o->check;
+	p->addr = *o->addr;
+	p->host = xstrdup(o->host);
+	p->name = name_of(o);
+	p->tls = o->tls;
+	p->tls_arg = o->tls_arg;
+	p->done = o->done;
+	p->arg = o->arg;
+	p->timeout = loop_timer_new(p->probes->loop, on_timeout, p);
 	str_init(&p->in);
 	return p;
 }
@@ -596,5 +706,6 @@ probe_free(struct probe *p)
 	loop_timer_free(p->timeout);
 	str_fini(&p->in);
 	free(p->host);
+	free(p->name);
 	free(p);
 }

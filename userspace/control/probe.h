@@ -22,6 +22,7 @@
 
 struct loop;
 struct probe;
+struct tls_context;
 struct probes; /* what all probes of a loop share */
 
 enum probe_result {
@@ -34,14 +35,33 @@ enum probe_result {
 struct probes *probes_new(struct loop *loop);
 void probes_free(struct probes *p);
 
+/* How TLS is spoken to an endpoint. */
+struct probe_tls {
+	struct tls_context *context; /* NULL: it cannot be: nothing is asked */
+	const char *server_name;     /* NULL: the endpoint's own */
+	const char *const *names;    /* ends with NULL; or NULL */
+};
+
+/* As it is now; NULL: it is not. Valid during the call that asked for it. */
+typedef const struct probe_tls *probe_tls_f(void *arg);
+
 /* why: one short sentence; NULL with PROBE_OK and PROBE_PUT_OFF. Must not free
  * the probe. */
 typedef void probe_done_f(enum probe_result result, const char *why, void *arg);
 
-/* check must outlive it. host: the endpoint's DNS name, or "". */
-struct probe *probe_new(struct probes *probes,
-	const struct model_health_check *check, const struct addr *addr,
-	const char *host, probe_done_f *done, void *arg);
+struct probe_options {
+	struct probes *probes;
+	const struct model_health_check *check; /* outlives it */
+	const struct addr *addr;
+	const char *host;        /* as struct endpoint has it */
+	const char *server_name; /* that TLS asks for, or "": host */
+	probe_tls_f *tls;        /* NULL: TLS is not spoken */
+	void *tls_arg;
+	probe_done_f *done;
+	void *arg;
+};
+
+struct probe *probe_new(const struct probe_options *options);
 /* Not while it is being answered; done may be called before it returns. */
 void probe_ask(struct probe *p);
 void probe_free(struct probe *p); /* what was asked is forgotten */

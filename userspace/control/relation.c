@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/table.h"
 #include "bpf/contract.h"
+#include "model/kind.h"
 
 #define USERS_NAMED 5
 /* Each listener may need one more for its own address. */
@@ -322,6 +324,32 @@ virtual_service_missing(
 }
 
 char *
+relation_secret_problem(
+	const struct objects *objects, const struct model_upstream *u)
+{
+	const struct model_ref *ref;
+	const struct object *o;
+
+	if (u->tls == NULL || u->tls->source != MODEL_TLS_SECRET)
+		return NULL;
+	ref = &u->tls->secret;
+	o = objects_find(objects, MODEL_SECRET, ref->ns, ref->name);
+	if (o == NULL)
+		return xasprintf("sslConfig.secretRef: no secret is named "
+				 "\"%s.%s\"",
+			ref->ns, ref->name);
+	if (o->model == NULL)
+		return xasprintf("sslConfig.secretRef: the secret \"%s\" is "
+				 "Rejected",
+			o->label);
+	if (o->model->secret->type != MODEL_SECRET_TLS)
+		return xasprintf("sslConfig.secretRef: the secret \"%s\" is of "
+				 "type %s, needed is one of type TLS",
+			o->label, model_secret_title(o->model->secret));
+	return NULL;
+}
+
+char *
 relation_missing(const struct objects *objects, const struct model_object *m)
 {
 	switch (m->type) {
@@ -329,47 +357,128 @@ relation_missing(const struct objects *objects, const struct model_object *m)
 		return gateway_missing(objects, m->gateway);
 	case MODEL_VIRTUAL_SERVICE:
 		return virtual_service_missing(objects, m->virtual_service);
+	case MODEL_UPSTREAM:
+		return relation_secret_problem(objects, m->upstream);
 	default:
 		return NULL;
 	}
 }
 
 static bool
-route_uses(const struct model_route *r, const struct model_meta *upstream)
+names(const struct model_ref *r, const struct model_meta *meta)
 {
-	for (size_t i = 0; i < r->destination_count; i++)
-		if (strcmp(r->destinations[i].upstream.name, upstream->name) ==
-				0 &&
-			strcmp(r->destinations[i].upstream.ns, upstream->ns) ==
-				0)
+	return strcmp(r->name, meta->name) == 0 && strcmp(r->ns, meta->ns) == 0;
+}
+
+static bool
+destinations_use(const struct model_destination *list, size_t count,
+	const struct model_meta *upstream)
+{
+	for (size_t i = 0; i < count; i++)
+		if (names(&list[i].upstream, upstream))
 			return true;
 	return false;
 }
 
 static bool
-service_uses(const struct model_gateway *g, const struct model_meta *upstream)
+route_uses(const struct model_route *r, const struct model_object *m)
 {
-	const struct model_ref *r;
+	if (m->type == MODEL_UPSTREAM_GROUP)
+		return r->target == MODEL_TARGET_GROUP &&
+		       names(&r->group, m->meta);
+	return destinations_use(r->destinations, r->destination_count, m->meta);
+}
 
-	if (g->tcp == NULL)
+static bool
+service_uses(const struct model_gateway *g, const struct model_object *m)
+{
+	return m->type == MODEL_UPSTREAM && g->tcp != NULL &&
+	       names(&g->tcp->hosts[0].upstream, m->meta);
+}
+
+/* Whether user leads to m, an upstream or a group. */
+static bool
+leads_to(const struct model_object *user, const struct model_object *m)
+{
+	const struct model_virtual_service *vs = user->virtual_service;
+
+	switch (user->type) {
+	case MODEL_UPSTREAM_GROUP:
+		return m->type == MODEL_UPSTREAM &&
+		       destinations_use(user->upstream_group->destinations,
+			       user->upstream_group->destination_count,
+			       m->meta);
+	case MODEL_VIRTUAL_SERVICE:
+		for (size_t i = 0; i < vs->route_count; i++)
+			if (route_uses(&vs->routes[i], m))
+				return true;
 		return false;
-	r = &g->tcp->hosts[0].upstream;
-	return strcmp(r->name, upstream->name) == 0 &&
-	       strcmp(r->ns, upstream->ns) == 0;
+	case MODEL_GATEWAY:
+		return service_uses(user->gateway, m);
+	default:
+		return false;
+	}
+}
+
+static bool
+ref_is(const char *ns, const char *name, const struct model_meta *meta)
+{
+	return name != NULL && strcmp(name, meta->name) == 0 &&
+	       strcmp(ns, meta->ns) == 0;
+}
+
+/* A kind keeps its secretRef to itself, but prints it. */
+static bool
+kind_uses(const struct model_upstream *u, const struct model_secret *s)
+{
+	struct doc *spec = u->kind->print(u->spec);
+	const struct doc *ref = doc_get(spec, "secretRef");
+	const char *ns = doc_get_string(ref, "namespace");
+	bool is = ref_is(ns != NULL ? ns : MODEL_NAMESPACE_DEFAULT,
+		doc_get_string(ref, "name"), &s->meta);
+
+	doc_free(spec);
+	return is;
+}
+
+bool
+relation_upstream_uses(
+	const struct model_upstream *u, const struct model_object *secret)
+{
+	const struct model_secret *s = secret->secret;
+
+	if (u->tls != NULL && u->tls->source == MODEL_TLS_SECRET &&
+		ref_is(u->tls->secret.ns, u->tls->secret.name, &s->meta))
+		return true;
+	/* Keys of a cloud are of use to its own kind alone. */
+	return s->type != MODEL_SECRET_TLS &&
+	       strcasecmp(u->kind->key, model_secret_title(s)) == 0 &&
+	       kind_uses(u, s);
+}
+
+struct doc *
+relation_secret_users(
+	const struct objects *objects, const struct model_object *secret)
+{
+	struct doc *list = doc_new_list();
+
+	for (size_t i = 0; i < objects_count(objects, MODEL_UPSTREAM); i++) {
+		const struct object *o = objects_at(objects, MODEL_UPSTREAM, i);
+
+		if (o->model != NULL &&
+			relation_upstream_uses(o->model->upstream, secret))
+			doc_add(list, doc_new_string(o->label));
+	}
+	return list;
 }
 
 static bool
 uses(const struct model_object *user, const struct model_object *m)
 {
-	if (m->type == MODEL_UPSTREAM && user->type == MODEL_GATEWAY)
-		return service_uses(user->gateway, m->meta);
-	if (m->type == MODEL_UPSTREAM) {
-		for (size_t i = 0; i < user->virtual_service->route_count; i++)
-			if (route_uses(
-				    &user->virtual_service->routes[i], m->meta))
-				return true;
-		return false;
-	}
+	if (m->type == MODEL_SECRET)
+		return relation_upstream_uses(user->upstream, m);
+	if (m->type == MODEL_UPSTREAM || m->type == MODEL_UPSTREAM_GROUP)
+		return leads_to(user, m);
 	return user->gateway->virtual_service_count > 0 &&
 	       gateway_serves(user->gateway, m->meta->ns, m->meta->name);
 }
@@ -393,6 +502,8 @@ users_collect(const struct objects *objects, const struct model_object *m,
 char *
 relation_users(const struct objects *objects, const struct model_object *m)
 {
+	bool target = m->type == MODEL_UPSTREAM ||
+		      m->type == MODEL_UPSTREAM_GROUP;
 	size_t found = 0;
 	struct str text;
 	char *users;
@@ -400,10 +511,15 @@ relation_users(const struct objects *objects, const struct model_object *m)
 	if (m->type == MODEL_GATEWAY)
 		return NULL;
 	str_init(&text);
-	if (m->type == MODEL_UPSTREAM)
+	if (target) {
 		found = users_collect(
 			objects, m, MODEL_VIRTUAL_SERVICE, found, &text);
-	found = users_collect(objects, m, MODEL_GATEWAY, found, &text);
+		found = users_collect(
+			objects, m, MODEL_UPSTREAM_GROUP, found, &text);
+	}
+	found = users_collect(objects, m,
+		m->type == MODEL_SECRET ? MODEL_UPSTREAM : MODEL_GATEWAY, found,
+		&text);
 	if (found == 0) {
 		str_fini(&text);
 		return NULL;
@@ -411,7 +527,7 @@ relation_users(const struct objects *objects, const struct model_object *m)
 	if (found > USERS_NAMED)
 		str_printf(&text, " and %zu more", found - USERS_NAMED);
 	users = xasprintf("it is still %s by %s",
-		m->type == MODEL_UPSTREAM ? "routed to" : "named", text.data);
+		target ? "routed to" : "named", text.data);
 	str_fini(&text);
 	return users;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "base/doc.h"
 #include "base/error.h"
 #include "control/object.h"
 #include "fastpath/sockets.h"
@@ -25,12 +26,23 @@ char *gateway_slot_key(const struct model_gateway *g);
  * address, that another object has. */
 int relation_check(const struct objects *objects, const struct model_object *m,
 	struct error *err);
+/* Why the secret that sslConfig names is of no use; the caller frees, NULL: it
+ * is, or it names none. */
+char *relation_secret_problem(
+	const struct objects *objects, const struct model_upstream *u);
 /* What m refers to and is not there, one sentence; NULL if nothing. Freed by
  * the caller. */
 char *relation_missing(
 	const struct objects *objects, const struct model_object *m);
-/* Virtual services and gateways that lead to the upstream, or gateways that
- * name the virtual service, one sentence; NULL if there are none. */
+/* The secret of sslConfig or of the kind's secretRef; false: it names none. */
+bool relation_upstream_uses(
+	const struct model_upstream *u, const struct model_object *secret);
+/* "namespace.name" of each upstream that names the secret, a list. */
+struct doc *relation_secret_users(
+	const struct objects *objects, const struct model_object *secret);
+/* Who leads to the upstream or upstream group, which gateways name the virtual
+ * service, or which upstreams the secret, one sentence; NULL if there are
+ * none. */
 char *relation_users(
 	const struct objects *objects, const struct model_object *m);
 

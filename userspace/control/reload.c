@@ -14,6 +14,7 @@
 #include "control/files.h"
 #include "control/generation.h"
 #include "control/kernel.h"
+#include "control/materials.h"
 #include "control/notify.h"
 #include "control/programs.h"
 #include "control/spread.h"
@@ -200,6 +201,8 @@ settings_apply(struct control *c, struct settings *old)
 	if (prefixes_differ(now->trusted, now->trusted_count, old->trusted,
 		    old->trusted_count))
 		generation_touch(c);
+	if (text_differs(now->tls_roots, old->tls_roots))
+		generation_touch(c);
 }
 
 static int
@@ -215,6 +218,7 @@ settings_reload(struct control *c, struct error *err)
 	c->settings = now;
 	settings_apply(c, old);
 	programs_reload(c);
+	materials_look_again(c, true);
 	settings_free(old);
 	return 0;
 }

@@ -96,7 +96,10 @@ static void __attribute__((noreturn))
 child_run(const struct spawn_options *o, int channel, char **env)
 {
 	char name[] = "gloo-gateway", role[] = "--proxy-channel=3";
-	char *const argv[] = { name, role, NULL };
+	char sockets[] = "--proxy-unix-sockets";
+	/* The role comes last: whoever reads it begins. */
+	char *const argv[] = { name, o->unix_sockets ? sockets : role,
+		o->unix_sockets ? role : NULL, NULL };
 	struct rlimit files;
 
 	child_signals();

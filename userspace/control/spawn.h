@@ -13,6 +13,7 @@ struct spawn_options {
 	bool switch_user;
 	uid_t uid;
 	gid_t gid;
+	bool unix_sockets; /* it may connect to some */
 };
 
 /* The process, its pidfd (close-on-exec) and our end of its channel. */

@@ -17,7 +17,7 @@
 #define FOLDER_MODE 0700
 #define FILE_MODE   0600
 
-#define OWNER_DIGITS 16 /* hexadecimal: a number of JSON would lose some */
+#define HASH_DIGITS 16 /* hexadecimal: a number of JSON would lose some */
 
 struct state {
 	char *root;
@@ -79,7 +79,7 @@ document_read(const char *path)
 		d = json_doc_read(text.data, text.length, &err);
 	if (d == NULL)
 		log_warn("state: %s is left aside: %s", path, err.text);
-	str_fini(&text);
+	str_fini_wiped(&text);
 	return d;
 }
 
@@ -97,7 +97,7 @@ document_put(const char *path, const struct doc *d, replace_f *replace,
 	json_doc_write(d, 1, &text);
 	str_putc(&text, '\n');
 	rc = replace(path, text.data, text.length, FILE_MODE, err);
-	str_fini(&text);
+	str_fini_wiped(&text); /* it may be a secret */
 	return rc;
 }
 
@@ -303,15 +303,15 @@ endpoints_path(const struct state *s, const char *ns, const char *name)
 
 /* As it was written; all else is not known. */
 static uint64_t
-owner_read(const char *text)
+hash_read(const char *text)
 {
-	uint64_t owner = 0;
+	uint64_t hash = 0;
 
-	if (text == NULL || strlen(text) != OWNER_DIGITS ||
-		strspn(text, "0123456789abcdef") != OWNER_DIGITS ||
-		sscanf(text, "%" SCNx64, &owner) != 1)
+	if (text == NULL || strlen(text) != HASH_DIGITS ||
+		strspn(text, "0123456789abcdef") != HASH_DIGITS ||
+		sscanf(text, "%" SCNx64, &hash) != 1)
 		return 0;
-	return owner;
+	return hash;
 }
 
 static bool
@@ -322,6 +322,7 @@ endpoint_read(const struct doc *d, struct endpoint *e)
 	const char *health = doc_get_string(d, "health");
 	int64_t port = doc_integer(doc_get(d, "port"));
 	int64_t weight = doc_integer(doc_get(d, "weight"));
+	const struct doc *subsets;
 
 	memset(e, 0, sizeof(*e));
 	if (ip == NULL || port < 1 || port > 65535 || weight < 1 ||
@@ -334,15 +335,42 @@ endpoint_read(const struct doc *d, struct endpoint *e)
 			    : ENDPOINT_UP;
 	if (host != NULL)
 		snprintf(e->host, sizeof(e->host), "%s", host);
-	e->owner = owner_read(doc_get_string(d, "owner"));
+	e->host_rewrite = doc_bool(doc_get(d, "hostRewrite"));
+	snprintf(e->server_name, sizeof(e->server_name), "%s",
+		doc_get_text(d, "serverName"));
+	e->owner = hash_read(doc_get_string(d, "owner"));
+	subsets = doc_get(d, "subsets");
+	for (size_t i = 0; i < doc_count(subsets) && i < SUBSETS_MAX; i++)
+		e->subsets[i] = hash_read(doc_string(doc_at(subsets, i)));
 	return true;
+}
+
+static struct doc *
+hash_print(uint64_t hash)
+{
+	char text[HASH_DIGITS + 1];
+
+	snprintf(text, sizeof(text), "%0*" PRIx64, HASH_DIGITS, hash);
+	return doc_new_string(text);
+}
+
+static void
+subsets_print(struct doc *to, const struct endpoint *e)
+{
+	struct doc *list;
+
+	if (e->subsets[0] == 0)
+		return;
+	list = doc_set(to, "subsets", doc_new_list());
+	for (size_t i = 0; i < SUBSETS_MAX && e->subsets[i] != 0; i++)
+		doc_add(list, hash_print(e->subsets[i]));
 }
 
 static struct doc *
 endpoint_print(const struct endpoint *e)
 {
 	struct doc *d = doc_new_map();
-	char ip[ADDR_TEXT_MAX], owner[OWNER_DIGITS + 1];
+	char ip[ADDR_TEXT_MAX];
 
 	doc_set_string(d, "address", addr_format_ip(&e->addr, ip));
 	doc_set(d, "port", doc_new_integer(addr_port(&e->addr)));
@@ -351,11 +379,13 @@ endpoint_print(const struct endpoint *e)
 		doc_set_string(d, "host", e->host);
 	if (e->health == ENDPOINT_DOWN)
 		doc_set_string(d, "health", "down");
-	if (e->owner != 0) {
-		snprintf(owner, sizeof(owner), "%0*" PRIx64, OWNER_DIGITS,
-			e->owner);
-		doc_set_string(d, "owner", owner);
-	}
+	if (e->host_rewrite)
+		doc_set(d, "hostRewrite", doc_new_bool(true));
+	if (e->server_name[0] != '\0')
+		doc_set_string(d, "serverName", e->server_name);
+	if (e->owner != 0)
+		doc_set(d, "owner", hash_print(e->owner));
+	subsets_print(d, e);
 	return d;
 }
 

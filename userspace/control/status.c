@@ -11,12 +11,15 @@
 #include "base/str.h"
 #include "control/discovery.h"
 #include "control/generation.h"
+#include "control/group.h"
 #include "control/health.h"
 #include "control/kernel.h"
 #include "control/kernel_limits.h"
+#include "control/materials.h"
 #include "control/nat_ports.h"
 #include "control/programs.h"
 #include "control/relation.h"
+#include "control/secret.h"
 #include "control/services.h"
 #include "control/supervise.h"
 #include "fastpath/fastpath.h"
@@ -112,7 +115,7 @@ health_warn(struct str *to, const struct health *h)
 	struct health_counts counts;
 	struct health_view view;
 	const struct endpoint *set;
-	char addr[ADDR_TEXT_MAX], text[320];
+	char addr[ENDPOINT_TEXT_MAX], text[320 + ENDPOINT_TEXT_MAX];
 	size_t count;
 
 	if (h == NULL)
@@ -123,14 +126,55 @@ health_warn(struct str *to, const struct health *h)
 		return;
 	health_view(h, 0, &view);
 	snprintf(text, sizeof(text), "none of its %zu endpoint%s is up: %s: %s",
-		count, count > 1 ? "s" : "", addr_format(&set[0].addr, addr),
+		count, count > 1 ? "s" : "", endpoint_format(&set[0], addr),
 		view.why);
 	reason_add(to, text);
 }
 
+/* The proxy is not allowed to connect to it. */
 static void
-upstream_warn(
-	struct str *to, const struct control *c, const struct object *o)
+sockets_warn(struct str *to, const struct control *c, const struct health *h)
+{
+	size_t count = 0;
+	const struct endpoint *set =
+		h == NULL ? NULL : health_endpoints(h, &count);
+
+	if (!c->settings->unix_sockets && count > 0 &&
+		endpoint_addr_is_pipe(&set[0].addr))
+		reason_add(to,
+			"it is a unix socket, to which the proxy may not "
+			"connect: set proxy.unixSockets: true and restart");
+}
+
+/* With which TLS fails: the first of them. */
+static void
+tls_warn(struct str *to, const struct health *h)
+{
+	const struct endpoint *set;
+	struct health_view view = { .problem = NULL };
+	struct health_counts counts;
+	char addr[ADDR_TEXT_MAX], text[420], more[48] = "";
+	size_t count, i = 0;
+
+	if (h == NULL)
+		return;
+	health_counts(h, &counts);
+	if (counts.tls_failing == 0)
+		return;
+	set = health_endpoints(h, &count);
+	for (; i < count && view.problem == NULL; i++)
+		health_view(h, i, &view);
+	if (counts.tls_failing > 1)
+		snprintf(more, sizeof(more), " (and %" PRIu64 " more)",
+			counts.tls_failing - 1);
+	snprintf(text, sizeof(text), "TLS with %s%s fails: %s",
+		addr_format(&set[i - 1].addr, addr), more, view.problem);
+	reason_add(to, text);
+}
+
+static void
+upstream_warn(struct str *to, const struct control *c, const struct object *o,
+	bool missing)
 {
 	const struct upstream_kind *kind = o->model->upstream->kind;
 	uint64_t since = 0;
@@ -139,7 +183,12 @@ upstream_warn(
 	size_t known;
 
 	reason_add(to, programs_not_served(c, kind));
+	sockets_warn(to, c, discovery_health(o->discovery));
+	if (!missing)
+		reason_add(to, materials_problem(c, o));
+	reason_add(to, materials_warning(c, o));
 	health_warn(to, discovery_health(o->discovery));
+	tls_warn(to, discovery_health(o->discovery));
 	reason_add(to, discovery_note(o->discovery));
 	if (problem == NULL)
 		return;
@@ -148,6 +197,15 @@ upstream_warn(
 	if (known > 0)
 		str_printf(to, " (%zu endpoints stay, stale since %s)", known,
 			clock_format(since, text));
+}
+
+static void
+group_warn(struct str *to, const struct control *c, const struct object *o)
+{
+	char *missing = group_missing(c, o->model->upstream_group);
+
+	reason_add(to, missing);
+	free(missing);
 }
 
 /* Packets are told apart by single addresses: see kernel_tell(). */
@@ -230,6 +288,24 @@ nat_ports_warn(struct str *to)
 	str_fini(&why);
 }
 
+/* What a client of a service sends is passed on as it is. */
+static void
+relayed_tls_warn(
+	struct str *to, const struct control *c, const struct model_ref *ref)
+{
+	const struct object *u =
+		objects_find(c->objects, MODEL_UPSTREAM, ref->ns, ref->name);
+	char text[256];
+
+	if (u == NULL || u->model == NULL || u->model->upstream->tls == NULL)
+		return;
+	snprintf(text, sizeof(text),
+		"sslConfig of %.100s does not hold for it: its bytes are "
+		"passed on as they are, who connects speaks TLS himself",
+		u->label);
+	reason_add(to, text);
+}
+
 static void
 service_warn(struct str *to, const struct control *c, const struct object *o)
 {
@@ -243,6 +319,7 @@ service_warn(struct str *to, const struct control *c, const struct object *o)
 			"tcpGateway.tcpHosts[0].destination: %s", reason);
 		reason_add(to, text);
 	}
+	relayed_tls_warn(to, c, &t->hosts[0].upstream);
 	if (c->loop == NULL)
 		return;
 	service_view(c, o, &view);
@@ -258,10 +335,15 @@ warnings_collect(
 	char *missing = relation_missing(c->objects, o->model);
 
 	reason_add(to, missing);
-	free(missing);
 	switch (o->type) {
 	case MODEL_UPSTREAM:
-		upstream_warn(to, c, o);
+		upstream_warn(to, c, o, missing != NULL);
+		break;
+	case MODEL_SECRET:
+		secret_warn(o->model->secret, clock_realtime_ms(), to);
+		break;
+	case MODEL_UPSTREAM_GROUP:
+		group_warn(to, c, o);
 		break;
 	case MODEL_GATEWAY:
 		if (service_is(o))
@@ -272,6 +354,7 @@ warnings_collect(
 		reason_add(to, o->warning);
 		break;
 	}
+	free(missing);
 }
 
 static const char *
@@ -387,7 +470,7 @@ struct doc *
 status_document(
 	const struct control *c, const struct object *o, uint64_t generation)
 {
-	struct doc *d = object_document(o);
+	struct doc *d = object_shown(o);
 	struct doc *to = doc_new_map();
 	struct status s;
 
@@ -398,6 +481,8 @@ status_document(
 		doc_set_string(to, "reason", s.reason);
 	if (o->origin != NULL)
 		doc_set_string(to, "origin", o->origin->title);
+	if (o->type == MODEL_SECRET && o->model != NULL)
+		doc_set(to, "secret", secret_print(c, o));
 	doc_set(d, "status", to);
 	status_fini(&s);
 	return d;

@@ -37,7 +37,7 @@ char *status_interfaces(const struct control *c);
 /* Why the gateway is not ready, one sentence; NULL: it is. */
 const char *status_not_ready(const struct control *c, char *out, size_t size);
 
-/* The document of the object with its status. */
+/* The document of the object with its status; no value of a secret. */
 struct doc *status_document(
 	const struct control *c, const struct object *o, uint64_t generation);
 

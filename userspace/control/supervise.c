@@ -19,6 +19,7 @@
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/limits.h"
+#include "control/materials.h"
 #include "control/spawn.h"
 #include "control/takeover.h"
 #include "model/wire.h"
@@ -376,6 +377,32 @@ supervisor_send_forget(struct supervisor *s, uint32_t id)
 		proxy_send(p, &m, NULL, 0);
 }
 
+bool
+supervisor_send_material(
+	struct supervisor *s, uint64_t number, int fd, uint32_t length)
+{
+	struct proxy *p = listener_of(s);
+	struct wire_message m = { .type = WIRE_MATERIAL };
+
+	if (p == NULL)
+		return false;
+	m.material.number = number;
+	m.material.length = length;
+	proxy_send(p, &m, &fd, 1);
+	return true;
+}
+
+void
+supervisor_send_material_forget(struct supervisor *s, uint64_t number)
+{
+	struct proxy *p = listener_of(s);
+	struct wire_message m = { .type = WIRE_MATERIAL_FORGET };
+
+	m.number = number;
+	if (p != NULL)
+		proxy_send(p, &m, NULL, 0);
+}
+
 void
 supervisor_send_close(struct supervisor *s, uint32_t slot)
 {
@@ -492,13 +519,14 @@ proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
 			if (l != NULL)
 				l->told = false;
 		}
-		healths_forget_streaks(s->control->healths);
+		healths_forget_workers(s->control->healths);
 		proxy_outfit(s, p);
 	}
 	supervisor_send_access_log(s);
 	supervisor_send_log_level(s);
 	listeners_send(s, p);
 	endpoints_send(s);
+	materials_send_all(s->control);
 	supervisor_send_generation(s);
 	blocks_send(s->control->blocks);
 }
@@ -731,6 +759,10 @@ on_running_message(struct proxy *p, const struct wire_message *m)
 		if (s->proxy == p)
 			healths_outlier(s->control->healths, m);
 		break;
+	case WIRE_TLS:
+		if (s->proxy == p)
+			healths_tls(s->control->healths, m);
+		break;
 	case WIRE_FAR_BEYOND:
 		blocks_far_beyond(s->control->blocks, m);
 		break;
@@ -823,6 +855,7 @@ supervisor_start(struct supervisor *s, struct error *err)
 		.switch_user = c->proxy_switch,
 		.uid = c->proxy_uid,
 		.gid = c->proxy_gid,
+		.unix_sockets = c->settings->unix_sockets,
 	};
 	struct spawned spawned;
 	struct proxy *p;

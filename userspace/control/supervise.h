@@ -35,6 +35,10 @@ bool supervisor_send_endpoints(struct supervisor *s, uint32_t id,
 void supervisor_send_health(
 	struct supervisor *s, uint32_t id, const struct endpoint *e);
 void supervisor_send_forget(struct supervisor *s, uint32_t id);
+/* fd: struct wire_material and its bytes. True: it was sent. */
+bool supervisor_send_material(
+	struct supervisor *s, uint64_t number, int fd, uint32_t length);
+void supervisor_send_material_forget(struct supervisor *s, uint64_t number);
 void supervisor_send_close(struct supervisor *s, uint32_t slot);
 /* Connections of addr to the slot end, and no new ones are taken for ms. */
 void supervisor_send_block(struct supervisor *s, uint32_t slot,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/endpoint.h"
 
 static int
 backend_compare(const void *a, const void *b)
@@ -120,10 +121,10 @@ family_matters(const struct service_conf *c)
 bool
 service_conf_takes(const struct service_conf *c, const struct addr *local)
 {
-	const bool link_local = local->ip[0] == 0xfe &&
-		(local->ip[1] & 0xc0) == 0x80;
+	const enum addr_kind kind = addr_kind(local);
 
-	if (addr_is_loopback(local) || link_local)
+	if (kind == ADDR_LOOPBACK ||
+		(kind == ADDR_LINK_LOCAL && !addr_is_v4(local)))
 		return false;
 	return !family_matters(c) || c->asked.backend_count == 0 ||
 		addr_is_v4(local) == addr_is_v4(&c->asked.backends[0].addr);
@@ -150,6 +151,9 @@ service_conf_check_backend(const struct service_conf *c,
 	if (addr_is_any(&b->addr) || addr_is_loopback(&b->addr))
 		return error_set(err, ERROR_CONFIG,
 			"%s is no address that XDP can send to", text);
+	if (endpoint_addr_is_pipe(&b->addr))
+		return error_set(err, ERROR_CONFIG,
+			"a unix socket is nothing that XDP can send to");
 	if (b->addr.port_be == 0)
 		return error_set(err, ERROR_CONFIG, "%s has no port", text);
 	if (kept > 0 && addr_equal(&b->addr, &list[kept - 1].addr))

@@ -335,8 +335,8 @@ steered_fill(struct steered *s, uint64_t now_ms, struct error *err)
 			continue;
 		service->accepted = false;
 		service->published = was;
-		snprintf(service->problem, sizeof(service->problem), "%s",
-			why.text);
+		snprintf(service->problem, sizeof(service->problem), "%.*s",
+			(int)sizeof(service->problem) - 1, why.text);
 		error_set(err, why.code, "%s", why.text);
 	}
 	if (s->ways_moved && steered_sync_ways(s, &why) != 0) {

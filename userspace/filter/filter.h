@@ -51,6 +51,7 @@ struct filter_request {
 	bool tls;
 	const char *request_id; /* made by the proxy if the client sent none */
 	struct slice endpoint_host; /* for autoHostRewrite; may be empty */
+	bool endpoint_rewrites;     /* where the route says nothing of it */
 
 	/* out */
 	struct head_edit edit;

@@ -1,5 +1,5 @@
-/* The Host that the upstream sees: hostRewrite, autoHostRewrite, the client's.
- */
+/* The Host that the upstream sees: hostRewrite, autoHostRewrite (also by the
+ * endpoint's own default), the client's. */
 #include "filter/parts.h"
 
 void
@@ -15,6 +15,9 @@ filter_host_apply(struct filter_request *r)
 		return;
 	if (route->host_rewrite.offset != 0)
 		r->host = route_text(r, route->host_rewrite);
-	else if (route->auto_host_rewrite && r->endpoint_host.length > 0)
+	else if (r->endpoint_host.length > 0 &&
+		 (route->auto_host_rewrite == IMAGE_HOST_ENDPOINT ||
+			 (route->auto_host_rewrite == IMAGE_HOST_AS_ENDPOINT &&
+				 r->endpoint_rewrites)))
 		r->host = r->endpoint_host;
 }

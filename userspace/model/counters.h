@@ -75,6 +75,7 @@
 	X(idle_closed, "kept connections closed after upstreamIdleTimeout")    \
 	X(connect_failed, "connections that could not be made")                \
 	X(connect_timeout, "connections not made in time")                     \
+	X(tls_failures, "connections given up because TLS failed")             \
 	X(request_timeout, "requests ended by the route's timeout")            \
 	X(reset, "connections that ended before the answer was complete")      \
 	X(bad_response, "answers refused as malformed")                        \

@@ -176,7 +176,8 @@ check_route(struct checker *c, const struct image_route *r)
 		image_at(c->base, r->destinations.offset);
 	uint64_t total = 0;
 
-	if (r->action > IMAGE_ACTION_UNAVAILABLE)
+	if (r->action > IMAGE_ACTION_UNAVAILABLE ||
+		r->auto_host_rewrite > IMAGE_HOST_AS_ENDPOINT)
 		return fault(c, "action %u of a route", r->action);
 	if (CHECK_ARRAY(c, r->destinations, struct image_destination) < 0)
 		return -1;
@@ -460,13 +461,37 @@ check_listeners(struct checker *c, struct vhosts *vs, const struct image *image)
 	return 0;
 }
 
+/* One that is used up to its first NUL: so that this is its end. */
+static int
+check_text(const struct checker *c, const char *what, struct image_str s)
+{
+	if (check_string(c, what, s) < 0)
+		return -1;
+	if (s.length > 0 && strlen(c->base + s.offset) != s.length)
+		return fault(c, "%s with a NUL in it", what);
+	return 0;
+}
+
+static int
+check_texts(struct checker *c, const char *what, struct image_array a)
+{
+	const struct image_str *s = image_at(c->base, a.offset);
+
+	if (check_strings(c, what, a) < 0)
+		return -1;
+	for (uint32_t i = 0; i < a.count; i++)
+		if (check_text(c, what, s[i]) < 0)
+			return -1;
+	return 0;
+}
+
 /* RFC 7301 3.1: one byte says how long the name of a protocol is. */
 static int
 check_alpn(struct checker *c, struct image_array alpn)
 {
 	const struct image_str *name = image_at(c->base, alpn.offset);
 
-	if (check_strings(c, "alpn", alpn) < 0)
+	if (check_texts(c, "alpn", alpn) < 0)
 		return -1;
 	for (uint32_t i = 0; i < alpn.count; i++)
 		if (name[i].length == 0 || name[i].length > 255)
@@ -487,10 +512,10 @@ check_tls(struct checker *c, uint32_t offset)
 	/* Whom to trust is always said: nobody is trusted unseen. */
 	if (t->roots == 0)
 		return fault(c, "roots of an upstream");
-	if (check_string(c, "server name", t->server_name) < 0 ||
-		check_string(c, "ciphers", t->ciphers) < 0 ||
-		check_string(c, "curves", t->curves) < 0 ||
-		check_strings(c, "names of a certificate", t->names) < 0)
+	if (check_text(c, "server name", t->server_name) < 0 ||
+		check_text(c, "ciphers", t->ciphers) < 0 ||
+		check_text(c, "curves", t->curves) < 0 ||
+		check_texts(c, "names of a certificate", t->names) < 0)
 		return -1;
 	return check_alpn(c, t->alpn);
 }

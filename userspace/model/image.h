@@ -183,9 +183,16 @@ enum image_action {
 	IMAGE_ACTION_UNAVAILABLE, /* 503 with `reason` */
 };
 
+enum image_host_rewrite { /* of a route without host_rewrite */
+	IMAGE_HOST_KEPT,        /* autoHostRewrite: false */
+	IMAGE_HOST_ENDPOINT,    /* true: the endpoint's name, if it has one */
+	IMAGE_HOST_AS_ENDPOINT, /* not given: as endpoint.host_rewrite says */
+};
+
 struct image_route {
 	uint8_t action; /* enum image_action */
-	uint8_t auto_host_rewrite, pad[2];
+	uint8_t auto_host_rewrite; /* enum image_host_rewrite */
+	uint8_t pad[2];
 	struct image_str name; /* of the route, or empty */
 	uint32_t timeout_ms;   /* 0: none */
 	uint32_t idle_timeout_ms; /* 0: as the settings say */

@@ -71,6 +71,9 @@ typedef void kind_details_f(const void *spec, struct str *lines);
  * result is the kind's state, stopped and freed by unwatch. */
 typedef void *kind_watch_f(const void *spec, struct kind_host *host);
 typedef void kind_unwatch_f(void *state);
+/* What a watch knows beside endpoints, for people: keys of its own into to, a
+ * map of /v1/endpoints. */
+typedef void kind_show_f(const void *state, struct doc *to);
 
 /* What the kind does once for the whole control process, before any watch: it
  * finds services that become upstreams, reads resources from elsewhere, holds
@@ -118,6 +121,7 @@ struct upstream_kind {
 	 * the upstream gets that as its Warning. */
 	kind_watch_f *watch;
 	kind_unwatch_f *unwatch;
+	kind_show_f *show; /* or NULL */
 	const char *not_served;
 
 	/* All NULL for a kind that needs none of this. settings_key is the key
@@ -147,6 +151,7 @@ struct kind_host {
 	struct loop *loop;
 	struct resolver *resolver;
 	void *shared; /* of open; NULL: the kind has none */
+	uint64_t dns_refresh_ms; /* of watched_name_pace */
 	/* Replaces the whole set; the array is copied. */
 	void (*endpoints_replace)(struct kind_host *host,
 		const struct endpoint *set, size_t count);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "model/model.h"
 
 #define VERSION_DIGITS 18
@@ -52,10 +53,42 @@ static const struct schema_custom version = {
 	.print = version_print,
 };
 
+static int
+created_read(const struct doc *d, void *base, struct error *err)
+{
+	struct model_meta *meta = base;
+	const char *text = doc_string(d);
+
+	if (text != NULL && clock_parse(text, &meta->created_ms) == 0)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		"expected a time such as \"2026-11-26T13:08:33Z\"");
+}
+
+static struct doc *
+created_print(const void *base)
+{
+	const struct model_meta *meta = base;
+	char text[CLOCK_TEXT_MAX];
+
+	if (meta->created_ms == 0)
+		return NULL;
+	return doc_new_string(clock_format(meta->created_ms, text));
+}
+
+static const struct schema_custom created = {
+	.read = created_read,
+	.print = created_print,
+};
+
 static const struct schema_field meta_fields[] = {
 	{ .name = "annotations",
 		.type = SCHEMA_PAIRS,
 		SCHEMA_ARRAY_AT(model_meta, annotations, annotation_count) },
+	{ .name = "creationTimestamp",
+		.type = SCHEMA_CUSTOM,
+		SCHEMA_AT(model_meta, created_ms),
+		.custom = &created },
 	{ .name = "labels",
 		.type = SCHEMA_PAIRS,
 		SCHEMA_ARRAY_AT(model_meta, labels, label_count),

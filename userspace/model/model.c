@@ -19,9 +19,12 @@ static const struct {
 	const char *words[3]; /* further ones, of Gloo's command line */
 } types[MODEL_TYPE_COUNT] = {
 	[MODEL_UPSTREAM] = { "upstreams", "Upstream", { "us", "u" } },
+	[MODEL_UPSTREAM_GROUP] = { "upstreamgroups", "UpstreamGroup",
+		{ "ug", "ugs" } },
 	[MODEL_VIRTUAL_SERVICE] = { "virtualservices", "VirtualService",
 		{ "vs" } },
 	[MODEL_GATEWAY] = { "gateways", "Gateway", { "gw" } },
+	[MODEL_SECRET] = { "secrets", "Secret", { "sec" } },
 };
 
 const char *
@@ -88,11 +91,17 @@ model_object_unref(struct model_object *o)
 	case MODEL_UPSTREAM:
 		model_upstream_free(o->upstream);
 		break;
+	case MODEL_UPSTREAM_GROUP:
+		model_upstream_group_free(o->upstream_group);
+		break;
 	case MODEL_VIRTUAL_SERVICE:
 		model_virtual_service_free(o->virtual_service);
 		break;
 	case MODEL_GATEWAY:
 		model_gateway_free(o->gateway);
+		break;
+	case MODEL_SECRET:
+		model_secret_free(o->secret);
 		break;
 	case MODEL_TYPE_COUNT:
 		break;
@@ -117,6 +126,12 @@ model_upstream_free(struct model_upstream *u)
 }
 
 void
+model_upstream_group_free(struct model_upstream_group *g)
+{
+	struct_free(&model_upstream_group_schema, g);
+}
+
+void
 model_virtual_service_free(struct model_virtual_service *vs)
 {
 	struct_free(&model_virtual_service_schema, vs);
@@ -126,6 +141,12 @@ void
 model_gateway_free(struct model_gateway *g)
 {
 	struct_free(&model_gateway_schema, g);
+}
+
+void
+model_secret_free(struct model_secret *s)
+{
+	struct_free(&model_secret_schema, s);
 }
 
 bool

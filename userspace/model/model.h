@@ -1,5 +1,6 @@
 /*
- * What the operator wants: Upstream, VirtualService, Gateway as plain structs.
+ * What the operator wants: Upstream, UpstreamGroup, VirtualService, Gateway,
+ * Secret as plain structs.
  * Made by config/ from a document, immutable from then on, freed as a whole.
  * NULL and zero counts mean "not given". Names follow Gloo's fields.
  */
@@ -23,8 +24,10 @@ struct upstream_kind;
 
 enum model_type {
 	MODEL_UPSTREAM,
+	MODEL_UPSTREAM_GROUP,
 	MODEL_VIRTUAL_SERVICE,
 	MODEL_GATEWAY,
+	MODEL_SECRET,
 	MODEL_TYPE_COUNT,
 };
 
@@ -58,6 +61,7 @@ struct model_meta {
 	struct model_pair *annotations;
 	size_t annotation_count;
 	uint64_t resource_version; /* 0: not given */
+	uint64_t created_ms;       /* since 1970; 0: not given; secrets only */
 };
 
 enum model_path {
@@ -95,6 +99,14 @@ struct model_destination {
 	uint32_t weight; /* 1 for single */
 	/* destinationSpec as written ({"aws": {...}}), for the kind; or NULL. */
 	struct doc *spec;
+	struct model_pair *subset; /* subset.values; none: all endpoints */
+	size_t subset_count;
+};
+
+enum model_target { /* of a routeAction */
+	MODEL_TARGET_SINGLE,
+	MODEL_TARGET_MULTI,
+	MODEL_TARGET_GROUP,
 };
 
 enum model_action {
@@ -170,9 +182,10 @@ struct model_route {
 	struct model_matcher *matchers; /* none: prefix "/" */
 	size_t matcher_count;
 	enum model_action action;
-	bool multi; /* destinations came as "multi" */
-	struct model_destination *destinations; /* MODEL_ACTION_ROUTE */
+	enum model_target target;               /* MODEL_ACTION_ROUTE */
+	struct model_destination *destinations; /* of a group: none */
 	size_t destination_count;
+	struct model_ref group; /* of MODEL_TARGET_GROUP alone */
 	struct model_redirect redirect;
 	struct model_direct_response direct;
 	struct model_route_options options;
@@ -307,9 +320,16 @@ struct model_health_check {
 	size_t receive_count;
 };
 
+enum model_tls_source { /* of certificates and keys */
+	MODEL_TLS_SYSTEM, /* neither is given: whom the system trusts */
+	MODEL_TLS_SECRET,
+	MODEL_TLS_FILES,
+};
+
 /* sslConfig of an upstream. Versions are TLS's own numbers (0x0303 is 1.2), 0:
  * TLS_AUTO. */
 struct model_tls {
+	uint8_t source;          /* enum model_tls_source */
 	struct model_ref secret; /* secretRef; name NULL: not given */
 	char *cert_file, *key_file, *ca_file; /* sslFiles, absolute; or NULL */
 	char *server_name;                    /* sni */
@@ -337,6 +357,40 @@ struct model_upstream {
 	struct model_health_check *health_checks; /* one, as in Envoy, or none */
 	size_t health_check_count;
 	struct model_tls *tls; /* sslConfig, or NULL */
+	/* How often names are asked for; without both: by TTL. */
+	struct model_bool respect_dns_ttl;
+	struct model_duration dns_refresh;
+};
+
+/* In ms; 0: by TTL. */
+uint64_t model_dns_refresh_ms(const struct model_upstream *u);
+
+enum model_secret_type {
+	MODEL_SECRET_TLS = 1,
+	MODEL_SECRET_AWS,
+	MODEL_SECRET_AZURE,
+};
+
+/* What nobody may see: no value in it stands in a log, an error, a dump or an
+ * answer. Its texts are overwritten before they are freed. */
+struct model_secret {
+	struct model_meta meta;
+	uint8_t type; /* enum model_secret_type */
+	struct model_secret_tls { /* PEM; chain and key are both given or not */
+		char *cert_chain, *private_key, *root_ca;
+	} tls;
+	struct model_secret_aws {
+		char *access_key, *secret_key, *session_token; /* token or NULL */
+	} aws;
+	struct model_pair *api_keys; /* of azure */
+	size_t api_key_count;
+};
+
+/* Destinations that many routes share, so that weights are changed once. */
+struct model_upstream_group {
+	struct model_meta meta;
+	struct model_destination *destinations; /* at least one */
+	size_t destination_count;
 };
 
 /* Any of them, shared and immutable. */
@@ -346,17 +400,20 @@ struct model_object {
 	union {
 		struct model_meta *meta; /* the first member of each */
 		struct model_upstream *upstream;
+		struct model_upstream_group *upstream_group;
 		struct model_virtual_service *virtual_service;
 		struct model_gateway *gateway;
+		struct model_secret *secret;
 	};
 };
 
 struct model_object *model_object_ref(struct model_object *o);
 void model_object_unref(struct model_object *o); /* NULL is fine */
 
-/* "upstreams", "virtualservices", "gateways": folders of the store, /v1/... */
+/* "upstreams", "virtualservices", ...: folders of the store, /v1/... */
 const char *model_type_plural(enum model_type type);
-/* "Upstream", "VirtualService", "Gateway": kind of the Kubernetes form. */
+/* "Upstream", "VirtualService", "Gateway", "Secret": kind of the Kubernetes form.
+ */
 const char *model_type_kind(enum model_type type);
 /* From the plural, the kind or one of Gloo's short names; -1: none. */
 int model_type_parse(const char *word, enum model_type *type);
@@ -367,8 +424,12 @@ void model_owner(enum model_type type, const char *ns, const char *name,
 	char out[MODEL_OWNER_MAX]);
 
 void model_upstream_free(struct model_upstream *u);
+void model_upstream_group_free(struct model_upstream_group *g);
 void model_virtual_service_free(struct model_virtual_service *vs);
 void model_gateway_free(struct model_gateway *g);
+void model_secret_free(struct model_secret *s);
+/* "TLS", "AWS", "Azure": in tables. */
+const char *model_secret_title(const struct model_secret *s);
 
 /* A name of a resource or namespace: 1 to 253 of [a-z0-9.-], beginning and
  * ending with [a-z0-9]; it becomes a file name. */

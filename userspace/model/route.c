@@ -7,67 +7,9 @@
 #include "model/model.h"
 #include "model/tables.h"
 
-#define WEIGHT_MAX       1000000
-#define DESTINATIONS_MAX 1000
 #define HASH_POLICIES_MAX 8
 
 /* ---- actions */
-
-static const struct schema_field destination_fields[] = {
-	{ .name = "destinationSpec",
-		.type = SCHEMA_DOC,
-		SCHEMA_AT(model_destination, spec) },
-	{ .name = "upstream",
-		.type = SCHEMA_STRUCT,
-		.flags = SCHEMA_REQUIRED | SCHEMA_KEEP,
-		SCHEMA_AT(model_destination, upstream),
-		.sub = &model_ref_schema },
-	SCHEMA_NOT_YET("consul"),
-	SCHEMA_NOT_YET("kube"),
-	SCHEMA_NOT_YET("subset"),
-	{ .name = NULL },
-};
-
-static const struct schema destination_schema = {
-	.fields = destination_fields,
-	.size = sizeof(struct model_destination),
-};
-
-static int
-single_check(void *base, struct error *err)
-{
-	struct model_destination *d = base;
-
-	(void)err;
-	d->weight = 1;
-	return 0;
-}
-
-static const struct schema single_schema = {
-	.fields = destination_fields,
-	.size = sizeof(struct model_destination),
-	.check = single_check,
-};
-
-static const struct schema_field weighted_fields[] = {
-	{ .name = "destination",
-		.type = SCHEMA_STRUCT,
-		.flags = SCHEMA_REQUIRED | SCHEMA_KEEP,
-		.sub = &destination_schema },
-	{ .name = "weight",
-		.type = SCHEMA_NUMBER,
-		.flags = SCHEMA_REQUIRED | SCHEMA_KEEP,
-		SCHEMA_AT(model_destination, weight),
-		.max = WEIGHT_MAX },
-	SCHEMA_NOT_YET("options"),
-	SCHEMA_NOT_YET("weightedDestinationPlugins"),
-	{ .name = NULL },
-};
-
-static const struct schema weighted_schema = {
-	.fields = weighted_fields,
-	.size = sizeof(struct model_destination),
-};
 
 static const struct schema_field multi_fields[] = {
 	{ .name = "destinations",
@@ -75,8 +17,8 @@ static const struct schema_field multi_fields[] = {
 		.flags = SCHEMA_REQUIRED,
 		SCHEMA_ARRAY_AT(model_route, destinations, destination_count),
 		.min = 1,
-		.max = DESTINATIONS_MAX,
-		.sub = &weighted_schema },
+		.max = MODEL_DESTINATIONS_MAX,
+		.sub = &model_weighted_schema },
 	{ .name = NULL },
 };
 
@@ -84,14 +26,8 @@ static int
 multi_check(void *base, struct error *err)
 {
 	const struct model_route *r = base;
-	uint64_t total = 0;
 
-	for (size_t i = 0; i < r->destination_count; i++)
-		total += r->destinations[i].weight;
-	if (total == 0)
-		return error_set(err, ERROR_CONFIG,
-			"the weights of all destinations are 0");
-	return 0;
+	return model_weights_check(r->destinations, r->destination_count, err);
 }
 
 static const struct schema multi_schema = {
@@ -103,16 +39,20 @@ static const struct schema multi_schema = {
 static const struct schema_field route_action_fields[] = {
 	{ .name = "multi",
 		.type = SCHEMA_STRUCT,
-		SCHEMA_CHOICE_AT(model_route, multi, true),
+		SCHEMA_CHOICE_AT(model_route, target, MODEL_TARGET_MULTI),
 		.sub = &multi_schema },
 	{ .name = "single",
 		.type = SCHEMA_ONE,
 		SCHEMA_ARRAY_AT(model_route, destinations, destination_count),
-		SCHEMA_CHOICE_AT(model_route, multi, false),
-		.sub = &single_schema },
+		SCHEMA_CHOICE_AT(model_route, target, MODEL_TARGET_SINGLE),
+		.sub = &model_single_schema },
+	{ .name = "upstreamGroup",
+		.type = SCHEMA_STRUCT,
+		SCHEMA_AT(model_route, group),
+		SCHEMA_CHOICE_AT(model_route, target, MODEL_TARGET_GROUP),
+		.sub = &model_ref_schema },
 	SCHEMA_NOT_YET("clusterHeader"),
 	SCHEMA_NOT_YET("dynamicForwardProxy"),
-	SCHEMA_NOT_YET("upstreamGroup"),
 	{ .name = NULL },
 };
 

@@ -126,6 +126,15 @@ expect(const struct doc *d, enum doc_type type, struct error *err)
 		found_name(d));
 }
 
+static void
+text_free(const struct schema_field *f, char *text)
+{
+	if (f->flags & SCHEMA_SECRET)
+		mem_free_wiped(text);
+	else
+		free(text);
+}
+
 static int
 text_read(const struct schema_field *f, const struct doc *d, uint64_t max,
 	char **out, struct error *err)
@@ -141,7 +150,7 @@ text_read(const struct schema_field *f, const struct doc *d, uint64_t max,
 			strlen(text), max);
 	if (f->check != NULL && f->check(text, err) != 0)
 		return -1;
-	free(*out);
+	text_free(f, *out);
 	*out = xstrdup(text);
 	return 0;
 }
@@ -798,6 +807,32 @@ schema_print(const struct schema *s, const void *base)
 	return map;
 }
 
+static void
+value_redact(const struct schema_field *f, struct doc *d, struct doc *value)
+{
+	if (f->flags & SCHEMA_SECRET && f->type == SCHEMA_PAIRS) {
+		doc_wipe(value);
+		for (size_t i = 0; i < doc_count(value); i++)
+			doc_set(value, doc_key_at(value, i), doc_new_null());
+	} else if (f->flags & SCHEMA_SECRET) {
+		doc_wipe(value);
+		doc_set(d, f->name, doc_new_null());
+	} else if (f->type == SCHEMA_STRUCT) {
+		schema_redact(f->sub, value);
+	}
+}
+
+void
+schema_redact(const struct schema *s, struct doc *d)
+{
+	for (const struct schema_field *f = s->fields; f->name != NULL; f++) {
+		struct doc *value = doc_get(d, f->name);
+
+		if (value != NULL)
+			value_redact(f, d, value);
+	}
+}
+
 /* ---- freeing */
 
 static void
@@ -811,7 +846,7 @@ array_fini(const struct schema_field *f, void *base)
 			free(((char **)*array)[i]);
 		} else if (f->type == SCHEMA_PAIRS) {
 			free(((struct model_pair *)*array)[i].key);
-			free(((struct model_pair *)*array)[i].value);
+			text_free(f, ((struct model_pair *)*array)[i].value);
 		} else {
 			schema_fini(f->sub, (char *)*array + i * f->sub->size);
 		}
@@ -830,7 +865,7 @@ schema_fini(const struct schema *s, void *base)
 
 		switch (f->type) {
 		case SCHEMA_STRING:
-			free(*at);
+			text_free(f, *at);
 			*at = NULL;
 			break;
 		case SCHEMA_STRINGS:

@@ -44,6 +44,8 @@ enum schema_type {
 enum schema_flag {
 	SCHEMA_REQUIRED = 1,
 	SCHEMA_KEEP = 2, /* printed even when it has its default or is empty */
+	SCHEMA_SECRET = 4, /* of strings and pairs: overwritten before it is
+			    * freed, left out by schema_redact */
 };
 
 struct schema_word {
@@ -114,6 +116,8 @@ int schema_read(const struct schema *s, const struct doc *d, void *base,
 void *schema_read_new(
 	const struct schema *s, const struct doc *d, struct error *err);
 struct doc *schema_print(const struct schema *s, const void *base);
+/* d is of schema_print: the values of secrets become null. */
+void schema_redact(const struct schema *s, struct doc *d);
 /* Frees what base points to, not base itself. */
 void schema_fini(const struct schema *s, void *base);
 /* ".a.b: what" to "a.b: what"; control characters that the operator's values

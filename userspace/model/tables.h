@@ -9,10 +9,15 @@ extern const struct schema model_meta_schema;
 extern const struct schema model_ref_schema;
 extern const struct schema model_upstream_schema; /* upstreamSpec is left to
 						     config/: it needs kinds */
+extern const struct schema model_upstream_group_schema;
 extern const struct schema model_virtual_service_schema;
 extern const struct schema model_gateway_schema;
+extern const struct schema model_secret_schema;
+extern const struct schema model_tls_schema; /* sslConfig of an upstream */
 extern const struct schema model_tcp_gateway_schema; /* tcpGateway */
 extern const struct schema model_route_schema;
+extern const struct schema model_single_schema;   /* a destination */
+extern const struct schema model_weighted_schema; /* one with its weight */
 extern const struct schema model_matcher_schema;
 extern const struct schema model_headers_schema; /* headerManipulation */
 extern const struct schema model_balance_schema; /* loadBalancerConfig; of a
@@ -50,6 +55,12 @@ extern const struct schema model_limit_basic_schema;  /* ratelimitBasic */
 		SCHEMA_NOT_YET("ratelimitRegular"), SCHEMA_NOT_YET("rbac"),    \
 		SCHEMA_NOT_YET("stagedTransformations"),                       \
 		SCHEMA_NOT_YET("transformations"), SCHEMA_NOT_YET("waf")
+
+#define MODEL_DESTINATIONS_MAX 1000 /* of one list */
+struct model_destination;
+/* One of them has a weight. */
+int model_weights_check(const struct model_destination *destinations,
+	size_t count, struct error *err);
 
 /* Checks of texts that several tables share. */
 int model_name_check(const char *text, struct error *err);

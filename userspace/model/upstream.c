@@ -5,6 +5,19 @@
 #include "model/tables.h"
 
 #define CONNECT_TIMEOUT_MS_MAX 600000
+#define DNS_REFRESH_MS_MIN     1000
+#define DNS_REFRESH_MS_MAX     3600000
+#define DNS_REFRESH_MS_DEFAULT 5000 /* Envoy's, with respectDnsTtl: false */
+
+uint64_t
+model_dns_refresh_ms(const struct model_upstream *u)
+{
+	if (u->respect_dns_ttl.value)
+		return 0;
+	if (u->dns_refresh.given)
+		return u->dns_refresh.ms;
+	return u->respect_dns_ttl.given ? DNS_REFRESH_MS_DEFAULT : 0;
+}
 
 static const struct schema_field discovery_fields[] = {
 	{ .name = "labels",
@@ -53,6 +66,11 @@ static const struct schema_field upstream_fields[] = {
 		.type = SCHEMA_STRUCT,
 		.flags = SCHEMA_KEEP,
 		.sub = &discovery_schema },
+	{ .name = "dnsRefreshRate",
+		.type = SCHEMA_DURATION_GIVEN,
+		SCHEMA_AT(model_upstream, dns_refresh),
+		.min = DNS_REFRESH_MS_MIN,
+		.max = DNS_REFRESH_MS_MAX },
 	{ .name = "healthChecks",
 		.type = SCHEMA_LIST,
 		SCHEMA_ARRAY_AT(
@@ -71,10 +89,16 @@ static const struct schema_field upstream_fields[] = {
 		.type = SCHEMA_POINTER,
 		SCHEMA_AT(model_upstream, outlier),
 		.sub = &model_outlier_schema },
+	{ .name = "respectDnsTtl",
+		.type = SCHEMA_BOOL_GIVEN,
+		SCHEMA_AT(model_upstream, respect_dns_ttl) },
+	{ .name = "sslConfig",
+		.type = SCHEMA_POINTER,
+		SCHEMA_AT(model_upstream, tls),
+		.sub = &model_tls_schema },
 	{ .name = "status", .type = SCHEMA_SKIPPED },
 	{ .name = "upstreamSpec", .type = SCHEMA_SKIPPED },
 	SCHEMA_NOT_YET("disableIstioAutoMtls"),
-	SCHEMA_NOT_YET("dnsRefreshRate"),
 	SCHEMA_NOT_YET("failover"),
 	SCHEMA_NOT_YET("httpConnectHeaders"),
 	SCHEMA_NOT_YET("httpConnectSslConfig"),
@@ -87,14 +111,11 @@ static const struct schema_field upstream_fields[] = {
 	SCHEMA_NOT_YET("preconnectPolicy"),
 	SCHEMA_NOT_YET("protocolSelection"),
 	SCHEMA_NOT_YET("proxyProtocolVersion"),
-	SCHEMA_NOT_YET("respectDnsTtl"),
-	SCHEMA_NOT_YET("sslConfig"),
 	SCHEMA_NOT_YET("useHttp2"),
 	/* Gloo's kinds of upstream that have no folder in kinds/. */
 	SCHEMA_NOT_YET("ai"),
 	SCHEMA_NOT_YET("awsEc2"),
 	SCHEMA_NOT_YET("gcp"),
-	SCHEMA_NOT_YET("pipe"),
 	{ .name = NULL },
 };
 

@@ -186,6 +186,14 @@ watch_set(struct conn *c, bool wants_write)
 	loop_fd_change(c->watch, wants_write ? what | LOOP_WRITE : what);
 }
 
+void
+conn_watch_write(struct conn *c, bool wanted)
+{
+	if (wanted)
+		watch_set(c, false);
+	watch_set(c, wanted);
+}
+
 static ssize_t
 send_some(struct conn *c, const struct iovec *iov, int count)
 {

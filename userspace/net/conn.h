@@ -88,6 +88,9 @@ void conn_forget_queued(struct conn *c);
 bool conn_is_stalled(
 	struct conn *c, uint32_t window_ms, uint32_t rate, uint64_t *due_ms);
 void conn_shut(struct conn *c);
+/* For transports: an event comes when the socket takes bytes, though none are
+ * queued; asked again, it comes again. */
+void conn_watch_write(struct conn *c, bool wanted);
 
 /* Input that could not be used yet. keep replaces what was kept. */
 void conn_keep(struct conn *c, const char *bytes, size_t length);

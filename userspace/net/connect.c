@@ -1,4 +1,4 @@
-/* A TCP connection in the making, without waiting. */
+/* A connection in the making, without waiting. */
 #include "net/connect.h"
 
 #include <errno.h>
@@ -7,24 +7,42 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int
-connect_start(const struct addr *addr)
+#include "net/unix_socket.h"
+
+static int
+connect_to(const struct sockaddr *to, socklen_t length)
 {
-	struct sockaddr_storage ss;
-	socklen_t length = addr_to_sockaddr(addr, &ss);
 	const int on = 1;
 	int fd, saved;
 
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		IPPROTO_TCP);
+	fd = socket(
+		to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (struct sockaddr *)&ss, length) == 0 ||
-		errno == EINPROGRESS)
+	if (to->sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, to, length) == 0 || errno == EINPROGRESS)
 		return fd;
 	saved = errno;
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+int
+connect_start(const struct addr *addr, const char *host)
+{
+	struct sockaddr_storage ss;
+	struct sockaddr_un sun;
+	socklen_t length;
+
+	if (host[0] != '/') {
+		length = addr_to_sockaddr(addr, &ss);
+		return connect_to((const struct sockaddr *)&ss, length);
+	}
+	if (unix_socket_address(host, &sun, NULL) != 0) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return connect_to((const struct sockaddr *)&sun, sizeof(sun));
 }

@@ -333,6 +333,13 @@ http_server_request_body(const struct http_server_request *r)
 	return r->body;
 }
 
+void
+http_server_request_wipe(struct http_server_request *r)
+{
+	/* They are the buffer's own, which nobody reads any more. */
+	mem_wipe((void *)(uintptr_t)r->body.data, r->body.length);
+}
+
 bool
 http_server_request_local(const struct http_server_request *r)
 {

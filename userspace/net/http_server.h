@@ -40,6 +40,8 @@ const char *http_server_request_query(const struct http_server_request *r,
 const char *http_server_request_header(const struct http_server_request *r,
 	const char *name);
 struct slice http_server_request_body(const struct http_server_request *r);
+/* It was a secret and was read: its bytes become zeros. */
+void http_server_request_wipe(struct http_server_request *r);
 bool http_server_request_local(const struct http_server_request *r);
 /* Ends the request; may come later than the handler's return. If the client
  * went away meanwhile, it is only freed. */

@@ -30,6 +30,10 @@ struct tls_options {
 	bool renegotiation;
 };
 
+/* Before the first context, in a process that may open no files: what a system
+ * says in openssl.cnf does not count then. */
+void tls_use_no_files(void);
+
 /* Born with one reference. NULL: err says which part is no good. */
 struct tls_context *tls_context_new(
 	const struct tls_options *options, struct error *err);
@@ -59,6 +63,11 @@ enum tls_step {
 enum tls_step tls_client_step(struct conn *conn);
 /* One sentence; of a connection that failed, also after the handshake. */
 const char *tls_problem(const struct conn *conn);
+/* It failed by an alert before anything was received: with TLS 1.3 a server
+ * refuses our certificate only after the handshake. */
+bool tls_was_refused(const struct conn *conn);
+/* Something was received after the handshake: it did not refuse us. */
+bool tls_is_accepted(const struct conn *conn);
 /* The protocol that was agreed on ("http/1.1"), or "". */
 const char *tls_alpn(const struct conn *conn);
 bool tls_is_resumed(const struct conn *conn);

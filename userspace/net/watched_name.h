@@ -29,7 +29,7 @@ enum watched_type {
 };
 
 struct watched_target {
-	struct addr addr;
+	struct addr addr;          /* with the port of SRV */
 	uint16_t priority, weight; /* of SRV; the smallest priority is used
 				    * first; weight 0 is legal */
 	const char *host; /* of SRV: the target that led there; NULL */
@@ -45,14 +45,20 @@ struct watched_state {
 	uint32_t ttl_s;           /* of the last good answer */
 	uint64_t due_ms;          /* when it is asked again, clock_monotonic_ms */
 	bool answered;            /* at least once, well or badly */
+	bool gone;                /* it was said twice that there is none: count
+				   * is 0, and that is the truth */
 };
 
-/* Something of the state is another: targets (compared as sets), or problem. */
+/* Something of the state is another: targets (compared as sets), problem or
+ * gone. May free the name. */
 typedef void watched_name_f(const struct watched_state *state, void *arg);
 
 /* loop is the resolver's. cb is never called before this returned. */
 struct watched_name *watched_name_new(struct resolver *r, const char *name,
 	enum watched_type type, watched_name_f *cb, void *arg);
+/* From the next answer on it is asked for so often, whatever its TTL; 0: by TTL.
+ */
+void watched_name_pace(struct watched_name *n, uint64_t ms);
 void watched_name_free(struct watched_name *n); /* NULL is fine */
 const struct watched_state *watched_name_state(const struct watched_name *n);
 const char *watched_name_name(const struct watched_name *n);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/endpoint.h"
 #include "net/loop.h"
 #include "net/wheel.h"
 
@@ -203,7 +204,10 @@ put_time(struct access *a)
 static struct slice
 endpoint_text(const struct addr *endpoint, char text[ADDR_TEXT_MAX])
 {
-	return slice_of(endpoint != NULL ? addr_format(endpoint, text) : "");
+	return slice_of(endpoint == NULL ? ""
+			: endpoint_addr_is_pipe(endpoint)
+				? "unix"
+				: addr_format(endpoint, text));
 }
 
 static void
@@ -242,6 +246,8 @@ access_write(struct access *a, const struct access_line *line)
 	put_text(s, ",\"user_agent\":", line->user_agent);
 	put_text(s, ",\"reason\":",
 		slice_of(line->reason != NULL ? line->reason : "-"));
+	if (line->detail != NULL)
+		put_text(s, ",\"detail\":", slice_of(line->detail));
 	if (line->limit.length > 0)
 		put_text(s, ",\"limit\":", line->limit);
 	line_end(a);

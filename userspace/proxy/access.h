@@ -38,6 +38,7 @@ struct access_line {
 	struct slice upstream, route, virtual_service;
 	const struct addr *endpoint; /* or NULL */
 	const char *reason;          /* NULL: the answer was the upstream's */
+	const char *detail;          /* of the reason, or NULL */
 	struct slice limit; /* the rate limit that it was beyond, or empty */
 };
 

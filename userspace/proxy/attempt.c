@@ -2,6 +2,7 @@
 #include "proxy/attempt.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "proxy/affinity.h"
 #include "proxy/breaker.h"
@@ -9,6 +10,7 @@
 #include "proxy/forward.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
+#include "proxy/secure.h"
 #include "proxy/streak.h"
 #include "proxy/session.h"
 #include "proxy/upstream.h"
@@ -292,7 +294,11 @@ connection_open(struct exchange *x)
 {
 	x->link = link_open(
 		x->worker, x->backend, x->upstream->connect_timeout_ms, x);
-	if (x->link == NULL)
+	if (x->link != NULL)
+		return;
+	if (errno == EPROTO && x->backend->secure != NULL)
+		attempt_tls_failed(x, secure_problem(x->backend->secure));
+	else
 		attempt_connect_failed(x, errno);
 }
 
@@ -363,7 +369,10 @@ static void
 refuse_no_endpoint(struct exchange *x)
 {
 	x->counts->no_endpoint++;
-	fail(x, 503, "no_endpoint", "it has no endpoint");
+	fail(x, 503, "no_endpoint",
+		x->subset == 0 ? "it has no endpoint"
+			       : "it has no endpoint in the subset of the "
+				 "route");
 }
 
 void
@@ -394,7 +403,7 @@ attempt_resume(struct exchange *x)
 
 /* ---- the first attempt */
 
-static uint32_t
+static const struct image_destination *
 destination_pick(struct exchange *x)
 {
 	const struct image_route *r = x->match.route;
@@ -403,16 +412,16 @@ destination_pick(struct exchange *x)
 	uint64_t point;
 
 	if (r->destinations.count == 0)
-		return 0;
+		return NULL;
 	if (r->destinations.count == 1 || r->total_weight == 0)
-		return d[0].upstream;
+		return d;
 	point = (worker_random(x->worker) >> 32) * r->total_weight >> 32;
 	for (uint32_t i = 0; i < r->destinations.count; i++) {
 		if (point < d[i].weight)
-			return d[i].upstream;
+			return &d[i];
 		point -= d[i].weight;
 	}
-	return d[r->destinations.count - 1].upstream;
+	return &d[r->destinations.count - 1];
 }
 
 /* The upstream of the route; false: answered, because it cannot serve. */
@@ -421,7 +430,8 @@ upstream_find(struct exchange *x)
 {
 	struct worker *w = x->worker;
 	const struct image *image = x->generation->image;
-	uint32_t id = destination_pick(x);
+	const struct image_destination *d = destination_pick(x);
+	uint32_t id = d != NULL ? d->upstream : 0;
 	const struct image_upstream *u = image_upstream_get(image, id);
 
 	if (u == NULL || id >= UPSTREAMS_MAX) {
@@ -431,6 +441,7 @@ upstream_find(struct exchange *x)
 	}
 	x->counts = &w->counters->upstream[id];
 	x->upstream = u;
+	x->subset = d->subset;
 	if (u->unavailable.length > 0) {
 		fail(x, 503, "route_unavailable",
 			image_text(image, u->unavailable).data);
@@ -618,6 +629,32 @@ attempt_connect_failed(struct exchange *x, int problem)
 		fail(x, 502, "connect_failed", "it could not be reached");
 }
 
+/* No request was taken there: as when it cannot be reached. */
+void
+attempt_tls_failed(struct exchange *x, const char *why)
+{
+	char text[WIRE_TEXT_MAX];
+
+	/* It goes with the connection. */
+	snprintf(text, sizeof(text), "%s", why);
+	x->counts->tls_failures++;
+	result_note(x, STREAK_GATEWAY_ERROR);
+	exchange_link_drop(x);
+	if ((x->replayable && connect_elsewhere(x)) ||
+		retry(x, NO_ANSWER | POLICY_RETRY_CONNECT_FAILURE))
+		return;
+	x->detail = text;
+	fail(x, 503, "upstream_tls", "TLS with it failed");
+}
+
+/* With TLS 1.3 it says after the handshake what it thinks of our certificate,
+ * and takes no request from whom it refuses. */
+static bool
+link_is_refused(const struct link *l)
+{
+	return l->secure != NULL && tls_was_refused(&l->conn);
+}
+
 void
 attempt_lost(struct exchange *x)
 {
@@ -626,6 +663,11 @@ attempt_lost(struct exchange *x)
 		x->counts->retried_idle++;
 		exchange_link_drop(x);
 		connection_open(x);
+		return;
+	}
+	if (link_is_refused(x->link)) {
+		secure_fail(x->link->secure, tls_problem(&x->link->conn));
+		attempt_tls_failed(x, secure_problem(x->link->secure));
 		return;
 	}
 	x->counts->reset++;

@@ -28,6 +28,8 @@ void attempt_request_complete(struct exchange *x);
 /* From the link. */
 void attempt_connected(struct exchange *x);
 void attempt_connect_failed(struct exchange *x, int problem);
+/* TLS with the endpoint came to nothing; why: one sentence, for the log. */
+void attempt_tls_failed(struct exchange *x, const char *why);
 /* The connection is over before the answer was. */
 void attempt_lost(struct exchange *x);
 /* Nothing can be sent; an answer may be there all the same, and is passed on

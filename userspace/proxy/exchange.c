@@ -159,6 +159,7 @@ exchange_log(const struct exchange *x, bool aborted)
 		.duration_ms = worker_now(x->worker) - x->began_ms,
 		.endpoint = x->used.port_be != 0 ? &x->used : NULL,
 		.reason = x->reason != NULL || !aborted ? x->reason : "aborted",
+		.detail = x->detail,
 		.limit = x->limit.name,
 	};
 

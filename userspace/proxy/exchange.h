@@ -61,7 +61,8 @@ struct exchange {
 	uint32_t head_length;
 	struct exchange_text method, path, host, agent;
 
-	uint64_t hash; /* of lbHash */
+	uint64_t subset; /* of the destination; 0: all of its endpoints */
+	uint64_t hash;   /* of lbHash */
 	uint64_t cookie;
 	const struct image_hash *cookie_of; /* a cookie is set; or NULL */
 	struct addr client; /* whose request it is */
@@ -70,7 +71,7 @@ struct exchange {
 
 	struct http_body body; /* of the answer */
 	uint64_t began_ms, bytes_sent;
-	const char *reason;
+	const char *reason, *detail; /* detail: more, for the log, or NULL */
 	uint32_t seen; /* bytes of an unfinished head that were parsed */
 	uint16_t status;
 	uint8_t request_method, informational;

@@ -28,8 +28,12 @@ forward_prepare(struct exchange *x, const struct http_head *head,
 	f->peer_trusted = generation_trusts(x->generation, x->session->peer.ip);
 	f->tls = false;
 	f->request_id = x->id;
-	f->endpoint_host =
-		x->backend != NULL ? slice_of(x->backend->host) : TEXT("");
+	/* A path is nobody's name. */
+	f->endpoint_host = x->backend != NULL && x->backend->host[0] != '/'
+				   ? slice_of(x->backend->host)
+				   : TEXT("");
+	f->endpoint_rewrites =
+		x->backend != NULL && x->backend->host_rewrite;
 	f->scratch = &x->worker->texts;
 }
 
@@ -100,6 +104,8 @@ forward_request(struct exchange *x, const struct http_head *head,
 	http_write_field(&w, TEXT("host"),
 		f->host.length > 0
 			? f->host
+		: x->backend->host[0] == '/'
+			? TEXT("localhost")
 			: slice_of(addr_format(&x->backend->addr, address)));
 	fields_write(&w, head, &f->edit);
 	if (head->framing == HTTP_BODY_CHUNKED)

@@ -6,7 +6,9 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "net/shm.h"
+#include "proxy/trust.h"
 
 static struct generation *
 generation_alloc(uint32_t workers)
@@ -24,9 +26,39 @@ generation_alloc(uint32_t workers)
 	return g;
 }
 
+static const struct image_upstream *
+upstreams_of(const struct generation *g)
+{
+	return image_at(g->image, g->image->upstreams.offset);
+}
+
+static void
+trusts_find(struct generation *g, struct trusts *trusts)
+{
+	const struct image_upstream *u = upstreams_of(g);
+
+	for (uint32_t i = 0; i < g->image->upstreams.count; i++) {
+		struct trust *t;
+
+		if (u[i].tls == 0)
+			continue;
+		if (g->trusts == NULL)
+			g->trusts = xcalloc(g->image->upstreams.count,
+				sizeof(struct trust *));
+		t = trusts_get(trusts, g->image, image_at(g->image, u[i].tls));
+		if (t->problem != NULL && !t->logged)
+			log_error("upstream %s: TLS is not spoken to it, it "
+				  "gets nothing: %s",
+				image_text(g->image, u[i].name).data,
+				t->problem);
+		t->logged = true;
+		g->trusts[i] = t;
+	}
+}
+
 struct generation *
-generation_new(int fd, struct matcher_cache *cache, uint32_t workers,
-	struct error *err)
+generation_new(int fd, struct matcher_cache *cache, struct trusts *trusts,
+	uint32_t workers, struct error *err)
 {
 	struct generation *g = generation_alloc(workers);
 
@@ -37,6 +69,7 @@ generation_new(int fd, struct matcher_cache *cache, uint32_t workers,
 	g->router = router_new(g->image, cache, err);
 	if (g->router == NULL)
 		goto fail;
+	trusts_find(g, trusts);
 	return g;
 fail:
 	generation_free(g);
@@ -49,9 +82,24 @@ generation_free(struct generation *g)
 	if (g == NULL)
 		return;
 	router_free(g->router);
+	if (g->trusts != NULL)
+		for (uint32_t i = 0; i < g->image->upstreams.count; i++)
+			trust_unref(g->trusts[i]);
+	free(g->trusts);
 	if (g->image != NULL)
 		shm_unmap(g->image, g->length);
 	free(g);
+}
+
+struct trust *
+generation_trust(const struct generation *g, uint32_t upstream)
+{
+	const struct image_upstream *u;
+
+	if (g->trusts == NULL)
+		return NULL;
+	u = image_upstream_get(g->image, upstream);
+	return u != NULL ? g->trusts[u - upstreams_of(g)] : NULL;
 }
 
 bool

@@ -16,6 +16,9 @@
 #include "model/image.h"
 #include "routing/router.h"
 
+struct trust;
+struct trusts;
+
 struct generation_use { /* one worker's; a line of the cache */
 	_Alignas(64) uint32_t count;
 };
@@ -25,6 +28,8 @@ struct generation {
 	const struct image *image;
 	size_t length;
 	struct router *router;
+	struct trust **trusts; /* of its upstreams, in their order; NULL: TLS is
+				* spoken to none */
 	_Atomic uint32_t holders; /* workers that have not let go */
 	uint32_t enforced;        /* workers that run it; main thread only */
 	struct generation_use use[];
@@ -32,8 +37,10 @@ struct generation {
 
 /* The image is checked; the descriptor stays the caller's. */
 struct generation *generation_new(int fd, struct matcher_cache *cache,
-	uint32_t workers, struct error *err);
+	struct trusts *trusts, uint32_t workers, struct error *err);
 void generation_free(struct generation *g);
+/* How TLS is spoken to that upstream; NULL: not at all. */
+struct trust *generation_trust(const struct generation *g, uint32_t upstream);
 /* Whether the address is in trustedProxies. */
 bool generation_trusts(const struct generation *g, const uint8_t ip[16]);
 

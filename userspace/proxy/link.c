@@ -13,6 +13,7 @@
 #include "proxy/attempt.h"
 #include "proxy/breaker.h"
 #include "proxy/exchange.h"
+#include "proxy/secure.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
@@ -31,9 +32,39 @@ pool_remove(struct link *l)
 }
 
 static void
+link_ready(struct link *l)
+{
+	wheel_timer_clear(&l->timer);
+	l->shaking = false;
+	l->state = LINK_BUSY;
+	l->backend->counts->connections_opened++;
+	attempt_connected(l->exchange);
+}
+
+static void
+on_shaking(struct link *l)
+{
+	switch (secure_step(l->secure, &l->conn)) {
+	case TLS_WANTS_MORE:
+		break;
+	case TLS_DONE:
+		link_ready(l);
+		break;
+	case TLS_FAILED:
+		attempt_tls_failed(l->exchange, secure_problem(l->secure));
+		break;
+	}
+}
+
+static void
 on_connecting(struct link *l, unsigned what)
 {
 	int problem;
+
+	if (l->shaking) {
+		on_shaking(l);
+		return;
+	}
 
 	/* A failure comes as an error event, which is both. */
 	if (!(what & LOOP_WRITE))
@@ -46,10 +77,12 @@ on_connecting(struct link *l, unsigned what)
 		attempt_connect_failed(l->exchange, problem);
 		return;
 	}
-	wheel_timer_clear(&l->timer);
-	l->state = LINK_BUSY;
-	l->backend->counts->connections_opened++;
-	attempt_connected(l->exchange);
+	if (l->secure == NULL) {
+		link_ready(l);
+		return;
+	}
+	l->shaking = true;
+	on_shaking(l);
 }
 
 static void
@@ -64,11 +97,18 @@ on_event(struct conn *c, unsigned what)
 		break;
 	case LINK_IDLE:
 		/* It was closed, or says what nobody asked for. */
-		link_close(l);
+		if (l->secure == NULL || !secure_is_quiet(&l->conn))
+			link_close(l);
 		break;
 	case LINK_BUSY:
-		if (what & LOOP_WRITE)
+		if (what & LOOP_WRITE) {
 			exchange_link_drained(l->exchange);
+			/* TLS may have to write before it reads on. */
+			if (l->secure != NULL) {
+				l->conn.readable = true;
+				what |= LOOP_READ;
+			}
+		}
 		if (l->state == LINK_BUSY && (what & (LOOP_READ | LOOP_CLOSED)))
 			link_pump(l);
 		break;
@@ -85,7 +125,10 @@ on_timer(struct wheel_timer *t)
 						 offsetof(struct link, timer));
 	struct worker *w = l->worker;
 
-	if (l->state == LINK_CONNECTING) {
+	if (l->shaking) {
+		secure_fail(l->secure, "the handshake was not over in time");
+		attempt_tls_failed(l->exchange, secure_problem(l->secure));
+	} else if (l->state == LINK_CONNECTING) {
 		attempt_connect_failed(l->exchange, ETIMEDOUT);
 	} else if (l->state == LINK_IDLE) {
 		l->backend->counts->idle_closed++;
@@ -112,7 +155,7 @@ struct link *
 link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 	struct exchange *x)
 {
-	int fd = connect_start(&b->addr);
+	int fd = connect_start(&b->addr, b->host);
 	struct link *l;
 
 	if (fd < 0)
@@ -133,6 +176,14 @@ link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 			worker_now(w) + connect_timeout_ms);
 	backend_link(b);
 	gauge_up(&b->counts->connections_open);
+	if (b->secure != NULL) {
+		l->secure = secure_ref(b->secure);
+		if (secure_begin(l->secure, &l->conn) < 0) {
+			link_close(l);
+			errno = EPROTO;
+			return NULL;
+		}
+	}
 	return l;
 }
 
@@ -152,6 +203,28 @@ link_reuse(struct backend *b, struct exchange *x)
 	return l;
 }
 
+/* Once; the tickets of TLS 1.3 come when the server likes. */
+static void
+link_secure_settle(struct link *l)
+{
+	l->settled = l->settled || secure_settle(l->secure, &l->conn);
+}
+
+/* TLS is spoken as it is to be by now. Plain connections to plain endpoints pay
+ * for one test. */
+static bool
+link_is_as_wanted(struct link *l)
+{
+	const struct secure *wanted = l->backend->secure;
+
+	if (((uintptr_t)l->secure | (uintptr_t)wanted) == 0)
+		return true;
+	if (l->secure != wanted)
+		return false;
+	link_secure_settle(l);
+	return true;
+}
+
 void
 link_rest(struct link *l)
 {
@@ -159,7 +232,8 @@ link_rest(struct link *l)
 	struct worker *w = l->worker;
 
 	l->exchange = NULL;
-	if (b->upstream == NULL || b->idle_count >= BACKEND_IDLE_MAX) {
+	if (b->upstream == NULL || b->idle_count >= BACKEND_IDLE_MAX ||
+		!link_is_as_wanted(l)) {
 		link_close(l);
 		return;
 	}
@@ -178,6 +252,15 @@ link_rest(struct link *l)
 			worker_now(w) + w->settings.upstream_idle_ms);
 }
 
+static void
+link_secure_end(struct link *l)
+{
+	if (l->state != LINK_CONNECTING)
+		link_secure_settle(l);
+	secure_unref(l->secure);
+	l->secure = NULL;
+}
+
 void
 link_close(struct link *l)
 {
@@ -191,6 +274,8 @@ link_close(struct link *l)
 	if (l->state == LINK_IDLE)
 		pool_remove(l);
 	gauge_down(&b->counts->connections_open);
+	if (l->secure != NULL)
+		link_secure_end(l);
 	l->state = LINK_CLOSED;
 	l->exchange = NULL;
 	l->backend = NULL;

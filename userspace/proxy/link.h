@@ -15,6 +15,7 @@
 
 struct backend;
 struct exchange;
+struct secure;
 
 enum link_state {
 	LINK_CONNECTING,
@@ -28,15 +29,18 @@ struct link {
 	struct worker *worker;
 	struct backend *backend;
 	struct exchange *exchange; /* CONNECTING, BUSY */
+	struct secure *secure;     /* it speaks TLS; NULL: it does not */
 	struct link *next, **at;   /* IDLE: in the pool; CLOSED: next only */
 	struct wheel_timer timer;  /* connect timeout, idle */
 	struct worker_later later;
 	uint32_t requests;
-	uint8_t state; /* enum link_state */
-	bool pumping, again;
+	uint8_t state;                /* enum link_state */
+	bool pumping, again, shaking; /* shaking: CONNECTING, with TLS */
+	bool settled;                 /* secure_settle is done */
 };
 
-/* A new connection for x; NULL and errno if it cannot even be begun. */
+/* A new connection for x; NULL and errno if it cannot even be begun: EPROTO
+ * where it is TLS that cannot, and the endpoint's secure says why. */
 struct link *link_open(struct worker *w, struct backend *b,
 	uint32_t connect_timeout_ms, struct exchange *x);
 /* An idle connection for x, or NULL. */

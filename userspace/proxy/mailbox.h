@@ -30,6 +30,7 @@ enum mail_type {
 	MAIL_CROWDED, /* number: the upstream that has no connection to spare */
 	MAIL_STREAK, /* object: struct streak_report, the reader's */
 	MAIL_FAR_BEYOND, /* object: struct throttle_report, the reader's */
+	MAIL_TLS,        /* object: struct secure_report, the reader's */
 };
 
 struct mail {

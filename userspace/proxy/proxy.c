@@ -31,9 +31,12 @@
 #include "proxy/census.h"
 #include "proxy/generation.h"
 #include "proxy/mailbox.h"
+#include "proxy/vault.h"
+#include "proxy/secure.h"
 #include "proxy/streak.h"
 #include "proxy/sandbox.h"
 #include "proxy/throttle.h"
+#include "proxy/trust.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 #include "routing/router.h"
@@ -73,6 +76,8 @@ struct proxy {
 	size_t early_count;
 
 	struct matcher_cache *matchers;
+	struct vault *vault;
+	struct trusts *trusts;
 	struct mailbox *inbox;
 	struct census *census;
 	struct worker *workers[COUNTERS_WORKERS_MAX];
@@ -367,6 +372,20 @@ far_beyond_tell(struct proxy *p, struct throttle_report *r)
 }
 
 static void
+tls_tell(struct proxy *p, struct secure_report *r)
+{
+	struct wire_message m = message(WIRE_TLS);
+
+	m.tls.upstream = r->upstream;
+	m.tls.worker = r->worker;
+	m.tls.addr = r->addr;
+	m.tls.owner = r->owner;
+	memcpy(m.text, r->problem, sizeof(m.text));
+	tell(p, &m, NULL, 0);
+	free(r);
+}
+
+static void
 on_mail(const struct mail *mail, void *arg)
 {
 	struct proxy *p = arg;
@@ -378,6 +397,10 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_RELEASED:
 		generation_free(mail->object);
 		matcher_cache_trim(p->matchers);
+		trusts_trim(p->trusts);
+		break;
+	case MAIL_TLS:
+		tls_tell(p, mail->object);
 		break;
 	case MAIL_CROWDED:
 		mail_all(p, &(struct mail){ .type = MAIL_CLOSE_IDLE,
@@ -559,6 +582,15 @@ health_take(struct proxy *p, const struct wire_message *m)
 }
 
 static void
+material_take(struct proxy *p, const struct wire_message *m, int fd)
+{
+	struct error err = ERROR_INIT;
+
+	if (vault_take(p->vault, m->material.number, fd, &err) < 0)
+		log_error("material: %s", err.text);
+}
+
+static void
 image_take(struct proxy *p, const struct wire_message *m, int fd)
 {
 	struct error err = ERROR_INIT;
@@ -567,7 +599,7 @@ image_take(struct proxy *p, const struct wire_message *m, int fd)
 	bool first = p->worker_count == 0;
 	uint32_t count = first ? worker_count_wanted(p) : p->worker_count;
 
-	g = generation_new(fd, p->matchers, count, &err);
+	g = generation_new(fd, p->matchers, p->trusts, count, &err);
 	if (g == NULL) {
 		struct wire_message no = message(WIRE_REFUSED);
 
@@ -661,6 +693,12 @@ message_take(struct proxy *p, const struct wire_message *m, const int *fds,
 		break;
 	case WIRE_BLOCK:
 		block_take(p, m);
+		break;
+	case WIRE_MATERIAL:
+		material_take(p, m, fd);
+		break;
+	case WIRE_MATERIAL_FORGET:
+		vault_forget(p->vault, m->number);
 		break;
 	default:
 		log_error("channel: unknown message type=%u", m->type);
@@ -774,6 +812,7 @@ process_prepare(void)
 	}
 	/* Reads its file now; later it could not. */
 	tzset();
+	tls_use_no_files();
 }
 
 /* Once clients had taken all descriptors, nothing would be accepted and no
@@ -813,6 +852,8 @@ proxy_init(struct proxy *p, int channel)
 	p->loop = loop_new();
 	p->inbox = mailbox_new(p->loop, on_mail, p);
 	p->matchers = matcher_cache_new();
+	p->vault = vault_new();
+	p->trusts = trusts_new(p->vault);
 	p->census = census_new();
 	p->orphan = loop_timer_new(p->loop, on_orphan, p);
 	p->terminate = loop_signal_new(p->loop, SIGTERM, on_terminate, p);
@@ -851,6 +892,8 @@ proxy_fini(struct proxy *p)
 	mailbox_free(p->inbox);
 	generation_free(p->current);
 	matcher_cache_free(p->matchers);
+	trusts_free(p->trusts);
+	vault_free(p->vault);
 	census_free(p->census);
 	loop_timer_free(p->orphan);
 	loop_signal_free(p->terminate);
@@ -868,7 +911,7 @@ proxy_fini(struct proxy *p)
 }
 
 int
-proxy_main(int channel)
+proxy_main(int channel, bool unix_sockets)
 {
 	struct error err = ERROR_INIT;
 	struct proxy *p = xmalloc(sizeof(*p));
@@ -876,7 +919,7 @@ proxy_main(int channel)
 	log_open("proxy", log_get_level());
 	process_prepare();
 	proxy_init(p, channel);
-	if (sandbox_enter(&err) < 0) {
+	if (sandbox_enter(unix_sockets, &err) < 0) {
 		log_error("%s", err.text);
 		return 1;
 	}

@@ -5,7 +5,10 @@
 #ifndef PROXY_PROXY_H
 #define PROXY_PROXY_H
 
-/* channel: the descriptor on which control speaks. Returns the exit status. */
-int proxy_main(int channel);
+#include <stdbool.h>
+
+/* channel: the descriptor on which control speaks. unix_sockets: it may connect
+ * to some. Returns the exit status. */
+int proxy_main(int channel, bool unix_sockets);
 
 #endif

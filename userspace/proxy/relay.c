@@ -234,7 +234,7 @@ endpoint_choose(struct relay *r, const struct image_upstream *u)
 
 	if (known == NULL)
 		return NULL;
-	return upstream_choose(known, &u->balance, &hash,
+	return upstream_choose(known, &u->balance, 0, &hash,
 		r->used.port_be != 0 ? &r->used : NULL);
 }
 
@@ -245,7 +245,7 @@ connection_begin(struct relay *r, const struct image_upstream *u,
 {
 	struct worker *w = r->worker;
 	struct conn *c = &r->upstream.conn;
-	int fd = connect_start(&b->addr);
+	int fd = connect_start(&b->addr, b->host);
 
 	if (fd < 0)
 		return errno;

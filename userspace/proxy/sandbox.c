@@ -119,9 +119,9 @@ rules_add_lists(scmp_filter_ctx c)
 	return rc;
 }
 
-/* TCP, or nothing. */
+/* TCP, and streams to unix sockets where they are asked for, or nothing. */
 static int
-rules_add_sockets(scmp_filter_ctx c)
+rules_add_sockets(scmp_filter_ctx c, bool unix_sockets)
 {
 	static const unsigned families[] = { AF_INET, AF_INET6 };
 	const unsigned type = ~(unsigned)(SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -138,7 +138,12 @@ rules_add_sockets(scmp_filter_ctx c)
 			SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, families[i]),
 			SCMP_A1(SCMP_CMP_MASKED_EQ, type & 0xffffffff,
 				SOCK_DGRAM));
-	if (rc == 0 && !SANITIZED)
+	if (rc == 0 && unix_sockets)
+		rc = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+			SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, type & 0xffffffff,
+				SOCK_STREAM));
+	else if (rc == 0 && !SANITIZED)
 		rc = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM),
 			SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	return rc;
@@ -198,7 +203,7 @@ rules_add_sanitizers(scmp_filter_ctx c)
 }
 
 int
-sandbox_enter(struct error *err)
+sandbox_enter(bool unix_sockets, struct error *err)
 {
 	scmp_filter_ctx c = seccomp_init(
 		SANITIZED ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS);
@@ -211,7 +216,7 @@ sandbox_enter(struct error *err)
 
 	rc = rules_add_lists(c);
 	if (rc == 0)
-		rc = rules_add_sockets(c);
+		rc = rules_add_sockets(c, unix_sockets);
 	if (rc == 0)
 		rc = rules_add_threads(c);
 	if (rc == 0 && SANITIZED)
@@ -292,7 +297,7 @@ child_try(size_t i)
 {
 	struct error err = ERROR_INIT;
 
-	if (sandbox_enter(&err) < 0) {
+	if (sandbox_enter(false, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 3;
 	}

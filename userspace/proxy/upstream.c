@@ -12,8 +12,12 @@
 #include "proxy/attempt.h"
 #include "proxy/breaker.h"
 #include "proxy/exchange.h"
+#include "proxy/generation.h"
 #include "proxy/link.h"
+#include "proxy/secure.h"
 #include "proxy/streak.h"
+#include "proxy/trust.h"
+#include "proxy/worker.h"
 #include "routing/balance.h"
 
 #define LOOK_MS 50 /* whether those who wait may go on */
@@ -24,6 +28,13 @@ struct registry {
 };
 
 /* ---- sets */
+
+static void
+texts_end(struct endpoint *e)
+{
+	e->host[ENDPOINT_HOST_MAX - 1] = '\0';
+	e->server_name[ENDPOINT_HOST_MAX - 1] = '\0';
+}
 
 struct endpoint_set *
 endpoint_set_new(int fd, uint32_t count, uint64_t version, struct error *err)
@@ -57,7 +68,7 @@ endpoint_set_new(int fd, uint32_t count, uint64_t version, struct error *err)
 		shm_unmap(bytes, length);
 	}
 	for (uint32_t i = 0; i < count; i++)
-		s->items[i].host[ENDPOINT_HOST_MAX - 1] = '\0';
+		texts_end(&s->items[i]);
 	return s;
 }
 
@@ -86,6 +97,8 @@ backend_new(struct worker *w, uint32_t id, const struct endpoint *e)
 	b->addr = e->addr;
 	b->owner = e->owner;
 	b->host = xstrdup(e->host);
+	b->host_rewrite = e->host_rewrite;
+	b->server_name = xstrdup(e->server_name);
 	b->counts = &w->counters->upstream[id];
 	return b;
 }
@@ -96,7 +109,11 @@ backend_free_if_done(struct backend *b)
 	if (b->upstream != NULL || b->links > 0 || b->active > 0)
 		return;
 	streak_forget(b);
+	secure_leave(b->secure, false);
 	free(b->host);
+	free(b->server_name);
+	free(b->subsets);
+	free(b->places);
 	free(b);
 }
 
@@ -110,26 +127,70 @@ backend_leave(struct backend *b)
 	backend_unlink(b);
 }
 
+/* The name that TLS asks for and checks. */
+static const char *
+name_of(const struct backend *b, const struct trust *trust,
+	char address[ADDR_TEXT_MAX])
+{
+	if (trust->server_name[0] != '\0')
+		return trust->server_name;
+	if (b->server_name[0] != '\0')
+		return b->server_name;
+	if (b->host[0] != '\0')
+		return b->host;
+	return addr_format_ip(&b->addr, address);
+}
+
+/* TLS is spoken there as its upstream has it from now on. Connections that wait
+ * and were made otherwise end; so do the others when they are back. */
+static void
+backend_secure(struct backend *b)
+{
+	struct trust *trust = b->upstream->trust;
+	struct secure *was = b->secure;
+	char address[ADDR_TEXT_MAX];
+	const char *name;
+
+	if (trust == NULL && was == NULL)
+		return;
+	name = trust != NULL ? name_of(b, trust, address) : "";
+	if (trust != NULL && was != NULL && secure_is_of(was, trust, name))
+		return;
+	while (b->idle != NULL)
+		link_close(b->idle);
+	b->secure = trust != NULL ? secure_new(b->upstream->worker, b, trust,
+					    name, was)
+				  : NULL;
+	secure_leave(was, trust == NULL);
+}
+
 static struct balance_candidate *
 candidate_of(const struct backend *b)
 {
 	return balance_candidate(b->upstream->balance, b->index);
 }
 
+static void
+active_note(const struct backend *b)
+{
+	if (b->upstream != NULL)
+		candidate_of(b)->active = b->active;
+	if (b->place_count > 0)
+		subset_note_active(b);
+}
+
 void
 backend_use(struct backend *b)
 {
 	b->active++;
-	if (b->upstream != NULL)
-		candidate_of(b)->active = b->active;
+	active_note(b);
 }
 
 void
 backend_release(struct backend *b)
 {
 	b->active--;
-	if (b->upstream != NULL)
-		candidate_of(b)->active = b->active;
+	active_note(b);
 	backend_free_if_done(b);
 }
 
@@ -214,6 +275,12 @@ upstream_look_later(struct upstream *u)
 			worker_now(u->worker) + LOOK_MS);
 }
 
+static struct trust *
+trust_of(const struct generation *g, uint32_t id)
+{
+	return g != NULL ? generation_trust(g, id) : NULL;
+}
+
 static struct upstream *
 upstream_new(struct registry *r, uint32_t id)
 {
@@ -223,6 +290,9 @@ upstream_new(struct registry *r, uint32_t id)
 	u->worker = r->worker;
 	u->balance = balance_new(0);
 	u->waiting_last = &u->waiting;
+	u->trust = trust_of(r->worker->generation, id);
+	if (u->trust != NULL)
+		trust_ref(u->trust);
 	u->later.run = on_later;
 	wheel_timer_init(&u->look, on_look);
 	return u;
@@ -245,10 +315,12 @@ upstream_free(struct upstream *u)
 		return;
 	while (u->waiting != NULL)
 		attempt_refuse(u->waiting);
+	subsets_drop(u);
 	backends_leave(u->backends, balance_count(u->balance));
 	worker_later_remove(u->worker, &u->later);
 	wheel_timer_remove(u->worker->wheel, &u->look);
 	balance_free(u->balance);
+	trust_unref(u->trust);
 	free(u);
 }
 
@@ -301,6 +373,28 @@ health_set(struct backend *b, uint8_t health)
 		b->errors = b->gateway_errors = 0;
 	}
 	c->health = health;
+	if (b->place_count > 0)
+		subset_note_health(b);
+}
+
+static void
+subsets_set(struct backend *b, const struct endpoint *e)
+{
+	static const uint64_t none[SUBSETS_MAX];
+
+	free(b->subsets);
+	b->subsets = NULL;
+	if (memcmp(e->subsets, none, sizeof(none)) != 0)
+		b->subsets = xmemdup(e->subsets, sizeof(e->subsets));
+}
+
+static void
+text_set(char **at, const char *text)
+{
+	if (strcmp(*at, text) == 0)
+		return;
+	free(*at);
+	*at = xstrdup(text);
 }
 
 /* b takes its place in u's set; before: as it was balanced, or NULL. */
@@ -311,14 +405,15 @@ backend_adopt(struct upstream *u, uint32_t index, const struct endpoint *e,
 	struct backend *b = u->backends[index];
 	struct balance_candidate *c = balance_candidate(u->balance, index);
 
-	if (strcmp(b->host, e->host) != 0) {
-		free(b->host);
-		b->host = xstrdup(e->host);
-	}
+	text_set(&b->host, e->host);
+	b->host_rewrite = e->host_rewrite;
+	text_set(&b->server_name, e->server_name);
 	if (e->owner != 0)
 		b->owner = e->owner;
+	subsets_set(b, e);
 	b->upstream = u;
 	b->index = index;
+	backend_secure(b);
 	*c = (struct balance_candidate){
 		.identity = hash_bytes(
 			b->addr.ip, sizeof(b->addr.ip), b->addr.port_be),
@@ -337,6 +432,7 @@ upstream_set(struct upstream *u, const struct endpoint_set *set)
 	struct balance *was = u->balance;
 	struct backend **old = u->backends;
 
+	subsets_drop(u);
 	u->backends = xcalloc(set->count + 1, sizeof(*u->backends));
 	u->balance = balance_new(set->count);
 	backends_move(old, balance_count(was), set, u->backends);
@@ -382,6 +478,27 @@ registry_health(struct registry *r, uint32_t id, const struct addr *addr,
 			health_set(b, (uint8_t)health);
 	}
 	balance_changed(u->balance);
+}
+
+static void
+upstream_secure(struct upstream *u, struct trust *trust)
+{
+	if (u->trust == trust)
+		return;
+	trust_unref(u->trust);
+	u->trust = trust != NULL ? trust_ref(trust) : NULL;
+	for (size_t i = 0; i < balance_count(u->balance); i++)
+		backend_secure(u->backends[i]);
+}
+
+/* What is no longer in it stays as it is: requests of an older generation may
+ * be on their way there, and must not go out in the clear. */
+void
+registry_secure(struct registry *r, const struct generation *g)
+{
+	for (uint32_t id = 1; id < UPSTREAMS_MAX; id++)
+		if (r->by_id[id] != NULL && image_upstream_get(g->image, id))
+			upstream_secure(r->by_id[id], generation_trust(g, id));
 }
 
 void
@@ -433,35 +550,46 @@ upstream_wake(struct upstream *u)
 		worker_later_add(u->worker, &u->later);
 }
 
-static size_t
-number_of(const struct upstream *u, const struct addr *addr)
+/* members: NULL for all of them. */
+static struct backend *
+member_at(const struct upstream *u, const uint32_t *members, size_t i)
 {
-	for (size_t i = 0; addr != NULL && i < balance_count(u->balance); i++)
-		if (addr_equal(&u->backends[i]->addr, addr))
+	return u->backends[members != NULL ? members[i] : i];
+}
+
+static size_t
+number_of(const struct upstream *u, const uint32_t *members, size_t count,
+	const struct addr *addr)
+{
+	for (size_t i = 0; addr != NULL && i < count; i++)
+		if (addr_equal(&member_at(u, members, i)->addr, addr))
 			return i;
 	return BALANCE_NONE;
 }
 
 struct backend *
 upstream_choose(struct upstream *u, const struct policy_balance *policy,
-	const uint64_t *hash, const struct addr *avoid)
+	uint64_t subset, const uint64_t *hash, const struct addr *avoid)
 {
+	const struct subset *s = subset != 0 ? subset_get(u, subset) : NULL;
+	struct balance *balance = s != NULL ? s->balance : u->balance;
+	const uint32_t *members = s != NULL ? s->members : NULL;
 	const struct balance_request r = {
 		.now_ms = worker_now(u->worker),
 		.random = &u->worker->random,
 		.hash = hash != NULL ? *hash : 0,
 		.hashed = hash != NULL,
-		.avoid = number_of(u, avoid),
+		.avoid = number_of(u, members, balance_count(balance), avoid),
 	};
-	size_t at = balance_pick(u->balance, policy, &r);
+	size_t at = balance_pick(balance, policy, &r);
 
-	return at == BALANCE_NONE ? NULL : u->backends[at];
+	return at == BALANCE_NONE ? NULL : member_at(u, members, at);
 }
 
 struct backend *
 upstream_pick(
 	struct upstream *u, const struct exchange *x, const struct addr *avoid)
 {
-	return upstream_choose(u, &x->upstream->balance,
+	return upstream_choose(u, &x->upstream->balance, x->subset,
 		x->hashed ? &x->hash : NULL, avoid);
 }

@@ -17,14 +17,18 @@
 #include "model/counters.h"
 #include "model/endpoint.h"
 #include "net/wheel.h"
+#include "proxy/subset.h"
 #include "proxy/worker.h"
 #include "routing/budget.h"
 
 #define BACKEND_IDLE_MAX 1024
 
 struct exchange;
+struct generation;
 struct link;
 struct registry;
+struct secure;
+struct trust;
 struct worker;
 
 /* A set as it came from control, shared by the workers, counted. */
@@ -47,8 +51,13 @@ struct backend {                   /* one endpoint, as this worker knows it */
 	uint32_t id;               /* of the upstream */
 	struct addr addr;
 	uint64_t owner; /* of addr; 0: not known */
-	char *host;
+	char *host, *server_name;
+	bool host_rewrite; /* as struct endpoint */
+	struct secure *secure; /* NULL: no TLS */
 	struct counters_upstream *counts;
+	uint64_t *subsets; /* as in struct endpoint; NULL: it is in none */
+	struct subset_place *places; /* in those of them that were made */
+	uint32_t place_count;
 	struct link *idle; /* the last used first */
 	uint32_t idle_count, links, active;
 	/* Failures in a row; see proxy/streak. */
@@ -63,7 +72,10 @@ struct upstream { /* for as long as it has an id */
 	struct worker *worker;
 	struct backend **backends; /* in the order of balance */
 	struct balance *balance;
+	struct subset **subsets; /* that were asked for, by identity */
+	size_t subset_count;
 	struct budget budget;
+	struct trust *trust; /* NULL: no TLS */
 	uint32_t idle_count; /* connections that wait, of all its endpoints */
 	/* Exchanges that wait for a connection, the first first. */
 	struct exchange *waiting, **waiting_last;
@@ -77,6 +89,8 @@ void registry_set(
 	struct registry *r, uint32_t id, const struct endpoint_set *set);
 void registry_health(struct registry *r, uint32_t id, const struct addr *addr,
 	uint64_t owner, enum endpoint_health health);
+/* How TLS is spoken to each, as that generation has it. */
+void registry_secure(struct registry *r, const struct generation *g);
 void registry_forget(struct registry *r, uint32_t id);
 struct upstream *registry_get(const struct registry *r, uint32_t id);
 void registry_close_idle(struct registry *r);
@@ -85,10 +99,11 @@ void registry_close_idle(struct registry *r);
  * NULL). NULL: there is none. */
 struct backend *upstream_pick(
 	struct upstream *u, const struct exchange *x, const struct addr *avoid);
-/* The same for what is no exchange: hash (or NULL) decides on a ring. */
+/* The same for what is no exchange: of that subset (0: of all), hash (or NULL)
+ * decides on a ring. */
 struct backend *upstream_choose(struct upstream *u,
-	const struct policy_balance *policy, const uint64_t *hash,
-	const struct addr *avoid);
+	const struct policy_balance *policy, uint64_t subset,
+	const uint64_t *hash, const struct addr *avoid);
 /* A connection became free, or may be opened: those who wait are served when
  * this callback is over. NULL is fine. */
 void upstream_wake(struct upstream *u);

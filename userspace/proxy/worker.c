@@ -397,6 +397,7 @@ generation_set(struct worker *w, struct generation *g)
 	struct generation *old = w->generation;
 
 	w->generation = g;
+	registry_secure(w->registry, g);
 	for (struct acceptor *a = w->acceptors; a != NULL; a = a->next)
 		acceptor_listen(a);
 	__atomic_store_n(&w->counters->generation, g->number, __ATOMIC_RELEASE);
@@ -541,6 +542,7 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_CROWDED:
 	case MAIL_STREAK:
 	case MAIL_FAR_BEYOND:
+	case MAIL_TLS:
 		break;
 	}
 	worker_leave(w);

@@ -20,15 +20,20 @@
  * be served: the route then answers 503 with that reason. */
 typedef uint32_t vhost_upstream_f(const struct model_destination *destination,
 	const char **reason, void *arg);
+/* The group that a route names; NULL and *reason as above. */
+typedef const struct model_upstream_group *vhost_group_f(
+	const struct model_ref *ref, const char **reason, void *arg);
 /* Something worth a Warning: place is "routes[3]", text a sentence. */
 typedef void vhost_warning_f(const char *place, const char *text, void *arg);
 
 /* bytes (malloc) and length of the block. Fails on nothing but a regex that
  * does not compile or a service that would pass 4 GiB. Unreachable routes
- * (an earlier matcher takes everything) are warned about. */
+ * (an earlier matcher takes everything) are warned about. group may be NULL: no
+ * group is there. */
 void *vhost_build(const struct model_virtual_service *vs,
-	vhost_upstream_f *upstream, vhost_warning_f *warning, void *arg,
-	uint32_t *length, struct error *err);
+	vhost_upstream_f *upstream, vhost_group_f *group,
+	vhost_warning_f *warning, void *arg, uint32_t *length,
+	struct error *err);
 
 struct image_build_vhost {
 	const void *block; /* of vhost_build */

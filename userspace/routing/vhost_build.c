@@ -4,9 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "base/table.h"
 #include "http/head.h"
+#include "model/subset.h"
 #include "routing/block.h"
 #include "routing/limit_build.h"
 #include "routing/vhost_matchers.h"
@@ -20,7 +23,9 @@ struct vhost_builder {
 	struct vhost_matchers *matchers;
 	uint32_t retries; /* offset of the virtual host's own, or 0 */
 	const struct model_virtual_service *vs;
+	struct table *groups; /* "namespace.name" to struct target */
 	vhost_upstream_f *upstream;
+	vhost_group_f *group;
 	vhost_warning_f *warning;
 	void *arg;
 };
@@ -142,6 +147,48 @@ route_set_unavailable(struct vhost_builder *b, size_t i, const char *reason)
 	route_at(b, i)->reason = text;
 }
 
+#define MISSING_NAMED 5
+
+/* Where routes lead to, once it stands in the block. */
+struct target {
+	struct image_array destinations; /* none: it leads nowhere */
+	uint32_t total_weight;
+	char *first;        /* why a destination is left out; NULL: none is */
+	struct str missing; /* the same of all of them */
+	size_t missing_count;
+};
+
+static void
+target_init(struct target *t)
+{
+	memset(t, 0, sizeof(*t));
+	str_init(&t->missing);
+}
+
+static void
+target_fini(struct target *t)
+{
+	free(t->first);
+	str_fini(&t->missing);
+}
+
+static void
+target_free(void *target)
+{
+	target_fini(target);
+	free(target);
+}
+
+static void
+target_misses(struct target *t, const char *reason)
+{
+	if (t->first == NULL)
+		t->first = xstrdup(reason);
+	if (t->missing_count++ < MISSING_NAMED)
+		str_printf(&t->missing, "%s%s",
+			t->missing.length > 0 ? "; " : "", reason);
+}
+
 /* The weights so that their sum fits. */
 static uint32_t
 weights_settle(struct image_destination *d, size_t count)
@@ -162,43 +209,108 @@ weights_settle(struct image_destination *d, size_t count)
 }
 
 static void
-destinations_put(struct vhost_builder *b, size_t i, const struct model_route *r)
+target_fill(struct vhost_builder *b, struct target *t,
+	const struct model_destination *list, size_t list_count)
 {
-	uint32_t offset = block_room(&b->block, r->destination_count,
-		sizeof(struct image_destination));
-	const char *missing = NULL;
+	uint32_t offset = block_room(
+		&b->block, list_count, sizeof(struct image_destination));
 	struct image_destination *d;
-	struct image_route *to;
-	uint32_t count = 0, total;
+	uint32_t count = 0;
 
-	for (size_t k = 0; k < r->destination_count; k++) {
-		const struct model_destination *from = &r->destinations[k];
+	for (size_t k = 0; k < list_count; k++) {
+		const struct model_destination *from = &list[k];
 		const char *reason = NULL;
 		uint32_t id = b->upstream(from, &reason, b->arg);
 
 		if (id == 0) {
-			reason = reason ? reason : "the upstream is missing";
-			missing = missing ? missing : reason;
-			route_warn(b, i, reason);
+			target_misses(t,
+				reason ? reason : "the upstream is missing");
 			continue;
 		}
 		d = block_at(&b->block, offset);
 		d[count++] = (struct image_destination){
-			.upstream = id, .weight = from->weight };
+			.upstream = id,
+			.weight = from->weight,
+			.subset = from->subset_count == 0
+					  ? 0
+					  : subset_identity(from->subset,
+						    from->subset_count),
+		};
 	}
 	d = block_at(&b->block, offset);
-	total = weights_settle(d, count);
-	to = route_at(b, i);
-	to->destinations = (struct image_array){ count ? offset : 0, count };
-	to->total_weight = total;
-	if (total > 0)
+	t->total_weight = weights_settle(d, count);
+	if (t->total_weight > 0)
+		t->destinations = (struct image_array){ offset, count };
+	if (t->missing_count > MISSING_NAMED)
+		str_printf(&t->missing, "; and %zu more",
+			t->missing_count - MISSING_NAMED);
+}
+
+/* group: its name, or NULL. */
+static void
+target_put(struct vhost_builder *b, size_t i, const struct target *t,
+	const char *group)
+{
+	const char *missing = t->first;
+	char *text = NULL;
+
+	route_at(b, i)->destinations = t->destinations;
+	route_at(b, i)->total_weight = t->total_weight;
+	if (missing != NULL && group != NULL)
+		text = xasprintf("the upstream group \"%s\": %s", group,
+			t->missing.data);
+	if (missing != NULL)
+		route_warn(b, i, text != NULL ? text : t->missing.data);
+	free(text);
+	if (t->total_weight > 0)
 		return;
 	if (missing == NULL) {
 		missing = "no destination of the route has a weight";
 		route_warn(b, i, missing);
 	}
-	to->destinations = (struct image_array){ 0, 0 };
 	route_set_unavailable(b, i, missing);
+}
+
+/* Routes to one group share its destinations. */
+static void
+group_put(struct vhost_builder *b, size_t i, const struct model_ref *ref)
+{
+	char *name = xasprintf("%s.%s", ref->ns, ref->name);
+	struct target *t = table_get(b->groups, name);
+	const struct model_upstream_group *group = NULL;
+	const char *reason = "the upstream group is missing";
+
+	if (t == NULL && b->group != NULL)
+		group = b->group(ref, &reason, b->arg);
+	if (group != NULL) {
+		t = xmalloc(sizeof(*t));
+		target_init(t);
+		target_fill(
+			b, t, group->destinations, group->destination_count);
+		table_set(b->groups, name, t);
+	}
+	if (t != NULL) {
+		target_put(b, i, t, name);
+	} else {
+		route_warn(b, i, reason);
+		route_set_unavailable(b, i, reason);
+	}
+	free(name);
+}
+
+static void
+destinations_put(struct vhost_builder *b, size_t i, const struct model_route *r)
+{
+	struct target t;
+
+	if (r->target == MODEL_TARGET_GROUP) {
+		group_put(b, i, &r->group);
+		return;
+	}
+	target_init(&t);
+	target_fill(b, &t, r->destinations, r->destination_count);
+	target_put(b, i, &t, NULL);
+	target_fini(&t);
 }
 
 static void
@@ -312,8 +424,11 @@ options_put(struct vhost_builder *b, size_t i, const struct model_route *r)
 	to->host_rewrite = host;
 	to->headers = headers;
 	to->timeout_ms = timeout_of(o);
-	to->auto_host_rewrite =
-		o->auto_host_rewrite.given && o->auto_host_rewrite.value;
+	to->auto_host_rewrite = !o->auto_host_rewrite.given
+					? IMAGE_HOST_AS_ENDPOINT
+				: o->auto_host_rewrite.value
+					? IMAGE_HOST_ENDPOINT
+					: IMAGE_HOST_KEPT;
 }
 
 static int
@@ -459,12 +574,14 @@ vhost_put(struct vhost_builder *b, const struct model_virtual_service *vs,
 
 void *
 vhost_build(const struct model_virtual_service *vs, vhost_upstream_f *upstream,
-	vhost_warning_f *warning, void *arg, uint32_t *length,
-	struct error *err)
+	vhost_group_f *group, vhost_warning_f *warning, void *arg,
+	uint32_t *length, struct error *err)
 {
 	struct vhost_builder b = {
 		.vs = vs,
+		.groups = table_new(target_free),
 		.upstream = upstream,
+		.group = group,
 		.warning = warning,
 		.arg = arg,
 	};
@@ -478,6 +595,7 @@ vhost_build(const struct model_virtual_service *vs, vhost_upstream_f *upstream,
 		vhost->length = *length;
 out:
 	vhost_matchers_free(b.matchers);
+	table_free(b.groups);
 	block_fini(&b.block);
 	return vhost;
 }

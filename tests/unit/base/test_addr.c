@@ -56,21 +56,50 @@ test_parse_and_format(void **state)
 	}
 }
 
+/* Both ends of each range, and those next to them. */
 static void
-test_loopback(void **state)
+test_kinds(void **state)
 {
 	static const struct {
 		const char *ip;
-		bool loopback;
+		enum addr_kind kind;
 	} rows[] = {
-		{ "127.0.0.1", true },
-		{ "127.255.0.9", true },
-		{ "::ffff:127.0.0.1", true },
-		{ "::1", true },
-		{ "128.0.0.1", false },
-		{ "::", false },
-		{ "0.0.0.0", false },
-		{ "7f00::1", false },
+		{ "0.0.0.0", ADDR_UNSPECIFIED },
+		{ "0.0.0.1", ADDR_THIS_NETWORK },
+		{ "0.255.255.255", ADDR_THIS_NETWORK },
+		{ "1.0.0.0", ADDR_ORDINARY },
+		{ "10.0.0.1", ADDR_ORDINARY },
+		{ "126.255.255.255", ADDR_ORDINARY },
+		{ "127.0.0.0", ADDR_LOOPBACK },
+		{ "127.255.255.255", ADDR_LOOPBACK },
+		{ "::ffff:127.0.0.1", ADDR_LOOPBACK },
+		{ "128.0.0.0", ADDR_ORDINARY },
+		{ "169.253.255.255", ADDR_ORDINARY },
+		{ "169.254.0.0", ADDR_LINK_LOCAL },
+		{ "169.254.255.255", ADDR_LINK_LOCAL },
+		{ "169.255.0.0", ADDR_ORDINARY },
+		{ "192.0.2.1", ADDR_ORDINARY },
+		{ "223.255.255.255", ADDR_ORDINARY },
+		{ "224.0.0.0", ADDR_MULTICAST },
+		{ "239.255.255.255", ADDR_MULTICAST },
+		{ "240.0.0.0", ADDR_ORDINARY },
+		{ "255.255.255.254", ADDR_ORDINARY },
+		{ "255.255.255.255", ADDR_BROADCAST },
+		{ "::", ADDR_UNSPECIFIED },
+		{ "::1", ADDR_LOOPBACK },
+		{ "::2", ADDR_ORDINARY },
+		{ "::127.0.0.1", ADDR_ORDINARY },
+		{ "7f00::1", ADDR_ORDINARY },
+		{ "100::1", ADDR_ORDINARY },
+		{ "2001:db8::1", ADDR_ORDINARY },
+		{ "fd00::1", ADDR_ORDINARY },
+		{ "fe7f:ffff::", ADDR_ORDINARY },
+		{ "fe80::", ADDR_LINK_LOCAL },
+		{ "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ADDR_LINK_LOCAL },
+		{ "fec0::", ADDR_ORDINARY },
+		{ "feff:ffff::", ADDR_ORDINARY },
+		{ "ff00::", ADDR_MULTICAST },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ADDR_MULTICAST },
 	};
 
 	(void)state;
@@ -78,8 +107,12 @@ test_loopback(void **state)
 		struct addr a;
 
 		assert_int_equal(addr_parse_ip(rows[i].ip, 80, &a), 0);
-		if (addr_is_loopback(&a) != rows[i].loopback)
-			fail_msg("%s", rows[i].ip);
+		if (addr_kind(&a) != rows[i].kind)
+			fail_msg("%s: %d", rows[i].ip, (int)addr_kind(&a));
+		assert_int_equal(
+			addr_is_any(&a), rows[i].kind == ADDR_UNSPECIFIED);
+		assert_int_equal(
+			addr_is_loopback(&a), rows[i].kind == ADDR_LOOPBACK);
 	}
 }
 
@@ -266,7 +299,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_and_format),
-		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_overlaps),
 		cmocka_unit_test(test_longest_text_fits),

@@ -203,6 +203,24 @@ test_shortest_reals(void **state)
 	}
 }
 
+static void
+test_wipe(void **state)
+{
+	struct doc *d = doc_new_map();
+
+	(void)state;
+	doc_set_string(d, "a", "secret");
+	doc_add(doc_set(d, "b", doc_new_list()), doc_new_string("secret"));
+	doc_set(d, "c", doc_new_integer(7));
+	doc_wipe(d);
+	assert_string_equal(doc_get_string(d, "a"), "");
+	assert_string_equal(doc_string(doc_at(doc_get(d, "b"), 0)), "");
+	assert_int_equal(doc_get_integer(d, "c"), 7);
+	doc_wipe(NULL);
+	doc_free_wiped(NULL);
+	doc_free_wiped(d);
+}
+
 int
 main(void)
 {
@@ -214,6 +232,7 @@ main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_copy_and_equal),
 		cmocka_unit_test(test_shortest_reals),
+		cmocka_unit_test(test_wipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,6 +52,22 @@ test_nothing_is_something(void **state)
 }
 
 static void
+test_wipe(void **state)
+{
+	char text[] = "secret";
+	const char none[sizeof(text)] = { 0 };
+
+	(void)state;
+	mem_wipe(text + 1, 0);
+	assert_string_equal(text, "secret");
+	mem_wipe(text, strlen(text));
+	assert_memory_equal(text, none, sizeof(text));
+	mem_wipe(NULL, 0);
+	mem_free_wiped(NULL);
+	mem_free_wiped(xstrdup("secret"));
+}
+
+static void
 ask_for_too_much(void)
 {
 	volatile size_t half = SIZE_MAX / 2 + 2;
@@ -82,6 +98,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_nothing_is_something),
+		cmocka_unit_test(test_wipe),
 		cmocka_unit_test(test_an_overflow_ends_the_process),
 	};
 

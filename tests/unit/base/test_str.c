@@ -114,6 +114,24 @@ test_str_steal(void **state)
 	str_fini(&s);
 }
 
+static void
+test_str_put_escaped(void **state)
+{
+	struct str s;
+
+	(void)state;
+	str_init(&s);
+	str_put_escaped(&s, "");
+	assert_string_equal(s.data, "");
+	str_put_escaped(&s, "aZ09-._~");
+	assert_string_equal(s.data, "aZ09-._~");
+	str_clear(&s);
+	str_put_escaped(&s, "a b/c?d&e=f#%+\xc3\xbc\x01");
+	assert_string_equal(
+		s.data, "a%20b%2Fc%3Fd%26e%3Df%23%25%2B%C3%BC%01");
+	str_fini(&s);
+}
+
 int
 main(void)
 {
@@ -123,6 +141,7 @@ main(void)
 		cmocka_unit_test(test_str_printf_grows),
 		cmocka_unit_test(test_str_consume),
 		cmocka_unit_test(test_str_steal),
+		cmocka_unit_test(test_str_put_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,7 +153,7 @@ static const char completed[] = "get\n"
 				"/s\n"
 				"static\n"
 				"--static-hosts\n"
-				"upstream\n";
+				"upstream upstreamgroup\n";
 
 static void
 test_completion_bash(void **state)

@@ -37,6 +37,9 @@ test_type(void **state)
 		{ "kind: Gateway", MODEL_GATEWAY },
 		{ "kind: upstream", -1 },
 		{ "kind: [a]", -1 },
+		{ "kind: UpstreamGroup", MODEL_UPSTREAM_GROUP },
+		{ "destinations: []", MODEL_UPSTREAM_GROUP },
+		{ "spec: {destinations: []}", MODEL_UPSTREAM_GROUP },
 		{ "upstreamSpec: {}", MODEL_UPSTREAM },
 		{ "spec: {upstreamSpec: {}}", MODEL_UPSTREAM },
 		{ "spec: {static: {}}", MODEL_UPSTREAM },
@@ -45,6 +48,12 @@ test_type(void **state)
 		{ "spec: {virtualHost: {}}", MODEL_VIRTUAL_SERVICE },
 		{ "bindPort: 1", MODEL_GATEWAY },
 		{ "httpGateway: {}", MODEL_GATEWAY },
+		{ "kind: Secret", MODEL_SECRET },
+		{ "tls: {}", MODEL_SECRET },
+		{ "aws: {accessKey: a}", MODEL_SECRET },
+		{ "aws: {region: a}", MODEL_UPSTREAM },
+		{ "azure: {apiKeys: {}}", MODEL_SECRET },
+		{ "azure: {functionAppName: a}", MODEL_UPSTREAM },
 		{ "metadata: {name: a}", -1 },
 		{ "metadata: {name: a}\nstatus: {state: 1}", -1 },
 		{ "[]", -1 },
@@ -83,7 +92,8 @@ test_read_type(void **state)
 			"expected a resource of type Gateway, found one of "
 			"type Upstream" },
 		{ "kind: Pod\nmetadata: {name: a}", MODEL_GATEWAY,
-			"kind: expected Upstream, VirtualService or Gateway" },
+			"kind: expected Upstream, UpstreamGroup, "
+			"VirtualService, Gateway or Secret" },
 		{ "[a]", MODEL_GATEWAY, "expected a map, found a list" },
 		{ "metadata: {name: a}", MODEL_UPSTREAM,
 			"the key \"upstreamSpec\" is missing" },
@@ -147,7 +157,7 @@ test_model(void **state)
 	assert_int_equal(vs->route_count, 2);
 	assert_int_equal(vs->routes[0].matchers[0].path_type, MODEL_PATH_EXACT);
 	assert_int_equal(vs->routes[0].action, MODEL_ACTION_ROUTE);
-	assert_false(vs->routes[0].multi);
+	assert_int_equal(vs->routes[0].target, MODEL_TARGET_SINGLE);
 	assert_int_equal(vs->routes[0].destinations[0].weight, 1);
 	assert_string_equal(vs->routes[0].destinations[0].upstream.ns,
 		MODEL_NAMESPACE_DEFAULT);
@@ -197,6 +207,96 @@ test_duration(void **state)
 	free(text);
 }
 
+static char *
+shown(const char *text, bool kube)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d = yaml(text), *form;
+	struct model_object *o = config_read(d, upstream_kinds, &err);
+	struct str out;
+
+	if (o == NULL)
+		fail_msg("%s", err.text);
+	doc_free(d);
+	d = config_print_shown(o);
+	if (kube) {
+		form = config_kube_form(d, o->type);
+		doc_free(d);
+		d = form;
+	}
+	str_init(&out);
+	yaml_doc_write(d, &out);
+	doc_free(d);
+	model_object_unref(o);
+	return str_steal(&out);
+}
+
+/* No value, but which there are; and what is shown cannot be taken for one. */
+static void
+test_shown(void **state)
+{
+	static const struct {
+		const char *text;
+		bool kube;
+		const char *want;
+	} rows[] = {
+		{ "metadata: {name: a, namespace: ns}\ntls: {certChain: HIDE, "
+		  "privateKey: HIDE}",
+			false,
+			"metadata:\n  name: a\n  namespace: ns\n"
+			"tls:\n  certChain: null\n  privateKey: null\n" },
+		{ "metadata: {name: a, namespace: ns}\ntls: {certChain: HIDE, "
+		  "privateKey: HIDE}",
+			true,
+			"apiVersion: v1\ndata:\n  tls.crt: null\n"
+			"  tls.key: null\nkind: Secret\nmetadata:\n  name: a\n"
+			"  namespace: ns\ntype: kubernetes.io/tls\n" },
+		{ "metadata: {name: a, namespace: ns}\naws: {accessKey: HIDE, "
+		  "secretKey: HIDE}",
+			false,
+			"aws:\n  accessKey: null\n  secretKey: null\n"
+			"metadata:\n  name: a\n  namespace: ns\n" },
+		{ "metadata: {name: a, namespace: ns}\n"
+		  "azure: {apiKeys: {one: HIDE, two: HIDE}}",
+			false,
+			"azure:\n  apiKeys:\n    one: null\n    two: null\n"
+			"metadata:\n  name: a\n  namespace: ns\n" },
+		{ "metadata: {name: a, namespace: ns}\n"
+		  "azure: {apiKeys: {x: HIDE}}",
+			true,
+			"apiVersion: v1\ndata:\n  azure: null\nkind: Secret\n"
+			"metadata:\n  name: a\n  namespace: ns\ntype: Opaque\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *text = shown(rows[i].text, rows[i].kube);
+		struct error err = ERROR_INIT;
+		struct doc *d;
+
+		assert_string_equal(text, rows[i].want);
+		d = yaml(text);
+		assert_null(config_read(d, upstream_kinds, &err));
+		doc_free(d);
+		free(text);
+	}
+}
+
+static void
+test_error_hide(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	config_error_hide(&err);
+	assert_int_equal(err.code, ERROR_NONE);
+	error_set(&err, ERROR_CONFIG, "unexpected token near 'HIDE'");
+	err.line = 3;
+	config_error_hide(&err);
+	assert_null(strstr(err.text, "HIDE"));
+	assert_int_equal(err.line, 3);
+}
+
 int
 main(void)
 {
@@ -207,6 +307,8 @@ main(void)
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_kube_form),
 		cmocka_unit_test(test_duration),
+		cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_error_hide),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

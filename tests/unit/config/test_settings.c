@@ -52,6 +52,7 @@ settings_of(const char *text, struct error *err)
 
 /* ---- keys of kinds of upstream */
 
+extern const struct upstream_kind upstream_kind_consul;
 extern const struct upstream_kind upstream_kind_kubernetes;
 
 static int
@@ -71,7 +72,7 @@ static const struct upstream_kind with_key = { .key = "one",
 	.settings_key = "first", .settings_check = one_check };
 static const struct upstream_kind without = { .key = "two" };
 static const struct upstream_kind *const some_kinds[] = { &without, &with_key,
-	&upstream_kind_kubernetes, NULL };
+	&upstream_kind_kubernetes, &upstream_kind_consul, NULL };
 
 static struct settings *
 settings_of_kinds(const char *text, struct error *err)
@@ -181,6 +182,7 @@ test_shipped(void **state)
 	if (s == NULL)
 		fail_msg("%s\n%s", err.text, shown.data);
 	assert_non_null(settings_of_kind(s, &upstream_kind_kubernetes));
+	assert_non_null(settings_of_kind(s, &upstream_kind_consul));
 	assert_string_equal(s->admin_http, "127.0.0.1:9091");
 	assert_string_equal(s->resolvers, "127.0.0.1:5353");
 	assert_string_equal(s->access_log, "/var/log/gloo-gateway/access.json");
@@ -287,8 +289,9 @@ test_refused(void **state)
 		{ "directoryArtifactSource: {directory: a}\n",
 			":1: unknown key \"directoryArtifactSource\"" },
 		{ "kubernetes: {}\n", ":1: unknown key \"kubernetes\"" },
-		{ "\nconsul: {httpAddress: \"127.0.0.1:8500\"}\n",
-			":2: consul: is not supported yet" },
+		{ "consul: {}\n", ":1: unknown key \"consul\"" },
+		{ "\nwatchNamespaces: [a]\n",
+			":2: watchNamespaces: is not supported yet" },
 		{ "proxy: {workers: 65}\n",
 			":1: proxy.workers: expected 0 to 64, found 65" },
 		{ "proxy: {steering: queue}\n",

@@ -21,7 +21,7 @@
 #include "base/str.h"
 #include "config/store.h"
 
-static char *root;
+static char *root, *secrets;
 static struct str seen; /* what the callback was told, a line each */
 
 static int
@@ -42,6 +42,7 @@ setup(void **state)
 	if (mkdtemp(folder) == NULL)
 		return -1;
 	root = xasprintf("%s/config", folder);
+	secrets = xasprintf("%s/secrets", folder);
 	str_init(&seen);
 	return 0;
 }
@@ -53,6 +54,7 @@ teardown(void **state)
 	*strrchr(root, '/') = '\0';
 	nftw(root, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
 	free(root);
+	free(secrets);
 	str_fini(&seen);
 	return 0;
 }
@@ -77,7 +79,7 @@ static struct store *
 store_ready(void)
 {
 	struct error err = ERROR_INIT;
-	struct store *s = store_open(root, &err);
+	struct store *s = store_open(root, secrets, &err);
 
 	if (s == NULL || store_scan(s, note, NULL, &err) != 0)
 		fail_msg("%s", err.text);
@@ -150,7 +152,7 @@ test_write_and_scan(void **state)
 	assert_int_equal(access(path, R_OK), 0);
 	store_close(s);
 
-	s = store_open(root, &err);
+	s = store_open(root, secrets, &err);
 	str_clear(&seen);
 	assert_int_equal(store_scan(s, note, NULL, &err), 0);
 	assert_string_equal(seen.data, "upstreams/ns/a.b v=2\n");
@@ -345,7 +347,7 @@ test_lock(void **state)
 		(long)getpid(), root);
 
 	(void)state;
-	assert_null(store_open(root, &err));
+	assert_null(store_open(root, secrets, &err));
 	assert_string_equal(err.text, want);
 	store_close(s);
 	s = store_ready();
@@ -382,7 +384,7 @@ test_full_disk(void **state)
 	store_close(s);
 	str_clear(&seen);
 	err = (struct error)ERROR_INIT;
-	s = store_open(root, &err);
+	s = store_open(root, secrets, &err);
 	assert_int_equal(store_scan(s, note, NULL, &err), 0);
 	assert_non_null(strstr(seen.data, "upstreams/ns/whole v=1\n"));
 	store_close(s);
@@ -435,6 +437,78 @@ test_lazily(void **state)
 	store_close(s);
 }
 
+static unsigned
+mode_of(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		fail_msg("%s", path);
+	return st.st_mode & 07777;
+}
+
+/* Nobody else may read them; a file put there by hand is taken over; what is
+ * wrong with one is said without what is in it. */
+static void
+test_secrets(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct store *s = store_ready();
+	char *file = xasprintf("%s/ns/a.yaml", secrets);
+	char *folder = xasprintf("%s/ns", secrets);
+	char *path = store_path(s, MODEL_SECRET, "ns", "a");
+	struct doc *d = doc_new_map();
+	FILE *f;
+
+	(void)state;
+	assert_string_equal(path, file);
+	assert_int_equal(store_written_ms(s, MODEL_SECRET, "ns", "a"), 0);
+	doc_set(d, "v", doc_new_integer(1));
+	assert_int_equal(
+		store_write(s, MODEL_SECRET, "ns", "a", d, &err), 0);
+	assert_int_equal(mode_of(file), 0600);
+	assert_int_equal(mode_of(folder), 0700);
+	assert_int_equal(mode_of(secrets), 0700);
+	assert_true(store_written_ms(s, MODEL_SECRET, "ns", "a") > 0);
+	changes_are(s, "");
+	f = fopen(file, "w");
+	fputs("v: 2\n", f);
+	fclose(f);
+	changes_are(s, "secrets/ns/a v=2\n");
+	f = fopen(file, "w");
+	fputs("v: *HIDE\n", f);
+	fclose(f);
+	str_clear(&seen);
+	store_changes(s, note, NULL);
+	assert_non_null(strstr(seen.data, "secrets/ns/a problem: "));
+	assert_non_null(strstr(seen.data, "a.yaml:1: cannot be read"));
+	assert_null(strstr(seen.data, "HIDE"));
+	assert_int_equal(store_remove(s, MODEL_SECRET, "ns", "a", &err), 0);
+	assert_int_equal(access(file, F_OK), -1);
+	store_close(s);
+	doc_free(d);
+	free(path);
+	free(folder);
+	free(file);
+}
+
+/* Gloo's layout, where one folder is given for both. */
+static void
+test_secrets_in_root(void **state)
+{
+	char *folder = store_type_folder("/data", "/data", MODEL_SECRET);
+
+	(void)state;
+	assert_string_equal(folder, "/data/secrets");
+	free(folder);
+	folder = store_type_folder("/data", "/secrets", MODEL_SECRET);
+	assert_string_equal(folder, "/secrets");
+	free(folder);
+	folder = store_type_folder("/data", "/data", MODEL_UPSTREAM);
+	assert_string_equal(folder, "/data/upstreams");
+	free(folder);
+}
+
 int
 main(void)
 {
@@ -450,6 +524,8 @@ main(void)
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_lazily),
+		cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_secrets_in_root),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -334,6 +334,15 @@ teardown(void **state)
 	"metadata: { name: " name " }\nvirtualHost:\n  domains: [ " domain     \
 	" ]\n  routes:\n  - matchers: [ { prefix: / } ]\n    routeAction: { "  \
 	"single: { upstream: { name: " upstream " } } }\n"
+#define GROUP(name, first, second)                                             \
+	"metadata: { name: " name " }\ndestinations:\n"                        \
+	"- { destination: { upstream: { name: a } }, weight: " first " }\n"    \
+	"- { destination: { upstream: { name: b } }, weight: " second " }\n"
+#define TO_GROUP(name, domain, group)                                          \
+	"metadata: { name: " name " }\nvirtualHost:\n  domains: [ " domain     \
+	" ]\n  routes:\n  - routeAction: { upstreamGroup: { name: " group      \
+	" } }\n"
+#define UG(name) "/v1/upstreamgroups/gloo-system/" name
 #define UP(name) "/v1/upstreams/gloo-system/" name
 #define VS(name) "/v1/virtualservices/gloo-system/" name
 #define GW(name) "/v1/gateways/gloo-system/" name

@@ -137,6 +137,32 @@ fake_tattle(const struct fake *f, uint32_t upstream)
 	}
 }
 
+/* Fails with TLS; "mended": works again. */
+static inline void
+fake_shaky(const struct fake *f, uint32_t upstream, bool mended)
+{
+	const struct {
+		uint32_t upstream;
+		uint16_t port;
+		const char *text;
+	} rows[] = { { UINT32_MAX, 80, "none" }, { UPSTREAMS_MAX - 1, 80, "no" },
+		{ upstream, 81, "of another" },
+		{ upstream, 80, "its certificate\nhas expired" },
+		{ upstream, 80, "" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) - !mended; i++) {
+		struct wire_message m = { .type = WIRE_TLS };
+
+		m.tls.upstream = rows[i].upstream;
+		addr_parse_ip("127.0.0.1", rows[i].port, &m.tls.addr);
+		/* Without an end. */
+		memset(m.text, 'x', sizeof(m.text));
+		if (i != 2)
+			snprintf(m.text, sizeof(m.text), "%s", rows[i].text);
+		fake_send(f->channel, &m, NULL, 0);
+	}
+}
+
 static inline void
 fake_tattle_all(const struct fake *f, const struct image *image)
 {
@@ -146,6 +172,11 @@ fake_tattle_all(const struct fake *f, const struct image *image)
 	for (uint32_t i = 0; i < image->upstreams.count; i++)
 		if (strstr(image_text(image, u[i].name).data, "tattle") != NULL)
 			fake_tattle(f, u[i].id);
+		else if (strstr(image_text(image, u[i].name).data, "shaky") !=
+			NULL)
+			fake_shaky(f, u[i].id,
+				strstr(image_text(image, u[i].name).data,
+					"mended") != NULL);
 }
 
 static inline struct counters_upstream *

@@ -157,6 +157,45 @@ why_is(const char *name, const char *says)
 	doc_free(body);
 }
 
+static void
+problem_is(const char *name, const char *says)
+{
+	const struct doc *item;
+	const char *problem;
+	char path[128];
+	struct doc *body;
+
+	snprintf(path, sizeof(path),
+		"/v1/endpoints?namespace=gloo-system&name=%s", name);
+	assert_int_equal(ask("GET", path, "text/plain", "", &body), 200);
+	item = doc_at(doc_get(body, "items"), 0);
+	problem = doc_get_string(
+		doc_at(doc_get(item, "endpoints"), 0), "problem");
+	if (says == NULL)
+		assert_null(problem);
+	else
+		assert_string_equal(problem, says);
+	doc_free(body);
+}
+
+/* The proxy says with whom TLS fails. */
+static void
+test_tls_fails(void **state)
+{
+	(void)state;
+	expect("PUT", UP("shaky"), UPSTREAM("shaky"), 200, NULL, NULL);
+	until_text(UP("shaky"), "status", "reason",
+		"TLS with 127.0.0.1:80 fails: its certificate?has expired");
+	until_text(UP("shaky"), "status", "state", "Warning");
+	problem_is("shaky", "its certificate?has expired");
+	expect("DELETE", UP("shaky"), "", 200, NULL, NULL);
+	expect("PUT", UP("shaky-mended"), UPSTREAM("shaky-mended"), 200, NULL,
+		NULL);
+	until_text(UP("shaky-mended"), "status", "state", "Accepted");
+	problem_is("shaky-mended", NULL);
+	expect("DELETE", UP("shaky-mended"), "", 200, NULL, NULL);
+}
+
 #define SLOW(window)                                                           \
 	UPSTREAM("slow") "loadBalancerConfig: { roundRobin: { slowStartConfig" \
 			 ": { slowStartWindow: " window " } } }\n"
@@ -180,6 +219,7 @@ main(int argc, char **argv)
 		CASE(test_ejection),
 		CASE(test_withheld),
 		CASE(test_slow_start),
+		CASE(test_tls_fails),
 	};
 
 	if (fake_is_asked_for(argc, argv))

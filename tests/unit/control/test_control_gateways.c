@@ -79,6 +79,12 @@ test_services(void **state)
 	assert_true(connects(at));
 	slot = service_slot();
 	assert_in_range(slot, LISTENERS_MAX, SLOTS_MAX - 1);
+	expect("PUT", UP("u"), UPSTREAM("u") "sslConfig: { sni: a.test }\n",
+		200, NULL, NULL);
+	until_text(GW("tcp"), "status", "reason",
+		"sslConfig of gloo-system.u does not hold for it: its bytes "
+		"are passed on as they are, who connects speaks TLS himself");
+	until_text(GW("tcp"), "status", "state", "Warning");
 	expect("DELETE", UP("u"), "", 200, "reason",
 		"it is still routed to by gloo-system.tcp");
 	until_text(GW("tcp"), "status", "state", "Warning");

@@ -18,7 +18,7 @@ test_verdicts(void **state)
 	expect("GET", UP("b"), "", 404, "error", "b");
 	expect("DELETE", UP("b"), "", 404, "error", "b");
 	expect("PUT", UP("c"), "upstreamSpec: { consul: { serviceName: web } }",
-		200, "reason", "not served yet");
+		200, "reason", "no Consul agent is configured");
 	expect("PUT", VS("v"), SERVICE("v", "v.example", "a"), 200, "state",
 		"Accepted");
 	expect("PUT", VS("w"), SERVICE("w", "v.example", "a"), 422, "reason",
@@ -42,6 +42,133 @@ test_references(void **state)
 	until_text(VS("v"), "status", "state", "Accepted");
 	expect("DELETE", UP("late"), "", 200, "reason", "gloo-system.v");
 	until_text(VS("v"), "status", "reason", "late");
+}
+
+/* Of the routes in the image: all weights in their order, "9 1; 5". */
+static void
+weights_are(const char *want)
+{
+	struct doc *body, *hosts;
+	struct str got;
+
+	str_init(&got);
+	ask("GET", "/v1/dump", "text/plain", "", &body);
+	hosts = doc_get(body, "virtualHosts");
+	for (size_t i = 0; i < doc_count(hosts); i++) {
+		const struct doc *routes = doc_get(doc_at(hosts, i), "routes");
+		const struct doc *list =
+			doc_get(doc_at(routes, 0), "destinations");
+
+		str_puts(&got, i > 0 ? ";" : "");
+		for (size_t k = 0; k < doc_count(list); k++)
+			str_printf(&got, " %lld",
+				(long long)doc_integer(doc_get(
+					doc_at(list, k), "weight")));
+	}
+	assert_string_equal(got.data, want);
+	str_fini(&got);
+	doc_free(body);
+}
+
+static int64_t
+generation_of(const char *type, const char *name)
+{
+	struct doc *body;
+	int64_t found = -1;
+
+	ask("GET", "/v1/status", "text/plain", "", &body);
+	for (size_t i = 0; i < doc_count(doc_get(body, "objects")); i++) {
+		const struct doc *o = doc_at(doc_get(body, "objects"), i);
+
+		if (strcmp(doc_get_string(o, "type"), type) == 0 &&
+			strcmp(doc_get_string(o, "name"), name) == 0)
+			found = doc_integer(doc_get(o, "generation"));
+	}
+	doc_free(body);
+	return found;
+}
+
+/* A group is built into those that lead to it, and nobody else is touched. */
+static void
+test_groups(void **state)
+{
+	int64_t built, alone;
+
+	(void)state;
+	expect("PUT", UP("a"), UPSTREAM("a"), 200, NULL, NULL);
+	expect("PUT", VS("alone"), SERVICE("alone", "alone.example", "a"), 200,
+		"state", "Accepted");
+	expect("PUT", VS("v"), TO_GROUP("v", "v.example", "g"), 200, "reason",
+		"no upstream group is named \"gloo-system.g\"");
+	expect("PUT", UG("g") "?dryRun=true", GROUP("g", "9", "1"), 200,
+		"reason", "destinations[1]: no upstream is named");
+	expect("PUT", UG("g"), GROUP("g", "9", "1"), 200, "reason",
+		"destinations[1]: no upstream is named \"gloo-system.b\"");
+	until_text(VS("v"), "status", "reason",
+		"the upstream group \"gloo-system.g\": no upstream is named "
+		"\"gloo-system.b\"");
+	expect("PUT", UP("b"), UPSTREAM("b"), 200, NULL, NULL);
+	until_text(VS("v"), "status", "state", "Accepted");
+	until_text(UG("g"), "status", "state", "Accepted");
+	expect("PUT", VS("w"), TO_GROUP("w", "w.example", "g"), 200, "state",
+		"Accepted");
+	weights_are(" 9 1; 9 1; 1");
+	built = metric("virtual_hosts_built");
+	alone = generation_of("virtualservices", "alone");
+
+	expect("PUT", UG("g"), GROUP("g", "2", "3"), 200, "state", "Accepted");
+	weights_are(" 2 3; 2 3; 1");
+	assert_int_equal(metric("virtual_hosts_built") - built, 2);
+	assert_int_equal(generation_of("virtualservices", "alone"), alone);
+	assert_int_equal(generation_of("virtualservices", "v"),
+		generation_of("upstreamgroups", "g"));
+	/* Nobody leads to that one. */
+	expect("PUT", UG("other"), GROUP("other", "1", "1"), 200, "state",
+		"Accepted");
+	expect("PUT", UG("other"), GROUP("other", "1", "2"), 200, NULL, NULL);
+	assert_int_equal(metric("virtual_hosts_built") - built, 2);
+
+	expect("PUT", UG("g"), GROUP("g", "0", "0"), 422, "reason",
+		"destinations: the weights of all destinations are 0");
+	expect("DELETE", UP("b"), "", 200, "reason",
+		"it is still routed to by gloo-system.g, gloo-system.other");
+	until_text(UG("g"), "status", "reason", "gloo-system.b");
+	weights_are(" 2; 2; 1");
+	expect("DELETE", UG("g"), "", 200, "reason",
+		"it is still routed to by gloo-system.v, gloo-system.w");
+	until_text(VS("v"), "status", "reason",
+		"no upstream group is named \"gloo-system.g\"");
+	weights_are(";; 1");
+	assert_int_equal(generation_of("virtualservices", "alone"), alone);
+}
+
+/* As a file, over a restart, and wrong. */
+static void
+test_group_files(void **state)
+{
+	(void)state;
+	expect("PUT", UP("a"), UPSTREAM("a"), 200, NULL, NULL);
+	expect("PUT", UP("b"), UPSTREAM("b"), 200, NULL, NULL);
+	expect("PUT", VS("v"), TO_GROUP("v", "v.example", "g"), 200, NULL,
+		NULL);
+	text_put("config/upstreamgroups/gloo-system/g.yaml",
+		GROUP("g", "4", "5"));
+	until_text(UG("g"), "status", "state", "Accepted");
+	weights_are(" 4 5");
+	text_put("config/upstreamgroups/gloo-system/g.yaml",
+		GROUP("g", "0", "0"));
+	until_text(UG("g"), "status", "reason", "g.yaml:3: destinations");
+	weights_are(" 4 5");
+	kill(control, SIGTERM);
+	waitpid(control, NULL, 0);
+	control_start();
+	until_status("/readyz", 200);
+	until_text(UG("g"), "status", "state", "Rejected");
+	weights_are(" 4 5");
+	text_put("config/upstreamgroups/gloo-system/g.yaml",
+		GROUP("g", "6", "5"));
+	until_text(UG("g"), "status", "state", "Accepted");
+	weights_are(" 6 5");
 }
 
 static void
@@ -112,6 +239,8 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(test_verdicts),
 		CASE(test_references),
+		CASE(test_groups),
+		CASE(test_group_files),
 		CASE(test_versions),
 		CASE(test_files),
 	};

@@ -116,7 +116,7 @@ test_put(void **state)
 			      "gloo-system/v.json"));
 }
 
-/* There are no secrets yet: what would need one is not taken for served. */
+/* What needs a secret that is not there is not taken for served. */
 static void
 test_secrets(void **state)
 {
@@ -132,8 +132,8 @@ test_secrets(void **state)
 			"{\"sslConfig\": {\"secretRef\": {\"name\": \"s\"}}, "
 			"\"static\": {\"hosts\": [{\"addr\": \"127.0.0.1\", "
 			"\"port\": 80}]}}",
-			"gloo-system.u 1 Rejected: sslConfig: is not "
-			"supported yet" },
+			"gloo-system.u 1 Warning: sslConfig.secretRef: no "
+			"secret is named \"gloo-system.s\"" },
 		{ "upstream", "w",
 			"{\"aws\": {\"region\": \"us-east-1\", \"secretRef\": "
 			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
@@ -158,6 +158,52 @@ test_secrets(void **state)
 		told(rows[i].says);
 		free(put);
 	}
+}
+
+/* A secret of another store is served from memory alone. */
+static void
+test_secret_put(void **state)
+{
+	struct doc *body;
+	struct str text;
+
+	(void)state;
+	str_init(&text);
+	fake_tell(root,
+		PUT("upstream", "u", "1",
+			"{\"spec\": {\"sslConfig\": {\"secretRef\": {\"name\": "
+			"\"s\"}}, \"fake\": {\"port\": 81}}}"),
+		"ok");
+	told("no secret is named \"gloo-system.s\"");
+	fake_tell(root,
+		PUT("secret", "s", "0",
+			"{\"apiVersion\": \"v1\", \"kind\": \"Secret\", "
+			"\"metadata\": {\"name\": \"s\", \"namespace\": "
+			"\"gloo-system\", \"creationTimestamp\": "
+			"\"2026-11-26T13:08:33Z\", \"annotations\": {\"kubectl."
+			"kubernetes.io/last-applied-configuration\": \"HIDDEN\"}"
+			"}, \"stringData\": {\"aws_access_key_id\": \"HIDDEN\","
+			" \"aws_secret_access_key\": \"HIDDEN\"}}"),
+		"ok");
+	told("\"gloo-system.s\" is of type AWS");
+	until_text("/v1/secrets/gloo-system/s", "status", "origin", "Fake");
+	ask("GET", "/v1/secrets/gloo-system/s", "text/plain", "", &body);
+	assert_string_equal(
+		doc_string(doc_find(body, "status", "secret", "created", NULL)),
+		"2026-11-26T13:08:33Z");
+	assert_int_equal(
+		doc_type(doc_find(body, "aws", "secretKey", NULL)), DOC_NULL);
+	doc_free(body);
+	assert_true(has_file(
+		"state/resources/fake/upstreams/gloo-system/u.json"));
+	assert_false(has_file("state/resources/fake/secrets"));
+	assert_false(has_file("state/good/secrets"));
+	assert_false(has_file("secrets/gloo-system/s.yaml"));
+	ask_text("GET", "/v1/secrets", "text/plain", "", &text);
+	assert_null(strstr(text.data, "HIDDEN"));
+	str_fini(&text);
+	fake_tell(root, REMOVE("secret", "s"), "ok");
+	told("no secret is named \"gloo-system.s\"");
 }
 
 /* One call for each change: the same put again tells nothing, a new generation
@@ -352,6 +398,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(test_put),
 		CASE(test_secrets),
+		CASE(test_secret_put),
 		CASE(test_judged),
 		CASE(test_rejected),
 		CASE(test_names),

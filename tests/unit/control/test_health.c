@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,9 @@ setup(void **state)
 		.type = MODEL_UPSTREAM, .refs = 100, .upstream = &f->upstream
 	};
 	f->other = f->third = f->model;
-	f->o = (struct object){ .label = (char[]){ "gloo-system.a" },
+	f->o = (struct object){ .ns = (char[]){ "gloo-system" },
+		.name = (char[]){ "a" },
+		.label = (char[]){ "gloo-system.a" },
 		.id = ID,
 		.model = &f->model };
 	f->c.loop = loop_new();
@@ -93,6 +96,15 @@ at(uint16_t port, enum endpoint_health health)
 	return e;
 }
 
+static struct endpoint
+owned(uint16_t port, uint64_t owner)
+{
+	struct endpoint e = at(port, ENDPOINT_UP);
+
+	e.owner = owner;
+	return e;
+}
+
 static void
 report(struct fixture *f, uint16_t port, uint32_t errors)
 {
@@ -103,6 +115,39 @@ report(struct fixture *f, uint16_t port, uint32_t errors)
 	m.outlier.addr = at(port, ENDPOINT_UP).addr;
 	m.outlier.errors = errors;
 	healths_outlier(f->c.healths, &m);
+}
+
+static void
+tls_fails(struct fixture *f, uint16_t port, uint64_t owner, const char *text)
+{
+	struct wire_message m = { .type = WIRE_TLS };
+
+	m.tls.upstream = ID;
+	m.tls.addr = at(port, ENDPOINT_UP).addr;
+	m.tls.owner = owner;
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	healths_tls(f->c.healths, &m);
+}
+
+static void
+expect_problem(const struct fixture *f, size_t i, const char *text)
+{
+	struct health_view view;
+
+	health_view(f->h, i, &view);
+	if (text == NULL)
+		assert_null(view.problem);
+	else
+		assert_string_equal(view.problem, text);
+}
+
+static void
+expect_failing(const struct fixture *f, uint64_t failing)
+{
+	struct health_counts counts;
+
+	health_counts(f->h, &counts);
+	assert_int_equal(counts.tls_failing, failing);
 }
 
 /* "up down draining": of the set, in its order. */
@@ -177,6 +222,41 @@ test_stays(void **state)
 	expect(f, "down up up");
 }
 
+/* It is told with the endpoint, and says nothing of its health. */
+static void
+test_tls(void **state)
+{
+	struct fixture *f = *state;
+	const struct endpoint set[] = { at(1, ENDPOINT_UP), at(2, ENDPOINT_UP),
+		owned(3, 30) };
+
+	health_replace(f->h, set, 3);
+	tls_fails(f, 1, 0, "one");
+	tls_fails(f, 2, 0, "two");
+	tls_fails(f, 3, 31, "of another owner");
+	tls_fails(f, 4, 0, "nobody");
+	expect(f, "up up up");
+	expect_problem(f, 0, "one");
+	expect_problem(f, 1, "two");
+	expect_problem(f, 2, NULL);
+	expect_failing(f, 2);
+	tls_fails(f, 1, 0, "one\x1b[2J more");
+	expect_problem(f, 0, "one?[2J more");
+	tls_fails(f, 2, 0, "");
+	tls_fails(f, 2, 0, "");
+	expect_failing(f, 1);
+	tls_fails(f, 3, 30, "three");
+	expect_failing(f, 2);
+	/* It stays with who stays. */
+	health_replace(f->h, set + 1, 2);
+	expect_problem(f, 1, "three");
+	expect_failing(f, 1);
+	healths_forget_workers(f->c.healths);
+	expect_failing(f, 0);
+	expect_problem(f, 1, NULL);
+	tls_fails(f, 2, 0, "two");
+}
+
 static void
 test_same_address_twice(void **state)
 {
@@ -192,15 +272,6 @@ test_same_address_twice(void **state)
 	expect(f, "down");
 	health_counts(f->h, &counts);
 	assert_int_equal(counts.ejected, 1);
-}
-
-static struct endpoint
-owned(uint16_t port, uint64_t owner)
-{
-	struct endpoint e = at(port, ENDPOINT_UP);
-
-	e.owner = owner;
-	return e;
 }
 
 /* Another owner of an address has not failed, whatever the former did. */
@@ -360,7 +431,7 @@ test_forget(void **state)
 
 	health_replace(f->h, set, 1);
 	report(f, 1, 4);
-	healths_forget_streaks(f->c.healths);
+	healths_forget_workers(f->c.healths);
 	m.outlier.upstream = ID;
 	m.outlier.addr = set[0].addr;
 	m.outlier.errors = 4;
@@ -377,6 +448,7 @@ main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		CASE(test_same_set),
 		CASE(test_stays),
+		CASE(test_tls),
 		CASE(test_same_address_twice),
 		CASE(test_another_owner),
 		CASE(test_another_owner_after_a_restart),

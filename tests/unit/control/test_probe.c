@@ -15,7 +15,10 @@
 
 #include "base/mem.h"
 #include "net/loop.h"
+#include "net/tls.h"
+#include "tests/lib/certificates.h"
 #include "tests/lib/loop_origin.h"
+#include "tests/lib/tls_front.h"
 
 struct fixture {
 	struct loop *loop;
@@ -79,8 +82,15 @@ static void
 probe_make(struct fixture *f, const struct model_health_check *check,
 	const char *host)
 {
+	const struct probe_options options = { .probes = f->probes,
+		.check = check,
+		.addr = &f->addr,
+		.host = host,
+		.done = on_done,
+		.arg = f };
+
 	probe_free(f->probe);
-	f->probe = probe_new(f->probes, check, &f->addr, host, on_done, f);
+	f->probe = probe_new(&options);
 }
 
 static void
@@ -386,6 +396,261 @@ test_cancel(void **state)
 	assert_int_equal(f->answers, 1);
 }
 
+/* ---- TLS */
+
+struct secured {
+	struct certificate authority, good, old;
+	struct tls_front *front;
+	struct tls_front_options options;
+	struct tls_context *contexts[2]; /* with a certificate, without */
+	struct probe_tls tls;
+	bool plain;
+};
+
+static const struct probe_tls *
+on_tls(void *arg)
+{
+	const struct secured *s = arg;
+
+	return s->plain ? NULL : &s->tls;
+}
+
+static void
+secured_init(struct fixture *f, struct secured *s)
+{
+	struct tls_options o = { .ca = { NULL, 0 } };
+	struct error err = ERROR_INIT;
+
+	memset(s, 0, sizeof(*s));
+#define MAKE(what, by, ...)                                                    \
+	certificate_make(&s->what,                                             \
+		&(struct certificate_options){ __VA_ARGS__ }, by)
+	MAKE(authority, NULL, .name = "authority", .authority = true);
+	MAKE(good, &s->authority, .name = "good",
+		.names = "DNS:good.test,IP:127.0.0.1");
+	MAKE(old, &s->authority, .name = "old", .names = "DNS:good.test",
+		.from_days = -9, .to_days = -1);
+#undef MAKE
+	s->options = (struct tls_front_options){ .own = &s->good,
+		.origin = addr_port(&f->addr) };
+	s->front = tls_front_new(&s->options);
+	o.ca = certificate_text(&s->authority);
+	s->contexts[1] = tls_context_new(&o, &err);
+	o.cert = certificate_text(&s->good);
+	o.key = certificate_key_text(&s->good);
+	s->contexts[0] = tls_context_new(&o, &err);
+	assert_non_null(s->contexts[0]);
+	assert_non_null(s->contexts[1]);
+	s->tls.context = s->contexts[0];
+}
+
+static void
+secured_fini(struct fixture *f, struct secured *s)
+{
+	probe_free(f->probe);
+	f->probe = NULL;
+	tls_front_free(s->front);
+	tls_context_unref(s->contexts[0]);
+	tls_context_unref(s->contexts[1]);
+	certificate_drop(&s->authority);
+	certificate_drop(&s->good);
+	certificate_drop(&s->old);
+}
+
+static void
+secured_probe(struct fixture *f, struct secured *s,
+	const struct model_health_check *check, const char *host,
+	const char *name)
+{
+	struct addr addr;
+	struct probe_options options = { .probes = f->probes,
+		.check = check,
+		.addr = &addr,
+		.host = host,
+		.server_name = name,
+		.tls = on_tls,
+		.tls_arg = s,
+		.done = on_done,
+		.arg = f };
+
+	addr_parse_ip("127.0.0.1", tls_front_port(s->front), &addr);
+	probe_free(f->probe);
+	f->probe = probe_new(&options);
+}
+
+static struct model_health_check http_tls = {
+	.type = MODEL_HEALTH_HTTP,
+	.path = (char[]){ "/health" },
+	.timeout_ms = 3000,
+	.reuse_connection = true,
+};
+
+static struct model_health_check hasty_tls = {
+	.type = MODEL_HEALTH_HTTP,
+	.path = (char[]){ "/health" },
+	.timeout_ms = 100,
+};
+
+static struct model_payload ready[] = { { (char[]){ "7265616479" } } };
+static struct model_health_check tcp_tls = {
+	.type = MODEL_HEALTH_TCP,
+	.timeout_ms = 3000,
+	.receive = ready,
+	.receive_count = 1,
+};
+
+static void
+test_tls_names(void **state)
+{
+	static const struct loop_answer script[] = { { OK, LOOP_ANSWER_STAY },
+		{ NULL, LOOP_ANSWER_STAY } };
+	static const char *const names[] = { "nobody.test", "good.test", NULL };
+	static const struct {
+		const char *host, *name, *set;
+		const char *const *names;
+		const char *why;
+	} cases[] = {
+		{ "good.test", "", NULL, NULL, "" },
+		{ "other.test", "good.test", NULL, NULL, "" },
+		{ "other.test", "other.test", "good.test", NULL, "" },
+		{ "", "", NULL, NULL, "" }, /* its address */
+		{ "other.test", "", NULL, names, "" },
+		{ "other.test", "", NULL, NULL,
+			"TLS: its certificate is for good.test, 127.0.0.1, "
+			"not for other.test" },
+		{ "good.test", "good.test", "other.test", NULL,
+			"TLS: its certificate is for good.test" },
+	};
+	struct fixture *f = *state;
+	struct secured s;
+
+	secured_init(f, &s);
+	loop_origin_script(f->origin, script);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		s.tls.server_name = cases[i].set;
+		s.tls.names = cases[i].names;
+		secured_probe(f, &s, &http_tls, cases[i].host, cases[i].name);
+		ask(f);
+		if (f->result != (cases[i].why[0] == '\0' ? PROBE_OK
+							  : PROBE_FAILED) ||
+			strncmp(f->why, cases[i].why, strlen(cases[i].why)) !=
+				0)
+			fail_msg("%zu: %d %s", i, f->result, f->why);
+	}
+	secured_fini(f, &s);
+}
+
+/* A connection is kept as long as TLS is what it was. */
+static void
+test_tls_changes(void **state)
+{
+	static const struct loop_answer script[] = { { OK, LOOP_ANSWER_STAY },
+		{ NULL, LOOP_ANSWER_STAY } };
+	struct fixture *f = *state;
+	struct tls_front_counts counts;
+	struct secured s;
+
+	secured_init(f, &s);
+	loop_origin_script(f->origin, script);
+	secured_probe(f, &s, &http_tls, "good.test", "");
+	for (int i = 0; i < 3; i++) {
+		ask(f);
+		assert_int_equal(f->result, PROBE_OK);
+	}
+	tls_front_count(s.front, &counts);
+	assert_int_equal(counts.accepted, 1);
+	s.tls.context = s.contexts[1];
+	ask(f);
+	assert_int_equal(f->result, PROBE_OK);
+	tls_front_count(s.front, &counts);
+	assert_int_equal(counts.accepted, 2);
+	/* It cannot be spoken: that is not the endpoint's fault. */
+	s.tls.context = NULL;
+	ask(f);
+	assert_int_equal(f->result, PROBE_PUT_OFF);
+	/* It is not to be spoken any more, and the front does. */
+	s.plain = true;
+	ask(f);
+	assert_int_equal(f->result, PROBE_FAILED);
+	secured_fini(f, &s);
+}
+
+static void
+test_tls_fails(void **state)
+{
+	static const struct loop_answer script[] = { { OK, LOOP_ANSWER_STAY },
+		{ NULL, LOOP_ANSWER_STAY } };
+	struct fixture *f = *state;
+	struct secured s;
+
+	secured_init(f, &s);
+	loop_origin_script(f->origin, script);
+	/* A client's certificate is wanted: with it, and without. */
+	s.options.wants = &s.authority;
+	tls_front_change(s.front, &s.options);
+	secured_probe(f, &s, &http_tls, "good.test", "");
+	ask(f);
+	assert_int_equal(f->result, PROBE_OK);
+	s.tls.context = s.contexts[1];
+	ask(f);
+	assert_int_equal(f->result, PROBE_FAILED);
+	if (strncmp(f->why, "TLS: it refused with the alert", 30) != 0)
+		fail_msg("%s", f->why);
+	s.options.wants = NULL;
+	s.options.own = &s.old;
+	tls_front_change(s.front, &s.options);
+	ask(f);
+	assert_int_equal(f->result, PROBE_FAILED);
+	if (strncmp(f->why, "TLS: its certificate (CN=old) has expired", 41) !=
+		0)
+		fail_msg("%s", f->why);
+	/* Who speaks no TLS at all: the origin itself. */
+	{
+		const struct probe_options options = { .probes = f->probes,
+			.check = &hasty_tls,
+			.addr = &f->addr,
+			.host = "good.test",
+			.tls = on_tls,
+			.tls_arg = &s,
+			.done = on_done,
+			.arg = f };
+		static const struct loop_answer none[] = {
+			{ "", LOOP_ANSWER_STAY }, { NULL, LOOP_ANSWER_STAY }
+		};
+
+		loop_origin_script(f->origin, none);
+		probe_free(f->probe);
+		f->probe = probe_new(&options);
+		ask(f);
+		assert_int_equal(f->result, PROBE_FAILED);
+		assert_string_equal(f->why, "TLS: no handshake in 100ms");
+		loop_origin_script(f->origin, script);
+		ask(f);
+		assert_string_equal(f->why, "TLS: what it says is not TLS");
+	}
+	secured_fini(f, &s);
+}
+
+/* What is expected may come at once, with the end of the handshake. */
+static void
+test_tls_greeting(void **state)
+{
+	static const struct loop_answer greets[] = {
+		{ "ready", LOOP_ANSWER_GREET }, { NULL, LOOP_ANSWER_STAY }
+	};
+	struct fixture *f = *state;
+	struct secured s;
+
+	secured_init(f, &s);
+	loop_origin_script(f->origin, greets);
+	secured_probe(f, &s, &tcp_tls, "good.test", "");
+	for (int i = 0; i < 20; i++) {
+		ask(f);
+		assert_int_equal(f->result, PROBE_OK);
+	}
+	secured_fini(f, &s);
+}
+
 int
 main(void)
 {
@@ -399,6 +664,10 @@ main(void)
 		CASE(test_refused),
 		CASE(test_put_off),
 		CASE(test_cancel),
+		CASE(test_tls_names),
+		CASE(test_tls_changes),
+		CASE(test_tls_fails),
+		CASE(test_tls_greeting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,43 @@ test_conditions(void **state)
 		0);
 }
 
+static void
+services_condition(const char *reason)
+{
+	char *text = xasprintf(
+		"{\"do\": \"condition\", \"name\": \"services\", \"level\": 2, "
+		"\"reason\": \"%s\"}",
+		reason);
+
+	fake_tell(root, text, "ok");
+	free(text);
+}
+
+/* Another reason is told, and not another time: since the first one. */
+static void
+test_condition_of_another_reason(void **state)
+{
+	char *first, *later;
+	uint64_t second;
+
+	(void)state;
+	services_condition("refused");
+	first = check_says("fake", "warnings");
+	assert_non_null(first);
+	assert_non_null(strstr(first, "services: refused (since 20"));
+	/* Times are told in seconds: in the same one all are the same. */
+	second = clock_realtime_ms() / 1000;
+	while (clock_realtime_ms() / 1000 == second)
+		poll(NULL, 0, 10);
+	services_condition("timeout");
+	later = check_says("fake", "warnings");
+	assert_non_null(later);
+	assert_non_null(strstr(later, "services: timeout (since 20"));
+	assert_string_equal(strstr(first, "(since"), strstr(later, "(since"));
+	free(first);
+	free(later);
+}
+
 static char *
 reason_of(const char *name)
 {
@@ -301,6 +338,7 @@ main(int argc, char **argv)
 		CASE(test_key_is_gone),
 		CASE(test_wrong_settings),
 		CASE(test_conditions),
+		CASE(test_condition_of_another_reason),
 		CASE(test_control_characters),
 		CASE(test_preview),
 	};

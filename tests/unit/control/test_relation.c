@@ -199,6 +199,22 @@ test_users(void **state)
 	assert_string_equal(
 		text, "it is still routed to by gloo-system.service");
 	free(text);
+	put(all, "kind: UpstreamGroup\nmetadata: { name: g }\ndestinations:\n"
+		 "- { destination: { upstream: { name: w } }, weight: 0 }\n"
+		 "- { destination: { upstream: { name: x } }, weight: 1 }\n");
+	text = relation_users(all, unused);
+	assert_string_equal(text, "it is still routed to by gloo-system.g");
+	free(text);
+	model_object_unref(used);
+	used = read_model("kind: UpstreamGroup\nmetadata: { name: g }\n"
+			  "destinations: [ { destination: { upstream: { name: "
+			  "w } }, weight: 1 } ]\n");
+	assert_null(relation_users(all, used));
+	put(all, "kind: VirtualService\nmetadata: { name: v2 }\nvirtualHost:\n"
+		 "  routes:\n  - routeAction: { upstreamGroup: { name: g } }\n");
+	text = relation_users(all, used);
+	assert_string_equal(text, "it is still routed to by gloo-system.v2");
+	free(text);
 	model_object_unref(used);
 	model_object_unref(unused);
 	objects_free(all);
@@ -232,6 +248,57 @@ test_missing(void **state)
 	objects_free(all);
 }
 
+/* An upstream and its secret; it is used by those that name it. */
+static void
+test_secret(void **state)
+{
+	struct objects *all = objects_new();
+	struct model_object *u = read_model(
+		"metadata: {name: u}\nupstreamSpec: {static: {hosts: [{addr: "
+		"127.0.0.1, port: 80}]}}\nsslConfig: {secretRef: {name: s}}");
+	struct model_object *s =
+		read_model("metadata: {name: s}\ntls: {rootCa: x}");
+	struct doc *users;
+	char *text;
+
+	(void)state;
+	text = relation_missing(all, u);
+	assert_string_equal(text, "sslConfig.secretRef: no secret is named "
+				  "\"gloo-system.s\"");
+	free(text);
+	/* Of another namespace it is another one. */
+	put(all, "metadata: {name: s, namespace: other}\ntls: {rootCa: x}");
+	text = relation_missing(all, u);
+	assert_non_null(text);
+	free(text);
+	objects_take(all, MODEL_SECRET, "gloo-system", "s");
+	text = relation_missing(all, u);
+	assert_non_null(strstr(text, "is Rejected"));
+	free(text);
+	put(all, "metadata: {name: s}\nazure: {apiKeys: {a: b}}");
+	text = relation_missing(all, u);
+	assert_non_null(strstr(text, "is of type Azure, needed is one of type "
+				     "TLS"));
+	free(text);
+	put(all, "metadata: {name: s}\ntls: {rootCa: x}");
+	assert_null(relation_missing(all, u));
+	assert_null(relation_users(all, s));
+	put(all, "metadata: {name: u}\nupstreamSpec: {static: {hosts: [{addr: "
+		 "127.0.0.1, port: 80}]}}\nsslConfig: {secretRef: {name: s}}");
+	put(all, "metadata: {name: v}\nupstreamSpec: {static: {hosts: [{addr: "
+		 "127.0.0.1, port: 80}]}}\nsslConfig: {}");
+	text = relation_users(all, s);
+	assert_string_equal(text, "it is still named by gloo-system.u");
+	free(text);
+	users = relation_secret_users(all, s);
+	assert_int_equal(doc_count(users), 1);
+	assert_string_equal(doc_string(doc_at(users, 0)), "gloo-system.u");
+	doc_free(users);
+	model_object_unref(u);
+	model_object_unref(s);
+	objects_free(all);
+}
+
 int
 main(void)
 {
@@ -239,6 +306,7 @@ main(void)
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

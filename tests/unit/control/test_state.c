@@ -142,7 +142,14 @@ test_endpoints(void **state)
 	addr_parse_ip("10.0.0.1", 80, &set[0].addr);
 	addr_parse_ip("2001:db8::1", 65535, &set[1].addr);
 	strcpy(set[1].host, "db.example");
+	strcpy(set[1].server_name, "tls.example");
+	set[1].subsets[0] = 1;
+	set[1].subsets[1] = UINT64_C(0xfedcba9876543210);
 	set[1].health = ENDPOINT_DOWN;
+	set[1].host_rewrite = true;
+	strcpy(set[1].server_name, "tls.example");
+	set[1].subsets[0] = 1;
+	set[1].subsets[1] = UINT64_C(0xfedcba9876543211);
 	set[1].owner = UINT64_C(0xfedcba9876543210);
 	assert_null(state_endpoints_read(s, "a.b", "c", &count));
 	assert_int_equal(state_endpoints_write(s, "a.b", "c", set, 2, NULL), 0);

@@ -57,6 +57,8 @@ static const struct row rows[] = {
 		"XDP has no mode 6 of steering" },
 	{ "no port", 64, "10.0.0.1", 0, IPPROTO_TCP, GG_MODE_NAT, 0, { NULL },
 		"the service has no port" },
+	{ "a unix socket", 64, "fd00::1", 80, IPPROTO_TCP, GG_MODE_NAT, 0,
+		{ "100::1:2:3:4" }, "a unix socket is nothing that XDP can send to" },
 	{ "route of many addresses", 64, "0.0.0.0", 80, IPPROTO_TCP,
 		GG_MODE_ROUTE, 0, { "10.1.0.1" },
 		"mode route needs one address of the service, for that is what"

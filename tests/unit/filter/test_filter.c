@@ -81,7 +81,7 @@ static struct model_route
 plain_route(struct model_matcher *m)
 {
 	static struct model_destination to = { { CHARS("a"), CHARS("n") }, 1,
-		NULL };
+		NULL, NULL, 0 };
 	struct model_route r = { 0 };
 
 	r.matchers = m;
@@ -307,13 +307,22 @@ hosts_are_rewritten(void **state)
 {
 	static const struct {
 		const char *what, *rewrite;
-		bool automatic, known;
+		struct model_bool automatic;
+		bool known, rewrites;
 		const char *want;
 	} rows[] = {
-		{ "as sent", NULL, false, true, "Client:81" },
-		{ "rewritten", "other", true, true, "other" },
-		{ "the endpoint's", NULL, true, true, "dns.name" },
-		{ "the endpoint has none", NULL, true, false, "Client:81" },
+		{ "as sent", NULL, { 0 }, true, false, "Client:81" },
+		{ "rewritten", "other", { true, true }, true, true, "other" },
+		{ "the endpoint's", NULL, { true, true }, true, false,
+			"dns.name" },
+		{ "the endpoint has none", NULL, { true, true }, false, true,
+			"Client:81" },
+		{ "by the endpoint's own default", NULL, { 0 }, true, true,
+			"dns.name" },
+		{ "which has none", NULL, { 0 }, false, true, "Client:81" },
+		{ "unless the route says otherwise", NULL, { true, false },
+			true, true, "Client:81" },
+		{ "or what it is", "other", { 0 }, true, true, "other" },
 	};
 	struct filtered *t = *state;
 
@@ -324,15 +333,14 @@ hosts_are_rewritten(void **state)
 		struct filter_request *r = &t->request;
 
 		route.options.host_rewrite = CHARS(rows[i].rewrite);
-		route.options.auto_host_rewrite =
-			(struct model_bool){ rows[i].automatic, true };
+		route.options.auto_host_rewrite = rows[i].automatic;
 		fixture_serve(&t->f, &vs);
 		request_lines(
 			t, "GET / HTTP/1.1\nHost: Client:81\n", false, false);
-		if (!rows[i].known) {
+		r->endpoint_rewrites = rows[i].rewrites;
+		if (!rows[i].known)
 			r->endpoint_host.length = 0;
-			filter_request_apply(r);
-		}
+		filter_request_apply(r);
 		if (!slice_equal(r->host, slice_of(rows[i].want)))
 			fail_msg("%s: %.*s", rows[i].what, (int)r->host.length,
 				r->host.data);

@@ -6,11 +6,8 @@
 #ifndef TESTS_UNIT_KINDS_KUBERNETES_FAKE_H
 #define TESTS_UNIT_KINDS_KUBERNETES_FAKE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "fake_program.h"
+#include "fake_time.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -18,122 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "kinds/kubernetes/cluster.h"
 #include "net/loop.h"
-
-/* ---- time */
-
-struct loop_timer {
-	loop_timer_f *cb;
-	void *arg;
-	bool started;
-	uint64_t due_ms;
-	struct loop_timer *next;
-};
-
-struct loop {
-	bool stopped;
-};
-
-static uint64_t fake_now_ms = 1000000;
-static struct loop_timer *fake_timers;
-
-uint64_t
-loop_now_ms(struct loop *l)
-{
-	(void)l;
-	return fake_now_ms;
-}
-
-uint64_t
-clock_monotonic_ms(void)
-{
-	return fake_now_ms;
-}
-
-uint64_t
-clock_monotonic_us(void)
-{
-	return fake_now_ms * 1000;
-}
-
-uint64_t
-clock_realtime_ms(void)
-{
-	return 1795698000000 + fake_now_ms;
-}
-
-struct loop_timer *
-loop_timer_new(struct loop *l, loop_timer_f *cb, void *arg)
-{
-	struct loop_timer *t = xcalloc(1, sizeof(*t));
-
-	(void)l;
-	*t = (struct loop_timer){ .cb = cb, .arg = arg, .next = fake_timers };
-	fake_timers = t;
-	return t;
-}
-
-void
-loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
-{
-	t->started = true;
-	t->due_ms = fake_now_ms + delay_ms;
-}
-
-void
-loop_timer_stop(struct loop_timer *t)
-{
-	t->started = false;
-}
-
-bool
-loop_timer_pending(const struct loop_timer *t)
-{
-	return t->started;
-}
-
-void
-loop_timer_free(struct loop_timer *t)
-{
-	struct loop_timer **at = &fake_timers;
-
-	while (*at != t)
-		at = &(*at)->next;
-	*at = t->next;
-	free(t);
-}
-
-static inline struct loop_timer *
-fake_timer_next(void)
-{
-	struct loop_timer *first = NULL;
-
-	for (struct loop_timer *t = fake_timers; t != NULL; t = t->next)
-		if (t->started && (first == NULL || t->due_ms < first->due_ms))
-			first = t;
-	return first;
-}
-
-/* Lets so much time pass; timers run off in their order. */
-static inline void
-pass(uint64_t ms)
-{
-	uint64_t until_ms = fake_now_ms + ms;
-	struct loop_timer *t;
-
-	while ((t = fake_timer_next()) != NULL && t->due_ms <= until_ms) {
-		if (t->due_ms > fake_now_ms)
-			fake_now_ms = t->due_ms;
-		t->started = false;
-		t->cb(t->arg);
-	}
-	fake_now_ms = until_ms;
-}
 
 /* ---- calls */
 
@@ -255,6 +141,10 @@ call_is(const char *want)
 
 /* ---- a loop of its own (lease.c, at the end) */
 
+struct loop {
+	bool stopped;
+};
+
 /* Answers what the code under test asks there, or lets it wait: false. */
 static bool (*fake_serve)(struct kubernetes_call *call);
 
@@ -332,62 +222,7 @@ kubernetes_api_free(struct kubernetes_api *api)
 	free(api);
 }
 
-/* ---- the program: a line for what it is told, when it is something else */
-
-#define FAKE_PARTS 8
-
-static struct str told;
-static struct {
-	char *part;
-	enum kind_level level;
-	char *reason;
-} fake_conditions[FAKE_PARTS];
-
-static inline void
-on_condition(struct kind_program *p, const char *part, enum kind_level level,
-	const char *reason)
-{
-	static const char *const names[] = { "ok", "note", "warning", "error" };
-	size_t i = 0;
-
-	(void)p;
-	if (reason == NULL)
-		reason = "";
-	while (fake_conditions[i].part != NULL &&
-		strcmp(fake_conditions[i].part, part) != 0)
-		assert_true(++i < FAKE_PARTS);
-	if (fake_conditions[i].part == NULL) {
-		fake_conditions[i].part = xstrdup(part);
-		fake_conditions[i].reason = xstrdup("");
-	}
-	if (fake_conditions[i].level == level &&
-		strcmp(fake_conditions[i].reason, reason) == 0)
-		return;
-	fake_conditions[i].level = level;
-	free(fake_conditions[i].reason);
-	fake_conditions[i].reason = xstrdup(reason);
-	str_printf(&told, "%s %s", part, names[level]);
-	if (reason[0] != '\0')
-		str_printf(&told, ": %s", reason);
-	str_putc(&told, '\n');
-}
-
-static inline void
-told_is(const char *want)
-{
-	assert_string_equal(told.data, want);
-	str_clear(&told);
-}
-
-static inline void
-fake_forget(void)
-{
-	for (size_t i = 0; i < FAKE_PARTS; i++) {
-		free(fake_conditions[i].part);
-		free(fake_conditions[i].reason);
-	}
-	memset(fake_conditions, 0, sizeof(fake_conditions));
-}
+/* ---- the end */
 
 /* Nothing is left behind. */
 static inline void

@@ -319,11 +319,15 @@ test_name(void **state)
 	(void)state;
 	begin("https://api.test:6443", "10.0.0.5");
 	assert_string_equal(asked_for, "api.test");
-	resolved(NULL, 0, 0, "no such name", resolved_arg);
+	resolved(&(struct resolver_answer){ .verdict = RESOLVER_NO_NAME,
+			 .failure = "no such name" },
+		resolved_arg);
 	assert_null(fake_calls);
 	pass(KUBERNETES_ADDRESS_LOOK_MS);
 	addr_parse_ip("10.0.0.2", 0, &a);
-	resolved(&a, 1, 60, NULL, resolved_arg);
+	resolved(&(struct resolver_answer){ .addrs = &a, .addr_count = 1,
+			 .ttl_s = 60 },
+		resolved_arg);
 	assert_string_equal(peer, "10.0.0.2:6443");
 	call_is("GET " SLICE);
 }

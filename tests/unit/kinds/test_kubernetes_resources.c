@@ -14,6 +14,7 @@ struct kubernetes_reflector {
 	struct kubernetes_collection c;
 	const struct kubernetes_reflector_events *events;
 	void *arg;
+	char field[64]; /* selector */
 };
 
 static struct kubernetes_reflector *reflectors[SLOTS];
@@ -26,7 +27,9 @@ kubernetes_reflector_new(struct kubernetes_api *api,
 	struct kubernetes_reflector *r = xcalloc(1, sizeof(*r));
 
 	(void)api;
-	*r = (struct kubernetes_reflector){ *c, events, arg };
+	*r = (struct kubernetes_reflector){ *c, events, arg, "" };
+	if (c->fields != NULL)
+		snprintf(r->field, sizeof(r->field), "%s", c->fields);
 	assert_string_equal(c->versions[0], "v1");
 	assert_null(c->versions[1]);
 	for (size_t i = 0; i < SLOTS; i++) {
@@ -363,6 +366,17 @@ test_status(void **state)
 	answer(fake_calls, 200, "{}");
 	pass(1000);
 	assert_null(fake_calls);
+	put("upstreamgroups",
+		"{\"metadata\": {\"name\": \"g\", \"namespace\": \"n\","
+		" \"generation\": 2}, \"spec\": {\"destinations\": []}}");
+	judge(MODEL_UPSTREAM_GROUP, "n", "g", "Rejected", "none", 2);
+	pass(0);
+	call_is("PATCH /apis/gloo.solo.io/v1/namespaces/n/upstreamgroups/g/"
+		"status {\"status\":{\"observedGeneration\":2,\"reason\":"
+		"\"none\",\"reportedBy\":\"gloo\",\"state\":"
+		"\"Rejected\"}}");
+	answer(fake_calls, 200, "{}");
+	pass(1000);
 	judge(MODEL_VIRTUAL_SERVICE, "default", "a", "Rejected", "bad", 1);
 	pass(0);
 	call_is("PATCH /apis/gateway.solo.io/v1/namespaces/default/"
@@ -377,7 +391,6 @@ test_not_served(void **state)
 {
 	static const char *const plurals[][2] = {
 		{ "routetables", "/apis/gateway.solo.io/v1" },
-		{ "upstreamgroups", "/apis/gloo.solo.io/v1" },
 	};
 	char path[160];
 
@@ -573,13 +586,107 @@ test_not_whole(void **state)
 }
 
 static void
+secret_is_followed(const char *ns, const char *field)
+{
+	const struct kubernetes_reflector *r = reflector("secrets", ns);
+
+	assert_string_equal(r->c.group, "");
+	assert_string_equal(r->field, field);
+	assert_true(r->c.hidden);
+}
+
+static bool
+is_followed(const char *plural)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		if (reflectors[i] != NULL &&
+			strcmp(reflectors[i]->c.plural, plural) == 0)
+			return true;
+	return false;
+}
+
+#define UPSTREAM(name, generation, spec)                                       \
+	"{\"metadata\": {\"name\": \"" name "\", \"namespace\": \"n\","        \
+	" \"generation\": " #generation "}, \"spec\": {" spec "}}"
+#define SECRET(name)                                                           \
+	"{\"metadata\": {\"name\": \"" name "\", \"namespace\": \"n\","        \
+	" \"resourceVersion\": \"7\"}, \"type\": \"kubernetes.io/tls\","       \
+	" \"data\": {\"tls.crt\": \"AAAA\"}}"
+
+/* Those that an upstream names, by name, as long as one does. */
+static void
+test_secrets(void **state)
+{
+	(void)state;
+	begin();
+	told_is(BEGUN);
+	put("upstreams", UPSTREAM("a", 1, ""));
+	told_is("put Upstream n/a 1\n");
+	assert_false(is_followed("secrets"));
+	put("upstreams",
+		UPSTREAM("a", 2,
+			"\"sslConfig\": {\"secretRef\": {\"name\": \"s\","
+			" \"namespace\": \"n\"}}"));
+	told_is("put Upstream n/a 2\n");
+	secret_is_followed("n", "metadata.name=s");
+	/* Another names the same one, in Gloo's first spelling. */
+	put("upstreams",
+		UPSTREAM("b", 1,
+			"\"upstreamSpec\": {\"aws\": {\"secretRef\":"
+			" {\"name\": \"s\", \"namespace\": \"n\"}}}"));
+	told_is("put Upstream n/b 1\n");
+	settled_in("upstreams", NULL);
+	told_is("settled Upstream\n");
+	put_in("secrets", "n", SECRET("s"));
+	told_is("put Secret n/s 0\n");
+	assert_string_equal(doc_get_text(last, "apiVersion"), "v1");
+	assert_string_equal(doc_get_text(last, "kind"), "Secret");
+	/* A server that shows more than it was asked for. */
+	put_in("secrets", "n", SECRET("other"));
+	told_is("");
+	settled_in("secrets", "n");
+	told_is("settled Secret\n");
+	put("upstreams", UPSTREAM("a", 3, ""));
+	told_is("put Upstream n/a 3\n");
+	assert_true(is_followed("secrets"));
+	gone("upstreams", "n", "b");
+	told_is("remove Upstream n/b\nremove Secret n/s\n");
+	assert_false(is_followed("secrets"));
+	/* What cannot be a part of a path is not asked for. */
+	put("upstreams",
+		UPSTREAM("a", 4,
+			"\"sslConfig\": {\"secretRef\": {\"name\": \"../s\"}}"));
+	told_is("put Upstream n/a 4\n");
+	assert_false(is_followed("secrets"));
+}
+
+static void
+test_secrets_forbidden(void **state)
+{
+	(void)state;
+	begin();
+	told_is(BEGUN);
+	put("upstreams",
+		UPSTREAM("a", 1,
+			"\"sslConfig\": {\"secretRef\": {\"name\": \"s\"}}"));
+	told_is("put Upstream n/a 1\n");
+	state_in("secrets", "gloo-system", KUBERNETES_FORBIDDEN, "no rule");
+	told_is("secrets warning: the secret gloo-system.s cannot be read: no "
+		"rule; grant it with: kubectl create role gloo-gateway-s -n "
+		"gloo-system --verb=get,list,watch --resource=secrets "
+		"--resource-name=s, and a rolebinding\n");
+	state_in("secrets", "gloo-system", KUBERNETES_CURRENT, "");
+	told_is("secrets ok\n");
+}
+
+static void
 test_off(void **state)
 {
 	(void)state;
 	settings.resources = false;
 	begin();
 	told_is("settled Upstream\nsettled VirtualService\nsettled Gateway\n"
-		BEGUN);
+		"settled UpstreamGroup\nsettled Secret\n" BEGUN);
 	for (size_t i = 0; i < SLOTS; i++)
 		assert_null(reflectors[i]);
 	judge(MODEL_VIRTUAL_SERVICE, "default", "a", "Rejected", "x", 1);
@@ -601,6 +708,8 @@ main(void)
 		ROW(test_namespaces),
 		ROW(test_definition),
 		ROW(test_not_whole),
+		ROW(test_secrets),
+		ROW(test_secrets_forbidden),
 		ROW(test_off),
 	};
 

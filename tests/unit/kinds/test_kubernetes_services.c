@@ -1,9 +1,5 @@
 /* Services: objects in, upstream documents out. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "told.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +8,10 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/yaml.h"
 #include "config/config.h"
 #include "kinds.h"
 #include "kinds/kubernetes/services.h"
 
-static struct str told;
 static struct kubernetes_settings *settings;
 static struct kubernetes_services *services;
 
@@ -26,24 +20,6 @@ on_changed(const char *ns, const char *name, void *arg)
 {
 	(void)arg;
 	str_printf(&told, "%s/%s\n", ns, name);
-}
-
-static void
-told_is(const char *want)
-{
-	assert_string_equal(told.data, want);
-	str_clear(&told);
-}
-
-static struct doc *
-yaml(const char *text)
-{
-	struct error err = ERROR_INIT;
-	struct doc *d = yaml_doc_read(text, strlen(text), &err);
-
-	if (d == NULL)
-		fail_msg("%s: %s", err.text, text);
-	return d;
 }
 
 static void
@@ -801,22 +777,6 @@ test_settings(void **state)
 	end();
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	str_init(&told);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	str_fini(&told);
-	return 0;
-}
-
 int
 main(void)
 {
@@ -839,5 +799,5 @@ main(void)
 		cmocka_unit_test(test_settings),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, told_setup, told_teardown);
 }

@@ -2,11 +2,7 @@
  * Endpoint slices: objects in, endpoints of one port out. The names of the rows
  * are the rules.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "told.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -16,36 +12,15 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/table.h"
-#include "base/yaml.h"
 #include "kinds/kubernetes/slices.h"
 
 #define ROOM 64
-
-static struct str told;
 
 static void
 on_changed(const char *ns, const char *service, void *arg)
 {
 	(void)arg;
 	str_printf(&told, "%s/%s\n", ns, service);
-}
-
-static void
-told_is(const char *want)
-{
-	assert_string_equal(told.data, want);
-	str_clear(&told);
-}
-
-static struct doc *
-yaml(const char *text)
-{
-	struct error err = ERROR_INIT;
-	struct doc *d = yaml_doc_read(text, strlen(text), &err);
-
-	if (d == NULL)
-		fail_msg("%s: %s", err.text, text);
-	return d;
 }
 
 static void
@@ -720,22 +695,6 @@ test_size(void **state)
 	free(e);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	str_init(&told);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	str_fini(&told);
-	return 0;
-}
-
 int
 main(void)
 {
@@ -755,5 +714,5 @@ main(void)
 		cmocka_unit_test(test_size),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, told_setup, told_teardown);
 }

@@ -59,6 +59,16 @@ test_flags(void **state)
 			"useTls: false\n",
 			"hosts:\n- a:80\n- b:81\n- [::1]:82\n- [::2]:80\n"
 			"- [::3]:80\n- 10.0.0.1:443\n" },
+		{ "static",
+			{ { "static-hosts", "a,_http._tcp.b.test,::1" },
+				{ "static-outbound-tls", "true" } },
+			"hosts:\n"
+			"- addr: a\n  port: 443\n"
+			"- addr: _http._tcp.b.test\n"
+			"- addr: ::1\n  port: 443\n"
+			"useTls: true\n",
+			"hosts:\n- a:443\n- _http._tcp.b.test\n"
+			"- [::1]:443\n" },
 		{ "kube",
 			{ { "kube-service", "httpbin" },
 				{ "kube-service-port", "8000" },

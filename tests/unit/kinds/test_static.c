@@ -9,19 +9,21 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/yaml.h"
 #include "kinds/static/static.h"
 #include "net/loop.h"
-#include "net/resolver.h"
+#include "tests/unit/net/fake_resolver.h"
 
 extern const struct upstream_kind upstream_kind_static;
 
-#define SLOTS 8
+#define SLOTS 16
 
 /* ---- the loop's timers */
 
@@ -33,6 +35,27 @@ struct loop_timer {
 };
 
 static struct loop_timer timers[SLOTS];
+static uint64_t now_ms = 1000000;
+static bool time_stands;
+
+/* Whoever looks sees that a second has passed. */
+uint64_t
+clock_monotonic_ms(void)
+{
+	return time_stands ? now_ms : (now_ms += 1000);
+}
+
+uint64_t
+clock_monotonic_us(void)
+{
+	return clock_monotonic_ms() * 1000;
+}
+
+uint64_t
+clock_realtime_ms(void)
+{
+	return clock_monotonic_ms();
+}
 
 struct loop_timer *
 loop_timer_new(struct loop *l, loop_timer_f *cb, void *arg)
@@ -54,10 +77,17 @@ loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
 	t->delay_ms = delay_ms;
 }
 
+bool
+loop_timer_pending(const struct loop_timer *t)
+{
+	return t->delay_ms != 0;
+}
+
 void
 loop_timer_free(struct loop_timer *t)
 {
-	memset(t, 0, sizeof(*t));
+	if (t != NULL)
+		memset(t, 0, sizeof(*t));
 }
 
 static void
@@ -68,96 +98,24 @@ timer_fire(size_t i)
 	timers[i].cb(timers[i].arg);
 }
 
-static void
-delay_within(size_t i, uint64_t low, uint64_t high)
-{
-	assert_in_range(timers[i].delay_ms, low, high);
-}
-
-/* ---- the resolver's queries */
-
-struct resolver_query {
-	char *name;
-	resolver_answer_f *cb;
-	void *arg;
-};
-
-static struct resolver_query *queries[SLOTS];
-
-struct resolver_query *
-resolver_query_new(
-	struct resolver *r, const char *name, resolver_answer_f *cb, void *arg)
-{
-	struct resolver_query *q = xcalloc(1, sizeof(*q));
-
-	(void)r;
-	*q = (struct resolver_query){ xstrdup(name), cb, arg };
-	for (size_t i = 0; i < SLOTS; i++) {
-		if (queries[i] != NULL)
-			continue;
-		queries[i] = q;
-		return q;
-	}
-	fail();
-	return NULL;
-}
-
-static void
-query_forget(struct resolver_query *q)
-{
-	for (size_t i = 0; i < SLOTS; i++)
-		if (queries[i] == q)
-			queries[i] = NULL;
-	free(q->name);
-	free(q);
-}
-
-void
-resolver_query_cancel(struct resolver_query *q)
-{
-	query_forget(q);
-}
-
-/* ips: one after the other, separated by spaces; or a failure. */
-static void
-answer(const char *name, const char *ips, uint32_t ttl_s, const char *failure)
-{
-	struct resolver_query *q = NULL;
-	struct addr addrs[SLOTS];
-	size_t count = 0;
-	char *copy = xstrdup(ips), *rest = copy, *one;
-	resolver_answer_f *cb;
-	void *arg;
-
-	for (size_t i = 0; i < SLOTS && q == NULL; i++)
-		if (queries[i] != NULL && strcmp(queries[i]->name, name) == 0)
-			q = queries[i];
-	if (q == NULL)
-		fail_msg("%s was not asked for", name);
-	while ((one = strsep(&rest, " ")) != NULL)
-		if (*one != '\0')
-			assert_int_equal(
-				addr_parse_ip(one, 0, &addrs[count++]), 0);
-	cb = q->cb;
-	arg = q->arg;
-	query_forget(q);
-	cb(addrs, count, ttl_s, failure, arg);
-	free(copy);
-}
-
-static size_t
-query_count(void)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < SLOTS; i++)
-		count += queries[i] != NULL;
-	return count;
-}
-
 /* ---- the host: a line per call */
 
 static struct str told;
+
+/* The pair that a subset of one pair has, of those that rows use. */
+static const char *
+subset_name(uint64_t identity)
+{
+	static char version[] = "version", v1[] = "v1", v2[] = "v2",
+		    zone[] = "zone", a[] = "a";
+	static const struct model_pair pairs[] = { { version, v1 },
+		{ version, v2 }, { zone, a } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+		if (subset_identity(&pairs[i], 1) == identity)
+			return pairs[i].value;
+	return "other";
+}
 
 static void
 endpoints_replace(
@@ -172,6 +130,15 @@ endpoints_replace(
 			set[i].weight);
 		if (set[i].host[0] != '\0')
 			str_printf(&told, "(%s)", set[i].host);
+		if (set[i].server_name[0] != '\0')
+			str_printf(&told, "[%s]", set[i].server_name);
+		for (size_t k = 0; k < SUBSETS_MAX && set[i].subsets[k] != 0;
+			k++)
+			str_printf(&told, "{%s}",
+				subset_name(set[i].subsets[k]));
+		/* Gloo: names are the Host of requests, addresses are not. */
+		assert_int_equal(
+			set[i].host_rewrite, set[i].host[0] != '\0');
 		assert_int_equal(set[i].health, ENDPOINT_UP);
 	}
 	str_putc(&told, '\n');
@@ -187,8 +154,21 @@ condition_set(struct kind_host *host, bool ok, const char *reason)
 		str_printf(&told, "not ok: %s\n", reason);
 }
 
+/* What an earlier run left. */
+static struct endpoint used[4];
+static size_t used_count;
+
+static const struct endpoint *
+endpoints_used(struct kind_host *h, size_t *count)
+{
+	(void)h;
+	*count = used_count;
+	return used;
+}
+
 static struct kind_host host = {
 	.endpoints_replace = endpoints_replace,
+	.endpoints_used = endpoints_used,
 	.condition_set = condition_set,
 };
 
@@ -221,9 +201,11 @@ unwatch(void *state)
 {
 	upstream_kind_static.unwatch(state);
 	told_is("");
-	assert_int_equal(query_count(), 0);
+	assert_int_equal(fake_query_count(), 0);
+	assert_int_equal(fake_wait_count(), 0);
 	for (size_t i = 0; i < SLOTS; i++)
 		assert_false(timers[i].used);
+	used_count = 0;
 }
 
 static int
@@ -253,7 +235,7 @@ test_literals(void **state)
 
 	(void)state;
 	told_is("set 10.0.0.1:81*3 [::1]:80*1 10.0.0.2:80*1\nok\n");
-	assert_int_equal(query_count(), 0);
+	assert_int_equal(fake_query_count(), 0);
 	unwatch(s);
 	upstream_kind_static.unwatch(NULL);
 }
@@ -267,13 +249,12 @@ test_names(void **state)
 
 	(void)state;
 	told_is("");
-	answer("b.test", "10.0.0.9", 60, NULL);
+	/* The dot means something to the resolver, and nobody else. */
+	answer("b.test.", "10.0.0.9", 60, NULL);
 	told_is("set 10.0.0.9:80*1(b.test)\n");
 	answer("a.test", "10.0.0.1 ::1", 60, NULL);
-	told_is("set 10.0.0.1:81*2(a.test) [::1]:81*2(a.test) "
+	told_is("set [::1]:81*2(a.test) 10.0.0.1:81*2(a.test) "
 		"10.0.0.9:80*1(b.test)\nok\n");
-	delay_within(0, 54000, 66000);
-
 	timer_fire(0);
 	answer("a.test", "10.0.0.1 ::1", 60, NULL);
 	told_is("");
@@ -299,37 +280,58 @@ test_literal_at_once(void **state)
 }
 
 static void
-test_ttl_bounds(void **state)
+test_tls_and_labels(void **state)
 {
-	static const struct {
-		uint32_t ttl_s;
-		uint64_t low, high;
-	} rows[] = {
-		{ 0, 1000, 1100 },
-		{ 1, 1000, 1100 },
-		{ 100, 90000, 110000 },
-		{ 300, 270000, 300000 },
-		{ 86400, 270000, 300000 },
-		{ UINT32_MAX, 270000, 300000 },
-	};
-	void *s = watch("hosts: [{addr: a.test}]");
+	void *s = watch("hosts:\n"
+			"- {addr: a.test, sniAddr: x.test,"
+			" metadata: {envoy.lb: {version: v1}}}\n"
+			"- {addr: 10.0.0.1, port: 81, sniAddr: y.test,"
+			" metadata: {version: v2, zone: a}}\n"
+			"- {addr: 10.0.0.2, metadata: {other: v1}}\n"
+			"useTls: true\n"
+			"subsetSpec: {selectors: [{keys: [version]},"
+			" {keys: [zone]}]}\n");
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		answer("a.test", "10.0.0.1", rows[i].ttl_s, NULL);
-		delay_within(0, rows[i].low, rows[i].high);
-		timer_fire(0);
-	}
-	str_clear(&told);
+	answer("a.test", "10.0.0.9", 60, NULL);
+	told_is("set 10.0.0.1:81*1[y.test]{v2}{a} 10.0.0.2:443*1\n"
+		"set 10.0.0.9:443*1(a.test)[x.test]{v1} "
+		"10.0.0.1:81*1[y.test]{v2}{a} 10.0.0.2:443*1\nok\n");
 	unwatch(s);
 }
 
-/* A failure empties nothing, is told once, and is asked again more slowly. */
+static bool
+tls_of(const char *yaml)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d = yaml_doc_read(yaml, strlen(yaml), &err);
+	void *spec = upstream_kind_static.read(d, &err);
+	bool tls;
+
+	if (spec == NULL)
+		fail_msg("%s", err.text);
+	tls = upstream_kind_static.tls(spec);
+	upstream_kind_static.free(spec);
+	doc_free(d);
+	return tls;
+}
+
+static void
+test_tls(void **state)
+{
+	(void)state;
+	assert_false(tls_of("hosts: [{addr: a.test}]"));
+	assert_true(tls_of("hosts: [{addr: a.test}, {addr: b, port: 443}]"));
+	assert_true(tls_of("{hosts: [{addr: a.test}], useTls: true}"));
+	assert_false(tls_of(
+		"{hosts: [{addr: a.test, port: 443}], useTls: false}"));
+}
+
+/* A failure empties nothing, is told once, and of the first name. */
 static void
 test_failure(void **state)
 {
 	void *s = watch("hosts: [{addr: a.test}, {addr: b.test}]");
-	uint64_t want = 1000;
 
 	(void)state;
 	answer("a.test", "", 0, "timeout");
@@ -337,28 +339,258 @@ test_failure(void **state)
 	answer("b.test", "10.0.0.2", 60, NULL);
 	told_is("set 10.0.0.2:80*1(b.test)\n");
 	for (int i = 0; i < 8; i++) {
-		delay_within(0, want * 9 / 10, want * 11 / 10);
 		timer_fire(0);
 		answer("a.test", "", 0, "timeout");
 		told_is("");
-		want = want * 2 > 30000 ? 30000 : want * 2;
 	}
 	timer_fire(0);
 	answer("a.test", "10.0.0.1", 60, NULL);
 	told_is("set 10.0.0.1:80*1(a.test) 10.0.0.2:80*1(b.test)\nok\n");
 	timer_fire(0);
-	answer("a.test", "", 60, NULL);
-	told_is("not ok: cannot resolve \"a.test\": it has no address\n");
-	delay_within(0, 900, 1100);
+	answer("a.test", "", 0, "broken");
+	told_is("not ok: cannot resolve \"a.test\": broken\n");
 	timer_fire(1);
 	answer("b.test", "", 0, "refused");
-	told_is("");
+	told_is("not ok: cannot resolve \"a.test\": broken (and 1 more)\n");
 	timer_fire(0);
 	answer("a.test", "10.0.0.1", 60, NULL);
 	told_is("not ok: cannot resolve \"b.test\": refused\n");
 	timer_fire(1);
 	answer("b.test", "10.0.0.2", 60, NULL);
 	told_is("ok\n");
+	unwatch(s);
+}
+
+/* Said twice, a name is gone; the last one leaves an empty set behind. */
+static void
+test_gone(void **state)
+{
+	void *s = watch("hosts: [{addr: a.test}, {addr: b.test}]");
+
+	(void)state;
+	answer("a.test", "10.0.0.1", 60, NULL);
+	answer("b.test", "10.0.0.2", 60, NULL);
+	str_clear(&told);
+	timer_fire(0);
+	deny("a.test", RESOLVER_NO_NAME);
+	told_is("not ok: cannot resolve \"a.test\": no such name\n");
+	timer_fire(0);
+	deny("a.test", RESOLVER_NO_DATA);
+	told_is("set 10.0.0.2:80*1(b.test)\n"
+		"not ok: cannot resolve \"a.test\": no address, said twice: it "
+		"has no endpoints\n");
+	timer_fire(1);
+	deny("b.test", RESOLVER_NO_NAME);
+	timer_fire(1);
+	deny("b.test", RESOLVER_NO_NAME);
+	told_is("not ok: cannot resolve \"a.test\": no address, said twice: it "
+		"has no endpoints (and 1 more)\n"
+		"set\n");
+	timer_fire(1);
+	answer("b.test", "10.0.0.2", 60, NULL);
+	told_is("set 10.0.0.2:80*1(b.test)\n"
+		"not ok: cannot resolve \"a.test\": no address, said twice: it "
+		"has no endpoints\n");
+	unwatch(s);
+}
+
+/* Of a name that was never resolved, that it is gone is news all the same: an
+ * earlier run may have known of it. But not while another one may be there. */
+static void
+test_gone_from_the_start(void **state)
+{
+	void *s = watch("hosts: [{addr: a.test}, {addr: b.test}]");
+
+	(void)state;
+	deny("a.test", RESOLVER_NO_NAME);
+	timer_fire(0);
+	deny("a.test", RESOLVER_NO_NAME);
+	answer("b.test", "", 0, "timeout");
+	str_clear(&told);
+	timer_fire(1);
+	deny("b.test", RESOLVER_NO_NAME);
+	told_is("");
+	timer_fire(1);
+	deny("b.test", RESOLVER_NO_NAME);
+	told_is("set\n");
+	unwatch(s);
+}
+
+static void
+used_put(const char *ip, uint16_t port, uint16_t weight, const char *name)
+{
+	struct endpoint *e = &used[used_count++];
+
+	memset(e, 0, sizeof(*e));
+	assert_int_equal(addr_parse_ip(ip, port, &e->addr), 0);
+	e->weight = weight;
+	e->health = ENDPOINT_DOWN;
+	strcpy(e->host, name);
+}
+
+/* What an earlier run knew of a name serves until the name is known. */
+static void
+test_earlier_run(void **state)
+{
+	void *s;
+
+	(void)state;
+	used_put("10.0.0.1", 80, 1, "a.test");
+	used_put("10.0.0.2", 80, 1, "b.test");
+	used_put("10.0.0.3", 81, 1, "b.test");
+	used_put("10.0.0.4", 8001, 7, "target.test");
+	s = watch("hosts: [{addr: a.test, loadBalancingWeight: 5},"
+		  " {addr: b.test}, {addr: _http._tcp.web.test}]");
+	told_is("set 10.0.0.1:80*5(a.test) 10.0.0.2:80*1(b.test) "
+		"10.0.0.4:8001*7(target.test)\n");
+	answer("a.test", "10.0.0.9", 60, NULL);
+	told_is("set 10.0.0.9:80*5(a.test) 10.0.0.2:80*1(b.test) "
+		"10.0.0.4:8001*7(target.test)\n");
+	answer("b.test", "", 0, "timeout");
+	told_is("not ok: cannot resolve \"b.test\": timeout\n");
+	deny("_http._tcp.web.test", RESOLVER_NO_NAME);
+	told_is("not ok: cannot resolve \"b.test\": timeout (and 1 more)\n");
+	timer_fire(2);
+	deny("_http._tcp.web.test", RESOLVER_NO_NAME);
+	told_is("set 10.0.0.9:80*5(a.test) 10.0.0.2:80*1(b.test)\n");
+	unwatch(s);
+}
+
+/* services: "priority weight port host", separated by commas. */
+static void
+answer_services(const char *name, const char *services)
+{
+	struct resolver_service list[8];
+	struct resolver_answer a = { .verdict = RESOLVER_FOUND, .ttl_s = 60,
+		.services = list };
+	char *copy = xstrdup(services), *rest = copy, *one;
+	char hosts[8][64];
+
+	while ((one = strsep(&rest, ",")) != NULL) {
+		size_t i = a.service_count++;
+		unsigned priority, weight, port;
+
+		assert_int_equal(sscanf(one, "%u %u %u %63s", &priority,
+					 &weight, &port, hosts[i]),
+			4);
+		list[i] = (struct resolver_service){ hosts[i],
+			(uint16_t)priority, (uint16_t)weight, (uint16_t)port };
+	}
+	fake_give(name, true, &a);
+	free(copy);
+}
+
+#define SRV "_http._tcp.web.test"
+
+static void
+test_services(void **state)
+{
+	static const struct {
+		const char *what, *services, *a, *b, *set;
+	} rows[] = {
+		{ "weights are shares", "0 10 1 a.test,0 30 2 b.test",
+			"10.0.0.1", "10.0.0.2",
+			"set 10.0.0.1:1*10(a.test) 10.0.0.2:2*30(b.test)\n" },
+		{ "weight 0 is a small one", "0 0 1 a.test,0 30 2 b.test",
+			"10.0.0.1", "10.0.0.2",
+			"set 10.0.0.1:1*1(a.test) 10.0.0.2:2*30(b.test)\n" },
+		{ "only weight 0", "0 0 1 a.test,0 0 2 b.test", "10.0.0.1",
+			"10.0.0.2",
+			"set 10.0.0.1:1*1(a.test) 10.0.0.2:2*1(b.test)\n" },
+		{ "addresses share their host's weight",
+			"0 10 1 a.test,0 10 2 b.test", "10.0.0.1 10.0.0.3",
+			"10.0.0.2",
+			"set 10.0.0.1:1*10(a.test) 10.0.0.2:2*20(b.test) "
+			"10.0.0.3:1*10(a.test)\n" },
+		{ "the largest weight still fits",
+			"0 65535 1 a.test,0 1 2 b.test", "10.0.0.1 10.0.0.3",
+			"10.0.0.2",
+			"set 10.0.0.1:1*32767(a.test) 10.0.0.2:2*1(b.test) "
+			"10.0.0.3:1*32767(a.test)\n" },
+		{ "the smallest priority first", "1 10 1 a.test,2 10 2 b.test",
+			"10.0.0.1", "10.0.0.2",
+			"set 10.0.0.1:1*10(a.test)\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		void *s = watch("hosts: [{addr: " SRV "}]");
+
+		answer_services(SRV, rows[i].services);
+		told_is("");
+		/* Nothing is said before all targets are known. */
+		answer("a.test.", rows[i].a, 60, NULL);
+		told_is("");
+		answer("b.test.", rows[i].b, 60, NULL);
+		str_puts(&told, rows[i].what);
+		if (strncmp(told.data, rows[i].set, strlen(rows[i].set)) != 0)
+			fail_msg("%s", told.data);
+		str_clear(&told);
+		unwatch(s);
+	}
+}
+
+/* The next priority, when no target of the first has an address. */
+static void
+test_services_without_address(void **state)
+{
+	void *s = watch("hosts: [{addr: " SRV ", loadBalancingWeight: 2}]");
+
+	(void)state;
+	answer_services(SRV, "1 10 1 a.test,2 10 2 b.test");
+	answer("a.test.", "", 0, "timeout");
+	answer("b.test.", "10.0.0.2", 60, NULL);
+	told_is("set 10.0.0.2:2*20(b.test)\n"
+		"not ok: cannot resolve \"" SRV "\": timeout\n");
+	unwatch(s);
+}
+
+/* Answers that come at once make one set. */
+static void
+test_many_answers(void **state)
+{
+	void *s = watch("hosts: [{addr: a.test}, {addr: b.test},"
+			" {addr: c.test}]");
+
+	(void)state;
+	time_stands = true;
+	answer("a.test", "10.0.0.1", 60, NULL);
+	told_is("set 10.0.0.1:80*1(a.test)\n");
+	answer("b.test", "10.0.0.2", 60, NULL);
+	answer("c.test", "10.0.0.3", 60, NULL);
+	told_is("");
+	/* The state's own timer, made after the names'. */
+	timer_fire(3);
+	told_is("set 10.0.0.1:80*1(a.test) 10.0.0.2:80*1(b.test) "
+		"10.0.0.3:80*1(c.test)\nok\n");
+	time_stands = false;
+	unwatch(s);
+}
+
+/* For people: each name with its TTL. */
+static void
+test_show(void **state)
+{
+	void *s = watch("hosts: [{addr: a.test}, {addr: 10.0.0.1}]");
+	struct doc *d = doc_new_map();
+	const struct doc *one;
+
+	(void)state;
+	answer("a.test", "10.0.0.2 10.0.0.3", 60, NULL);
+	timer_fire(0);
+	time_stands = true;
+	answer("a.test", "", 0, "timeout");
+	upstream_kind_static.show(s, d);
+	time_stands = false;
+	assert_int_equal(doc_count(doc_get(d, "names")), 1);
+	one = doc_at(doc_get(d, "names"), 0);
+	assert_string_equal(doc_get_text(one, "name"), "a.test");
+	assert_int_equal(doc_get_integer(one, "addresses"), 2);
+	assert_int_equal(doc_get_integer(one, "ttlSeconds"), 60);
+	assert_in_range(doc_get_integer(one, "askedAgainInMs"), 950, 1050);
+	assert_string_equal(doc_get_text(one, "problem"), "timeout");
+	doc_free(d);
+	str_clear(&told);
 	unwatch(s);
 }
 
@@ -379,7 +611,7 @@ test_unwatch_while_asking(void **state)
 	void *s = watch("hosts: [{addr: a.test}, {addr: b.test}]");
 
 	(void)state;
-	assert_int_equal(query_count(), 2);
+	assert_int_equal(fake_query_count(), 2);
 	unwatch(s);
 }
 
@@ -390,8 +622,16 @@ main(void)
 		cmocka_unit_test(test_literals),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_literal_at_once),
-		cmocka_unit_test(test_ttl_bounds),
+		cmocka_unit_test(test_tls_and_labels),
+		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_gone_from_the_start),
+		cmocka_unit_test(test_earlier_run),
+		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_services_without_address),
+		cmocka_unit_test(test_many_answers),
+		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_all_fail),
 		cmocka_unit_test(test_unwatch_while_asking),
 	};

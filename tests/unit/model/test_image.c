@@ -35,9 +35,9 @@ serve_everything(struct fixture *f)
 	static struct model_header_manipulation manipulation = { add, 1,
 		removed, 1, add, 1, removed, 1 };
 	static struct model_destination to[] = { { { CHARS("a"), CHARS("n") },
-							 1, NULL },
-		{ { CHARS("b"), CHARS("n") }, 3, NULL },
-		{ { CHARS("none"), CHARS("n") }, 3, NULL } };
+							 1, NULL, NULL, 0 },
+		{ { CHARS("b"), CHARS("n") }, 3, NULL, NULL, 0 },
+		{ { CHARS("none"), CHARS("n") }, 3, NULL, NULL, 0 } };
 	static struct model_limit limits[] = {
 		{ .rate = 100, .unit_s = 60 },
 		{ .key = LIMIT_KEY_HEADER,
@@ -105,6 +105,44 @@ services_walk(const struct image *image)
 	}
 }
 
+/* Each ends where it says. */
+static void
+text_walk(const struct image *image, struct image_str text)
+{
+	if (text.length > 0)
+		assert_int_equal(strlen(image_text(image, text).data),
+			text.length);
+}
+
+static void
+texts_walk(const struct image *image, struct image_array texts)
+{
+	const struct image_str *s = image_at(image, texts.offset);
+
+	for (uint32_t i = 0; i < texts.count; i++)
+		text_walk(image, s[i]);
+}
+
+/* As the proxy reads them. */
+static void
+tls_walk(const struct image *image)
+{
+	for (uint32_t id = 1; id < UPSTREAMS_MAX; id++) {
+		const struct image_upstream *u = image_upstream_get(image, id);
+		const struct image_tls *t;
+
+		if (u == NULL || u->tls == 0)
+			continue;
+		t = image_at(image, u->tls);
+		assert_true(t->roots != 0);
+		texts_walk(image, t->names);
+		texts_walk(image, t->alpn);
+		text_walk(image, t->server_name);
+		text_walk(image, t->ciphers);
+		text_walk(image, t->curves);
+	}
+}
+
 static void
 request_all(struct fixture *f)
 {
@@ -133,6 +171,7 @@ good_images_pass(void **state)
 	serve_everything(f);
 	assert_int_equal(image_check(f->image, f->image_length, &err), 0);
 	services_walk(f->image);
+	tls_walk(f->image);
 	request_all(f);
 	fixture_image(f, NULL, 0);
 	assert_int_equal(image_check(f->image, f->image_length, &err), 0);
@@ -173,6 +212,7 @@ walk_if_it_passes(struct fixture *f, struct image *image)
 	if (f->router != NULL)
 		request_all(f);
 	services_walk(image);
+	tls_walk(image);
 	router_free(f->router);
 	f->router = router;
 	matcher_cache_trim(f->cache);
@@ -259,11 +299,47 @@ faults_are_named(void **state)
 	err = (struct error)ERROR_INIT;
 	image->contract++;
 	assert_int_equal(image_check(image, f->image_length, &err), -1);
-	assert_non_null(strstr(err.text, "contract 4, not 3"));
+	assert_non_null(strstr(err.text, "contract 5, not 4"));
 	err = (struct error)ERROR_INIT;
 	assert_int_equal(
 		image_check((char *)image + 4, f->image_length - 4, &err), -1);
 	assert_non_null(strstr(err.text, "not aligned"));
+}
+
+static void
+faults_of_tls_are_named(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = ERROR_INIT;
+	const struct image_upstream *u;
+	struct image_tls *t, was;
+	struct image_str *alpn;
+	char *name;
+
+	serve_everything(f);
+	u = image_upstream_get(f->image, 2);
+	t = (struct image_tls *)(uintptr_t)image_at(f->image, u->tls);
+	was = *t;
+	t->roots = 0;
+	assert_int_equal(image_check(f->image, f->image_length, &err), -1);
+	assert_string_equal(
+		err.text, "the image is damaged: roots of an upstream");
+	*t = was;
+	err = (struct error)ERROR_INIT;
+	name = (char *)(uintptr_t)image_text(f->image, t->server_name).data;
+	name[2] = '\0';
+	assert_int_equal(image_check(f->image, f->image_length, &err), -1);
+	assert_string_equal(err.text,
+		"the image is damaged: server name with a NUL in it");
+	name[2] = 'i';
+	err = (struct error)ERROR_INIT;
+	alpn = (struct image_str *)(uintptr_t)image_at(
+		f->image, t->alpn.offset);
+	alpn->offset += alpn->length;
+	alpn->length = 0;
+	assert_int_equal(image_check(f->image, f->image_length, &err), -1);
+	assert_string_equal(
+		err.text, "the image is damaged: a protocol's name");
 }
 
 static int
@@ -295,6 +371,7 @@ main(void)
 		TEST(changed_images_do_no_harm),
 		TEST(changed_words_do_no_harm),
 		TEST(faults_are_named),
+		TEST(faults_of_tls_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1089,7 +1089,7 @@ test_many_at_once(void **state)
 	}
 	free(seen);
 	/* Of those that are idle, some are kept. */
-	assert_true(descriptors() <= before + 32);
+	assert_true(descriptors() <= before + 160);
 	http_client_free(client);
 	client = NULL;
 	assert_true(descriptors() < before);

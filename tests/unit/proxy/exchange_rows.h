@@ -79,15 +79,29 @@ prefix(const char *path)
 		.path = CHARS(path) };
 }
 
-static struct model_destination to_1[] = { { { CHARS("1"), NULL }, 1, NULL } };
-static struct model_destination to_2[] = { { { CHARS("2"), NULL }, 1, NULL } };
-static struct model_destination to_3[] = { { { CHARS("3"), NULL }, 1, NULL } };
-static struct model_destination to_4[] = { { { CHARS("4"), NULL }, 1, NULL } };
-static struct model_destination to_5[] = { { { CHARS("5"), NULL }, 1, NULL } };
-static struct model_destination to_6[] = { { { CHARS("6"), NULL }, 1, NULL } };
-static struct model_destination to_7[] = { { { CHARS("7"), NULL }, 1, NULL } };
+static struct model_destination to_1[] = {
+	{ { CHARS("1"), NULL }, 1, NULL, NULL, 0 },
+};
+static struct model_destination to_2[] = {
+	{ { CHARS("2"), NULL }, 1, NULL, NULL, 0 },
+};
+static struct model_destination to_3[] = {
+	{ { CHARS("3"), NULL }, 1, NULL, NULL, 0 },
+};
+static struct model_destination to_4[] = {
+	{ { CHARS("4"), NULL }, 1, NULL, NULL, 0 },
+};
+static struct model_destination to_5[] = {
+	{ { CHARS("5"), NULL }, 1, NULL, NULL, 0 },
+};
+static struct model_destination to_6[] = {
+	{ { CHARS("6"), NULL }, 1, NULL, NULL, 0 },
+};
+static struct model_destination to_7[] = {
+	{ { CHARS("7"), NULL }, 1, NULL, NULL, 0 },
+};
 static struct model_destination to_none[] = { { { CHARS("none"), NULL }, 1,
-	NULL } };
+	NULL, NULL, 0 } };
 
 static struct model_header_value request_add[] = {
 	{ CHARS("x-added"), CHARS("1"), false },

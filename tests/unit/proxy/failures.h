@@ -85,6 +85,8 @@ enum {
 	UP_OUTLIER_1,
 	UP_STORM,
 	UP_ALONE, /* of one test, which sets its endpoint */
+	UP_PARTS, /* a, b and c, in turn, in the subsets that a test says */
+	UP_LEAST, /* the same, but who has the fewest requests in work */
 	UP_END,
 };
 
@@ -164,6 +166,14 @@ static struct image_build_upstream upstreams[] = {
 		.breakers = BREAKERS(10, 8, 64, 5),
 		.outlier = STREAK(.errors = 3, .gateway_errors = 2) },
 	{ .id = UP_ALONE, .name = "g.alone" },
+	{ .id = UP_LEAST,
+		.name = "g.least",
+		.max_requests_per_connection = 1,
+		.balance = { .type = POLICY_LEAST_REQUEST, .choices = POLICY_CHOICES_MAX } },
+	{ .id = UP_PARTS,
+		.name = "g.parts",
+		.max_requests_per_connection = 1,
+		.balance.type = POLICY_ROUND_ROBIN },
 };
 
 /* retries_complete says the rest. */
@@ -231,9 +241,14 @@ static struct model_hash_policy by_source[] = {
 	{ .source = MODEL_HASH_SOURCE_IP, .source_ip = true },
 };
 
+static struct model_pair version_1[] = { { CHARS("version"), CHARS("v1") } };
+static struct model_pair version_2[] = { { CHARS("version"), CHARS("v2") } };
+static struct model_pair version_3[] = { { CHARS("version"), CHARS("v3") } };
+
 struct route_row {
 	const char *path;
 	int upstream;
+	struct model_pair *subset; /* of one */
 	struct model_retries *retries;
 	struct model_duration timeout, idle;
 	struct model_hash_policy *hash;
@@ -296,6 +311,15 @@ static const struct route_row plain[] = {
 	{ .path = "/outlier3", .upstream = UP_OUTLIER },
 	{ .path = "/outlier1", .upstream = UP_OUTLIER_1 },
 	{ .path = "/alone", .upstream = UP_ALONE },
+	{ .path = "/least/v1", .upstream = UP_LEAST, .subset = version_1 },
+	{ .path = "/least/v2", .upstream = UP_LEAST, .subset = version_2 },
+	{ .path = "/parts/v1", .upstream = UP_PARTS, .subset = version_1 },
+	{ .path = "/parts/v2",
+		.upstream = UP_PARTS,
+		.subset = version_2,
+		.retries = &thrice },
+	{ .path = "/parts/none", .upstream = UP_PARTS, .subset = version_3 },
+	{ .path = "/parts/all", .upstream = UP_PARTS },
 	{ .path = "/endless",
 		.upstream = UP_ONE,
 		.timeout = { true, 0 } },
@@ -318,7 +342,7 @@ static struct model_route routes[ROUTES];
 static struct model_matcher matchers[ROUTES];
 static char paths[3 * WORDS][64];
 static char numbers[UP_END][16];
-static struct model_destination destinations[UP_END];
+static struct model_destination destinations[UP_END], parts[ROUTES];
 static size_t route_count;
 
 static struct rig rig;
@@ -359,6 +383,12 @@ route_add(const struct route_row *row)
 		.matcher_count = 1,
 		.destinations = &destinations[row->upstream],
 		.destination_count = 1 };
+	if (row->subset != NULL) {
+		r->destinations = &parts[route_count];
+		*r->destinations = destinations[row->upstream];
+		r->destinations->subset = row->subset;
+		r->destinations->subset_count = 1;
+	}
 	if (row->retries != NULL)
 		retries_complete(row->retries);
 	r->options.retries = row->retries;
@@ -417,7 +447,9 @@ routes_make(void)
 static inline struct rig_endpoint
 at(uint16_t port)
 {
-	return (struct rig_endpoint){ NULL, port, ENDPOINT_UP, 1, 0 };
+	return (struct rig_endpoint){ .port = port,
+		.health = ENDPOINT_UP,
+		.weight = 1 };
 }
 
 static inline struct rig_endpoint

@@ -39,7 +39,7 @@ static const struct wire_settings usual = {
 };
 
 static struct model_destination to_origin[] = {
-	{ { CHARS("1"), NULL }, 1, NULL },
+	{ { CHARS("1"), NULL }, 1, NULL, NULL, 0 },
 };
 static struct model_header_value answer_field[] = {
 	{ CHARS("x-generation"), NULL, false },

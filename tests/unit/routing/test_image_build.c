@@ -1,6 +1,7 @@
 /* Models to blocks and images: what is warned about, refused and kept. */
 #include "routing/image_build.h"
 
+#include "model/subset.h"
 #include "tests/unit/routing/virtual_host.h"
 
 #define CHARS(text) ((char *)(uintptr_t)(text))
@@ -24,15 +25,17 @@ static void
 missing_upstreams_answer_for_themselves(void **state)
 {
 	struct model_destination one[] = { { { CHARS("none"), NULL }, 1,
-		NULL } };
+		NULL, NULL, 0 } };
 	struct model_destination some[] = { { { CHARS("none"), NULL }, 9,
-						    NULL },
-		{ { CHARS("b"), NULL }, 2, NULL },
-		{ { CHARS("c"), NULL }, 3, NULL } };
-	struct model_destination idle[] = { { { CHARS("a"), NULL }, 0, NULL } };
+						    NULL, NULL, 0 },
+		{ { CHARS("b"), NULL }, 2, NULL, NULL, 0 },
+		{ { CHARS("c"), NULL }, 3, NULL, NULL, 0 } };
+	struct model_destination idle[] = { { { CHARS("a"), NULL }, 0, NULL,
+		NULL, 0 } };
 	struct model_destination heavy[] = { { { CHARS("a"), NULL }, UINT32_MAX,
-						     NULL },
-		{ { CHARS("b"), NULL }, UINT32_MAX, NULL } };
+						     NULL, NULL, 0 },
+		{ { CHARS("b"), NULL }, UINT32_MAX, NULL,
+			NULL, 0 } };
 	struct model_matcher m[] = { { .path = CHARS("/1") },
 		{ .path = CHARS("/2") }, { .path = CHARS("/3") },
 		{ .path = CHARS("/4") } };
@@ -43,7 +46,7 @@ missing_upstreams_answer_for_themselves(void **state)
 			.destination_count = 1 },
 		{ .matchers = &m[1],
 			.matcher_count = 1,
-			.multi = true,
+			.target = MODEL_TARGET_MULTI,
 			.destinations = some,
 			.destination_count = 3 },
 		{ .matchers = &m[2],
@@ -74,6 +77,79 @@ missing_upstreams_answer_for_themselves(void **state)
 	assert_int_equal(d[1].weight, 3);
 	assert_int_equal(route_of(f, 2)->action, IMAGE_ACTION_UNAVAILABLE);
 	assert_int_equal(route_of(f, 3)->total_weight, UINT32_MAX - 1);
+}
+
+static void
+groups_are_built_once(void **state)
+{
+	struct model_pair v2[] = { { CHARS("version"), CHARS("v2") } };
+	struct model_destination some[] = {
+		{ .upstream = { CHARS("none"), NULL }, .weight = 9 },
+		{ .upstream = { CHARS("b"), NULL }, .weight = 2 },
+		{ .upstream = { CHARS("c"), NULL },
+			.weight = 3,
+			.subset = v2,
+			.subset_count = 1 },
+	};
+	struct model_destination none[] = {
+		{ .upstream = { CHARS("none"), NULL }, .weight = 1 },
+		{ .upstream = { CHARS("a"), NULL }, .weight = 0 },
+	};
+	const struct model_upstream_group groups[] = {
+		{ .meta = { .name = CHARS("canary") },
+			.destinations = some,
+			.destination_count = 3 },
+		{ .meta = { .name = CHARS("off") },
+			.destinations = none,
+			.destination_count = 2 },
+	};
+	struct model_matcher m[] = { { .path = CHARS("/1") },
+		{ .path = CHARS("/2") }, { .path = CHARS("/3") },
+		{ .path = CHARS("/4") } };
+	struct model_route routes[] = {
+		{ .group = { CHARS("canary"), CHARS("shop") } },
+		{ .group = { CHARS("off"), CHARS("shop") } },
+		{ .group = { CHARS("canary"), CHARS("shop") } },
+		{ .group = { CHARS("gone"), CHARS("shop") } },
+	};
+	struct model_virtual_service vs = test_service(routes, 4);
+	const struct image_destination *d;
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 4; i++) {
+		routes[i].target = MODEL_TARGET_GROUP;
+		routes[i].matchers = &m[i];
+		routes[i].matcher_count = 1;
+	}
+	f->groups = groups;
+	f->group_count = 2;
+	f->groups_asked = 0;
+	fixture_serve(f, &vs);
+	assert_string_equal(f->warnings.data,
+		"routes[0]: the upstream group \"shop.canary\": no upstream is "
+		"named \"none\"\n"
+		"routes[1]: the upstream group \"shop.off\": no upstream is "
+		"named \"none\"\n"
+		"routes[2]: the upstream group \"shop.canary\": no upstream is "
+		"named \"none\"\n"
+		"routes[3]: no upstream group is named that\n");
+	assert_int_equal(f->groups_asked, 3);
+	assert_int_equal(route_of(f, 0)->action, IMAGE_ACTION_ROUTE);
+	assert_int_equal(route_of(f, 0)->total_weight, 5);
+	assert_int_equal(route_of(f, 0)->destinations.count, 2);
+	assert_int_equal(route_of(f, 2)->destinations.offset,
+		route_of(f, 0)->destinations.offset);
+	d = image_at(f->block, route_of(f, 0)->destinations.offset);
+	assert_int_equal(d[0].upstream, 2);
+	assert_int_equal(d[0].weight, 2);
+	assert_true(d[0].subset == 0);
+	assert_int_equal(d[1].upstream, 3);
+	assert_true(d[1].subset == subset_identity(v2, 1));
+	assert_int_equal(route_of(f, 1)->action, IMAGE_ACTION_UNAVAILABLE);
+	assert_string_equal(text_of(f, route_of(f, 1)->reason), missing_reason);
+	assert_int_equal(route_of(f, 3)->action, IMAGE_ACTION_UNAVAILABLE);
+	assert_string_equal(text_of(f, route_of(f, 3)->reason),
+		"no upstream group is named that");
 }
 
 static void
@@ -470,6 +546,49 @@ services_are_found_by_slot(void **state)
 	assert_string_equal(err.text, "a.b: service slot 63 is out of range");
 }
 
+static const struct image_tls *
+tls_of(const struct fixture *f, uint32_t id)
+{
+	const struct image_upstream *u = image_upstream_get(f->image, id);
+
+	return u->tls == 0 ? NULL : image_at(f->image, u->tls);
+}
+
+static void
+tls_is_copied(void **state)
+{
+	struct fixture *f = *state;
+	const struct image_tls *t;
+	const struct image_str *s;
+
+	fixture_route(f, NULL, 0);
+	t = tls_of(f, 1);
+	assert_int_equal(t->roots, 1);
+	assert_int_equal(t->identity, 0);
+	assert_int_equal(t->server_name.length + t->names.count +
+				 t->alpn.count + t->ciphers.length +
+				 t->curves.length,
+		0);
+	t = tls_of(f, 2);
+	assert_int_equal(t->roots, 2);
+	assert_int_equal(t->identity, 3);
+	assert_string_equal(
+		image_text(f->image, t->server_name).data, "api.test");
+	assert_int_equal(t->names.count, 2);
+	s = image_at(f->image, t->names.offset);
+	assert_string_equal(image_text(f->image, s[1]).data, "spiffe://b");
+	assert_int_equal(t->alpn.count, 1);
+	s = image_at(f->image, t->alpn.offset);
+	assert_string_equal(image_text(f->image, s[0]).data, "http/1.1");
+	assert_string_equal(
+		image_text(f->image, t->ciphers).data, "ECDHE+AESGCM");
+	assert_string_equal(image_text(f->image, t->curves).data, "P-256");
+	assert_int_equal(t->version_min, 0x0303);
+	assert_int_equal(t->version_max, 0x0304);
+	assert_true(t->renegotiation);
+	assert_null(tls_of(f, 3));
+}
+
 static int
 setup(void **state)
 {
@@ -495,12 +614,14 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(missing_upstreams_answer_for_themselves),
+		TEST(groups_are_built_once),
 		TEST(options_are_resolved),
 		TEST(regexes_are_checked),
 		TEST(rewrites_of_regexes_are_warned_about),
 		TEST(unreachable_routes_are_found),
 		TEST(equal_conditions_leave_nothing),
 		TEST(services_are_found_by_slot),
+		TEST(tls_is_copied),
 		TEST(many_regexes_without_beginning_are_warned_about),
 		TEST(one_reachable_matcher_is_enough),
 		TEST(blocks_may_lie_anywhere),

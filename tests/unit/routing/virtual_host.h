@@ -37,6 +37,8 @@ struct fixture {
 	struct router_scratch *scratch;
 	uint64_t limited;
 	const struct model_gateway *gateway; /* of the listener, or NULL */
+	const struct model_upstream_group *groups;
+	size_t group_count, groups_asked;
 	struct error err;
 	/* of the last request */
 	struct http_head head;
@@ -53,6 +55,20 @@ test_upstream(const struct model_destination *d, const char **reason, void *arg)
 		return (uint32_t)(d->upstream.name[0] - 'a' + 1);
 	*reason = missing_reason;
 	return 0;
+}
+
+/* Those of the fixture. */
+static inline const struct model_upstream_group *
+test_group(const struct model_ref *ref, const char **reason, void *arg)
+{
+	struct fixture *f = arg;
+
+	f->groups_asked++;
+	for (size_t i = 0; i < f->group_count; i++)
+		if (strcmp(f->groups[i].meta.name, ref->name) == 0)
+			return &f->groups[i];
+	*reason = "no upstream group is named that";
+	return NULL;
 }
 
 static inline void
@@ -89,12 +105,12 @@ fixture_block(struct fixture *f, const struct model_virtual_service *vs)
 	free(f->block);
 	str_clear(&f->warnings);
 	f->err = (struct error)ERROR_INIT;
-	f->block = vhost_build(
-		vs, test_upstream, test_warning, f, &f->block_length, &f->err);
+	f->block = vhost_build(vs, test_upstream, test_group, test_warning, f,
+		&f->block_length, &f->err);
 	return f->block;
 }
 
-/* 26 upstreams, a to z; one listener in slot 1 with the vhosts. */
+/* 26 upstreams, a to z, TLS to a and b; one listener in slot 1 with the vhosts. */
 static inline void *
 fixture_image(
 	struct fixture *f, const struct image_build_vhost *vhosts, size_t count)
@@ -103,6 +119,23 @@ fixture_image(
 	static const struct image_build_service services[] = {
 		{ 200, "gloo-system.mysql", 2, NULL, 60000, 3 },
 		{ 64, "gloo-system.off", 0, "no upstream", 1000, 1 },
+	};
+	static const char *const tls_names[] = { "a.test", "spiffe://b" };
+	static const char *const alpn[] = { "http/1.1" };
+	static const struct image_build_tls tls[] = {
+		{ .roots = 1 },
+		{ .roots = 2,
+			.identity = 3,
+			.server_name = "api.test",
+			.names = tls_names,
+			.name_count = 2,
+			.alpn = alpn,
+			.alpn_count = 1,
+			.ciphers = "ECDHE+AESGCM",
+			.curves = "P-256",
+			.version_min = 0x0303,
+			.version_max = 0x0304,
+			.renegotiation = true },
 	};
 	static char names[26][2];
 	struct image_build_upstream upstreams[26];
@@ -135,6 +168,7 @@ fixture_image(
 			.name = names[i],
 			.kind = "static",
 			.connect_timeout_ms = 5000,
+			.tls = i < 2 ? &tls[i] : NULL,
 		};
 	}
 	f->err = (struct error)ERROR_INIT;

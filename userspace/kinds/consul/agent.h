@@ -30,7 +30,7 @@ enum consul_consistency {
 
 #define CONSUL_STALE_MAX_MS   10000
 #define CONSUL_PACE_BURST     2
-#define CONSUL_PACE_MS        500   /* then one answer per query and this */
+#define CONSUL_PACE_MS        600   /* then one question per query and this */
 #define CONSUL_BACKOFF_MIN_MS 1000
 #define CONSUL_BACKOFF_MAX_MS 60000
 
@@ -61,8 +61,9 @@ struct consul_events {
 	 * JSON, wrong types): counts as a failure. */
 	int (*answer)(const struct consul_answer *answer, void *arg,
 		struct error *err);
-	/* It fails, since then; NULL: it works again. Told when the reason
-	 * changes. One sentence that names the agent and what to do. */
+	/* It fails, since then (ms since 1970); NULL: it works again, told after
+	 * answer. Told when the reason changes. One sentence that names the
+	 * agent and what to do. */
 	void (*failed)(const char *why, uint64_t since_ms, void *arg);
 };
 
@@ -74,8 +75,13 @@ void consul_query_free(struct consul_query *q); /* NULL; also in callbacks */
 
 struct consul_agent_counts {
 	uint64_t asked, answered, changed, failed, index_resets;
+	uint64_t limited;   /* answers 429 */
+	uint64_t gave_way;  /* questions given up so that others have a turn */
+	uint64_t recovered; /* pauses cut short since what failed works again */
 	uint32_t open, waiting; /* queries asking now; queries whose turn it is
 				 * not yet */
+	uint32_t connections; /* as many as it takes: connections_max, or fewer
+			       * after a 429 */
 };
 void consul_agent_counts(
 	const struct consul_agent *a, struct consul_agent_counts *out);

@@ -24,7 +24,7 @@ struct consul_settings {
 	struct model_duration wait_time; /* waitTime: of blocking queries, 5m */
 	uint32_t connections_max; /* maxConnections, 150: below the agent's
 				   * limits.http_max_conns_per_client of 200 */
-	struct { /* serviceDiscovery */
+	struct consul_settings_discovery { /* serviceDiscovery */
 		bool given; /* without it nothing is discovered, but upstreams
 			     * that name a service are served */
 		char **datacenters; /* dataCenters; none: datacenter */

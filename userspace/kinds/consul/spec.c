@@ -1,30 +1,15 @@
 /* Consul upstreams: the instances of a service in Consul's catalog. */
-#include <stddef.h>
-#include <stdint.h>
+#include "kinds/consul/spec.h"
 
+#include "kinds/consul/agent.h"
+#include "kinds/consul/catalog.h"
+#include "kinds/consul/subsets.h"
 #include "kinds/flags.h"
 #include "kinds/spec.h"
 #include "model/kind.h"
-#include "model/model.h"
 #include "model/tables.h"
 
-enum consul_consistency {
-	CONSUL_DEFAULT,
-	CONSUL_STALE,
-	CONSUL_CONSISTENT,
-};
-
-struct consul_spec {
-	char *service_name;
-	char **service_tags, **subset_tags, **instance_tags, **blacklist_tags;
-	size_t service_tag_count, subset_tag_count, instance_tag_count,
-		blacklist_tag_count;
-	char **data_centers;
-	size_t data_center_count;
-	bool connect_enabled;
-	uint8_t consistency; /* enum consul_consistency */
-	struct model_bool use_cache;
-};
+#define DATA_CENTERS_MAX 64
 
 static const struct schema_word consistency_words[] = {
 	{ "DefaultMode", CONSUL_DEFAULT },
@@ -45,6 +30,15 @@ static const struct schema query_schema = {
 	.size = sizeof(struct consul_spec),
 };
 
+/* Consul takes any text. */
+static int
+service_name_check(const char *name, struct error *err)
+{
+	if (name[0] == '\0')
+		return error_set(err, ERROR_CONFIG, "must not be empty");
+	return model_text_check(name, err);
+}
+
 static const struct schema_field spec_fields[] = {
 	{ .name = "connectEnabled",
 		.type = SCHEMA_BOOL,
@@ -56,7 +50,8 @@ static const struct schema_field spec_fields[] = {
 	{ .name = "dataCenters",
 		.type = SCHEMA_STRINGS,
 		SCHEMA_ARRAY_AT(consul_spec, data_centers, data_center_count),
-		.check = model_text_check },
+		.max = DATA_CENTERS_MAX,
+		.check = model_token_check },
 	{ .name = "instanceBlacklistTags",
 		.type = SCHEMA_STRINGS,
 		SCHEMA_ARRAY_AT(
@@ -72,7 +67,7 @@ static const struct schema_field spec_fields[] = {
 		.flags = SCHEMA_REQUIRED,
 		SCHEMA_AT(consul_spec, service_name),
 		.max = 256,
-		.check = model_token_check },
+		.check = service_name_check },
 	{ .name = "serviceTags",
 		.type = SCHEMA_STRINGS,
 		SCHEMA_ARRAY_AT(consul_spec, service_tags, service_tag_count),
@@ -80,17 +75,49 @@ static const struct schema_field spec_fields[] = {
 	{ .name = "subsetTags",
 		.type = SCHEMA_STRINGS,
 		SCHEMA_ARRAY_AT(consul_spec, subset_tags, subset_tag_count),
+		.max = CONSUL_SUBSET_TAGS_MAX,
 		.check = model_text_check },
 	SCHEMA_NOT_YET("serviceSpec"),
 	{ .name = NULL },
 };
 
+/* Sidecars answer nobody who does not come with a certificate of Connect's:
+ * nothing is sent to them, or past them, in the clear. */
+static int
+spec_check(void *base, struct error *err)
+{
+	const struct consul_spec *spec = base;
+
+	if (!spec->connect_enabled)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		".connectEnabled: the mutual TLS of Consul Connect is not "
+		"spoken yet; leave it out to reach the instances themselves");
+}
+
 static const struct schema spec_schema = {
 	.fields = spec_fields,
 	.size = sizeof(struct consul_spec),
+	.check = spec_check,
 };
 
 KIND_SPEC(spec_schema)
+
+struct consul_spec *
+consul_spec_copy(const struct consul_spec *spec)
+{
+	struct doc *d = spec_print(spec);
+	struct consul_spec *copy = spec_read(d, NULL);
+
+	doc_free(d);
+	return copy;
+}
+
+void
+consul_spec_free(struct consul_spec *spec)
+{
+	spec_free(spec);
+}
 
 static void
 spec_details(const void *data, struct str *lines)
@@ -142,5 +169,15 @@ const struct upstream_kind upstream_kind_consul = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
-	.not_served = "upstreams of kind consul are not served yet",
+	.watch = consul_watch,
+	.unwatch = consul_unwatch,
+	.not_served = "no Consul agent is configured: set consul in the "
+		      "settings (\"consul: {}\" is the agent of this box)",
+	.settings_key = "consul",
+	.settings_check = consul_settings_check,
+	.open = consul_open,
+	.close = consul_close,
+	.preview = consul_preview,
+	.discovery_stop = "deregister the service, or leave it out with "
+			  "consul.serviceDiscovery.tagsExclude",
 };

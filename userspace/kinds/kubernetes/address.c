@@ -113,15 +113,10 @@ server_parse(struct kubernetes_address *a, const char *url)
 static bool
 is_reachable(const struct addr *own)
 {
-	static const char *const local[] = { "127.0.0.0/8", "::1",
-		"169.254.0.0/16", "fe80::/10" };
-	struct addr_prefix p;
+	const enum addr_kind kind = addr_kind(own);
 
-	for (size_t i = 0; i < ARRAY_SIZE(local); i++)
-		if (addr_prefix_parse(local[i], &p, NULL) == 0 &&
-			addr_prefix_contains(&p, own->ip))
-			return false;
-	return !addr_is_any(own);
+	return kind != ADDR_UNSPECIFIED && kind != ADDR_LOOPBACK &&
+	       kind != ADDR_LINK_LOCAL;
 }
 
 /* ---- the Service */
@@ -378,17 +373,15 @@ look(struct kubernetes_address *a)
 }
 
 static void
-on_resolved(const struct addr *addrs, size_t count, uint32_t ttl_s,
-	const char *failure, void *arg)
+on_resolved(const struct resolver_answer *answer, void *arg)
 {
 	struct kubernetes_address *a = arg;
 
-	(void)ttl_s;
-	(void)failure; /* the API's calls fail by it, too, and say so */
 	a->query = NULL;
-	if (count == 0)
+	/* The API's calls fail by it, too, and say so. */
+	if (answer->addr_count == 0)
 		return;
-	a->server = addrs[0];
+	a->server = answer->addrs[0];
 	a->server.port_be = htons(a->port);
 	a->resolved = true;
 	look(a);

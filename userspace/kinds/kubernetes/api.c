@@ -72,15 +72,7 @@ struct kubernetes_call {
 void
 kubernetes_query_put(struct str *path, const char *text)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
-				    "pqrstuvwxyz0123456789-._~";
-
-	for (; *text != '\0'; text++) {
-		if (strchr(plain, *text) != NULL)
-			str_putc(path, *text);
-		else
-			str_printf(path, "%%%02X", (unsigned char)*text);
-	}
+	str_put_escaped(path, text);
 }
 
 /* One line, of bounded length: it goes into logs. */

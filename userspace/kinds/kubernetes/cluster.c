@@ -11,13 +11,13 @@
 #include "base/table.h"
 #include "kinds/kubernetes/discovery.h"
 #include "kinds/kubernetes/permissions.h"
-#include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/resources.h"
 #include "kinds/kubernetes/server_name.h"
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
 #include "kinds/kubernetes/token.h"
+#include "kinds/problems.h"
 #include "model/schema.h"
 #include "net/loop.h"
 
@@ -181,7 +181,7 @@ on_made(struct doc *upstream, void *arg)
 		error_prefix(&err, "upstream %s is not made", name);
 	n->items = xreallocarray(n->items, n->count + 1, sizeof(char *));
 	n->items[n->count++] = name;
-	kubernetes_problems_set(m->cluster->upstreams, name, err.text);
+	kind_problems_set(m->cluster->upstreams, name, err.text);
 }
 
 /* What the service makes no more; unless another one makes it now, which is
@@ -196,7 +196,7 @@ made_drop(struct kubernetes_cluster *c, const struct names *old,
 		if (names_have(now, name) ||
 			kubernetes_services_makes(c->services, name))
 			continue;
-		kubernetes_problems_set(c->upstreams, name, NULL);
+		kind_problems_set(c->upstreams, name, NULL);
 		c->program->upstream_gone(c->program, name);
 	}
 }
@@ -209,7 +209,7 @@ clash_tell(struct kubernetes_cluster *c, const char *key, const char *ns,
 
 	str_init(&text);
 	kubernetes_services_clash(c->services, ns, name, &text);
-	kubernetes_problems_set(c->upstreams, key, text.data);
+	kind_problems_set(c->upstreams, key, text.data);
 	str_fini(&text);
 }
 
@@ -509,7 +509,7 @@ object_tell(const struct follow *f, const char *ns, const char *name,
 	char *key = xasprintf("%s %.64s/%.253s", kinds[f->what], ns, name);
 	char *sentence = xasprintf("%s is passed over: %s", key, text);
 
-	kubernetes_problems_set(
+	kind_problems_set(
 		f->cluster->objects, key, text[0] == '\0' ? NULL : sentence);
 	free(sentence);
 	free(key);
@@ -783,11 +783,13 @@ kubernetes_open(struct kind_program *program)
 		settings, program->discovery_namespace, on_service, c);
 	c->slices = kubernetes_slices_new(on_slices, c);
 	c->server_name = kubernetes_server_name_new(
-		program->loop, program->resolver, on_server_addrs, c);
+		program->resolver, on_server_addrs, c);
 	c->discovery = kubernetes_discovery_new();
 	c->made = table_new(names_free);
-	c->objects = kubernetes_problems_new(program, "objects");
-	c->upstreams = kubernetes_problems_new(program, "upstreams");
+	c->objects = kind_problems_new(
+		program, "objects", "kubernetes");
+	c->upstreams = kind_problems_new(
+		program, "upstreams", "kubernetes");
 	scopes_new(c);
 	c->stale = loop_timer_new(program->loop, on_stale, c);
 	c->retry = loop_timer_new(program->loop, on_retry, c);
@@ -827,8 +829,8 @@ kubernetes_close(void *shared)
 	kubernetes_services_free(c->services);
 	kubernetes_slices_free(c->slices);
 	kubernetes_discovery_free(c->discovery);
-	kubernetes_problems_free(c->objects);
-	kubernetes_problems_free(c->upstreams);
+	kind_problems_free(c->objects);
+	kind_problems_free(c->upstreams);
 	table_free(c->made);
 	kubernetes_settings_free(c->settings);
 	free(c->account_problem);

@@ -14,7 +14,7 @@
 
 struct kubernetes_discovery; /* discovery.h: upstreams that are watched */
 struct kubernetes_permissions; /* permissions.h: has the account its rights */
-struct kubernetes_problems;  /* problems.h */
+struct kind_problems;        /* problems.h */
 struct kubernetes_resources; /* resources.h: custom resources, status, Lease */
 struct kubernetes_scope;     /* cluster.c: what is followed of a namespace */
 struct kubernetes_server_name; /* server_name.h: where the server is */
@@ -40,7 +40,7 @@ struct kubernetes_cluster {
 	size_t scope_count;
 	struct table *made; /* by "ns/service": its upstreams */
 	bool awaits;        /* some are made when more namespaces are listed */
-	struct kubernetes_problems *objects, *upstreams;
+	struct kind_problems *objects, *upstreams;
 	struct loop_timer *retry; /* of the account */
 	uint64_t retry_ms;
 	char *account_problem; /* NULL: it was read */

@@ -9,6 +9,8 @@
  */
 #include "kinds/kubernetes/discovery.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +21,10 @@
 #include "kinds/kubernetes/services.h"
 #include "kinds/kubernetes/slices.h"
 #include "kinds/kubernetes/spec.h"
-#include "kinds/static/static.h"
+#include "kinds/telling.h"
 #include "model/tables.h"
 #include "net/loop.h"
+#include "net/watched_name.h"
 
 struct kubernetes_discovery {
 	struct table *watches; /* by "ns/service": the first of a list */
@@ -38,13 +41,11 @@ _Static_assert(sizeof(struct known) == 32, "no bytes but the named ones");
 
 struct watch;
 
-/* What an external name leads to, found out as for a static upstream; seen
- * before the upstream's own host gets it. */
+/* What an external name leads to. */
 struct external {
-	struct kind_host host; /* first: the static kind hands it back */
 	struct watch *watch;
-	void *state; /* of static_watch */
-	char *name; /* NULL: not asked */
+	struct watched_name *watched; /* NULL: none, or a literal address */
+	char *name;                   /* NULL: there is none */
 	uint16_t port;
 	struct endpoint *found; /* all that it leads to; NULL: not known */
 	size_t found_count;
@@ -77,8 +78,7 @@ struct watch {
 	bool reported;    /* known is what the host has */
 	struct known *known;
 	size_t known_count;
-	bool told; /* problem and note are what the host has */
-	char *problem, *note;
+	struct kind_telling telling;
 
 	struct external external;
 	struct pods pods;
@@ -86,28 +86,11 @@ struct watch {
 
 /* ---- telling the host */
 
-static bool
-text_is_same(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* Both are taken; NULL: nothing. */
 static void
 watch_tell(struct watch *w, char *problem, char *note)
 {
-	bool same_problem = w->told && text_is_same(w->problem, problem);
-	bool same_note = text_is_same(w->note, note);
-
-	free(w->problem);
-	free(w->note);
-	w->problem = problem;
-	w->note = note;
-	w->told = true;
-	if (!same_problem)
-		w->host->condition_set(w->host, problem == NULL, problem);
-	if (!same_note)
-		w->host->note_set(w->host, note);
+	kind_telling_set(&w->telling, w->host, problem, note);
 }
 
 static bool
@@ -200,29 +183,58 @@ external_filter(struct external *x)
 	free(allowed);
 }
 
+/* found becomes ours; NULL: it is not known yet. */
 static void
-external_endpoints(
-	struct kind_host *host, const struct endpoint *set, size_t count)
+external_found(struct external *x, struct endpoint *found, size_t count)
 {
-	struct external *x = (struct external *)host;
+	bool same = found != NULL && x->found != NULL &&
+		    count == x->found_count &&
+		    memcmp(found, x->found, count * sizeof(*found)) == 0;
 
+	if (found == NULL || same) {
+		free(found);
+		return;
+	}
 	free(x->found);
-	x->found = xcalloc(count + 1, sizeof(*x->found));
+	x->found = found;
 	x->found_count = count;
-	for (size_t i = 0; i < count; i++)
-		x->found[i] = set[i];
 	x->watch->reported = false;
 	external_filter(x);
-	external_tell(x);
 }
 
 static void
-external_condition(struct kind_host *host, bool ok, const char *reason)
+external_endpoint(const struct external *x, struct endpoint *e,
+	const struct addr *addr, const char *host)
 {
-	struct external *x = (struct external *)host;
+	e->addr = *addr;
+	e->addr.port_be = htons(x->port);
+	e->weight = 1;
+	snprintf(e->host, sizeof(e->host), "%s", host);
+}
 
+static void
+on_external(const struct watched_state *state, void *arg)
+{
+	struct external *x = arg;
+	struct endpoint *found = NULL;
+	char host[ENDPOINT_HOST_MAX];
+	size_t length;
+
+	snprintf(host, sizeof(host), "%s", x->name);
+	length = strlen(host);
+	/* The dot only says that it is whole. */
+	if (length > 0 && host[length - 1] == '.')
+		host[length - 1] = '\0';
+	if (state->count > 0 || state->gone)
+		found = xcalloc(state->count + 1, sizeof(*found));
+	for (size_t i = 0; i < state->count; i++)
+		external_endpoint(x, &found[i], &state->targets[i].addr, host);
 	free(x->failure);
-	x->failure = ok ? NULL : xstrdup(reason);
+	x->failure = state->problem == NULL
+			     ? NULL
+			     : xasprintf("cannot resolve \"%s\": %s", host,
+				       state->problem);
+	external_found(x, found, state->count);
 	external_tell(x);
 }
 
@@ -233,7 +245,7 @@ external_stop(struct watch *w)
 
 	if (x->name == NULL)
 		return;
-	static_unwatch(x->state);
+	watched_name_free(x->watched);
 	free(x->name);
 	free(x->found);
 	free(x->failure);
@@ -247,8 +259,8 @@ static void
 external_start(struct watch *w, const struct kubernetes_port *port)
 {
 	struct external *x = &w->external;
-	struct static_host host;
-	struct static_spec spec = { .hosts = &host, .host_count = 1 };
+	struct endpoint *found;
+	struct addr literal;
 
 	if (x->name != NULL && x->port == port->port &&
 		strcmp(x->name, port->host) == 0)
@@ -257,18 +269,15 @@ external_start(struct watch *w, const struct kubernetes_port *port)
 	x->watch = w;
 	x->name = xstrdup(port->host);
 	x->port = port->port;
-	x->host = (struct kind_host){
-		.loop = w->host->loop,
-		.resolver = w->host->resolver,
-		.endpoints_replace = external_endpoints,
-		.condition_set = external_condition,
-	};
-	host = (struct static_host){
-		.addr = x->name,
-		.port = x->port,
-		.weight = 1,
-	};
-	x->state = static_watch(&spec, &x->host);
+	if (addr_parse_ip(x->name, 0, &literal) != 0) {
+		x->watched = watched_name_new(w->host->resolver, x->name,
+			WATCHED_ADDRESSES, on_external, x);
+		watched_name_pace(x->watched, w->host->dns_refresh_ms);
+		return;
+	}
+	found = xcalloc(1, sizeof(*found));
+	external_endpoint(x, found, &literal, "");
+	external_found(x, found, 1);
 }
 
 /* NULL, or why it is not asked. */
@@ -766,8 +775,7 @@ kubernetes_unwatch(void *state)
 	if (w == NULL)
 		return;
 	index_drop(w->cluster->discovery, w);
-	if (w->note != NULL)
-		w->host->note_set(w->host, NULL);
+	kind_telling_fini(&w->telling, w->host);
 	external_stop(w);
 	pods_stop(w);
 	loop_timer_free(w->timer);
@@ -777,8 +785,6 @@ kubernetes_unwatch(void *state)
 	}
 	free(w->selector);
 	free(w->known);
-	free(w->problem);
-	free(w->note);
 	free(w->key);
 	free(w->ns);
 	free(w->service);

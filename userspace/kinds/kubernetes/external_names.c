@@ -71,15 +71,6 @@ host_problem(const struct kubernetes_services *s, struct slice host)
 }
 
 static bool
-addr_is_below(const struct addr *a, const char *prefix)
-{
-	struct addr_prefix p;
-
-	return addr_prefix_parse(prefix, &p, NULL) == 0 &&
-	       addr_prefix_contains(&p, a->ip);
-}
-
-static bool
 addr_is(const char *text, const struct addr *a)
 {
 	struct addr parsed;
@@ -108,20 +99,32 @@ addr_is_server(const struct kubernetes_services *s, const struct addr *a)
 	return false;
 }
 
+/* Where AWS and Alibaba Cloud tell a box its credentials; the others do so at a
+ * link-local address. */
+static bool
+addr_is_metadata(const struct addr *a)
+{
+	return addr_is("fd00:ec2::254", a) || addr_is("100.100.100.200", a);
+}
+
 static const char *
 addr_problem(const struct kubernetes_services *s, const struct addr *a)
 {
-	if (addr_is_loopback(a) || addr_is_below(a, "127.0.0.0/8") ||
-		addr_is_any(a) || addr_is_below(a, "0.0.0.0/8"))
+	switch (addr_kind(a)) {
+	case ADDR_UNSPECIFIED:
+	case ADDR_THIS_NETWORK:
+	case ADDR_LOOPBACK:
 		return "it means this box";
-	if (addr_is_below(a, "169.254.0.0/16") || addr_is_below(a, "fe80::/10"))
+	case ADDR_LINK_LOCAL:
 		return "it is link-local";
-	if (addr_is_below(a, "fd00:ec2::254/128") ||
-		addr_is_below(a, "100.100.100.200/32"))
-		return "it gives out credentials of this box";
-	if (addr_is_below(a, "224.0.0.0/4") || addr_is_below(a, "ff00::/8") ||
-		addr_is_below(a, "255.255.255.255/32"))
+	case ADDR_MULTICAST:
+	case ADDR_BROADCAST:
 		return "it is nobody's own";
+	case ADDR_ORDINARY:
+		break;
+	}
+	if (addr_is_metadata(a))
+		return "it gives out credentials of this box";
 	if (addr_is_server(s, a))
 		return "it is the API server's";
 	return NULL;

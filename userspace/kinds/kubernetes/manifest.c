@@ -7,7 +7,6 @@
 
 #include "base/addr.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/yaml.h"
 
 static const unsigned char text[] = {
@@ -119,24 +118,20 @@ kubernetes_manifest_lease(void)
 static const char *
 address_unfit(const struct addr *a)
 {
-	static const struct {
-		const char *prefix, *why;
-	} rows[] = {
-		{ "127.0.0.0/8", "it is a loopback address" },
-		{ "::1", "it is a loopback address" },
-		{ "169.254.0.0/16", "it is a link-local address" },
-		{ "fe80::/10", "it is a link-local address" },
-		{ "224.0.0.0/4", "it is a multicast address" },
-		{ "ff00::/8", "it is a multicast address" },
-		{ "0.0.0.0", "it is no address of anything" },
-		{ "::", "it is no address of anything" },
-	};
-	struct addr_prefix prefix;
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (addr_prefix_parse(rows[i].prefix, &prefix, NULL) == 0 &&
-			addr_prefix_contains(&prefix, a->ip))
-			return rows[i].why;
+	switch (addr_kind(a)) {
+	case ADDR_UNSPECIFIED:
+		return "it is no address of anything";
+	case ADDR_LOOPBACK:
+		return "it is a loopback address";
+	case ADDR_LINK_LOCAL:
+		return "it is a link-local address";
+	case ADDR_MULTICAST:
+		return "it is a multicast address";
+	case ADDR_THIS_NETWORK:
+	case ADDR_BROADCAST:
+	case ADDR_ORDINARY:
+		break;
+	}
 	return NULL;
 }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/str.h"
 #include "base/table.h"
 
 /* An object that was collected; doc NULL: of the version that is known, or one
@@ -19,9 +18,9 @@ struct item {
 struct object_set {
 	struct object_set_events events;
 	void *arg;
-	struct table *known; /* "ns/name" to the version */
+	struct table *known;  /* "ns/name" to the version */
 	struct table *unread; /* the same; they are there, but not as known */
-	struct table *aside; /* the same to struct item */
+	struct table *aside;  /* the same to struct item */
 	size_t aside_bytes;
 };
 
@@ -71,24 +70,44 @@ object_set_unread(const struct object_set *s)
 	return table_count(s->unread);
 }
 
-/* "ns/name" into key; the version is borrowed. */
-static int
-object_read(const struct doc *object, struct str *key, const char **version,
-	struct error *err)
+const char *
+object_version(const struct doc *object)
+{
+	return doc_get_text(doc_get(object, "metadata"), "resourceVersion");
+}
+
+/* "ns/name", which the caller frees; NULL and err: it is no object. */
+static char *
+key_read(const struct doc *object, struct error *err)
 {
 	const struct doc *meta = doc_get(object, "metadata");
 	const char *name = doc_get_text(meta, "name");
 	const char *ns = doc_get_text(meta, "namespace");
 
-	if (name[0] == '\0')
-		return error_set(
-			err, ERROR_CONFIG, "it has no metadata.name");
-	if (strchr(ns, '/') != NULL)
-		return error_set(err, ERROR_CONFIG,
+	if (name[0] == '\0') {
+		error_set(err, ERROR_CONFIG, "it has no metadata.name");
+		return NULL;
+	}
+	if (strchr(ns, '/') != NULL) {
+		error_set(err, ERROR_CONFIG,
 			"its metadata.namespace holds a \"/\"");
-	*version = doc_get_text(meta, "resourceVersion");
-	str_printf(key, "%s/%s", ns, name);
-	return 0;
+		return NULL;
+	}
+	return xasprintf("%s/%s", ns, name);
+}
+
+/* The same, while there is room in that table. */
+static char *
+key_read_for(const struct table *t, const struct doc *object, struct error *err)
+{
+	char *key = key_read(object, err);
+
+	if (key == NULL || table_count(t) < OBJECT_SET_MAX ||
+		table_get(t, key) != NULL)
+		return key;
+	free(key);
+	error_set(err, ERROR_LIMIT, "there are %d already", OBJECT_SET_MAX);
+	return NULL;
 }
 
 static void
@@ -112,64 +131,49 @@ is_known(const struct object_set *s, const char *key, const char *version)
 }
 
 int
-object_set_put(struct object_set *s, const struct doc *object,
-	struct error *err)
+object_set_put(
+	struct object_set *s, const struct doc *object, struct error *err)
 {
-	const char *version;
-	struct str key;
-	int rc;
+	const char *version = object_version(object);
+	char *key = key_read_for(s->known, object, err);
 
-	str_init(&key);
-	rc = object_read(object, &key, &version, err);
-	if (rc == 0 && table_count(s->known) >= OBJECT_SET_MAX &&
-		table_get(s->known, key.data) == NULL)
-		rc = error_set(err, ERROR_LIMIT, "there are %d already",
-			OBJECT_SET_MAX);
-	if (rc == 0)
-		table_remove(s->unread, key.data);
-	if (rc == 0 && !is_known(s, key.data, version)) {
-		table_set(s->known, key.data, xstrdup(version));
+	if (key == NULL)
+		return -1;
+	table_remove(s->unread, key);
+	if (!is_known(s, key, version)) {
+		table_set(s->known, key, xstrdup(version));
 		s->events.put(object, s->arg);
 	}
-	str_fini(&key);
-	return rc;
+	free(key);
+	return 0;
 }
 
 int
-object_set_remove(struct object_set *s, const struct doc *object,
-	struct error *err)
+object_set_remove(
+	struct object_set *s, const struct doc *object, struct error *err)
 {
-	const char *version;
-	struct str key;
-	int rc;
+	char *key = key_read(object, err);
 
-	str_init(&key);
-	rc = object_read(object, &key, &version, err);
-	if (rc == 0)
-		table_remove(s->unread, key.data);
-	if (rc == 0 && table_remove(s->known, key.data))
-		gone_tell(s, key.data);
-	str_fini(&key);
-	return rc;
+	if (key == NULL)
+		return -1;
+	table_remove(s->unread, key);
+	if (table_remove(s->known, key))
+		gone_tell(s, key);
+	free(key);
+	return 0;
 }
 
 int
-object_set_mark(struct object_set *s, const struct doc *object,
-	struct error *err)
+object_set_mark(
+	struct object_set *s, const struct doc *object, struct error *err)
 {
-	const char *version;
-	struct str key;
-	int rc;
+	char *key = key_read_for(s->unread, object, err);
 
-	str_init(&key);
-	rc = object_read(object, &key, &version, err);
-	if (rc == 0 && table_count(s->unread) >= OBJECT_SET_MAX)
-		rc = error_set(err, ERROR_LIMIT, "there are %d already",
-			OBJECT_SET_MAX);
-	if (rc == 0)
-		table_set(s->unread, key.data, s);
-	str_fini(&key);
-	return rc;
+	if (key == NULL)
+		return -1;
+	table_set(s->unread, key, s);
+	free(key);
+	return 0;
 }
 
 /* What managers of fields noted is of no use, and may be most of an object. */
@@ -182,75 +186,68 @@ notes_drop(struct doc *object)
 		doc_free(doc_steal(meta, "managedFields"));
 }
 
+static struct item *
+item_add(struct object_set *s, const char *key)
+{
+	struct item *item = xcalloc(1, sizeof(*item));
+
+	table_set(s->aside, key, item);
+	return item;
+}
+
 int
 object_set_collect(struct object_set *s, struct doc *object, size_t bytes,
 	struct error *err)
 {
-	const char *version;
+	const char *version = object_version(object);
+	char *key = key_read(object, err);
 	struct item *item;
-	struct str key;
-	int rc;
+	int rc = key == NULL ? -1 : 0;
 
-	str_init(&key);
-	rc = object_read(object, &key, &version, err);
 	if (rc == 0 && (table_count(s->aside) >= OBJECT_SET_MAX ||
 			       bytes > OBJECT_SET_BYTES_MAX - s->aside_bytes))
 		rc = error_set(err, ERROR_LIMIT,
 			"more than %d objects or %u MiB of them",
 			OBJECT_SET_MAX, OBJECT_SET_BYTES_MAX >> 20);
 	if (rc == 0) {
-		item = xcalloc(1, sizeof(*item));
+		item = item_add(s, key);
 		item->version = xstrdup(version);
-		if (!is_known(s, key.data, version)) {
+		if (!is_known(s, key, version)) {
 			notes_drop(object);
 			item->doc = object;
 			object = NULL;
 			s->aside_bytes += bytes;
 		}
-		table_set(s->aside, key.data, item);
 	}
-	str_fini(&key);
+	free(key);
 	doc_free(object);
 	return rc;
 }
 
 int
-object_set_collect_mark(struct object_set *s, const struct doc *object,
-	struct error *err)
+object_set_collect_mark(
+	struct object_set *s, const struct doc *object, struct error *err)
 {
-	const char *version;
-	struct item *item;
-	struct str key;
-	int rc;
+	char *key = key_read_for(s->aside, object, err);
 
-	str_init(&key);
-	rc = object_read(object, &key, &version, err);
-	if (rc == 0 && table_count(s->aside) >= OBJECT_SET_MAX)
-		rc = error_set(err, ERROR_LIMIT, "there are %d already",
-			OBJECT_SET_MAX);
-	if (rc == 0) {
-		item = xcalloc(1, sizeof(*item));
-		item->unread = true;
-		table_set(s->aside, key.data, item);
-	}
-	str_fini(&key);
-	return rc;
+	if (key == NULL)
+		return -1;
+	item_add(s, key)->unread = true;
+	free(key);
+	return 0;
 }
 
 int
-object_set_uncollect(struct object_set *s, const struct doc *object,
-	struct error *err)
+object_set_uncollect(
+	struct object_set *s, const struct doc *object, struct error *err)
 {
-	const char *version;
-	struct str key;
-	int rc;
+	char *key = key_read(object, err);
 
-	str_init(&key);
-	rc = object_read(object, &key, &version, err);
-	if (rc == 0)
-		table_remove(s->aside, key.data);
-	str_fini(&key);
-	return rc;
+	if (key == NULL)
+		return -1;
+	table_remove(s->aside, key);
+	free(key);
+	return 0;
 }
 
 static void

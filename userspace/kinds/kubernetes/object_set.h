@@ -23,6 +23,9 @@ struct object_set_events {
 	void (*gone)(const char *ns, const char *name, void *arg);
 };
 
+/* metadata.resourceVersion, of a list too; "": none. Borrowed. */
+const char *object_version(const struct doc *object);
+
 struct object_set *object_set_new(
 	const struct object_set_events *events, void *arg);
 void object_set_free(struct object_set *s);

@@ -38,6 +38,7 @@ struct kubernetes_collection {
 	const char *ns;              /* NULL: all */
 	const char *labels;          /* label selector, or NULL */
 	const char *fields;          /* field selector, or NULL */
+	bool hidden;                 /* nothing of an object may be logged */
 	const struct kubernetes_times *times; /* NULL: kubernetes_times_usual */
 };
 
@@ -63,8 +64,8 @@ struct kubernetes_reflector_events {
 	 * full what it has, and is never done by an error. The state that goes
 	 * with it was told before. */
 	void (*settled)(bool whole, void *arg);
-	/* It is another one now, or another rule is missing. reason: "" of
-	 * CURRENT. Worth a line in the log. */
+	/* It is another one now, or the same for another reason, but for how
+	 * long that took. reason: "" of CURRENT. Worth a line in the log. */
 	void (*state)(enum kubernetes_state state, const char *reason,
 		void *arg);
 };

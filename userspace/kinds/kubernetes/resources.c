@@ -13,9 +13,10 @@
 #include "kinds/kubernetes/address.h"
 #include "kinds/kubernetes/lease.h"
 #include "kinds/kubernetes/permissions.h"
-#include "kinds/kubernetes/problems.h"
 #include "kinds/kubernetes/reflector.h"
+#include "kinds/kubernetes/secrets.h"
 #include "kinds/kubernetes/status.h"
+#include "kinds/problems.h"
 #include "net/loop.h"
 
 /* One sort of resource, in the words of its definition. */
@@ -37,11 +38,8 @@ static const struct sort sorts[] = {
 		"route tables are not served yet; nothing of this is enforced: "
 		"write its routes into the virtual service",
 		"gateway" },
-	{ "gloo.solo.io", "upstreamgroups", "UpstreamGroup", MODEL_TYPE_COUNT,
-		"upstream groups are not served yet; nothing of this is "
-		"enforced: write its destinations into routeAction.multi of "
-		"the route",
-		"gloo" },
+	{ "gloo.solo.io", "upstreamgroups", "UpstreamGroup",
+		MODEL_UPSTREAM_GROUP, NULL, "gloo" },
 };
 
 #define VERSION "v1"
@@ -74,8 +72,9 @@ struct kubernetes_resources {
 	struct kubernetes_lease *lease;
 	struct kubernetes_status *status;
 	struct kubernetes_address *address;
+	struct kubernetes_secrets *secrets; /* that upstreams name */
 	struct loop_timer *none; /* runs off once where none are wanted */
-	struct kubernetes_problems *skipped; /* objects that are none */
+	struct kind_problems *skipped; /* objects that are none */
 };
 
 /* ---- objects */
@@ -188,6 +187,8 @@ settle_look(struct follower *f)
 			!r->followers[i].settled)
 			return;
 	p->resources_settled(p, f->sort->type);
+	if (f->sort->type == MODEL_UPSTREAM)
+		kubernetes_secrets_complete(r->secrets);
 }
 
 /* why NULL: it is well, or gone. */
@@ -200,7 +201,7 @@ object_tell(const struct follower *f, const char *ns, const char *name,
 				   "over: %s",
 		f->sort->kind, name, ns, why == NULL ? "" : why);
 
-	kubernetes_problems_set(
+	kind_problems_set(
 		f->resources->skipped, path, why == NULL ? NULL : sentence);
 	free(sentence);
 	free(path);
@@ -253,6 +254,8 @@ on_put(const struct doc *object, const char *version, void *arg)
 	else if (!same)
 		p->resource_put(p, f->sort->type, ns, name,
 			document_make(f->sort, object), now->generation);
+	if (f->sort->type == MODEL_UPSTREAM && !same)
+		kubernetes_secrets_refer(r->secrets, path, object);
 	free(path);
 	settle_look(f);
 }
@@ -269,6 +272,8 @@ on_gone(const char *ns, const char *name, void *arg)
 		kubernetes_status_forget(r->status, path);
 		if (f->sort->type != MODEL_TYPE_COUNT)
 			p->resource_remove(p, f->sort->type, ns, name);
+		if (f->sort->type == MODEL_UPSTREAM)
+			kubernetes_secrets_refer(r->secrets, path, NULL);
 	}
 	free(path);
 	object_tell(f, ns, name, NULL);
@@ -431,6 +436,7 @@ on_none(void *arg)
 	for (size_t i = 0; i < ARRAY_SIZE(sorts); i++)
 		if (sorts[i].type != MODEL_TYPE_COUNT)
 			p->resources_settled(p, sorts[i].type);
+	p->resources_settled(p, MODEL_SECRET);
 }
 
 struct kubernetes_resources *
@@ -440,7 +446,8 @@ kubernetes_resources_new(struct kubernetes_cluster *c)
 
 	r->cluster = c;
 	r->objects = table_new(free);
-	r->skipped = kubernetes_problems_new(c->program, "resources");
+	r->skipped = kind_problems_new(
+		c->program, "resources", "kubernetes");
 	r->address = kubernetes_address_new(c);
 	if (!c->settings->resources) {
 		r->none = loop_timer_new(c->program->loop, on_none, r);
@@ -449,6 +456,7 @@ kubernetes_resources_new(struct kubernetes_cluster *c)
 	}
 	r->lease = kubernetes_lease_new(c, on_lead, r);
 	r->status = kubernetes_status_new(c, r->lease);
+	r->secrets = kubernetes_secrets_new(c);
 	follow_all(r);
 	return r;
 }
@@ -464,12 +472,13 @@ kubernetes_resources_free(struct kubernetes_resources *r)
 		table_free(r->followers[i].refused);
 	}
 	free(r->followers);
+	kubernetes_secrets_free(r->secrets);
 	kubernetes_status_free(r->status);
 	kubernetes_lease_free(r->lease);
 	kubernetes_address_free(r->address);
 	if (r->none != NULL)
 		loop_timer_free(r->none);
-	kubernetes_problems_free(r->skipped);
+	kind_problems_free(r->skipped);
 	table_free(r->objects);
 	free(r);
 }

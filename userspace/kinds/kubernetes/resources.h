@@ -1,6 +1,7 @@
 /*
  * Resources of the cluster: gateway.solo.io VirtualService, RouteTable and
- * Gateway; gloo.solo.io Upstream and UpstreamGroup; and what is written back:
+ * Gateway; gloo.solo.io Upstream, with the secrets that it names, and
+ * UpstreamGroup; and what is written back:
  * status by the leader (Lease), the address of the box at the Service
  * gateway-proxy. With `resources: false` only the address is kept, and what an
  * earlier run read is given up.

@@ -7,14 +7,13 @@
 #include "base/addr.h"
 
 struct kubernetes_server_name;
-struct loop;
 struct resolver;
 
 /* They are others now; a failure takes none away. */
 typedef void kubernetes_server_name_f(
 	const struct addr *addrs, size_t count, void *arg);
 
-struct kubernetes_server_name *kubernetes_server_name_new(struct loop *loop,
+struct kubernetes_server_name *kubernetes_server_name_new(
 	struct resolver *resolver, kubernetes_server_name_f *changed,
 	void *arg);
 void kubernetes_server_name_free(struct kubernetes_server_name *n);

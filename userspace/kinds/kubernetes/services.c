@@ -6,10 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/md5.h"
 #include "base/mem.h"
-
-#define NAME_CUT 31 /* bytes that a name too long keeps */
 
 /* ---- names */
 
@@ -20,17 +17,11 @@ kubernetes_upstream_name(const char *ns, const char *service, uint16_t port,
 	char out[KUBERNETES_UPSTREAM_MAX])
 {
 	char *whole = xasprintf("%s-%s-%u", ns, service, port);
-	char hash[MD5_HEX + 1];
 
 	for (char *p = whole; *p != '\0'; p++)
 		if (*p == '.')
 			*p = '-';
-	md5_hex(whole, strlen(whole), hash);
-	if (strlen(whole) < KUBERNETES_UPSTREAM_MAX)
-		memcpy(out, whole, strlen(whole) + 1);
-	else
-		snprintf(out, KUBERNETES_UPSTREAM_MAX, "%.*s-%.*s", NAME_CUT,
-			whole, KUBERNETES_UPSTREAM_MAX - NAME_CUT - 2, hash);
+	upstream_name_cut(whole, out);
 	free(whole);
 }
 

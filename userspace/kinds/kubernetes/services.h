@@ -15,11 +15,12 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "kinds/kubernetes/settings.h"
+#include "kinds/upstream_name.h"
 
 struct kubernetes_services;
 
 #define KUBERNETES_DISCOVERED_BY "kubernetesplugin"
-#define KUBERNETES_UPSTREAM_MAX  64 /* of a discovered name, with its NUL */
+#define KUBERNETES_UPSTREAM_MAX  UPSTREAM_NAME_MAX
 
 /* A service came, changed in what we use of it, or went: its upstreams have to
  * be made again, those who wait for its endpoints ask again. Also when another
@@ -97,8 +98,7 @@ bool kubernetes_services_makes(
 void kubernetes_services_clash(const struct kubernetes_services *s,
 	const char *ns, const char *name, struct str *out);
 
-/* "default-httpbin-8000"; beyond 63 bytes the first 31, and as much of the MD5
- * of the whole as there is room for, as Gloo has it since 1.0. */
+/* "default-httpbin-8000", cut as upstream_name_cut says. */
 void kubernetes_upstream_name(const char *ns, const char *service,
 	uint16_t port, char out[KUBERNETES_UPSTREAM_MAX]);
 

@@ -1,122 +1,256 @@
-/* The endpoints of a static upstream: names are resolved again by TTL. */
+/*
+ * The endpoints of a static upstream: addresses, and names that are kept
+ * resolved. A name of which nothing is known yet keeps what an earlier run of
+ * the gateway knew of it.
+ */
 #include "kinds/static/static.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
 #include "net/loop.h"
-#include "net/resolver.h"
+#include "net/watched_name.h"
 
-#define TTL_MIN_S      1
-#define TTL_MAX_S      300
-#define RETRY_MIN_MS   1000
-#define RETRY_MAX_MS   30000
-#define JITTER_PERCENT 10
+#define WEIGHT_MAX 65535
+
+/* Sets are made at most so often: of many names many answers come at once. */
+#define REPORT_MS 20
 
 struct static_state;
 
-/* One entry of hosts: a literal address, or a name and what it led to. */
+struct endpoint_list {
+	struct endpoint *all;
+	size_t count;
+};
+
+/* One entry of hosts: a literal address, or a name and what it leads to. */
 struct static_entry {
 	struct static_state *state;
-	char *name; /* NULL: literal */
-	uint16_t port, weight;
-
-	struct addr *addrs; /* kept when a later resolution fails */
-	size_t addr_count;
-
-	struct resolver_query *query;
-	struct loop_timer *timer;
-	uint64_t retry_ms;
-	char *failure; /* NULL: the last resolution succeeded */
-	bool answered; /* at least once, well or badly */
+	struct addr literal;
+	char *name; /* without the dot at its end; NULL: literal */
+	bool srv;
+	struct watched_name *watched;
+	/* What its endpoints have in common. */
+	struct endpoint common;
+	/* Of an earlier run, until the name is known. */
+	struct endpoint_list earlier;
 };
 
 struct static_state {
 	struct kind_host *host;
 	struct static_entry *entries;
 	size_t count;
-	uint64_t seed; /* of the jitter */
 
-	struct endpoint *reported;
-	size_t reported_count;
+	struct endpoint_list reported;
+	bool anything_reported;
+	struct loop_timer *report; /* runs while a change waits */
+	uint64_t report_ms;        /* of the last one; 0: none by an answer */
 	bool condition_told;
 	char *condition; /* the reason told last; NULL: ok */
 };
 
-/* ---- reporting */
+/* ---- endpoints */
 
-static size_t
-entry_endpoints(const struct static_entry *e, struct table *seen,
-	struct endpoint *out, size_t room)
+static void
+list_add(struct endpoint_list *to, const struct endpoint *e)
+{
+	/* Room for twice as many whenever it is full. */
+	if ((to->count & (to->count - 1)) == 0)
+		to->all = xreallocarray(
+			to->all, 2 * to->count + 1, sizeof(*to->all));
+	to->all[to->count++] = *e;
+}
+
+struct endpoints {
+	struct endpoint_list list;
+	struct table *seen; /* by address and port */
+};
+
+static void
+endpoints_add(struct endpoints *to, const struct endpoint *e)
+{
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(&e->addr, text);
+	if (to->list.count == ENDPOINTS_MAX ||
+		table_get(to->seen, text) != NULL)
+		return;
+	list_add(&to->list, e);
+	table_set(to->seen, text, to->seen);
+}
+
+static uint16_t
+weight_fit(uint64_t weight)
+{
+	return weight == 0           ? 1
+	       : weight > WEIGHT_MAX ? WEIGHT_MAX
+				     : (uint16_t)weight;
+}
+
+/*
+ * How many addresses each of the first count targets shares its weight with: a
+ * host of many addresses has no greater share than one of a single address.
+ * The caller frees.
+ */
+static uint64_t *
+sharers_count(const struct watched_state *s, size_t count)
+{
+	struct table *shares = table_new(free);
+	uint64_t *sharers = xcalloc(count + 1, sizeof(*sharers));
+
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < count; i++) {
+			const struct watched_target *t = &s->targets[i];
+			char *key = xasprintf("%s %u %u", t->host,
+				addr_port(&t->addr), t->weight);
+			uint64_t *of = table_get(shares, key);
+
+			if (of == NULL) {
+				of = xcalloc(1, sizeof(*of));
+				table_set(shares, key, of);
+			}
+			*of += pass == 0;
+			sharers[i] = *of;
+			free(key);
+		}
+	table_free(shares);
+	return sharers;
+}
+
+static uint64_t
+common_multiple(uint64_t a, uint64_t b)
+{
+	uint64_t x = a, y = b;
+
+	while (y != 0) {
+		uint64_t rest = x % y;
+
+		x = y;
+		y = rest;
+	}
+	return a / x * b;
+}
+
+/* By which all weights are multiplied, so that the parts are whole numbers;
+ * heaviest is the greatest weight. */
+static uint64_t
+scale_of(const uint64_t *sharers, size_t count, uint64_t heaviest)
+{
+	uint64_t scale = 1, most = WEIGHT_MAX / heaviest;
+
+	for (size_t i = 0; i < count && scale <= most; i++)
+		scale = common_multiple(scale, sharers[i]);
+	return scale <= most ? scale : most;
+}
+
+/*
+ * RFC 2782: those of the smallest priority; weight 0 is a very small share, as
+ * 1 is among greater ones, and no difference among themselves.
+ */
+static void
+services_add(const struct static_entry *e, const struct watched_state *s,
+	struct endpoints *to)
 {
 	size_t count = 0;
+	uint64_t heaviest = 1, scale, *sharers;
 
-	for (size_t i = 0; i < e->addr_count && count < room; i++) {
-		struct endpoint *one = &out[count];
-		char text[ADDR_TEXT_MAX];
-
-		memset(one, 0, sizeof(*one));
-		one->addr = e->addrs[i];
-		one->addr.port_be = htons(e->port);
-		one->weight = e->weight;
-		one->health = ENDPOINT_UP;
-		if (e->name != NULL)
-			snprintf(one->host, sizeof(one->host), "%s", e->name);
-		addr_format(&one->addr, text);
-		if (table_get(seen, text) != NULL)
-			continue;
-		table_set(seen, text, one);
+	while (count < s->count &&
+		s->targets[count].priority == s->targets[0].priority) {
+		if (s->targets[count].weight > heaviest)
+			heaviest = s->targets[count].weight;
 		count++;
 	}
-	return count;
+	heaviest *= e->common.weight;
+	if (heaviest > WEIGHT_MAX)
+		heaviest = WEIGHT_MAX;
+	sharers = sharers_count(s, count);
+	scale = scale_of(sharers, count, heaviest);
+	for (size_t i = 0; i < count; i++) {
+		const struct watched_target *t = &s->targets[i];
+		uint64_t weight = t->weight == 0 ? 1 : t->weight;
+		struct endpoint one = e->common;
+
+		one.addr = t->addr;
+		one.weight = weight_fit(
+			weight * e->common.weight * scale / sharers[i]);
+		snprintf(one.host, sizeof(one.host), "%s", t->host);
+		endpoints_add(to, &one);
+	}
+	free(sharers);
 }
 
-/* All entries' endpoints in order, each address once. */
-static struct endpoint *
-state_endpoints(const struct static_state *s, size_t *count)
+static void
+entry_add(const struct static_entry *e, struct endpoints *to)
 {
-	struct table *seen = table_new(NULL);
-	struct endpoint *all;
-	size_t room = 0;
+	const struct watched_state *s;
+	struct endpoint one = e->common;
 
-	for (size_t i = 0; i < s->count; i++)
-		room += s->entries[i].addr_count;
-	if (room > ENDPOINTS_MAX)
-		room = ENDPOINTS_MAX;
-	all = xcalloc(room + 1, sizeof(*all));
-	*count = 0;
-	for (size_t i = 0; i < s->count; i++)
-		*count += entry_endpoints(
-			&s->entries[i], seen, all + *count, room - *count);
-	table_free(seen);
-	return all;
+	if (e->name == NULL) {
+		one.addr = e->literal;
+		endpoints_add(to, &one);
+		return;
+	}
+	for (size_t i = 0; i < e->earlier.count; i++)
+		endpoints_add(to, &e->earlier.all[i]);
+	s = watched_name_state(e->watched);
+	if (e->srv) {
+		services_add(e, s, to);
+		return;
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		one.addr.port_be = e->common.addr.port_be;
+		memcpy(one.addr.ip, s->targets[i].addr.ip, sizeof(one.addr.ip));
+		endpoints_add(to, &one);
+	}
 }
 
-/* Nothing known at all is not reported: it would empty what an earlier run
- * of the gateway knew. */
+/* That there is nobody is said only of names that are known to be gone, and not
+ * of those that nobody could say anything of. */
+static bool
+emptiness_is_known(const struct static_state *s)
+{
+	bool gone = true;
+
+	for (size_t i = 0; gone && i < s->count; i++)
+		gone = watched_name_state(s->entries[i].watched)->gone;
+	return gone || s->anything_reported;
+}
+
+static bool
+list_equal(const struct endpoint_list *a, const struct endpoint_list *b)
+{
+	return a->count == b->count &&
+	       (a->count == 0 ||
+		       memcmp(a->all, b->all, a->count * sizeof(*a->all)) == 0);
+}
+
 static void
 endpoints_report(struct static_state *s)
 {
-	size_t count;
-	struct endpoint *all = state_endpoints(s, &count);
+	struct endpoints now = { .seen = table_new(NULL) };
 
-	if (count == 0 ||
-		(count == s->reported_count &&
-			memcmp(all, s->reported, count * sizeof(*all)) == 0)) {
-		free(all);
+	for (size_t i = 0; i < s->count; i++)
+		entry_add(&s->entries[i], &now);
+	table_free(now.seen);
+	if ((now.list.count == 0 && !emptiness_is_known(s)) ||
+		(s->anything_reported && list_equal(&now.list, &s->reported))) {
+		free(now.list.all);
 		return;
 	}
-	free(s->reported);
-	s->reported = all;
-	s->reported_count = count;
-	s->host->endpoints_replace(s->host, all, count);
+	free(s->reported.all);
+	s->reported = now.list;
+	s->anything_reported = true;
+	s->host->endpoints_replace(s->host, s->reported.all, s->reported.count);
 }
+
+/* ---- conditions */
 
 static void
 condition_tell(struct static_state *s, char *reason)
@@ -133,131 +267,170 @@ condition_tell(struct static_state *s, char *reason)
 		s->host->condition_set(s->host, reason == NULL, reason);
 }
 
+/* Of the first name that does not resolve, and how many more there are. */
+static char *
+reason_make(const struct static_entry *first, size_t others)
+{
+	const struct watched_state *s = watched_name_state(first->watched);
+	char more[48] = "";
+
+	if (others > 0)
+		snprintf(more, sizeof(more), " (and %zu more)", others);
+	return xasprintf("cannot resolve \"%s\": %s%s%s", first->name,
+		s->problem, s->gone ? ", said twice: it has no endpoints" : "",
+		more);
+}
+
 static void
 condition_report(struct static_state *s)
 {
+	const struct static_entry *first = NULL;
+	size_t problems = 0;
 	bool pending = false;
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct static_entry *e = &s->entries[i];
+		const struct watched_state *its;
 
-		if (e->failure != NULL) {
-			condition_tell(s, xasprintf("cannot resolve \"%s\": %s",
-						  e->name, e->failure));
-			return;
-		}
-		pending |= e->name != NULL && !e->answered;
+		if (e->name == NULL)
+			continue;
+		its = watched_name_state(e->watched);
+		pending |= !its->answered;
+		if (its->problem == NULL)
+			continue;
+		problems++;
+		if (first == NULL)
+			first = e;
 	}
-	if (!pending)
+	if (first != NULL)
+		condition_tell(s, reason_make(first, problems - 1));
+	else if (!pending)
 		condition_tell(s, NULL);
 }
 
-/* ---- resolving */
+/* ---- names */
 
-/* Many upstreams must not ask all at once again. */
-static uint64_t
-jitter(struct static_state *s, uint64_t ms)
+static void
+on_report(void *arg)
 {
-	uint64_t width = ms * JITTER_PERCENT / 100;
+	struct static_state *s = arg;
 
-	s->seed = hash_bytes(&s->seed, sizeof(s->seed), clock_monotonic_us());
-	return ms - width + s->seed % (2 * width + 1);
+	s->report_ms = clock_monotonic_ms();
+	endpoints_report(s);
+	condition_report(s);
 }
 
 static void
-answer_failed(struct static_entry *e, const char *failure)
+report_soon(struct static_state *s)
 {
-	free(e->failure);
-	e->failure = xstrdup(failure);
-	loop_timer_start(e->timer, jitter(e->state, e->retry_ms));
-	e->retry_ms *= 2;
-	if (e->retry_ms > RETRY_MAX_MS)
-		e->retry_ms = RETRY_MAX_MS;
+	uint64_t ago = clock_monotonic_ms() - s->report_ms;
+
+	if (s->report_ms == 0 || ago >= REPORT_MS)
+		on_report(s);
+	else if (!loop_timer_pending(s->report))
+		loop_timer_start(s->report, REPORT_MS - ago);
 }
 
 static void
-answer_taken(struct static_entry *e, const struct addr *addrs, size_t count,
-	uint32_t ttl_s)
-{
-	uint64_t ms;
-
-	free(e->addrs);
-	e->addrs = xmemdup(addrs, count * sizeof(*addrs));
-	e->addr_count = count;
-	free(e->failure);
-	e->failure = NULL;
-	e->retry_ms = RETRY_MIN_MS;
-
-	if (ttl_s < TTL_MIN_S)
-		ttl_s = TTL_MIN_S;
-	if (ttl_s > TTL_MAX_S)
-		ttl_s = TTL_MAX_S;
-	ms = jitter(e->state, UINT64_C(1000) * ttl_s);
-	if (ms < 1000 * TTL_MIN_S)
-		ms = 1000 * TTL_MIN_S;
-	if (ms > 1000 * TTL_MAX_S)
-		ms = 1000 * TTL_MAX_S;
-	loop_timer_start(e->timer, ms);
-}
-
-static void
-entry_answer(const struct addr *addrs, size_t count, uint32_t ttl_s,
-	const char *failure, void *arg)
+on_name(const struct watched_state *state, void *arg)
 {
 	struct static_entry *e = arg;
 
-	e->query = NULL;
-	e->answered = true;
-	if (failure != NULL || count == 0)
-		answer_failed(
-			e, failure != NULL ? failure : "it has no address");
-	else
-		answer_taken(e, addrs, count, ttl_s);
-	endpoints_report(e->state);
-	condition_report(e->state);
+	if (state->count > 0 || state->gone) {
+		free(e->earlier.all);
+		e->earlier = (struct endpoint_list){ NULL, 0 };
+	}
+	report_soon(e->state);
+}
+
+static bool
+name_is_listed(const struct static_state *s, const char *name)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->entries[i].name != NULL && !s->entries[i].srv &&
+			strcasecmp(s->entries[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Of an SRV name: whatever no other name has led to. */
+static bool
+earlier_is_of(const struct static_entry *e, const struct endpoint *was)
+{
+	if (e->srv)
+		return was->host[0] != '\0' &&
+		       !name_is_listed(e->state, was->host);
+	return strcasecmp(was->host, e->name) == 0 &&
+	       was->addr.port_be == e->common.addr.port_be;
 }
 
 static void
-entry_ask(void *arg)
+earlier_take(struct static_entry *e)
 {
-	struct static_entry *e = arg;
+	struct kind_host *host = e->state->host;
+	size_t count = 0;
+	const struct endpoint *was = host->endpoints_used(host, &count);
 
-	e->query = resolver_query_new(
-		e->state->host->resolver, e->name, entry_answer, e);
+	for (size_t i = 0; i < count; i++) {
+		struct endpoint one = e->common;
+
+		if (!earlier_is_of(e, &was[i]))
+			continue;
+		one.addr = was[i].addr;
+		if (e->srv) {
+			one.weight = was[i].weight;
+			memcpy(one.host, was[i].host, sizeof(one.host));
+		}
+		list_add(&e->earlier, &one);
+	}
+}
+
+static void
+common_init(struct static_entry *e, const struct static_host *h,
+	const struct subset_spec *subsets)
+{
+	struct endpoint *c = &e->common;
+
+	c->addr.port_be = htons(h->port);
+	c->weight = h->weight;
+	c->health = ENDPOINT_UP;
+	if (e->name != NULL) {
+		snprintf(c->host, sizeof(c->host), "%s", e->name);
+		c->host_rewrite = true;
+	}
+	if (h->sni_addr != NULL)
+		snprintf(c->server_name, sizeof(c->server_name), "%s",
+			h->sni_addr);
+	subset_list(subsets->selectors, subsets->selector_count, h->labels,
+		h->label_count, c->subsets);
 }
 
 static void
 entry_init(struct static_entry *e, const struct static_host *h,
-	struct static_state *s)
+	const struct static_spec *spec, struct static_state *s)
 {
-	struct addr literal;
 	size_t length = strlen(h->addr);
 
 	e->state = s;
-	e->port = h->port;
-	e->weight = h->weight;
-	e->retry_ms = RETRY_MIN_MS;
-	if (addr_parse_ip(h->addr, h->port, &literal) == 0) {
-		e->addrs = xmemdup(&literal, sizeof(literal));
-		e->addr_count = 1;
+	e->srv = static_host_is_srv(h);
+	if (addr_parse_ip(h->addr, h->port, &e->literal) != 0)
+		e->name = xstrndup(h->addr,
+			h->addr[length - 1] == '.' ? length - 1 : length);
+	common_init(e, h, &spec->subsets);
+	if (e->name == NULL)
 		return;
-	}
-	if (h->addr[length - 1] == '.')
-		length--;
-	e->name = xstrndup(h->addr, length);
-	e->timer = loop_timer_new(s->host->loop, entry_ask, e);
+	/* With its dot, which means something to the resolver. */
+	e->watched = watched_name_new(s->host->resolver, h->addr,
+		e->srv ? WATCHED_SERVICES : WATCHED_ADDRESSES, on_name, e);
+	watched_name_pace(e->watched, s->host->dns_refresh_ms);
 }
 
 static void
 entry_fini(struct static_entry *e)
 {
-	if (e->query != NULL)
-		resolver_query_cancel(e->query);
-	if (e->timer != NULL)
-		loop_timer_free(e->timer);
+	watched_name_free(e->watched);
+	free(e->earlier.all);
 	free(e->name);
-	free(e->addrs);
-	free(e->failure);
 }
 
 void *
@@ -267,16 +440,16 @@ static_watch(const void *data, struct kind_host *host)
 	struct static_state *s = xcalloc(1, sizeof(*s));
 
 	s->host = host;
-	s->seed = clock_monotonic_us() ^ (uint64_t)(uintptr_t)s;
 	s->count = spec->host_count;
 	s->entries = xcalloc(s->count, sizeof(*s->entries));
 	for (size_t i = 0; i < s->count; i++)
-		entry_init(&s->entries[i], &spec->hosts[i], s);
-	endpoints_report(s);
-	condition_report(s);
+		entry_init(&s->entries[i], &spec->hosts[i], spec, s);
 	for (size_t i = 0; i < s->count; i++)
 		if (s->entries[i].name != NULL)
-			entry_ask(&s->entries[i]);
+			earlier_take(&s->entries[i]);
+	s->report = loop_timer_new(host->loop, on_report, s);
+	endpoints_report(s);
+	condition_report(s);
 	return s;
 }
 
@@ -290,7 +463,41 @@ static_unwatch(void *state)
 	for (size_t i = 0; i < s->count; i++)
 		entry_fini(&s->entries[i]);
 	free(s->entries);
-	free(s->reported);
+	loop_timer_free(s->report);
+	free(s->reported.all);
 	free(s->condition);
 	free(s);
+}
+
+/* "names": what each leads to, for how long, and when it is asked again. */
+void
+static_show(const void *state, struct doc *to)
+{
+	const struct static_state *s = state;
+	uint64_t now = clock_monotonic_ms();
+	struct doc *names = doc_new_list();
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct static_entry *e = &s->entries[i];
+		const struct watched_state *its;
+		struct doc *d;
+
+		if (e->name == NULL)
+			continue;
+		its = watched_name_state(e->watched);
+		d = doc_add(names, doc_new_map());
+		doc_set_string(d, "name", e->name);
+		doc_set(d, "addresses", doc_new_integer((int64_t)its->count));
+		doc_set(d, "ttlSeconds", doc_new_integer(its->ttl_s));
+		doc_set(d, "askedAgainInMs",
+			doc_new_integer(its->due_ms > now
+						? (int64_t)(its->due_ms - now)
+						: 0));
+		if (its->problem != NULL)
+			doc_set_string(d, "problem", its->problem);
+	}
+	if (doc_count(names) > 0)
+		doc_set(to, "names", names);
+	else
+		doc_free(names);
 }

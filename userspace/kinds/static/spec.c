@@ -13,10 +13,91 @@
 #define PORT_DEFAULT 80
 #define PORT_TLS     443
 #define HOSTS_MAX    4096
+#define LABELS_MAX   64
 
-static const char no_tls[] =
-	"TLS to upstreams is not supported yet; use a port other than 443 and "
-	"useTls: false";
+/* ---- metadata: the labels of a host */
+
+/* Where Gloo (and Envoy) have labels that subsets go by. */
+#define METADATA_LABELS "envoy.lb"
+
+static int
+label_add(struct static_host *h, const char *key, const struct doc *value,
+	struct error *err)
+{
+	const char *text = doc_string(value);
+
+	if (text == NULL)
+		return error_set(err, ERROR_CONFIG,
+			".%.64s: expected a string, got %s", key,
+			doc_type_name(doc_type(value)));
+	if (h->label_count == LABELS_MAX)
+		return error_set(err, ERROR_CONFIG,
+			"expected at most %d labels", LABELS_MAX);
+	h->labels = xreallocarray(
+		h->labels, h->label_count + 1, sizeof(*h->labels));
+	h->labels[h->label_count++] =
+		(struct model_pair){ xstrdup(key), xstrdup(text) };
+	return 0;
+}
+
+static void
+metadata_fini(void *base)
+{
+	struct static_host *h = base;
+
+	for (size_t i = 0; i < h->label_count; i++) {
+		free(h->labels[i].key);
+		free(h->labels[i].value);
+	}
+	free(h->labels);
+	doc_free(h->metadata);
+}
+
+static int
+metadata_read_labels(
+	struct static_host *h, const struct doc *d, struct error *err)
+{
+	for (size_t i = 0; i < doc_count(d); i++) {
+		const char *key = doc_key_at(d, i);
+		const struct doc *value = doc_value_at(d, i);
+
+		if (doc_type(value) == DOC_MAP &&
+			strcmp(key, METADATA_LABELS) == 0) {
+			for (size_t k = 0; k < doc_count(value); k++)
+				if (label_add(h, doc_key_at(value, k),
+					    doc_value_at(value, k), err) != 0)
+					return -1;
+		} else if (label_add(h, key, value, err) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int
+metadata_read(const struct doc *d, void *base, struct error *err)
+{
+	struct static_host *h = base;
+
+	if (doc_type(d) != DOC_MAP)
+		return error_set(err, ERROR_CONFIG, "expected a map, got %s",
+			doc_type_name(doc_type(d)));
+	h->metadata = doc_copy(d);
+	return metadata_read_labels(h, d, err);
+}
+
+static struct doc *
+metadata_print(const void *base)
+{
+	const struct static_host *h = base;
+
+	return h->metadata == NULL ? NULL : doc_copy(h->metadata);
+}
+
+static const struct schema_custom metadata = { metadata_read, metadata_print,
+	metadata_fini };
+
+/* ---- hosts */
 
 static const struct schema_field host_fields[] = {
 	{ .name = "addr",
@@ -31,35 +112,57 @@ static const struct schema_field host_fields[] = {
 		.fallback = 1 },
 	{ .name = "port",
 		.type = SCHEMA_NUMBER,
-		.flags = SCHEMA_KEEP,
 		SCHEMA_AT(static_host, port),
-		.min = 1,
-		.fallback = PORT_DEFAULT },
+		.min = 1 },
 	{ .name = "sniAddr",
 		.type = SCHEMA_STRING,
 		SCHEMA_AT(static_host, sni_addr),
 		.check = model_host_check },
 	SCHEMA_NOT_YET("healthCheckConfig"),
-	SCHEMA_NOT_YET("metadata"),
+	{ .name = "metadata", .type = SCHEMA_CUSTOM, .custom = &metadata },
 	{ .name = NULL },
 };
+
+bool
+static_host_is_srv(const struct static_host *h)
+{
+	return h->addr[0] == '_' && strchr(h->addr, '.') != NULL;
+}
+
+static int
+host_check(void *base, struct error *err)
+{
+	const struct static_host *h = base;
+
+	if (static_host_is_srv(h) && h->port != 0)
+		return error_set(err, ERROR_CONFIG,
+			".port: the answers to an SRV name have ports of their "
+			"own; leave it out");
+	return 0;
+}
 
 static const struct schema host_schema = {
 	.fields = host_fields,
 	.size = sizeof(struct static_host),
+	.check = host_check,
 };
 
+/* Ports that are not given: what is spoken there. */
 static int
 spec_check(void *base, struct error *err)
 {
-	const struct static_spec *spec = base;
+	struct static_spec *spec = base;
 
-	if (spec->use_tls.value)
-		return error_set(err, ERROR_CONFIG, ".useTls: %s", no_tls);
-	for (size_t i = 0; !spec->use_tls.given && i < spec->host_count; i++)
-		if (spec->hosts[i].port == PORT_TLS)
-			return error_set(err, ERROR_CONFIG,
-				".hosts[%zu].port: %s", i, no_tls);
+	if (spec->auto_sni.given && !spec->auto_sni.value)
+		return error_set(err, ERROR_CONFIG,
+			".autoSniRewrite: false is not supported: TLS always "
+			"says which name it wants (sniAddr, else the host's)");
+	for (size_t i = 0; i < spec->host_count; i++) {
+		struct static_host *h = &spec->hosts[i];
+
+		if (h->port == 0 && !static_host_is_srv(h))
+			h->port = spec->use_tls.value ? PORT_TLS : PORT_DEFAULT;
+	}
 	return 0;
 }
 
@@ -74,7 +177,10 @@ static const struct schema_field spec_fields[] = {
 	{ .name = "useTls",
 		.type = SCHEMA_BOOL_GIVEN,
 		SCHEMA_AT(static_spec, use_tls) },
-	SCHEMA_NOT_YET("autoSniRewrite"),
+	{ .name = "autoSniRewrite",
+		.type = SCHEMA_BOOL_GIVEN,
+		SCHEMA_AT(static_spec, auto_sni) },
+	SUBSET_SPEC(static_spec, subsets),
 	SCHEMA_NOT_YET("serviceSpec"),
 	{ .name = NULL },
 };
@@ -87,6 +193,20 @@ static const struct schema spec_schema = {
 
 KIND_SPEC(spec_schema)
 
+/* As Gloo: port 443 of any host means TLS, unless it is said otherwise. */
+static bool
+spec_tls(const void *data)
+{
+	const struct static_spec *spec = data;
+
+	if (spec->use_tls.given)
+		return spec->use_tls.value;
+	for (size_t i = 0; i < spec->host_count; i++)
+		if (spec->hosts[i].port == PORT_TLS)
+			return true;
+	return false;
+}
+
 static void
 spec_details(const void *data, struct str *lines)
 {
@@ -96,10 +216,13 @@ spec_details(const void *data, struct str *lines)
 	for (size_t i = 0; i < spec->host_count; i++) {
 		const struct static_host *h = &spec->hosts[i];
 
-		str_printf(lines,
-			strchr(h->addr, ':') != NULL ? "- [%s]:%u\n"
-						     : "- %s:%u\n",
-			h->addr, h->port);
+		if (h->port == 0)
+			str_printf(lines, "- %s\n", h->addr);
+		else
+			str_printf(lines,
+				strchr(h->addr, ':') != NULL ? "- [%s]:%u\n"
+							     : "- %s:%u\n",
+				h->addr, h->port);
 	}
 }
 
@@ -154,10 +277,11 @@ tls_set(struct doc *spec, const char *value, struct error *err)
 static const struct kind_flag flags[] = {
 	{ "static-hosts", "strings",
 		"hosts of the upstream, comma-separated host[:port], port 80 "
-		"by default",
+		"by default (443 with TLS); an SRV name begins with \"_\"",
 		hosts_set },
 	{ "static-outbound-tls", NULL,
-		"connect to the hosts with TLS (not supported yet)", tls_set },
+		"connect to the hosts with TLS (port 443 means it, too)",
+		tls_set },
 	FLAG_SERVICE_SPEC,
 	{ NULL, NULL, NULL, NULL },
 };
@@ -178,6 +302,8 @@ const struct upstream_kind upstream_kind_static = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
+	.tls = spec_tls,
 	.watch = static_watch,
 	.unwatch = static_unwatch,
+	.show = static_show,
 };

@@ -1,0 +1,405 @@
+/* Tests userspace/control/materials.c: what is sent to the proxy, when, and when
+ * it is to forget it. The proxy and the making of generations are replaced. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/yaml.h"
+#include "config/config.h"
+#include "control/generation.h"
+#include "control/materials.h"
+#include "control/supervise.h"
+#include "kinds.h"
+#include "model/wire.h"
+#include "net/shm.h"
+
+static struct control control;
+static struct str told; /* what the proxy was, a line each */
+static uint64_t last;   /* number of the last material that was sent */
+static int touched;
+static char roots[] = "/tmp/gg-roots-XXXXXX";
+
+bool
+supervisor_send_material(
+	struct supervisor *s, uint64_t number, int fd, uint32_t length)
+{
+	struct error err = ERROR_INIT;
+	struct wire_material *m;
+	size_t size;
+
+	(void)s;
+	m = shm_map_shared(fd, &size, &err);
+	if (m == NULL)
+		fail_msg("%s", err.text);
+	assert_int_equal(size, length);
+	assert_int_equal(size, sizeof(*m) + m->ca_length + m->cert_length +
+				       m->key_length);
+	str_printf(&told, "send %.*s\n", (int)(size - sizeof(*m)),
+		(const char *)(m + 1));
+	/* As the proxy does; nobody else may see that. */
+	mem_wipe(m, size);
+	shm_unmap(m, size);
+	last = number;
+	return true;
+}
+
+void
+supervisor_send_material_forget(struct supervisor *s, uint64_t number)
+{
+	(void)s;
+	str_printf(&told, "forget %s\n", number == last ? "last" : "another");
+}
+
+uint64_t
+generation_touch(struct control *c)
+{
+	(void)c;
+	touched++;
+	return 1;
+}
+
+static void
+file_write(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int
+setup(void **state)
+{
+	int fd;
+
+	(void)state;
+	strcpy(roots + strlen(roots) - 6, "XXXXXX");
+	fd = mkstemp(roots);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	file_write(roots, "ROOTS");
+	memset(&control, 0, sizeof(control));
+	control.settings = settings_read(NULL, upstream_kinds, NULL);
+	free(control.settings->tls_roots);
+	control.settings->tls_roots = xstrdup(roots);
+	control.objects = objects_new();
+	control.materials = materials_new();
+	str_init(&told);
+	touched = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	objects_free(control.objects);
+	materials_free(control.materials);
+	settings_free(control.settings);
+	str_fini(&told);
+	unlink(roots);
+	return 0;
+}
+
+static struct object *
+put(const char *text)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d = yaml_doc_read(text, strlen(text), &err);
+	struct model_object *m = config_read(d, upstream_kinds, &err);
+	struct object *o;
+
+	if (m == NULL)
+		fail_msg("%s", err.text);
+	doc_free(d);
+	o = objects_take(control.objects, m->type, m->meta->ns, m->meta->name);
+	model_object_unref(o->model);
+	o->model = m;
+	materials_touch(&control);
+	return o;
+}
+
+static struct object *
+upstream(const char *name, const char *ssl)
+{
+	char *text = xasprintf(
+		"metadata: {name: %s}\nupstreamSpec: {static: {hosts: [{addr: "
+		"127.0.0.1, port: 80}]}}\n%s%s",
+		name, ssl != NULL ? "sslConfig: " : "", ssl != NULL ? ssl : "");
+	struct object *o = put(text);
+
+	free(text);
+	return o;
+}
+
+static void
+said(const char *want)
+{
+	assert_string_equal(told.data, want);
+	str_clear(&told);
+}
+
+/* An image in which a route leads to a and to b, if they are given. */
+static void
+image(uint64_t number, struct object *a, struct object *b)
+{
+	materials_begin(&control);
+	if (a != NULL)
+		materials_use(&control, a);
+	if (b != NULL)
+		materials_use(&control, b);
+	materials_commit(&control, number);
+}
+
+#define SECRET(ca, cert)                                                       \
+	"metadata: {name: s}\ntls: {rootCa: " ca ", certChain: " cert          \
+	", privateKey: +KEY}"
+#define OF_SECRET "{secretRef: {name: s}}"
+
+static void
+test_plain(void **state)
+{
+	struct object *o = upstream("a", NULL);
+
+	(void)state;
+	assert_null(materials_problem(&control, o));
+	materials_begin(&control);
+	assert_null(materials_use(&control, o));
+	materials_commit(&control, 1);
+	said("");
+}
+
+static void
+test_sent_where_used(void **state)
+{
+	struct object *o = upstream("a", OF_SECRET);
+	const struct image_build_tls *tls;
+
+	(void)state;
+	put(SECRET("CA", "CERT"));
+	assert_null(materials_problem(&control, o));
+	image(1, NULL, NULL);
+	said("");
+	materials_begin(&control);
+	tls = materials_use(&control, o);
+	assert_non_null(tls);
+	assert_true(tls->roots != 0 && tls->identity != 0);
+	assert_true(tls->roots != tls->identity);
+	materials_commit(&control, 2);
+	if (strcmp(told.data, "send CA\nsend CERT+KEY\n") != 0)
+		assert_string_equal(told.data, "send CERT+KEY\nsend CA\n");
+	str_clear(&told);
+	image(3, o, NULL);
+	said("");
+}
+
+/* Those without a CA of their own share the system's. */
+static void
+test_roots_shared(void **state)
+{
+	struct object *a = upstream("a", "{}"), *b = upstream("b", "{sni: b}");
+
+	(void)state;
+	image(1, a, b);
+	said("send ROOTS\n");
+	assert_int_equal(a->tls->build.roots, b->tls->build.roots);
+	assert_int_equal(a->tls->build.identity, 0);
+	assert_string_equal(b->tls->build.server_name, "b");
+}
+
+static void
+test_one_way(void **state)
+{
+	struct object *o =
+		upstream("a", "{secretRef: {name: s}, oneWayTls: true}");
+
+	(void)state;
+	put(SECRET("CA", "CERT"));
+	image(1, o, NULL);
+	said("send CA\n");
+	assert_int_equal(o->tls->build.identity, 0);
+}
+
+/* The new before the image; the old is forgotten only once nobody runs it. */
+static void
+test_rotation(void **state)
+{
+	struct object *o =
+		upstream("a", "{secretRef: {name: s}, oneWayTls: true}");
+	uint64_t before;
+
+	(void)state;
+	put(SECRET("CA", "CERT"));
+	image(1, o, NULL);
+	said("send CA\n");
+	before = o->tls->build.roots;
+	put(SECRET("NEW", "CERT"));
+	image(2, o, NULL);
+	said("send NEW\n");
+	assert_true(o->tls->build.roots != before);
+	materials_enforced(&control, 1);
+	said("");
+	materials_enforced(&control, 2);
+	said("forget another\n");
+	materials_enforced(&control, 3);
+	said("");
+	/* The same bytes have the same number again. */
+	put(SECRET("CA", "CERT"));
+	image(3, o, NULL);
+	said("send CA\n");
+	assert_int_equal(o->tls->build.roots, before);
+	/* Back before anybody forgot: it is still there. */
+	put(SECRET("NEW", "CERT"));
+	image(4, o, NULL);
+	said("");
+	materials_enforced(&control, 4);
+	said("forget last\n");
+}
+
+static void
+test_new_proxy(void **state)
+{
+	struct object *o =
+		upstream("a", "{secretRef: {name: s}, oneWayTls: true}");
+
+	(void)state;
+	put(SECRET("CA", "CERT"));
+	image(1, o, NULL);
+	said("send CA\n");
+	put(SECRET("NEW", "CERT"));
+	image(2, o, NULL);
+	said("send NEW\n");
+	/* It has never seen the old one. */
+	materials_send_all(&control);
+	said("send NEW\n");
+	materials_enforced(&control, 2);
+	said("");
+}
+
+static void
+test_missing(void **state)
+{
+	struct object *o = upstream("a", OF_SECRET);
+	struct materials_counts counts;
+	uint64_t epoch;
+
+	(void)state;
+	assert_string_equal(materials_problem(&control, o),
+		"sslConfig.secretRef: no secret is named \"gloo-system.s\"");
+	epoch = control.upstream_epoch;
+	materials_begin(&control);
+	assert_null(materials_use(&control, o));
+	materials_commit(&control, 1);
+	said("");
+	put("metadata: {name: s}\naws: {accessKey: a, secretKey: b}");
+	assert_non_null(strstr(materials_problem(&control, o), "of type AWS"));
+	put(SECRET("CA", "CERT"));
+	assert_null(materials_problem(&control, o));
+	assert_true(control.upstream_epoch > epoch);
+	epoch = control.upstream_epoch;
+	/* Other bytes lead no route elsewhere. */
+	put(SECRET("NEW", "CERT"));
+	assert_null(materials_problem(&control, o));
+	assert_int_equal(control.upstream_epoch, epoch);
+	image(2, NULL, NULL);
+	materials_counts(&control, &counts);
+	assert_int_equal(counts.known, 2);
+	assert_int_equal(counts.sent, 0);
+}
+
+static void
+test_files(void **state)
+{
+	char *ssl = xasprintf("{sslFiles: {rootCa: %s.none}}", roots);
+	char *none = xasprintf("%s.none", roots);
+	struct object *o = upstream("a", ssl);
+
+	(void)state;
+	assert_non_null(strstr(materials_problem(&control, o), none));
+	materials_look_again(&control, false);
+	assert_int_equal(touched, 0);
+	file_write(none, "no certificate");
+	materials_look_again(&control, false);
+	assert_int_equal(touched, 1);
+	assert_non_null(
+		strstr(materials_problem(&control, o), "sslConfig.sslFiles.rootCa: "));
+	assert_null(strstr(materials_problem(&control, o), "no certificate\""));
+	unlink(none);
+	free(none);
+	free(ssl);
+}
+
+/* The system's roots are looked at on reload only. */
+static void
+test_roots_reloaded(void **state)
+{
+	struct object *o = upstream("a", "{}");
+
+	(void)state;
+	image(1, o, NULL);
+	said("send ROOTS\n");
+	file_write(roots, "OTHERS");
+	materials_look_again(&control, false);
+	image(2, o, NULL);
+	said("");
+	materials_look_again(&control, true);
+	assert_int_equal(touched, 1);
+	image(3, o, NULL);
+	said("send OTHERS\n");
+	unlink(roots);
+	materials_look_again(&control, true);
+	assert_non_null(strstr(materials_problem(&control, o), "tls.roots"));
+}
+
+static void
+test_parameters(void **state)
+{
+	struct object *o = upstream("a",
+		"{parameters: {cipherSuites: [A, B], ecdhCurves: [X25519], "
+		"minimumProtocolVersion: TLSv1_3}, verifySubjectAltName: [x]}");
+	const struct image_build_tls *tls;
+
+	(void)state;
+	materials_begin(&control);
+	tls = materials_use(&control, o);
+	assert_string_equal(tls->ciphers, "A:B");
+	assert_string_equal(tls->curves, "X25519");
+	assert_int_equal(tls->version_min, 0x0304);
+	assert_int_equal(tls->version_max, 0);
+	assert_int_equal(tls->name_count, 1);
+	assert_string_equal(tls->names[0], "x");
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_plain),
+		CASE(test_sent_where_used),
+		CASE(test_roots_shared),
+		CASE(test_one_way),
+		CASE(test_rotation),
+		CASE(test_new_proxy),
+		CASE(test_missing),
+		CASE(test_files),
+		CASE(test_roots_reloaded),
+		CASE(test_parameters),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

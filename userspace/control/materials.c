@@ -1,0 +1,647 @@
+/* The certificates and keys with which TLS is spoken to upstreams. */
+#include "control/materials.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/table.h"
+#include "control/generation.h"
+#include "control/relation.h"
+#include "control/secret.h"
+#include "control/supervise.h"
+#include "model/wire.h"
+#include "net/shm.h"
+
+#define FILE_MAX (4u << 20)
+#define LOOK_MS  600000 /* certificates expire without anybody's doing */
+
+struct material {
+	uint64_t number;
+	char *ca, *cert, *key; /* of ours, each may be NULL */
+	bool needed; /* some upstream's */
+	bool using;  /* by the image that is being made */
+	bool used;   /* by the newest image */
+	bool told;   /* the proxy has it */
+	uint64_t gone; /* the first generation without; 0: it is used */
+};
+
+/* A file that an upstream names, or the system's roots. */
+struct source {
+	char *text; /* NULL: see problem */
+	char *problem;
+	struct stat st; /* by which a change is seen */
+	bool needed;
+};
+
+struct materials {
+	struct table *items;   /* number in digits to struct material */
+	struct table *sources; /* path to struct source */
+	bool stale; /* upstreams have to be looked at */
+	uint64_t looked_ms;
+};
+
+/* ---- making */
+
+static void
+bytes_wipe(struct material *m)
+{
+	mem_free_wiped(m->ca);
+	mem_free_wiped(m->cert);
+	mem_free_wiped(m->key);
+	m->ca = m->cert = m->key = NULL;
+}
+
+static void
+material_free(void *value)
+{
+	bytes_wipe(value);
+	free(value);
+}
+
+static void
+source_free(void *value)
+{
+	struct source *s = value;
+
+	mem_free_wiped(s->text);
+	free(s->problem);
+	free(s);
+}
+
+struct materials *
+materials_new(void)
+{
+	struct materials *m = xcalloc(1, sizeof(*m));
+
+	m->items = table_new(material_free);
+	m->sources = table_new(source_free);
+	m->stale = true;
+	return m;
+}
+
+void
+materials_free(struct materials *m)
+{
+	if (m == NULL)
+		return;
+	table_free(m->items);
+	table_free(m->sources);
+	free(m);
+}
+
+/* ---- numbers */
+
+static uint64_t
+text_hash(const char *text, uint64_t seed)
+{
+	/* With the NUL, so that no two triples are the same bytes. */
+	return text == NULL ? hash_bytes("", 0, seed + 1)
+			    : hash_bytes(text, strlen(text) + 1, seed);
+}
+
+static char *
+copy_or_null(const char *text)
+{
+	return text == NULL ? NULL : xstrdup(text);
+}
+
+/* Of that content, made if there is none. */
+static struct material *
+material_take(
+	struct materials *m, const char *ca, const char *cert, const char *key)
+{
+	uint64_t number =
+		text_hash(key, text_hash(cert, text_hash(ca, 0)));
+	struct material *one;
+	char name[24];
+
+	if (number == 0)
+		number = 1;
+	snprintf(name, sizeof(name), "%" PRIx64, number);
+	one = table_get(m->items, name);
+	if (one == NULL) {
+		one = xcalloc(1, sizeof(*one));
+		one->number = number;
+		table_set(m->items, name, one);
+	}
+	one->needed = true;
+	if (one->ca == NULL && one->cert == NULL) {
+		one->ca = copy_or_null(ca);
+		one->cert = copy_or_null(cert);
+		one->key = copy_or_null(key);
+	}
+	return one;
+}
+
+static struct material *
+material_get(const struct materials *m, uint64_t number)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "%" PRIx64, number);
+	return table_get(m->items, name);
+}
+
+/* ---- files */
+
+static void
+source_read(struct source *s, const char *path)
+{
+	struct error err = ERROR_INIT;
+	struct str text;
+
+	str_init(&text);
+	if (stat(path, &s->st) != 0) {
+		error_errno(&err, errno, "cannot open %s", path);
+		memset(&s->st, 0, sizeof(s->st));
+	} else if (!S_ISREG(s->st.st_mode)) {
+		error_set(&err, ERROR_CONFIG, "%s is not a file", path);
+	} else {
+		/* At once: what text moved away from would not be wiped. */
+		str_reserve(&text, (size_t)s->st.st_size <= FILE_MAX
+					   ? (size_t)s->st.st_size
+					   : 0);
+		file_read(path, FILE_MAX, &text, &err);
+	}
+	if (err.code == ERROR_NONE &&
+		memchr(text.data, '\0', text.length) != NULL)
+		error_set(&err, ERROR_CONFIG, "%s is no text", path);
+	if (err.code == ERROR_NONE)
+		s->text = xstrdup(text.data);
+	else
+		s->problem = xstrdup(err.text);
+	str_fini_wiped(&text);
+}
+
+static const struct source *
+source_take(struct materials *m, const char *path)
+{
+	struct source *s = table_get(m->sources, path);
+
+	if (s == NULL) {
+		s = xcalloc(1, sizeof(*s));
+		source_read(s, path);
+		table_set(m->sources, path, s);
+	}
+	s->needed = true;
+	return s;
+}
+
+static bool
+source_moved(const struct source *s, const char *path)
+{
+	struct stat now;
+
+	if (stat(path, &now) != 0)
+		return s->st.st_ino != 0;
+	return now.st_ino != s->st.st_ino || now.st_dev != s->st.st_dev ||
+	       now.st_size != s->st.st_size ||
+	       now.st_mtim.tv_sec != s->st.st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != s->st.st_mtim.tv_nsec;
+}
+
+void
+materials_look_again(struct control *c, bool reload)
+{
+	struct materials *m = c->materials;
+	size_t place = 0;
+	bool changed = false;
+	const char *path;
+	void *value;
+
+	while (table_next(m->sources, &place, &path, &value)) {
+		/* A package that is being upgraded writes it in steps. */
+		bool roots = strcmp(path, c->settings->tls_roots) == 0;
+
+		if ((roots && !reload) || !source_moved(value, path))
+			continue;
+		log_info("tls: %s changed", path);
+		table_remove(m->sources, path);
+		changed = true;
+	}
+	if (changed)
+		generation_touch(c);
+	if (changed || reload ||
+		clock_monotonic_ms() - m->looked_ms >= LOOK_MS)
+		materials_touch(c);
+}
+
+/* ---- what an upstream needs */
+
+struct need {
+	struct secret_pem pem;
+	char *problem;
+};
+
+static const char *
+file_text(struct materials *m, const char *path, struct need *to)
+{
+	const struct source *s;
+
+	if (path == NULL || to->problem != NULL)
+		return NULL;
+	s = source_take(m, path);
+	if (s->problem != NULL)
+		to->problem = xasprintf("sslConfig.sslFiles: %s", s->problem);
+	return s->text;
+}
+
+static void
+files_need(struct materials *m, const struct model_tls *t, struct need *to)
+{
+	struct error err = ERROR_INIT;
+
+	to->pem = (struct secret_pem){
+		.cert = file_text(m, t->cert_file, to),
+		.key = file_text(m, t->key_file, to),
+		.ca = file_text(m, t->ca_file, to),
+		.cert_place = "sslConfig.sslFiles.tlsCert",
+		.key_place = "sslConfig.sslFiles.tlsKey",
+		.ca_place = "sslConfig.sslFiles.rootCa",
+	};
+	if (to->problem == NULL && secret_pem_check(&to->pem, &err) != 0)
+		to->problem = xstrdup(err.text);
+}
+
+static void
+secret_need(const struct control *c, const struct model_upstream *u,
+	struct need *to)
+{
+	const struct model_ref *ref = &u->tls->secret;
+	struct object *o;
+
+	to->problem = relation_secret_problem(c->objects, u);
+	if (to->problem != NULL)
+		return;
+	o = objects_find(c->objects, MODEL_SECRET, ref->ns, ref->name);
+	to->pem = secret_pem_of(o->model->secret);
+	to->pem.cert_place = "its secret's certChain";
+	to->pem.ca_place = "its secret's rootCa";
+}
+
+static void
+roots_need(struct control *c, struct need *to)
+{
+	const struct source *s =
+		source_take(c->materials, c->settings->tls_roots);
+
+	to->pem.ca = s->text;
+	if (s->problem != NULL)
+		to->problem = xasprintf("the certificates that the system "
+					"trusts (tls.roots): %s",
+			s->problem);
+}
+
+static char *
+expiry_explain(const struct need *n)
+{
+	struct str text;
+	char *made = NULL;
+
+	str_init(&text);
+	secret_pem_warn(&n->pem, clock_realtime_ms(), &text);
+	if (text.length > 0)
+		made = str_steal(&text);
+	str_fini(&text);
+	return made;
+}
+
+static struct upstream_tls *
+upstream_look(struct control *c, const struct object *o)
+{
+	struct upstream_tls *made = upstream_tls_new(o->model);
+	const struct model_upstream *u = o->model->upstream;
+	struct need n = { .problem = NULL };
+
+	if (made == NULL)
+		return NULL;
+	if (u->tls != NULL && u->tls->source == MODEL_TLS_FILES)
+		files_need(c->materials, u->tls, &n);
+	else if (u->tls != NULL && u->tls->source == MODEL_TLS_SECRET)
+		secret_need(c, u, &n);
+	if (u->tls != NULL && u->tls->one_way)
+		n.pem.cert = n.pem.key = NULL;
+	if (n.problem == NULL)
+		made->warning = expiry_explain(&n);
+	if (n.problem == NULL && n.pem.ca == NULL)
+		roots_need(c, &n);
+	made->problem = n.problem;
+	if (n.problem != NULL)
+		return made;
+	made->build.roots =
+		material_take(c->materials, n.pem.ca, NULL, NULL)->number;
+	if (n.pem.cert != NULL)
+		made->build.identity =
+			material_take(c->materials, NULL, n.pem.cert,
+				n.pem.key)
+				->number;
+	return made;
+}
+
+/* Is it another reason, or one at all? */
+static bool
+problem_differs(const struct upstream_tls *a, const struct upstream_tls *b)
+{
+	const char *x = a == NULL ? NULL : a->problem;
+	const char *y = b == NULL ? NULL : b->problem;
+
+	if (x == NULL || y == NULL)
+		return x != y;
+	return strcmp(x, y) != 0;
+}
+
+/* What nothing needs any more. */
+static void
+unneeded_drop(struct materials *m)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(m->items, &place, &key, &value)) {
+		struct material *one = value;
+
+		if (one->needed || one->used)
+			continue;
+		if (one->told)
+			bytes_wipe(one);
+		else
+			table_remove(m->items, key);
+	}
+	place = 0;
+	while (table_next(m->sources, &place, &key, &value))
+		if (!((struct source *)value)->needed)
+			table_remove(m->sources, key);
+}
+
+static void
+needs_forget(struct materials *m)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(m->items, &place, &key, &value))
+		((struct material *)value)->needed = false;
+	place = 0;
+	while (table_next(m->sources, &place, &key, &value))
+		((struct source *)value)->needed = false;
+}
+
+/* Looks at all upstreams; those that can be served now, or no longer, lead
+ * routes elsewhere. */
+static void
+look(struct control *c)
+{
+	struct materials *m = c->materials;
+
+	if (!m->stale)
+		return;
+	m->stale = false;
+	m->looked_ms = clock_monotonic_ms();
+	needs_forget(m);
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_UPSTREAM); i++) {
+		struct object *o = objects_at(c->objects, MODEL_UPSTREAM, i);
+		struct upstream_tls *now =
+			o->model == NULL ? NULL : upstream_look(c, o);
+
+		if (problem_differs(o->tls, now))
+			c->upstream_epoch++;
+		upstream_tls_free(o->tls);
+		o->tls = now;
+	}
+	unneeded_drop(m);
+}
+
+void
+materials_touch(struct control *c)
+{
+	if (c->materials != NULL)
+		c->materials->stale = true;
+}
+
+const char *
+materials_problem(const struct control *c, const struct object *o)
+{
+	if (c->materials == NULL)
+		return NULL;
+	/* What is looked at is a cache of what c has. */
+	look((struct control *)(uintptr_t)c);
+	return o->tls == NULL ? NULL : o->tls->problem;
+}
+
+const char *
+materials_warning(const struct control *c, const struct object *o)
+{
+	if (c->materials == NULL)
+		return NULL;
+	look((struct control *)(uintptr_t)c);
+	return o->tls == NULL ? NULL : o->tls->warning;
+}
+
+static struct slice
+text_slice(const char *text)
+{
+	return slice_of(text == NULL ? "" : text);
+}
+
+void
+materials_bytes(const struct control *c, const struct image_build_tls *tls,
+	struct slice *ca, struct slice *cert, struct slice *key)
+{
+	const struct material *roots = material_get(c->materials, tls->roots);
+	const struct material *own =
+		material_get(c->materials, tls->identity);
+
+	*ca = text_slice(roots == NULL ? NULL : roots->ca);
+	*cert = text_slice(own == NULL ? NULL : own->cert);
+	*key = text_slice(own == NULL ? NULL : own->key);
+}
+
+/* ---- an image */
+
+void
+materials_begin(struct control *c)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	look(c);
+	while (table_next(c->materials->items, &place, &key, &value))
+		((struct material *)value)->using = false;
+}
+
+const struct image_build_tls *
+materials_use(struct control *c, const struct object *o)
+{
+	const struct materials *m = c->materials;
+
+	if (o->tls == NULL || o->tls->problem != NULL)
+		return NULL;
+	material_get(m, o->tls->build.roots)->using = true;
+	if (o->tls->build.identity != 0)
+		material_get(m, o->tls->build.identity)->using = true;
+	return &o->tls->build;
+}
+
+static size_t
+length_of(const char *text)
+{
+	return text == NULL ? 0 : strlen(text);
+}
+
+static void
+put(char **at, const char *text)
+{
+	size_t length = length_of(text);
+
+	if (length > 0)
+		memcpy(*at, text, length);
+	*at += length;
+}
+
+/* The proxy overwrites it, so each gets its own. -1 and err. */
+static int
+memfd_make(const struct material *m, size_t *length, struct error *err)
+{
+	const struct wire_material head = {
+		.ca_length = (uint32_t)length_of(m->ca),
+		.cert_length = (uint32_t)length_of(m->cert),
+		.key_length = (uint32_t)length_of(m->key),
+	};
+	struct wire_material *to;
+	char *at;
+	int fd;
+
+	*length = sizeof(head) + head.ca_length + head.cert_length +
+		  head.key_length;
+	fd = shm_new_shared("gg-material", *length, err);
+	if (fd < 0)
+		return -1;
+	to = shm_map_shared(fd, length, err);
+	if (to == NULL) {
+		close(fd);
+		return -1;
+	}
+	*to = head;
+	at = (char *)(to + 1);
+	put(&at, m->ca);
+	put(&at, m->cert);
+	put(&at, m->key);
+	shm_unmap(to, *length);
+	return fd;
+}
+
+static void
+material_send(struct control *c, struct material *m)
+{
+	struct error err = ERROR_INIT;
+	size_t length;
+	int fd = memfd_make(m, &length, &err);
+
+	if (fd < 0) {
+		log_error("proxy: a certificate is not sent: %s", err.text);
+		return;
+	}
+	m->told = supervisor_send_material(
+		c->supervisor, m->number, fd, (uint32_t)length);
+	close(fd);
+}
+
+static void
+send_missing(struct control *c)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(c->materials->items, &place, &key, &value)) {
+		struct material *one = value;
+
+		if (one->used && !one->told)
+			material_send(c, one);
+	}
+}
+
+void
+materials_commit(struct control *c, uint64_t generation)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(c->materials->items, &place, &key, &value)) {
+		struct material *one = value;
+
+		one->used = one->using;
+		if (one->used)
+			one->gone = 0;
+		else if (one->told && one->gone == 0)
+			one->gone = generation;
+	}
+	unneeded_drop(c->materials);
+	send_missing(c);
+}
+
+void
+materials_send_all(struct control *c)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	if (c->materials == NULL)
+		return;
+	while (table_next(c->materials->items, &place, &key, &value)) {
+		((struct material *)value)->told = false;
+		((struct material *)value)->gone = 0;
+	}
+	unneeded_drop(c->materials);
+	send_missing(c);
+}
+
+void
+materials_enforced(struct control *c, uint64_t generation)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	if (c->materials == NULL)
+		return;
+	while (table_next(c->materials->items, &place, &key, &value)) {
+		struct material *one = value;
+
+		if (one->gone == 0 || one->gone > generation)
+			continue;
+		supervisor_send_material_forget(c->supervisor, one->number);
+		one->gone = 0;
+		one->told = false;
+	}
+	unneeded_drop(c->materials);
+}
+
+void
+materials_counts(const struct control *c, struct materials_counts *out)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	memset(out, 0, sizeof(*out));
+	while (c->materials != NULL &&
+		table_next(c->materials->items, &place, &key, &value)) {
+		out->known++;
+		out->sent += ((struct material *)value)->told;
+	}
+}

@@ -1,0 +1,20 @@
+/* How TLS is spoken to one upstream, as control/materials found it. */
+#ifndef CONTROL_UPSTREAM_TLS_H
+#define CONTROL_UPSTREAM_TLS_H
+
+#include "model/model.h"
+#include "routing/image_build.h"
+
+struct upstream_tls {
+	struct image_build_tls build; /* its texts are of model, or below */
+	struct model_object *model;
+	char *ciphers, *curves;
+	char *problem; /* why it cannot be spoken, one sentence; or NULL */
+	char *warning; /* what will not hold for long; or NULL */
+};
+
+/* Without materials yet: what the model says. NULL: it is spoken to plainly. */
+struct upstream_tls *upstream_tls_new(struct model_object *upstream);
+void upstream_tls_free(struct upstream_tls *t); /* NULL is fine */
+
+#endif
