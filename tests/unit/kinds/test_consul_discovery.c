@@ -44,18 +44,28 @@ lists_web(void)
 	says(CATALOG, "{\"consul\":[],\"web\":[]}");
 }
 
-/* As upstream_watch, but an earlier run knew an endpoint, which the kind is
- * told from the start. */
+/* With what is used now. */
 static void
-watch_used(const char *spec, const char *ip, const char *host)
+watch_again(const char *spec)
 {
-	struct endpoint *used = &web.used[0];
 	struct error err = ERROR_INIT;
 	struct doc *d = yaml(spec);
 	void *read = upstream_kind_consul.read(d, &err);
 
 	if (read == NULL)
 		fail_msg("%s", err.text);
+	web.state = upstream_kind_consul.watch(read, &web.host);
+	upstream_kind_consul.free(read);
+	doc_free(d);
+}
+
+/* As upstream_watch, but an earlier run knew an endpoint, which the kind is
+ * told from the start. */
+static void
+watch_used(const char *spec, const char *ip, const char *host)
+{
+	struct endpoint *used = &web.used[0];
+
 	web = (struct upstream){
 		.host = { .endpoints_replace = upstream_endpoints_replace,
 			.endpoints_used = upstream_endpoints_used,
@@ -71,9 +81,7 @@ watch_used(const char *spec, const char *ip, const char *host)
 	used->owner = 7;
 	used->health = ENDPOINT_DOWN; /* by an active check */
 	snprintf(used->host, sizeof(used->host), "%s", host);
-	web.state = upstream_kind_consul.watch(read, &web.host);
-	upstream_kind_consul.free(read);
-	doc_free(d);
+	watch_again(spec);
 }
 
 /* ---- which instances */
@@ -378,6 +386,26 @@ test_filtered(void **state)
 	says(WEB, "[" ROW("b", "10.0.0.7") "]");
 	pass(100);
 	told_is("web: 10.0.0.7:80x10*\nweb ok\n");
+	end();
+}
+
+/* All rights are lost, and some come back. */
+static void
+test_filtered_wholly_first(void **state)
+{
+	(void)state;
+	begin("{}", "{serviceName: web}");
+	lists_web();
+	says(WEB, "[" ROW("a", "10.0.0.1") "," ROW("b", "10.0.0.2") "]");
+	pass(100);
+	says_filtered(WEB, "[]");
+	pass(100);
+	str_clear(&told);
+	says_filtered(WEB, "[" ROW("a", "10.0.0.1") "]");
+	pass(CONSUL_EMPTY_TELL_MS);
+	told_is("web not ok: Consul hides instances of service \"web\" for "
+		"lack of rights: those that were known stay; give the token "
+		"service:read and node:read\n");
 	end();
 }
 
@@ -715,6 +743,7 @@ main(void)
 		TEST(test_empty_and_nobody_knows),
 		TEST(test_catalog_never_answered),
 		TEST(test_filtered),
+		TEST(test_filtered_wholly_first),
 		TEST(test_few_rights_all_along),
 		TEST(test_never_there),
 		TEST(test_failing),

@@ -143,6 +143,8 @@ on_answer(const struct consul_answer *answer, void *arg, struct error *err)
 		consul_instances_fini(&got);
 		if (!was_empty)
 			f->empty_ms = loop_now_ms(f->loop);
+		if (f->filtered)
+			f->shown = 0; /* these rights show nobody */
 		empty_look(f);
 	}
 	f->changed(f->arg);
