@@ -609,6 +609,28 @@ test_data_centers(void **state)
 	end();
 }
 
+/* The question that is asked anew is another: what failed is over with it. */
+static void
+test_failure_of_a_former_question(void **state)
+{
+	(void)state;
+	begin("{}", "{serviceName: web, dataCenters: [dc2]}");
+	fails(OWN, "refused");
+	fails("dc2 " WEB, "refused");
+	pass(CONSUL_STALE_TELL_MS);
+	str_clear(&told);
+	says(OWN, "[" ROW_IN("dc1", "n1", "consul", "10.0.0.9", "8300",
+			  "passing", "") "]");
+	says("dc2 " CATALOG, "{\"consul\":[],\"web\":[]}");
+	says("dc2 " WEB, "[" ROW_IN("dc2", "n1", "a", "10.0.0.1", "80",
+				 "passing", "") "]");
+	pass(60000);
+	told_is("agent ok\n"
+		"web: 10.0.0.1:80x10*\n"
+		"web ok\n");
+	end();
+}
+
 static void
 test_own_data_center_unknown(void **state)
 {
@@ -752,6 +774,7 @@ main(void)
 		TEST(test_earlier_run_gone),
 		TEST(test_earlier_run_filtered),
 		TEST(test_data_centers),
+		TEST(test_failure_of_a_former_question),
 		TEST(test_own_data_center_unknown),
 		TEST(test_names),
 		TEST(test_name_of_earlier_run),

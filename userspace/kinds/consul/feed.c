@@ -151,13 +151,12 @@ on_answer(const struct consul_answer *answer, void *arg, struct error *err)
 	return 0;
 }
 
+/* why NULL: it works. */
 static void
-on_failed(const char *why, uint64_t since_ms, void *arg)
+failure_set(struct consul_feed *f, const char *why)
 {
-	struct consul_feed *f = arg;
 	const char *datacenter = consul_follow_datacenter(f->follow);
 
-	(void)since_ms; /* the host notes when it is told */
 	if (f->failure == NULL)
 		f->failed_ms = loop_now_ms(f->loop);
 	free(f->failure);
@@ -166,6 +165,15 @@ on_failed(const char *why, uint64_t since_ms, void *arg)
 					  : xasprintf("data centre \"%s\": %s",
 						    datacenter, why);
 	consul_follow_failing(f->follow, f->failure);
+}
+
+static void
+on_failed(const char *why, uint64_t since_ms, void *arg)
+{
+	struct consul_feed *f = arg;
+
+	(void)since_ms; /* the host notes when it is told */
+	failure_set(f, why);
 	f->changed(f->arg);
 }
 
@@ -197,6 +205,7 @@ query_start(struct consul_feed *f)
 	if (f->query != NULL && local_is_same(f->local, local))
 		return;
 	consul_query_free(f->query);
+	failure_set(f, NULL); /* the next one tells of its own */
 	free(f->local);
 	f->local = local == NULL ? NULL : xstrdup(local);
 	f->query = consul_query_new(
