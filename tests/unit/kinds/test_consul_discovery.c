@@ -609,6 +609,45 @@ test_data_centers(void **state)
 	end();
 }
 
+/* One data centre that cannot be reached holds back nobody of the others. */
+static void
+test_one_data_center_of_an_earlier_run(void **state)
+{
+	static char dc1[] = "dc1", dc2[] = "dc2", n1[] = "n1", a[] = "a";
+	const struct consul_instance near = { dc1, n1, a, .port = 80 };
+	const struct consul_instance far = { dc2, n1, a, .port = 80 };
+
+	(void)state;
+	world_open("{}");
+	watch_used(
+		"{serviceName: web, dataCenters: [dc1, dc2]}", "10.0.0.1", "");
+	web.used[0].owner = consul_instance_owner(&near);
+	web.used[1] = web.used[0];
+	web.used[1].owner = consul_instance_owner(&far);
+	assert_int_equal(addr_parse_ip("10.0.0.8", 80, &web.used[1].addr), 0);
+	web.used_count = 2;
+	upstream_kind_consul.unwatch(web.state);
+	watch_again("{serviceName: web, dataCenters: [dc1, dc2]}");
+	says(OWN, "[" ROW_IN("dc1", "n1", "consul", "10.0.0.9", "8300",
+			  "passing", "") "]");
+	fails("dc2 " WEB, "No path to datacenter");
+	says("dc1 " CATALOG, "{\"consul\":[],\"web\":[]}");
+	pass(100);
+	str_clear(&told);
+	/* Gone while nobody looked. */
+	says("dc1 " WEB, "[" ROW("b", "10.0.0.2") "," ROW("c", "10.0.0.3") "]");
+	pass(100);
+	told_is("web: 10.0.0.2:80x10* 10.0.0.3:80x10* 10.0.0.8:80x10*\n");
+	says("dc1 " WEB, "[" ROW("c", "10.0.0.3") "]");
+	pass(100);
+	told_is("web: 10.0.0.3:80x10* 10.0.0.8:80x10*\n");
+	says("dc1 " WEB, "[" ROW_IN("dc1", "n1", "c", "10.0.0.3", "80",
+				 "critical", "") "]");
+	pass(100);
+	told_is("web: 10.0.0.8:80x10*\n");
+	end();
+}
+
 /* The question that is asked anew is another: what failed is over with it. */
 static void
 test_failure_of_a_former_question(void **state)
@@ -774,6 +813,7 @@ main(void)
 		TEST(test_earlier_run_gone),
 		TEST(test_earlier_run_filtered),
 		TEST(test_data_centers),
+		TEST(test_one_data_center_of_an_earlier_run),
 		TEST(test_failure_of_a_former_question),
 		TEST(test_own_data_center_unknown),
 		TEST(test_names),

@@ -155,6 +155,19 @@ name_is_missing(const struct watch *w, const char *host)
 	return state != NULL && state->count == 0 && !state->gone;
 }
 
+/* Its data centre has said who is there. */
+static bool
+kept_is_known(const struct watch *w, const struct endpoint *kept)
+{
+	const struct consul_spec *spec = w->spec;
+
+	for (size_t i = 0; i < spec->data_center_count; i++)
+		if (consul_feed_is_known(w->feeds[i]) &&
+			consul_owner_is_of(kept->owner, spec->data_centers[i]))
+			return true;
+	return false;
+}
+
 /* Of what an earlier run knew, what nobody has said anything else of yet. */
 static void
 kept_add(struct making *m)
@@ -163,7 +176,8 @@ kept_add(struct making *m)
 	bool known = feeds_are_known(w);
 
 	for (size_t i = 0; i < w->kept_count; i++)
-		if (!known || name_is_missing(w, w->kept[i].host))
+		if ((!known && !kept_is_known(w, &w->kept[i])) ||
+			name_is_missing(w, w->kept[i].host))
 			*endpoint_add(m) = w->kept[i];
 	if (!known || m->names_are_missing)
 		return;

@@ -22,6 +22,7 @@
 #define KEY                 "rows" /* below which the array is put, to be cut */
 #define KEY_BEFORE          "{\"" KEY "\":"
 #define NODE_MAINTENANCE    "_node_maintenance"
+#define DATACENTER_MASK     ((UINT64_C(1) << 20) - 1) /* of an owner */
 #define SERVICE_MAINTENANCE "_service_maintenance"
 
 enum health {
@@ -564,14 +565,28 @@ consul_instance_fits(
 	       !has_any(i, spec->blacklist_tags, spec->blacklist_tag_count);
 }
 
+static uint64_t
+datacenter_hash(const char *datacenter)
+{
+	return hash_bytes(datacenter, strlen(datacenter) + 1, 0);
+}
+
+/* The low bits are of the data centre, the others of all three. */
 uint64_t
 consul_instance_owner(const struct consul_instance *i)
 {
-	const char *const parts[] = { i->datacenter, i->node, i->id };
-	uint64_t owner = 0;
+	uint64_t of_datacenter = datacenter_hash(i->datacenter), owner;
 
 	/* Each with its NUL, so that none runs into the next. */
-	for (size_t k = 0; k < ARRAY_SIZE(parts); k++)
-		owner = hash_bytes(parts[k], strlen(parts[k]) + 1, owner);
+	owner = hash_bytes(i->node, strlen(i->node) + 1, of_datacenter);
+	owner = hash_bytes(i->id, strlen(i->id) + 1, owner);
+	owner = (owner & ~DATACENTER_MASK) | (of_datacenter & DATACENTER_MASK);
 	return owner == 0 ? 1 : owner;
+}
+
+bool
+consul_owner_is_of(uint64_t owner, const char *datacenter)
+{
+	return owner != 0 &&
+	       ((owner ^ datacenter_hash(datacenter)) & DATACENTER_MASK) == 0;
 }

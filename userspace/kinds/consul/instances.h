@@ -47,5 +47,8 @@ bool consul_instance_fits(
 	const struct consul_instance *i, const struct consul_spec *spec);
 /* For struct endpoint.owner; never 0. */
 uint64_t consul_instance_owner(const struct consul_instance *i);
+/* Whoever that is, it is one of that data centre: wrong for one of a million
+ * that are of another. */
+bool consul_owner_is_of(uint64_t owner, const char *datacenter);
 
 #endif
