@@ -9,6 +9,7 @@
 
 #define CATALOG "/v1/catalog/services"
 #define WEB     "/v1/health/service/web"
+#define OWN     "/v1/health/service/consul"
 
 /* One row of /v1/health/service; status of its one check. */
 #define ROW_IN(dc, node, id, address, port, status, tags)                      \
@@ -82,6 +83,25 @@ watch_used(const char *spec, const char *ip, const char *host)
 	used->health = ENDPOINT_DOWN; /* by an active check */
 	snprintf(used->host, sizeof(used->host), "%s", host);
 	watch_again(spec);
+}
+
+/* An earlier run knew 10.0.0.1 of dc1 and 10.0.0.8 of dc2. */
+static void
+watch_two(void)
+{
+	static char dc1[] = "dc1", dc2[] = "dc2", n1[] = "n1", a[] = "a";
+	const struct consul_instance near = { dc1, n1, a, .port = 80 };
+	const struct consul_instance far = { dc2, n1, a, .port = 80 };
+
+	watch_used(
+		"{serviceName: web, dataCenters: [dc1, dc2]}", "10.0.0.1", "");
+	web.used[0].owner = consul_instance_owner(&near);
+	web.used[1] = web.used[0];
+	web.used[1].owner = consul_instance_owner(&far);
+	assert_int_equal(addr_parse_ip("10.0.0.8", 80, &web.used[1].addr), 0);
+	web.used_count = 2;
+	upstream_kind_consul.unwatch(web.state);
+	watch_again("{serviceName: web, dataCenters: [dc1, dc2]}");
 }
 
 /* ---- which instances */
@@ -554,9 +574,151 @@ test_earlier_run_filtered(void **state)
 	end();
 }
 
-/* ---- data centres */
+/* ---- what was found for a spec that the operator has changed */
 
-#define OWN "/v1/health/service/consul"
+static const struct {
+	const char *was, *is;
+	bool stays;
+} edits[] = {
+	{ "{serviceName: db}", "{serviceName: db}", true },
+	{ "{serviceName: web}", "{serviceName: db}", false },
+	{ "{serviceName: db}", "{serviceName: db, subsetTags: [a]}", true },
+	{ "{serviceName: db, serviceTags: [a]}", "{serviceName: db}", true },
+	{ "{serviceName: db, serviceTags: [b, a]}",
+		"{serviceName: db, serviceTags: [a, b]}", true },
+	{ "{serviceName: db}", "{serviceName: db, serviceTags: [a]}", false },
+	{ "{serviceName: db}", "{serviceName: db, instanceTags: [a]}", false },
+	{ "{serviceName: db}", "{serviceName: db, instanceBlacklistTags: [a]}",
+		false },
+	{ "{hosts: [{addr: 10.0.0.1}]}", "{serviceName: db}", false },
+};
+
+static void
+watch_edited(const char *was, const char *is)
+{
+	struct doc *d = yaml(was);
+
+	web.host.used_spec = d;
+	watch_again(is);
+	web.host.used_spec = NULL;
+	doc_free(d);
+}
+
+static void
+begin_edited(const char *was, const char *is)
+{
+	world_open("{}");
+	watch_used(was[1] == 'h' ? "{serviceName: db}" : was, "10.0.0.1", "");
+	upstream_kind_consul.unwatch(web.state);
+	watch_edited(was, is);
+}
+
+#define DB "/v1/health/service/db"
+
+/* Asked in vain, one endpoint of another service is still none of this one. */
+static void
+test_edited_and_failing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(edits); i++) {
+		begin_edited(edits[i].was, edits[i].is);
+		pass(1000);
+		told_is("");
+		fails(DB, "refused");
+		pass(1000);
+		told_is(edits[i].stays
+				? "agent warning: refused\nweb not ok: refused\n"
+				: "agent warning: refused\nweb: none\n"
+				  "web not ok: refused\n");
+		fails(DB, NULL);
+		end();
+	}
+}
+
+/* As empty as the rest: for want of rights, or of instances. */
+static void
+test_edited_and_empty(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(edits); i++) {
+		begin_edited(edits[i].was, edits[i].is);
+		says(CATALOG, "{\"consul\":[],\"db\":[]}");
+		says(DB, "[]");
+		pass(0);
+		told_is(edits[i].stays ? "" : "web: none\n");
+		end();
+	}
+}
+
+/* Others at the same address: they are told, as is what they were found for. */
+static void
+test_edited_and_the_same(void **state)
+{
+	(void)state;
+	begin_edited("{serviceName: web}", "{serviceName: db}");
+	says(DB, "[" ROW("a", "10.0.0.1") "]");
+	pass(0);
+	told_is("web: 10.0.0.1:80x10*\nweb ok\n");
+	upstream_kind_consul.unwatch(web.state);
+	watch_edited("{serviceName: web}", "{serviceName: db}");
+	says(DB, "[" ROW("a", "10.0.0.1") "]");
+	pass(0);
+	told_is("web: 10.0.0.1:80x10*\nweb ok\n");
+	end();
+}
+
+/* One more leaves those of the others; one that was left out does not. */
+static void
+test_edited_data_centers(void **state)
+{
+	static const struct {
+		const char *was, *is;
+		bool stays;
+	} rows[] = {
+		{ "{serviceName: web, dataCenters: [dc2]}",
+			"{serviceName: web, dataCenters: [dc3, dc2]}", true },
+		{ "{serviceName: web, dataCenters: [dc1, dc2]}",
+			"{serviceName: web, dataCenters: [dc2]}", false },
+		{ "{serviceName: web}",
+			"{serviceName: web, dataCenters: [dc2]}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin_edited(rows[i].was, rows[i].is);
+		fails(OWN, "refused");
+		fails("dc2 " WEB, "refused");
+		if (question("dc3 " WEB) != NULL)
+			fails("dc3 " WEB, "refused");
+		pass(0);
+		assert_int_equal(
+			strstr(told.data, "web: none") == NULL, rows[i].stays);
+		end();
+	}
+}
+
+/* Of a data centre that was left out, and of one that cannot be asked. */
+static void
+test_edited_owners(void **state)
+{
+	(void)state;
+	world_open("{}");
+	watch_two();
+	upstream_kind_consul.unwatch(web.state);
+	watch_edited("{serviceName: web, dataCenters: [dc1, dc2]}",
+		"{serviceName: web, dataCenters: [dc2]}");
+	fails(OWN, "refused");
+	pass(0);
+	told_is("");
+	fails("dc2 " WEB, "refused");
+	pass(100);
+	told_is("agent warning: data centre \"dc2\": refused\n"
+		"web: 10.0.0.8:80x10*\n"
+		"web not ok: data centre \"dc2\": refused\n");
+	end();
+}
+
+/* ---- data centres */
 
 static void
 test_data_centers(void **state)
@@ -613,21 +775,9 @@ test_data_centers(void **state)
 static void
 test_one_data_center_of_an_earlier_run(void **state)
 {
-	static char dc1[] = "dc1", dc2[] = "dc2", n1[] = "n1", a[] = "a";
-	const struct consul_instance near = { dc1, n1, a, .port = 80 };
-	const struct consul_instance far = { dc2, n1, a, .port = 80 };
-
 	(void)state;
 	world_open("{}");
-	watch_used(
-		"{serviceName: web, dataCenters: [dc1, dc2]}", "10.0.0.1", "");
-	web.used[0].owner = consul_instance_owner(&near);
-	web.used[1] = web.used[0];
-	web.used[1].owner = consul_instance_owner(&far);
-	assert_int_equal(addr_parse_ip("10.0.0.8", 80, &web.used[1].addr), 0);
-	web.used_count = 2;
-	upstream_kind_consul.unwatch(web.state);
-	watch_again("{serviceName: web, dataCenters: [dc1, dc2]}");
+	watch_two();
 	says(OWN, "[" ROW_IN("dc1", "n1", "consul", "10.0.0.9", "8300",
 			  "passing", "") "]");
 	fails("dc2 " WEB, "No path to datacenter");
@@ -812,6 +962,11 @@ main(void)
 		TEST(test_earlier_run),
 		TEST(test_earlier_run_gone),
 		TEST(test_earlier_run_filtered),
+		TEST(test_edited_and_failing),
+		TEST(test_edited_and_empty),
+		TEST(test_edited_and_the_same),
+		TEST(test_edited_data_centers),
+		TEST(test_edited_owners),
 		TEST(test_data_centers),
 		TEST(test_one_data_center_of_an_earlier_run),
 		TEST(test_failure_of_a_former_question),
