@@ -249,6 +249,50 @@ test_passed_over(void **state)
 	end();
 }
 
+/* It is there, but not as it should be: the last that was good of it counts. */
+static void
+test_garbled(void **state)
+{
+#define GARBLED(id, key)                                                       \
+	"{\"Node\":{\"Node\":\"n1\",\"Datacenter\":\"dc1\"},\"Service\":{"         \
+	"\"ID\":\"" id "\",\"Address\":\"10.0.0.7\",\"Port\":80,\"" key           \
+	"\":\"bad\"}}"
+	(void)state;
+	begin("{}", "{serviceName: web}");
+	lists_web();
+	says(WEB, "[" ROW("a", "10.0.0.1") "," ROW("b", "10.0.0.2") "," ROW(
+			  "c", "10.0.0.3") "]");
+	pass(0);
+	str_clear(&told);
+	/* Nobody has known x. */
+	says(WEB, "[" GARBLED("x", "Tags") "," GARBLED("a", "Weights") "," ROW(
+			  "b", "10.0.0.4") "]");
+	pass(50);
+	told_is("web: 10.0.0.1:80x10* 10.0.0.4:80x10*\n"
+		"web note 2 of the instances of service \"web\" cannot be "
+		"used: instance x on node n1: Tags is not a list\n");
+	/* Again, and to who sees less. */
+	says_filtered(WEB, "[" GARBLED("a", "Weights") "," ROW("d",
+				   "10.0.0.5") "]");
+	pass(50);
+	assert_int_equal(web.last_count, 3);
+	says_filtered(WEB, "[" ROW("d", "10.0.0.5") "]");
+	pass(50);
+	assert_int_equal(web.last_count, 2);
+	says(WEB, "[" ROW("a", "10.0.0.6") "]");
+	pass(50);
+	assert_int_equal(web.last_count, 1);
+	str_clear(&told);
+	/* A fault of who registered it is none of who answers. */
+	says(WEB, "[" ROW("b", "10.0.0.2") "," ROW_IN("dc1", "n1", "a",
+			  "10.0.0.6", "0", "passing", "") "]");
+	pass(50);
+	told_is("web: 10.0.0.2:80x10*\n"
+		"web note 1 of the instances of service \"web\" cannot be "
+		"used: instance a on node n1: it has no port\n");
+	end();
+}
+
 static void
 test_bad_answer(void **state)
 {
@@ -948,6 +992,7 @@ main(void)
 		TEST(test_tags),
 		TEST(test_subsets),
 		TEST(test_passed_over),
+		TEST(test_garbled),
 		TEST(test_bad_answer),
 		TEST(test_empty_but_listed),
 		TEST(test_empty_and_gone),

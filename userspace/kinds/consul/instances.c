@@ -34,6 +34,7 @@ enum health {
 /* What the members of the array are read into. */
 struct reading {
 	struct consul_instances *out;
+	size_t garbled_room;
 	const char *local_datacenter;
 	size_t room;
 	size_t row;
@@ -41,10 +42,13 @@ struct reading {
 
 /* ---- values; of a wrong type they are an error, null is none */
 
+/* Whoever answers is at fault, and not who registered the instance. */
+#define ERROR_OF_TYPE ERROR_SYSTEM
+
 static int
 wrong(struct error *err, const char *key, const char *wanted)
 {
-	return error_set(err, ERROR_CONFIG, "%s is not %s", key, wanted);
+	return error_set(err, ERROR_OF_TYPE, "%s is not %s", key, wanted);
 }
 
 /* The string below map, or "". */
@@ -376,6 +380,23 @@ pass_over(struct consul_instances *out, size_t row,
 	text_defuse(out->problem);
 }
 
+/* A value of it is of a wrong type, and it is known who it is. */
+static void
+garbled_add(struct reading *r, const struct consul_instance *i)
+{
+	struct consul_instances *out = r->out;
+
+	if (i->datacenter == NULL)
+		return;
+	if (out->garbled_count == r->garbled_room) {
+		r->garbled_room =
+			r->garbled_room == 0 ? 16 : 2 * r->garbled_room;
+		out->garbled = xreallocarray(out->garbled, r->garbled_room,
+			sizeof(*out->garbled));
+	}
+	out->garbled[out->garbled_count++] = consul_instance_owner(i);
+}
+
 static int
 on_row(const char *text, size_t length, void *arg)
 {
@@ -397,6 +418,8 @@ on_row(const char *text, size_t length, void *arg)
 	doc_free(d);
 	if (rc != 0) {
 		pass_over(out, r->row, &i, err.text);
+		if (err.code == ERROR_OF_TYPE)
+			garbled_add(r, &i);
 		instance_fini(&i);
 		return 0;
 	}
@@ -522,6 +545,7 @@ consul_instances_fini(struct consul_instances *i)
 	for (size_t k = 0; k < i->count; k++)
 		instance_fini(&i->items[k]);
 	free(i->items);
+	free(i->garbled);
 	free(i->problem);
 	*i = (struct consul_instances){ 0 };
 }

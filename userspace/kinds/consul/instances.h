@@ -34,6 +34,10 @@ struct consul_instances {
 	size_t count;
 	size_t passed_over; /* that could not be used, each a reason: */
 	char *problem;      /* of the first of them, or NULL */
+	/* Owners of those of them that are there, but with a value of a wrong
+	 * type: what was known of them is better than nothing. */
+	uint64_t *garbled;
+	size_t garbled_count;
 };
 
 /* -1 and err: it is no such answer at all; single rows that are wrong are
