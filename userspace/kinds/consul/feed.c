@@ -111,8 +111,9 @@ instances_keep(struct consul_instances *more, struct consul_instances *old,
 	for (size_t i = 0; i < count; i++)
 		owners[i] = consul_instance_owner(&more->items[i]);
 	qsort(owners, count, sizeof(*owners), owner_compare);
-	qsort(more->garbled, more->garbled_count, sizeof(*more->garbled),
-		owner_compare);
+	if (more->garbled_count > 0)
+		qsort(more->garbled, more->garbled_count,
+			sizeof(*more->garbled), owner_compare);
 	more->items = xreallocarray(
 		more->items, count + old->count + 1, sizeof(*more->items));
 	for (int garbled = 1; garbled >= 0; garbled--) {
