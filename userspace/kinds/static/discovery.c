@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "kinds/names_show.h"
 #include "net/loop.h"
 #include "net/watched_name.h"
 
@@ -474,27 +475,14 @@ void
 static_show(const void *state, struct doc *to)
 {
 	const struct static_state *s = state;
-	uint64_t now = clock_monotonic_ms();
 	struct doc *names = doc_new_list();
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct static_entry *e = &s->entries[i];
-		const struct watched_state *its;
-		struct doc *d;
 
-		if (e->name == NULL)
-			continue;
-		its = watched_name_state(e->watched);
-		d = doc_add(names, doc_new_map());
-		doc_set_string(d, "name", e->name);
-		doc_set(d, "addresses", doc_new_integer((int64_t)its->count));
-		doc_set(d, "ttlSeconds", doc_new_integer(its->ttl_s));
-		doc_set(d, "askedAgainInMs",
-			doc_new_integer(its->due_ms > now
-						? (int64_t)(its->due_ms - now)
-						: 0));
-		if (its->problem != NULL)
-			doc_set_string(d, "problem", its->problem);
+		if (e->name != NULL)
+			names_show_add(
+				names, e->name, watched_name_state(e->watched));
 	}
 	if (doc_count(names) > 0)
 		doc_set(to, "names", names);
