@@ -6,6 +6,8 @@
 #include "cli/row.h"
 #include "cli/text_table.h"
 
+#define NAMES_SHOWN 20 /* of each upstream */
+
 /* ---- endpoints */
 
 static bool
@@ -155,24 +157,41 @@ ttl_put(struct row *r, const struct doc *name)
 }
 
 static void
+name_row_add(struct text_table *t, struct row *r, const struct doc *name)
+{
+	row_put(r, doc_get_string(name, "name"));
+	number_put(row_cell(r), name, "addresses");
+	ttl_put(r, name);
+	describe_age(row_cell(r),
+		(long long)doc_integer(doc_get(name, "askedAgainInMs")) / 1000);
+	row_put(r, doc_get_string(name, "staleSince"));
+	row_put(r, doc_get_string(name, "problem"));
+	row_end(r, t);
+}
+
+/* Of many the first, those that cannot be resolved before the others. */
+static void
 name_rows_add(struct text_table *t, const struct doc *item)
 {
 	const struct doc *list = doc_get(item, "names");
+	size_t shown = 0;
+	struct row r;
 
-	for (size_t i = 0; i < doc_count(list); i++) {
-		const struct doc *name = doc_at(list, i);
-		struct row r = part_row(item, i);
+	for (int well = 0; well < 2; well++)
+		for (size_t i = 0; i < doc_count(list) && shown < NAMES_SHOWN;
+			i++) {
+			const struct doc *name = doc_at(list, i);
 
-		row_put(&r, doc_get_string(name, "name"));
-		number_put(row_cell(&r), name, "addresses");
-		ttl_put(&r, name);
-		describe_age(row_cell(&r), (long long)doc_integer(doc_get(
-						   name, "askedAgainInMs")) /
-						   1000);
-		row_put(&r, doc_get_string(name, "staleSince"));
-		row_put(&r, doc_get_string(name, "problem"));
-		row_end(&r, t);
-	}
+			if ((doc_get(name, "problem") == NULL) != well)
+				continue;
+			r = part_row(item, shown++);
+			name_row_add(t, &r, name);
+		}
+	if (shown == doc_count(list))
+		return;
+	r = part_row(item, shown);
+	str_printf(row_cell(&r), "and %zu more", doc_count(list) - shown);
+	row_end(&r, t);
 }
 
 static void
