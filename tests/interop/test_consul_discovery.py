@@ -118,7 +118,7 @@ def test_gone(d):
     o, = d.served("brief", "x")
     d.agent.deregister(o.id)
     wait_until("it to be gone", lambda: "brief" not in d.gateway.upstreams(), 10)
-    equal(d.gateway.ask("/brief")[0], 503)
+    wait_until("503", lambda: d.gateway.ask("/brief")[0] == 503, 5)
     d.instance("brief", "x")
     d.gateway.await_set("brief", [o.host], 10)
     wait_until("it to be served", lambda: d.gateway.ask("/brief")[0] == 200, 10)
