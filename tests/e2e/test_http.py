@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
+import name_servers
 from e2e import equal, check
 
 REF = lambda name: {"single": {"upstream": {"name": name, "namespace": "gloo-system"}}}
@@ -461,12 +462,15 @@ def test_dns(h):
     zone = h.gateway.dir / "hosts"
     zone.write_text("127.0.0.1 app.test\n")
     def start():
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["nsenter", f"--net=/run/netns/{h.lab.gw}", "dnsmasq", "--keep-in-foreground",
              "--port=5353", "--listen-address=127.0.0.1", "--bind-interfaces", "--no-resolv",
              "--no-hosts", f"--addn-hosts={zone}", "--local-ttl=1", "--user=root",
              "--local=/test/", f"--srv-host=_http._tcp.web.test,app.test,{h.origin.port},1,10",
              "--conf-file=/dev/null", "--pid-file="], stderr=subprocess.DEVNULL)
+        e2e.wait_until("dnsmasq to answer", lambda: name_servers.asked(
+            h.lab.gw, "127.0.0.1", 5353, "app.test"))
+        return process
     dns = start()
     try:
         h.gateway.stop()

@@ -226,6 +226,8 @@ def memory_has(pid, needle):
             if "rw" not in rights or (name and "counters" in name[0]):
                 continue
             low, high = (int(x, 16) for x in span.split("-"))
+            if high - low > 1 << 28:
+                continue  # the shadow of a sanitizer, mostly holes
             try:
                 memory.seek(low)
                 if needle in memory.read(high - low):

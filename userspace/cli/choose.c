@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "cli/api.h"
@@ -51,6 +52,51 @@ choose_name(const struct cli *cli, enum model_type type, const char *question,
 	free(names);
 	doc_free(items);
 	return name;
+}
+
+/* "ns.name" of the secrets that are the kind's own, a list. */
+static struct doc *
+secrets_list(const struct cli *cli, const char *kind)
+{
+	struct doc *items = api_list(cli, MODEL_SECRET, NULL, NULL);
+	struct doc *names = doc_new_list();
+
+	for (size_t i = 0; i < doc_count(items); i++) {
+		const struct doc *one = doc_at(items, i);
+		const char *type = doc_string(
+			doc_find(one, "status", "secret", "type", NULL));
+		char *name = xasprintf("%s.%s", describe_namespace(one),
+			describe_name(one));
+
+		if (type != NULL && strcasecmp(type, kind) == 0)
+			doc_add(names, doc_new_string(name));
+		free(name);
+	}
+	doc_free(items);
+	return names;
+}
+
+int
+choose_secret(const struct cli *cli, const char *kind,
+	const struct kind_prompt *p, char **answer, struct error *err)
+{
+	struct doc *list = secrets_list(cli, kind);
+	size_t count = doc_count(list), chosen;
+	const char **names = xcalloc(count + 1, sizeof(*names));
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		names[i] = doc_string(doc_at(list, i));
+	if (count == 0)
+		rc = prompt_text(p->question, p->fallback, answer, err);
+	else
+		rc = prompt_choice(
+			p->question, names, count, count, &chosen, err);
+	if (count > 0 && rc == 0)
+		*answer = xstrdup(names[chosen]);
+	free(names);
+	doc_free(list);
+	return rc;
 }
 
 static bool

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/yaml.h"
 #include "cli/change.h"
+#include "cli/choose.h"
 #include "cli/command.h"
 #include "cli/create.h"
 #include "cli/describe.h"
@@ -273,7 +274,8 @@ spec_from_flags(const struct cli *cli, const struct upstream_kind *kind,
 
 /* One answer to one prompt. 1: the prompt has had its last one. */
 static int
-prompt_answer(const struct kind_prompt *p, const struct kind_flag *f,
+prompt_answer(const struct cli *cli, const struct upstream_kind *kind,
+	const struct kind_prompt *p, const struct kind_flag *f,
 	struct doc *spec, struct error *err)
 {
 	struct error its = ERROR_INIT;
@@ -288,8 +290,13 @@ prompt_answer(const struct kind_prompt *p, const struct kind_flag *f,
 			return -1;
 		return f->set(spec, yes ? "true" : "false", err) == 0 ? 1 : -1;
 	}
-	if (prompt_text(p->question, p->fallback, &text, err) != 0)
+	if (p->type == KIND_PROMPT_SECRET)
+		rc = choose_secret(cli, kind->key, p, &text, err);
+	else
+		rc = prompt_text(p->question, p->fallback, &text, err);
+	if (rc != 0)
 		return -1;
+	rc = 1;
 	if (text[0] != '\0') {
 		rc = p->type != KIND_PROMPT_LIST;
 		if (f->set(spec, text, &its) != 0) {
@@ -315,7 +322,7 @@ spec_from_answers(const struct cli *cli, const struct upstream_kind *kind,
 		if (f == NULL || cli_given(cli, p->flag))
 			continue;
 		while (rc == 0)
-			rc = prompt_answer(p, f, spec, err);
+			rc = prompt_answer(cli, kind, p, f, spec, err);
 		if (rc < 0)
 			return -1;
 	}

@@ -454,6 +454,20 @@ tcp_ended(struct probe *p)
 
 /* ---- asking */
 
+static void answer_read(struct probe *p);
+
+/* Its peer takes nothing any more; what it said before, an alert of TLS for one,
+ * says why. */
+static void
+send_failed(struct probe *p)
+{
+	conn_forget_queued(&p->conn);
+	p->conn.readable = true;
+	answer_read(p);
+	if (p->state == STATE_ASKED)
+		connection_lost(p, "the connection broke");
+}
+
 static void
 question_send(struct probe *p)
 {
@@ -473,7 +487,7 @@ question_send(struct probe *p)
 		rc = conn_send(&p->conn, &iov, 1);
 	free(bytes);
 	if (rc != 0)
-		connection_lost(p, "the connection broke");
+		send_failed(p);
 	else if (http && iov.iov_len == 0)
 		fail(p, "the question cannot be written");
 	else if (!http && c->receive_count == 0)

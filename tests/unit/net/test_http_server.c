@@ -42,6 +42,8 @@ on_request(struct http_server_request *r, void *arg)
 		loop_stop(loop);
 		return;
 	}
+	if (strcmp(http_server_request_path(r), "/secret") == 0)
+		http_server_request_wipe(r);
 	str_init(&s);
 	str_printf(&s, "%s %s name=%s type=%s local=%d body=%zu:",
 		http_server_request_method(r), http_server_request_path(r),
@@ -248,6 +250,26 @@ test_head_says_the_length(void **state)
 	exchange(&c, "HEAD / HTTP/1.1\r\nHost: x\r\n" CLOSE);
 	assert_non_null(strstr(c.in.data, "Content-Type: text/plain\r\n"));
 	assert_non_null(strstr(c.in.data, "Content-Length: 36\r\n"));
+	client_close(&c);
+}
+
+static void
+test_what_was_a_secret_is_zeros(void **state)
+{
+	struct client c;
+	const char *body;
+
+	(void)state;
+	exchange(&c, "PUT /secret HTTP/1.1\r\nHost: x\r\n"
+		     "Content-Length: 3\r\n" CLOSE "abc");
+	body = strstr(c.in.data, "body=3:");
+	assert_non_null(body);
+	assert_memory_equal(body + 7, "\0\0\0", 3);
+	client_close(&c);
+	/* Nothing is nothing. */
+	exchange(&c, "PUT /secret HTTP/1.1\r\nHost: x\r\n"
+		     "Content-Length: 0\r\n" CLOSE);
+	assert_non_null(strstr(c.in.data, "body=0:"));
 	client_close(&c);
 }
 
@@ -504,6 +526,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_requests),
 		TEST(test_head_says_the_length),
+		TEST(test_what_was_a_secret_is_zeros),
 		TEST(test_large_bodies),
 		TEST(test_large_heads_are_refused),
 		TEST(test_an_answer_may_come_later),

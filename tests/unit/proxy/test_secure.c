@@ -171,7 +171,7 @@ image_next(void)
 static void
 endpoint_set(uint32_t id, uint16_t port)
 {
-	const struct rig_endpoint e = { NULL, port, ENDPOINT_UP, 1, 0, { 0 } };
+	const struct rig_endpoint e = { .port = port, .weight = 1 };
 
 	rig_endpoints(&rig, id, &e, 1);
 }
@@ -202,8 +202,8 @@ static void
 endpoints_send(void)
 {
 	const struct rig_endpoint pair[] = {
-		{ NULL, tls_front_port(front_old), ENDPOINT_UP, 1, 0, { 0 } },
-		{ NULL, tls_front_port(front), ENDPOINT_UP, 1, 0, { 0 } },
+		{ .port = tls_front_port(front_old), .weight = 1 },
+		{ .port = tls_front_port(front), .weight = 1 },
 	};
 
 	endpoint_set(UP_GOOD, tls_front_port(front));
