@@ -185,7 +185,7 @@ def test_not_believed(d):
 
 
 def test_not_tls(d):
-    """an origin that hangs up, or answers a handshake with HTTP: 503, and nothing is sent plainly"""
+    """an origin that hangs up, or answers a handshake with HTTP: 503, nothing is sent plainly"""
     said = []
     for name, reply, words in (
             ("closing", b"", ["closed", "ended", "end", "reset"]),
@@ -530,7 +530,7 @@ def test_health(d):
 
 
 def test_secret_commands(d):
-    """glooctl create secret tls and get secrets: kind, fingerprint, expiry, who uses it; no value"""
+    """glooctl create secret tls, get secrets: kind, fingerprint, expiry, who uses it; no value"""
     me = d.ca.issue("shown", usage="clientAuth")
     d.gateway.glooctl("create", "secret", "tls", "--name", "shown", "--rootca", d.ca.cert,
                       "--certchain", me.cert, "--privatekey", me.key)
