@@ -466,6 +466,9 @@ on_timer(void *arg)
 				     n->resolver, n->name, on_answer, n)
 			   : resolver_query_new(
 				     n->resolver, n->name, on_answer, n);
+	/* Asking may be what finds that the servers are others, and on_servers
+	 * was called before there was a query: one of them is enough. */
+	loop_timer_stop(n->timer);
 }
 
 /* ---- life */

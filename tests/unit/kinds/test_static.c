@@ -84,6 +84,12 @@ loop_timer_pending(const struct loop_timer *t)
 }
 
 void
+loop_timer_stop(struct loop_timer *t)
+{
+	t->delay_ms = 0;
+}
+
+void
 loop_timer_free(struct loop_timer *t)
 {
 	if (t != NULL)

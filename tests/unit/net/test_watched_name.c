@@ -72,6 +72,12 @@ loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
 }
 
 void
+loop_timer_stop(struct loop_timer *t)
+{
+	t->pending = false;
+}
+
+void
 loop_timer_free(struct loop_timer *t)
 {
 	if (t != NULL)
@@ -383,6 +389,24 @@ test_servers_change(void **state)
 	str_clear(&told);
 }
 
+/* The name's own question finds the other servers: it is asked once, and
+ * nothing of it is left behind. */
+static void
+test_servers_change_found_by_asking(void **state)
+{
+	(void)state;
+	begin("a.test", WATCHED_ADDRESSES);
+	answer("a.test", "", 0, "timeout");
+	fake_servers_change = true;
+	fire(0);
+	assert_false(fake_servers_change);
+	assert_false(timers[0].pending);
+	assert_int_equal(fake_query_count(), 1);
+	answer("a.test", "", 0, "timeout");
+	assert_in_range(timers[0].delay_ms, 950, 1050);
+	str_clear(&told);
+}
+
 static void
 test_free_in_callback(void **state)
 {
@@ -538,6 +562,7 @@ main(void)
 		TEST(test_gone),
 		TEST(test_half_an_answer),
 		TEST(test_servers_change),
+		TEST(test_servers_change_found_by_asking),
 		TEST(test_free_in_callback),
 		TEST(test_services),
 		TEST(test_services_problems),
