@@ -448,14 +448,26 @@ query_ask_next(struct resolver_query *q)
 	free(name);
 }
 
+static bool
+candidate_is_listed(const struct resolver_query *q, const char *name)
+{
+	for (size_t i = 0; i < q->candidate_count; i++)
+		if (strcasecmp(q->candidates[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* The domain "." is the root: the name as it is, as is no domain. */
 static void
 candidate_add(struct resolver_query *q, const char *domain)
 {
-	char *name = domain == NULL || domain[0] == '\0'
-			     ? xstrdup(q->name)
-			     : xasprintf("%s.%s", q->name, domain);
+	bool as_it_is = domain == NULL || domain[0] == '\0' ||
+			strcmp(domain, ".") == 0;
+	char *name = as_it_is ? xstrdup(q->name)
+			      : xasprintf("%s.%s", q->name, domain);
 
-	if (domain != NULL && strlen(name) > NAME_MAX_BYTES)
+	if (candidate_is_listed(q, name) ||
+		(!as_it_is && strlen(name) > NAME_MAX_BYTES))
 		free(name);
 	else
 		q->candidates[q->candidate_count++] = name;

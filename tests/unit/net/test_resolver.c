@@ -506,6 +506,14 @@ test_search(void **state)
 		{ "more dots are needed",
 			"search inner.test\noptions ndots:5\n", "two.test",
 			"192.0.2.1 192.0.2.2 ", "" },
+		/* As systemd-resolved writes it. */
+		{ "the root is no domain: it is there", "search .\n",
+			"two.test", "192.0.2.1 192.0.2.2 ", "" },
+		{ "the root is no domain: there is none", "search .\n",
+			"none.test", "", "no host is named \"none.test\"" },
+		{ "the root comes in its turn",
+			"search . inner.test\noptions ndots:2\n", "a.b",
+			"192.0.2.8 ", "" },
 	};
 
 	(void)state;
