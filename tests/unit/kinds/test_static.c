@@ -551,6 +551,41 @@ test_services_without_address(void **state)
 	unwatch(s);
 }
 
+/* A name's new target cannot be resolved, or another name is gone while nobody
+ * can say anything of this one: what was known serves. */
+static void
+test_nothing_is_no_answer(void **state)
+{
+	void *s = watch("hosts: [{addr: " SRV "}]");
+
+	(void)state;
+	answer_services(SRV, "0 1 80 a.test");
+	answer("a.test.", "10.0.0.1", 60, NULL);
+	told_is("set 10.0.0.1:80*1(a.test)\nok\n");
+	timer_fire(0);
+	answer_services(SRV, "0 1 80 b.test");
+	answer("b.test.", "", 0, "SERVFAIL");
+	told_is("not ok: cannot resolve \"" SRV "\": SERVFAIL\n");
+	unwatch(s);
+	s = watch("hosts: [{addr: a.test}, {addr: b.test}]");
+	answer("a.test", "10.0.0.1", 60, NULL);
+	answer("b.test", "", 0, "SERVFAIL");
+	str_clear(&told);
+	timer_fire(0);
+	deny("a.test", RESOLVER_NO_NAME);
+	timer_fire(0);
+	deny("a.test", RESOLVER_NO_NAME);
+	assert_null(strstr(told.data, "set"));
+	str_clear(&told);
+	timer_fire(1);
+	deny("b.test", RESOLVER_NO_NAME);
+	timer_fire(1);
+	deny("b.test", RESOLVER_NO_NAME);
+	assert_non_null(strstr(told.data, "set\n"));
+	str_clear(&told);
+	unwatch(s);
+}
+
 /* Answers that come at once make one set. */
 static void
 test_many_answers(void **state)
@@ -636,6 +671,7 @@ main(void)
 		cmocka_unit_test(test_earlier_run),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_services_without_address),
+		cmocka_unit_test(test_nothing_is_no_answer),
 		cmocka_unit_test(test_many_answers),
 		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_all_fail),

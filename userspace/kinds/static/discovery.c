@@ -211,8 +211,8 @@ entry_add(const struct static_entry *e, struct endpoints *to)
 	}
 }
 
-/* That there is nobody is said only of names that are known to be gone, and not
- * of those that nobody could say anything of. */
+/* That there is nobody is said only of names that are all known to be gone. One
+ * that nobody could say anything of may be there. */
 static bool
 emptiness_is_known(const struct static_state *s)
 {
@@ -220,7 +220,7 @@ emptiness_is_known(const struct static_state *s)
 
 	for (size_t i = 0; gone && i < s->count; i++)
 		gone = watched_name_state(s->entries[i].watched)->gone;
-	return gone || s->anything_reported;
+	return gone;
 }
 
 static bool
