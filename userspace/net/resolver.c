@@ -23,6 +23,7 @@ struct resolver {
 	size_t asked;               /* questions that c-ares has */
 	struct question *questions; /* the same */
 	struct resolver_counts counts;
+	bool pumping; /* resolver_pump is below on the stack */
 	bool ending;
 };
 
@@ -533,9 +534,15 @@ query_begin(struct resolver_query *q)
 	query_ask_next(q);
 }
 
+/* Questions may be answered before they are asked to the end, which calls this
+ * again: the first call goes on then, so that the stack does not grow with
+ * those that wait. */
 static void
 resolver_pump(struct resolver *r)
 {
+	if (r->pumping)
+		return;
+	r->pumping = true;
 	while (r->first_waiting != NULL &&
 		r->asked + ARRAY_SIZE(r->first_waiting->open) <=
 			RESOLVER_ASKED_MAX) {
@@ -544,6 +551,7 @@ resolver_pump(struct resolver *r)
 		waiting_remove(q);
 		query_begin(q);
 	}
+	r->pumping = false;
 }
 
 /* The answer, or the deadline. */

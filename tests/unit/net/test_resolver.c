@@ -579,6 +579,43 @@ test_conf_is_followed(void **state)
 	str_fini(&open.what);
 }
 
+static size_t failures;
+
+static void
+on_failure(const struct resolver_answer *got, void *arg)
+{
+	const size_t *last = arg;
+
+	assert_int_not_equal(got->verdict, RESOLVER_FOUND);
+	if (++failures == *last)
+		loop_stop(loop);
+}
+
+/* They are asked one after the other, not each within the former one's failure:
+ * the stack that is needed does not depend on how many wait. */
+static void
+test_many_fail_at_once(void **state)
+{
+	size_t count = 20000;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	failures = 0;
+	resolver_free(resolver);
+	/* Nobody is on port 53 here, or somebody who knows no such name. */
+	conf_write("nameserver 127.0.0.2\n");
+	resolver = resolver_new(loop, NULL, conf, &err);
+	assert_non_null(resolver);
+	for (size_t i = 0; i < count; i++)
+		resolver_query_new(
+			resolver, "broken.test", on_failure, &count);
+	/* The first answer finds this one, which is no server's address: what
+	 * is asked fails at once. */
+	conf_write("nameserver 255.255.255.255\n");
+	run();
+	assert_int_equal(failures, count);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_CONF(name)                                                        \
 	cmocka_unit_test_setup_teardown(name, setup_conf, teardown_conf)
@@ -599,6 +636,7 @@ main(void)
 		TEST(test_servers_must_be_addresses),
 		TEST_CONF(test_search),
 		TEST_CONF(test_conf_is_followed),
+		TEST_CONF(test_many_fail_at_once),
 	};
 
 	/* Search domains of this host would only add questions. */
