@@ -54,6 +54,8 @@ static const struct dns_record records[] = {
 	{ "_no._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 0 ." },
 	{ "_bad._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 80 a b.test" },
 	{ "_bad._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 0 a.test" },
+	{ "_mixed._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 0 ." },
+	{ "_mixed._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 0 a.test" },
 	{ "_part._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 80 x\r\ny.test" },
 	{ "_part._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 80 good.test" },
 	{ NULL, 0, 0, NULL },
@@ -275,9 +277,13 @@ test_failures(void **state)
 		{ "_no._tcp.web.test", RESOLVER_NO_DATA,
 			"the name \"_no._tcp.web.test\" is said to have no "
 			"service" },
-		{ "_bad._tcp.web.test", RESOLVER_NO_DATA,
+		/* What is wrong is no evidence that there is nothing. */
+		{ "_bad._tcp.web.test", RESOLVER_FAILED,
 			"the name \"_bad._tcp.web.test\" has a service that "
 			"has no host's name, or no port" },
+		{ "_mixed._tcp.web.test", RESOLVER_NO_DATA,
+			"the name \"_mixed._tcp.web.test\" is said to have no "
+			"service" },
 		{ "_none._tcp.web.test", RESOLVER_NO_NAME,
 			"no host is named \"_none._tcp.web.test\"" },
 	};
