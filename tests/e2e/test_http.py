@@ -3,6 +3,7 @@ streaming with back-pressure, the upstream pool, the access log."""
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import threading
@@ -455,7 +456,6 @@ def test_no_route_no_service(h):
 def test_dns(h):
     """names are resolved again by TTL, against a real dnsmasq; failures empty nothing"""
     import shutil
-    import signal
     import subprocess
     if not shutil.which("dnsmasq"):
         raise e2e.Skip("dnsmasq is not installed")
@@ -560,8 +560,14 @@ def test_pipe(h):
         h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("pipe")}])
         equal(h.get()[0], 502)
         check("proxy.unixSockets" in us()["reason"], us())
-        h.gateway.stop()
+        # A reload says that it is not enough, and so does the upstream still.
         h.gateway.write_settings("proxy: { workers: 2, unixSockets: true }\n")
+        h.gateway.process.send_signal(signal.SIGHUP)
+        e2e.wait_until("the reload", lambda: "proxy.unixSockets takes effect at the next restart"
+                       in h.gateway.log_text())
+        check("proxy.unixSockets" in us()["reason"], us())
+        equal(h.get()[0], 502)
+        h.gateway.stop()
         h.gateway.start()
         e2e.wait_until("the socket to be asked", lambda: h.get(host="outer.example")[2] == b"unix")
         equal(origin.seen[-1][1]["host"], "outer.example")
