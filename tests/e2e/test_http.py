@@ -592,6 +592,14 @@ def test_pipe(h):
         got = e2e.talk(h.lab.out, h.lab.address, 8081, b"GET /raw HTTP/1.1\r\nHost: r\r\n\r\n",
                        half_close=True)
         check(got.endswith(b"unix"), got)
+        # TLS with it fails: it is named by its path.
+        upstream["sslConfig"] = {"sni": "pipe.test"}
+        equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
+        e2e.wait_until("TLS to fail", lambda: h.get()[0] != 200 and
+                       f"TLS with unix:{path} fails" in us().get("reason", ""))
+        check(f"TLS with endpoint unix:{path} fails" in h.gateway.log_text())
+        del upstream["sslConfig"]
+        equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
         origin.close()
         e2e.wait_until("the check to fail", lambda: "is up: unix:" in us().get("reason", ""))
         h.gateway.api("DELETE", "/v1/gateways/gloo-system/raw")
