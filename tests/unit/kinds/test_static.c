@@ -536,6 +536,22 @@ test_services(void **state)
 	}
 }
 
+/* Weights that do not fit keep their shares. */
+static void
+test_services_of_great_weight(void **state)
+{
+	void *s = watch("hosts: [{addr: " SRV ", loadBalancingWeight: 100}]");
+
+	(void)state;
+	answer_services(SRV, "0 1000 1 a.test,0 2000 2 b.test,0 1 3 c.test");
+	answer("a.test.", "10.0.0.1 10.0.0.4", 60, NULL);
+	answer("b.test.", "10.0.0.2", 60, NULL);
+	answer("c.test.", "10.0.0.3", 60, NULL);
+	told_is("set 10.0.0.1:1*16383(a.test) 10.0.0.2:2*65535(b.test) "
+		"10.0.0.3:3*32(c.test) 10.0.0.4:1*16383(a.test)\nok\n");
+	unwatch(s);
+}
+
 /* The next priority, when no target of the first has an address. */
 static void
 test_services_without_address(void **state)
@@ -670,6 +686,7 @@ main(void)
 		cmocka_unit_test(test_gone_from_the_start),
 		cmocka_unit_test(test_earlier_run),
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_services_of_great_weight),
 		cmocka_unit_test(test_services_without_address),
 		cmocka_unit_test(test_nothing_is_no_answer),
 		cmocka_unit_test(test_many_answers),

@@ -139,7 +139,7 @@ common_multiple(uint64_t a, uint64_t b)
 }
 
 /* By which all weights are multiplied, so that the parts are whole numbers;
- * heaviest is the greatest weight. */
+ * heaviest is the greatest weight, at most WEIGHT_MAX. */
 static uint64_t
 scale_of(const uint64_t *sharers, size_t count, uint64_t heaviest)
 {
@@ -159,7 +159,7 @@ services_add(const struct static_entry *e, const struct watched_state *s,
 	struct endpoints *to)
 {
 	size_t count = 0;
-	uint64_t heaviest = 1, scale, *sharers;
+	uint64_t heaviest = 1, scale, divisor = 1, *sharers;
 
 	while (count < s->count &&
 		s->targets[count].priority == s->targets[0].priority) {
@@ -168,18 +168,21 @@ services_add(const struct static_entry *e, const struct watched_state *s,
 		count++;
 	}
 	heaviest *= e->common.weight;
-	if (heaviest > WEIGHT_MAX)
-		heaviest = WEIGHT_MAX;
 	sharers = sharers_count(s, count);
-	scale = scale_of(sharers, count, heaviest);
+	if (heaviest > WEIGHT_MAX) { /* all of them less, as shares go */
+		scale = WEIGHT_MAX;
+		divisor = heaviest;
+	} else {
+		scale = scale_of(sharers, count, heaviest);
+	}
 	for (size_t i = 0; i < count; i++) {
 		const struct watched_target *t = &s->targets[i];
 		uint64_t weight = t->weight == 0 ? 1 : t->weight;
 		struct endpoint one = e->common;
 
 		one.addr = t->addr;
-		one.weight = weight_fit(
-			weight * e->common.weight * scale / sharers[i]);
+		one.weight = weight_fit(weight * e->common.weight * scale /
+					(divisor * sharers[i]));
 		snprintf(one.host, sizeof(one.host), "%s", t->host);
 		endpoints_add(to, &one);
 	}
