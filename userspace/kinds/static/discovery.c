@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "kinds/telling.h"
 #include "net/loop.h"
 #include "net/watched_name.h"
 
@@ -52,8 +53,9 @@ struct static_state {
 	bool anything_reported;
 	struct loop_timer *report; /* runs while a change waits */
 	uint64_t report_ms;        /* of the last one; 0: none by an answer */
-	bool condition_told;
-	char *condition; /* the reason told last; NULL: ok */
+	size_t dropped; /* addresses that ENDPOINTS_MAX left no room for */
+	bool plain;     /* nobody said whether TLS is spoken: it is not */
+	struct kind_telling told;
 };
 
 /* ---- endpoints */
@@ -71,6 +73,7 @@ list_add(struct endpoint_list *to, const struct endpoint *e)
 struct endpoints {
 	struct endpoint_list list;
 	struct table *seen; /* by address and port */
+	size_t dropped;     /* that there was no room for */
 };
 
 static void
@@ -79,9 +82,12 @@ endpoints_add(struct endpoints *to, const struct endpoint *e)
 	char text[ADDR_TEXT_MAX];
 
 	addr_format(&e->addr, text);
-	if (to->list.count == ENDPOINTS_MAX ||
-		table_get(to->seen, text) != NULL)
+	if (table_get(to->seen, text) != NULL)
 		return;
+	if (to->list.count == ENDPOINTS_MAX) {
+		to->dropped++;
+		return;
+	}
 	list_add(&to->list, e);
 	table_set(to->seen, text, to->seen);
 }
@@ -242,6 +248,7 @@ endpoints_report(struct static_state *s)
 	for (size_t i = 0; i < s->count; i++)
 		entry_add(&s->entries[i], &now);
 	table_free(now.seen);
+	s->dropped = now.dropped;
 	if ((now.list.count == 0 && !emptiness_is_known(s)) ||
 		(s->anything_reported && list_equal(&now.list, &s->reported))) {
 		free(now.list.all);
@@ -255,21 +262,6 @@ endpoints_report(struct static_state *s)
 
 /* ---- conditions */
 
-static void
-condition_tell(struct static_state *s, char *reason)
-{
-	bool same = s->condition_told &&
-		    (reason == NULL || s->condition == NULL
-				    ? reason == s->condition
-				    : strcmp(reason, s->condition) == 0);
-
-	free(s->condition);
-	s->condition = reason;
-	s->condition_told = true;
-	if (!same)
-		s->host->condition_set(s->host, reason == NULL, reason);
-}
-
 /* Of the first name that does not resolve, and how many more there are. */
 static char *
 reason_make(const struct static_entry *first, size_t others)
@@ -282,6 +274,41 @@ reason_make(const struct static_entry *first, size_t others)
 	return xasprintf("cannot resolve \"%s\": %s%s%s", first->name,
 		s->problem, s->gone ? ", said twice: it has no endpoints" : "",
 		more);
+}
+
+/* The target of an SRV name whose port means TLS to who writes such answers. */
+static const char *
+plain_target(const struct static_state *s)
+{
+	for (size_t i = 0; s->plain && i < s->count; i++) {
+		const struct watched_state *its;
+
+		if (!s->entries[i].srv)
+			continue;
+		its = watched_name_state(s->entries[i].watched);
+		for (size_t k = 0; k < its->count; k++)
+			if (addr_port(&its->targets[k].addr) == PORT_TLS)
+				return its->targets[k].host;
+	}
+	return NULL;
+}
+
+/* The caller frees; NULL: nothing. */
+static char *
+note_make(const struct static_state *s)
+{
+	const char *target = plain_target(s);
+
+	if (s->dropped > 0)
+		return xasprintf("its names lead to %zu addresses more than "
+				 "an upstream can have (%d): they are not used",
+			s->dropped, ENDPOINTS_MAX);
+	if (target != NULL)
+		return xasprintf(
+			"\"%s\" is on port 443 and is spoken to without TLS: "
+			"set useTls: true, or useTls: false if that is meant",
+			target);
+	return NULL;
 }
 
 static void
@@ -305,10 +332,11 @@ condition_report(struct static_state *s)
 		if (first == NULL)
 			first = e;
 	}
-	if (first != NULL)
-		condition_tell(s, reason_make(first, problems - 1));
-	else if (!pending)
-		condition_tell(s, NULL);
+	if (first == NULL && pending)
+		return;
+	kind_telling_set(&s->told, s->host,
+		first == NULL ? NULL : reason_make(first, problems - 1),
+		note_make(s));
 }
 
 /* ---- names */
@@ -443,6 +471,7 @@ static_watch(const void *data, struct kind_host *host)
 	struct static_state *s = xcalloc(1, sizeof(*s));
 
 	s->host = host;
+	s->plain = !spec->use_tls.given && !static_tls(spec) && !host->tls;
 	s->count = spec->host_count;
 	s->entries = xcalloc(s->count, sizeof(*s->entries));
 	for (size_t i = 0; i < s->count; i++)
@@ -468,7 +497,7 @@ static_unwatch(void *state)
 	free(s->entries);
 	loop_timer_free(s->report);
 	free(s->reported.all);
-	free(s->condition);
+	kind_telling_fini(&s->told, s->host);
 	free(s);
 }
 
