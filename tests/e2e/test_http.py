@@ -3,6 +3,7 @@ streaming with back-pressure, the upstream pool, the access log."""
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import threading
@@ -455,7 +456,6 @@ def test_no_route_no_service(h):
 def test_dns(h):
     """names are resolved again by TTL, against a real dnsmasq; failures empty nothing"""
     import shutil
-    import signal
     import subprocess
     if not shutil.which("dnsmasq"):
         raise e2e.Skip("dnsmasq is not installed")
@@ -560,8 +560,14 @@ def test_pipe(h):
         h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("pipe")}])
         equal(h.get()[0], 502)
         check("proxy.unixSockets" in us()["reason"], us())
-        h.gateway.stop()
+        # A reload says that it is not enough, and so does the upstream still.
         h.gateway.write_settings("proxy: { workers: 2, unixSockets: true }\n")
+        h.gateway.process.send_signal(signal.SIGHUP)
+        e2e.wait_until("the reload", lambda: "proxy.unixSockets takes effect at the next restart"
+                       in h.gateway.log_text())
+        check("proxy.unixSockets" in us()["reason"], us())
+        equal(h.get()[0], 502)
+        h.gateway.stop()
         h.gateway.start()
         e2e.wait_until("the socket to be asked", lambda: h.get(host="outer.example")[2] == b"unix")
         equal(origin.seen[-1][1]["host"], "outer.example")
@@ -586,6 +592,14 @@ def test_pipe(h):
         got = e2e.talk(h.lab.out, h.lab.address, 8081, b"GET /raw HTTP/1.1\r\nHost: r\r\n\r\n",
                        half_close=True)
         check(got.endswith(b"unix"), got)
+        # TLS with it fails: it is named by its path.
+        upstream["sslConfig"] = {"sni": "pipe.test"}
+        equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
+        e2e.wait_until("TLS to fail", lambda: h.get()[0] != 200 and
+                       f"TLS with unix:{path} fails" in us().get("reason", ""))
+        check(f"TLS with endpoint unix:{path} fails" in h.gateway.log_text())
+        del upstream["sslConfig"]
+        equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
         origin.close()
         e2e.wait_until("the check to fail", lambda: "is up: unix:" in us().get("reason", ""))
         h.gateway.api("DELETE", "/v1/gateways/gloo-system/raw")

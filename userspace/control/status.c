@@ -153,7 +153,8 @@ tls_warn(struct str *to, const struct health *h)
 	const struct endpoint *set;
 	struct health_view view = { .problem = NULL };
 	struct health_counts counts;
-	char addr[ADDR_TEXT_MAX], text[420], more[48] = "";
+	char addr[ENDPOINT_TEXT_MAX], text[380 + ENDPOINT_TEXT_MAX];
+	char more[48] = "";
 	size_t count, i = 0;
 
 	if (h == NULL)
@@ -168,7 +169,7 @@ tls_warn(struct str *to, const struct health *h)
 		snprintf(more, sizeof(more), " (and %" PRIu64 " more)",
 			counts.tls_failing - 1);
 	snprintf(text, sizeof(text), "TLS with %s%s fails: %s",
-		addr_format(&set[i - 1].addr, addr), more, view.problem);
+		endpoint_format(&set[i - 1], addr), more, view.problem);
 	reason_add(to, text);
 }
 

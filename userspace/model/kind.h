@@ -161,6 +161,7 @@ struct kind_host {
 	struct resolver *resolver;
 	void *shared; /* of open; NULL: the kind has none */
 	uint64_t dns_refresh_ms; /* of watched_name_pace */
+	bool tls; /* the upstream has an sslConfig */
 	/* Replaces the whole set; the array is copied. */
 	void (*endpoints_replace)(struct kind_host *host,
 		const struct endpoint *set, size_t count);

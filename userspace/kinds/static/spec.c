@@ -11,7 +11,6 @@
 #include "model/tables.h"
 
 #define PORT_DEFAULT 80
-#define PORT_TLS     443
 #define PORT_MAX     65535
 #define HOSTS_MAX    4096
 #define LABELS_MAX   64
@@ -195,8 +194,8 @@ static const struct schema spec_schema = {
 KIND_SPEC(spec_schema)
 
 /* As Gloo: port 443 of any host means TLS, unless it is said otherwise. */
-static bool
-spec_tls(const void *data)
+bool
+static_tls(const void *data)
 {
 	const struct static_spec *spec = data;
 
@@ -316,7 +315,7 @@ const struct upstream_kind upstream_kind_static = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
-	.tls = spec_tls,
+	.tls = static_tls,
 	.watch = static_watch,
 	.unwatch = static_unwatch,
 	.show = static_show,
