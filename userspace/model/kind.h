@@ -169,6 +169,10 @@ struct kind_host {
 	 */
 	const struct endpoint *(*endpoints_used)(
 		struct kind_host *host, size_t *count);
+	/* Until watch has returned, or endpoints_replace was called: the spec,
+	 * as print makes it, that what is used was found for; an operator's
+	 * edit makes another of it. NULL: not known. */
+	const struct doc *used_spec;
 	void (*condition_set)(struct kind_host *host, bool ok,
 		const char *reason);
 	/* What does not hold for this upstream though its endpoints are as
