@@ -661,6 +661,9 @@ who_waits_goes_by_tls(void **state)
 	close(waiting);
 	assert_int_equal(counted(UP_GOOD).requests, 2);
 	assert_int_equal(counted(UP_GOOD).tls_failures, 0);
+	/* It was the last one: no connection is kept, nor what it was made
+	 * with. */
+	assert_true(tls_front_wait_ended(front, 2));
 	upstreams[0].tls = &tls[UP_GOOD];
 	upstreams[0].unavailable = NULL;
 	upstreams[0].breakers = NULL;
