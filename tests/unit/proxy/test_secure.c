@@ -460,6 +460,44 @@ bad_servers_get_nothing(void **state)
 	str_fini(&seen);
 }
 
+/* An alert that says nothing of us may come when the request was taken: it is
+ * not sent to another, whatever its method. */
+static void
+other_alerts_are_a_reset(void **state)
+{
+	static const char post[] =
+		"POST /21 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+		"Content-Length: 2\r\n\r\nab";
+	struct tls_front_counts counts;
+	struct str got;
+	int fd = rig_client(&rig);
+
+	(void)state;
+	str_init(&got);
+	tls[UP_PAIR].identity = CLIENT;
+	options.own = &good;
+	options.wants = &authority;
+	options.sick = X509_V_ERR_OUT_OF_MEM; /* internal error (80) */
+	options.version = TLS1_3_VERSION;
+	tls_front_change(front, &options);
+	tls_front_change(front_old, &options);
+	image_next();
+	assert_int_equal(ask_on(fd, post, &got), 502);
+	log_await("\"upstream_reset\"");
+	close(fd);
+	assert_int_equal(counted(UP_PAIR).tls_failures, 0);
+	assert_int_equal(counted(UP_PAIR).reset, 1);
+	assert_int_equal(counted(UP_PAIR).requests, 1);
+	tls_front_count(front, &counts);
+	if (counts.accepted == 0)
+		tls_front_count(front_old, &counts);
+	assert_int_equal(counts.accepted, 1);
+	tls[UP_PAIR].identity = 0;
+	options = (struct tls_front_options){ .origin = rig_origin_port(
+						      rig.origin) };
+	str_fini(&got);
+}
+
 /* The rig's origin, plain, never answers to a handshake: it waits for the rest
  * of a request. Another one does. */
 static void
@@ -915,6 +953,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(good_servers_are_asked),
 		TEST(bad_servers_get_nothing),
+		TEST(other_alerts_are_a_reset),
 		TEST(what_is_no_tls),
 		TEST(another_endpoint_is_asked),
 		TEST(what_is_mended_is_told),
