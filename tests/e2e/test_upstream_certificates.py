@@ -369,6 +369,40 @@ def test_no_secret(d):
     equal(d.gateway.status("early"), ("Accepted", ""))
 
 
+def test_secret_gone_while_waiting(d):
+    """a Secret goes while requests wait for a connection: they still go by TLS"""
+    released = threading.Event()
+
+    def answer(_request, _connection):
+        released.wait(30)
+        return OK
+    o = d.origin(d.good, answer)
+    d.put("secrets", "goes", {"tls": {"rootCa": d.ca.pem}})
+    d.put("upstreams", "waiting", {
+        "upstreamSpec": {"static": {"hosts": [{"addr": o.address, "port": o.port}]}},
+        "circuitBreakers": {"maxConnections": 1},
+        "sslConfig": {"secretRef": {"name": "goes", "namespace": "gloo-system"},
+                      "sni": "good.test"}})
+    d.gateway.route("/waiting/", "waiting")
+    got = []
+    asking = [threading.Thread(target=lambda: got.append(d.ask("waiting")), daemon=True)
+              for _ in range(6)]
+    for t in asking:
+        t.start()
+    wait_until("some to wait", lambda: d.gateway.metric(
+        "gloo_gateway_upstream_pending_active", upstream="gloo-system.waiting") >= 4)
+    status, text = d.gateway.api("DELETE", "/v1/secrets/gloo-system/goes")
+    equal(status, 200, text)
+    equal(d.ask("waiting"), 503)
+    released.set()
+    for t in asking:
+        t.join(10 * e2e.PATIENCE)
+    equal(got, [200] * 6)
+    equal(o.refused, [])
+    d.put("secrets", "goes", {"tls": {"rootCa": d.ca.pem}})
+    d.served("waiting")
+
+
 def test_bad_secret(d):
     """a Secret that does not hold together is Rejected, and the last good one goes on"""
     o = d.origin(d.good, CLOSE, clients=d.ca.cert)
