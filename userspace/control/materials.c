@@ -315,6 +315,52 @@ expiry_explain(const struct need *n)
 	return made;
 }
 
+static bool
+text_is(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Both have theirs from the same files, or the system. */
+static bool
+files_are_same(const struct model_tls *a, const struct model_tls *b)
+{
+	bool of_a = a != NULL && a->source == MODEL_TLS_FILES;
+	bool of_b = b != NULL && b->source == MODEL_TLS_FILES;
+
+	if ((a != NULL && a->source == MODEL_TLS_SECRET) ||
+		(b != NULL && b->source == MODEL_TLS_SECRET) || of_a != of_b)
+		return false;
+	return !of_a || (text_is(a->cert_file, b->cert_file) &&
+				text_is(a->key_file, b->key_file) &&
+				text_is(a->ca_file, b->ca_file) &&
+				a->one_way == b->one_way);
+}
+
+/* Files that people exchange one after the other do not fit for a moment: what
+ * was good before goes on. */
+static void
+before_keep(struct control *c, struct upstream_tls *now,
+	const struct upstream_tls *before)
+{
+	char *problem = now->problem;
+
+	if (problem == NULL || before == NULL || before->problem != NULL ||
+		!files_are_same(now->model->upstream->tls,
+			before->model->upstream->tls))
+		return;
+	now->build.roots = before->build.roots;
+	now->build.identity = before->build.identity;
+	material_get(c->materials, now->build.roots)->needed = true;
+	if (now->build.identity != 0)
+		material_get(c->materials, now->build.identity)->needed = true;
+	now->warning = xasprintf(
+		"%s; what was read before is used until that is mended",
+		problem);
+	now->problem = NULL;
+	free(problem);
+}
+
 static struct upstream_tls *
 upstream_look(struct control *c, const struct object *o)
 {
@@ -335,8 +381,12 @@ upstream_look(struct control *c, const struct object *o)
 	if (n.problem == NULL && n.pem.ca == NULL)
 		roots_need(c, &n);
 	made->problem = n.problem;
-	if (n.problem != NULL)
+	if (n.problem != NULL) {
+		free(made->warning);
+		made->warning = NULL;
+		before_keep(c, made, o->tls);
 		return made;
+	}
 	made->build.roots =
 		material_take(c->materials, n.pem.ca, NULL, NULL)->number;
 	if (n.pem.cert != NULL)

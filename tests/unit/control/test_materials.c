@@ -23,6 +23,7 @@
 #include "kinds.h"
 #include "model/wire.h"
 #include "net/shm.h"
+#include "tests/lib/certificates.h"
 
 static struct control control;
 static struct str told; /* what the proxy was, a line each */
@@ -342,6 +343,88 @@ test_files(void **state)
 	free(ssl);
 }
 
+static void
+file_write_slice(const char *path, struct slice text)
+{
+	char *copy = xstrndup(text.data, text.length);
+
+	file_write(path, copy);
+	free(copy);
+}
+
+/* A certificate and its key are exchanged one after the other: in between what
+ * was there before goes on. */
+static void
+test_files_in_two_steps(void **state)
+{
+	struct certificate one, two;
+	char *cert = xasprintf("%s.cert", roots);
+	char *key = xasprintf("%s.key", roots);
+	char *ssl = xasprintf(
+		"{sslFiles: {tlsCert: %s, tlsKey: %s}}", cert, key);
+	char *again = xasprintf(
+		"{sni: x, sslFiles: {tlsCert: %s, tlsKey: %s}}", cert, key);
+	struct object *o, *other;
+	uint64_t before, epoch;
+
+	(void)state;
+	certificate_make(
+		&one, &(struct certificate_options){ .name = "one" }, NULL);
+	certificate_make(
+		&two, &(struct certificate_options){ .name = "two" }, NULL);
+	file_write_slice(cert, certificate_text(&one));
+	file_write_slice(key, certificate_key_text(&one));
+	o = upstream("a", ssl);
+	assert_null(materials_problem(&control, o));
+	assert_null(materials_warning(&control, o));
+	before = o->tls->build.identity;
+	assert_true(before != 0);
+	epoch = control.upstream_epoch;
+	image(1, o, NULL);
+	str_clear(&told);
+
+	file_write_slice(cert, certificate_text(&two));
+	materials_look_again(&control, false);
+	assert_null(materials_problem(&control, o));
+	assert_non_null(
+		strstr(materials_warning(&control, o), "does not belong"));
+	assert_int_equal(o->tls->build.identity, before);
+	assert_int_equal(control.upstream_epoch, epoch);
+	image(2, o, NULL);
+	said("");
+	/* The same of a file that is not there; one who comes has nothing. */
+	unlink(key);
+	materials_look_again(&control, false);
+	o = upstream("a", again);
+	other = upstream("b", ssl);
+	assert_null(materials_problem(&control, o));
+	assert_non_null(strstr(materials_warning(&control, o), key));
+	assert_string_equal(o->tls->build.server_name, "x");
+	assert_int_equal(o->tls->build.identity, before);
+	assert_non_null(strstr(materials_problem(&control, other), key));
+
+	file_write_slice(key, certificate_key_text(&two));
+	materials_look_again(&control, false);
+	assert_null(materials_problem(&control, o));
+	assert_null(materials_warning(&control, o));
+	assert_null(materials_problem(&control, other));
+	assert_true(o->tls->build.identity != before);
+	/* What has other files does not go on with these. */
+	unlink(roots);
+	materials_look_again(&control, true);
+	o = upstream("a", "{}");
+	assert_non_null(strstr(materials_problem(&control, o), "tls.roots"));
+
+	unlink(cert);
+	unlink(key);
+	certificate_drop(&one);
+	certificate_drop(&two);
+	free(again);
+	free(ssl);
+	free(cert);
+	free(key);
+}
+
 /* The system's roots are looked at on reload only. */
 static void
 test_roots_reloaded(void **state)
@@ -361,6 +444,10 @@ test_roots_reloaded(void **state)
 	said("send OTHERS\n");
 	unlink(roots);
 	materials_look_again(&control, true);
+	/* Those of before go on. */
+	assert_null(materials_problem(&control, o));
+	assert_non_null(strstr(materials_warning(&control, o), "tls.roots"));
+	o = upstream("b", "{}");
 	assert_non_null(strstr(materials_problem(&control, o), "tls.roots"));
 }
 
@@ -397,6 +484,7 @@ main(void)
 		CASE(test_new_proxy),
 		CASE(test_missing),
 		CASE(test_files),
+		CASE(test_files_in_two_steps),
 		CASE(test_roots_reloaded),
 		CASE(test_parameters),
 	};
