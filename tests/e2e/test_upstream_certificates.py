@@ -334,7 +334,7 @@ def test_parameters_of_no_use(d):
     d.served("none")
     d.put("upstreams", "none", {
         "upstreamSpec": {"static": {"hosts": [{"addr": o.address, "port": o.port}]}},
-        "sslConfig": {**ref, "parameters": {"maximumProtocolVersion": "TLSv1_1"}}}, 400)
+        "sslConfig": {**ref, "parameters": {"maximumProtocolVersion": "TLSv1_1"}}}, 422)
 
 
 # ---- as whom it comes
