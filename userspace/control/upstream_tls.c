@@ -27,6 +27,13 @@ join(char *const *parts, size_t count)
 	return str_steal(&text);
 }
 
+bool
+upstream_tls_is_spoken(const struct model_upstream *u)
+{
+	return u->tls != NULL ||
+	       (u->kind->tls != NULL && u->kind->tls(u->spec));
+}
+
 struct upstream_tls *
 upstream_tls_new(struct model_object *upstream)
 {
@@ -34,7 +41,7 @@ upstream_tls_new(struct model_object *upstream)
 	const struct model_tls *t = u->tls;
 	struct upstream_tls *made;
 
-	if (t == NULL && (u->kind->tls == NULL || !u->kind->tls(u->spec)))
+	if (!upstream_tls_is_spoken(u))
 		return NULL;
 	made = xcalloc(1, sizeof(*made));
 	made->model = model_object_ref(upstream);

@@ -2,6 +2,8 @@
 #ifndef CONTROL_UPSTREAM_TLS_H
 #define CONTROL_UPSTREAM_TLS_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "control/core.h"
 #include "model/model.h"
@@ -17,6 +19,8 @@ struct upstream_tls {
 	char *warning; /* what will not hold for long; or NULL */
 };
 
+/* By its sslConfig, or by its kind. */
+bool upstream_tls_is_spoken(const struct model_upstream *u);
 /* Without materials yet: what the model says. NULL: it is spoken to plainly. */
 struct upstream_tls *upstream_tls_new(struct model_object *upstream);
 void upstream_tls_free(struct upstream_tls *t); /* NULL is fine */
