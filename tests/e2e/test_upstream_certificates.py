@@ -322,6 +322,23 @@ def test_versions(d):
     return d.refused("new", "version", "protocol")
 
 
+def test_parameters_of_no_use(d):
+    """parameters that no handshake can go by are a Warning before any request"""
+    o = d.origin(d.good)
+    ref = {"secretRef": {"name": "ca", "namespace": "gloo-system"}, "sni": "good.test"}
+    for key in "cipherSuites", "ecdhCurves":
+        d.upstream("none", [o], {**ref, "parameters": {key: ["NOSUCH"]}})
+        wait_until("its Warning", lambda: d.gateway.status("none")[0] == "Warning"
+                   and "NOSUCH" in d.gateway.status("none")[1], 5)
+        equal(d.ask("none"), 503)
+    # What is lower than the lowest that is spoken is no reason not to.
+    d.upstream("none", [o], {**ref, "parameters": {"minimumProtocolVersion": "TLSv1_0"}})
+    d.served("none")
+    d.put("upstreams", "none", {
+        "upstreamSpec": {"static": {"hosts": [{"addr": o.address, "port": o.port}]}},
+        "sslConfig": {**ref, "parameters": {"maximumProtocolVersion": "TLSv1_1"}}}, 422)
+
+
 # ---- as whom it comes
 
 
