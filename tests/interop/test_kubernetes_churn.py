@@ -196,7 +196,8 @@ class Churn:
                 continue
             if any(n == name and a <= end and begin <= b for n, a, b in self.away):
                 anew += 1
-            elif self.truth.somebody(name, begin - GRACE, end):
+            # An event may be seen here that much later than by the gateway.
+            elif self.truth.somebody(name, begin - GRACE, end + GRACE):
                 found.append((name, round(begin, 3), code, body[:120]))
             else:
                 nobody += 1
