@@ -1,5 +1,6 @@
 """What a real Consul agent has becomes upstreams, and its instances their endpoints:
 names, health, weights, maintenance, addresses, tags, data centres (C3, C4, C5, C8)."""
+import json
 import sys
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
@@ -324,6 +325,30 @@ def test_choice(d):
     d.reload(DISCOVER)
     wait_until("those of tags to be gone", lambda: "split-red" not in d.gateway.upstreams(), 10)
     d.gateway.await_set("outcast", [d.origins["oc"].host], 10)
+
+
+def test_edited(d):
+    """what was found for a service outlives a restart, and not that another one is asked for"""
+    first, second = d.instance("first", "e1"), d.instance("second", "e2")
+    d.upstream("edited", "first")
+    d.gateway.await_set("edited", [first.host])
+    d.upstream("edited", "second")
+    d.gateway.await_set("edited", [second.host])
+    # It is remembered for which, a second later.
+    state = d.gateway.dir / "state/endpoints/gloo-system/edited.json"
+    wait_until("that to be remembered", lambda: json.loads(
+        state.read_text())["spec"]["serviceName"] == "second")
+    d.agent.kill()
+    d.gateway.process.kill()
+    d.gateway.process.wait()
+    d.gateway.start()
+    wait_until("it to be stale", lambda: d.gateway.problem("edited"), 20)
+    equal(d.gateway.set("edited"), [second.host])
+    d.upstream("edited", "first")
+    d.gateway.await_set("edited", [])
+    d.agent.start()
+    d.agent.register("first", first.port, id="e1")
+    d.gateway.await_set("edited", [first.host], 20)
 
 
 def test_data_centres(d):

@@ -182,6 +182,27 @@ test_by_hand(void **state)
 	world_close();
 }
 
+/* What was in the way is away, though nothing changed in Consul. */
+static void
+test_by_hand_for_a_while(void **state)
+{
+	(void)state;
+	fake_refuses = "web";
+	world_open("{serviceDiscovery: {}}");
+	lists(CATALOG, "\"api\":[],\"web\":[]");
+	str_clear(&told);
+	pass(5000);
+	told_is("found web {\"serviceName\":\"web\"}\n");
+	fake_refuses = NULL;
+	pass(5000);
+	told_is("found web {\"serviceName\":\"web\"}\nupstreams ok\n");
+	/* Then nobody tries. */
+	pass(60000);
+	told_is("");
+	assert_null(fake_timer_next());
+	world_close();
+}
+
 /* ---- what shows less */
 
 /* No token: 200 and an empty list, without any sign of it. */
@@ -458,6 +479,7 @@ main(void)
 		TEST(test_clash),
 		TEST(test_clash_earlier_run),
 		TEST(test_by_hand),
+		TEST(test_by_hand_for_a_while),
 		TEST(test_rights_lost),
 		TEST(test_few_rights),
 		TEST(test_no_rights),

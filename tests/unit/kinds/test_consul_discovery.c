@@ -22,6 +22,12 @@
 #define ROW(id, address)                                                       \
 	ROW_IN("dc1", "n1", id, address, "80", "passing", "\"v1\"")
 
+/* The condition while nobody says where the agent is. */
+#define OWN_UNKNOWN(why)                                                       \
+	"dataCenter warning: which data centre is the agent's own is not "    \
+	"known, so that instances of others are called at the address that "   \
+	"they have there: " why "\n"
+
 static struct upstream web;
 
 static void
@@ -753,7 +759,7 @@ test_edited_owners(void **state)
 		"{serviceName: web, dataCenters: [dc2]}");
 	fails(OWN, "refused");
 	pass(0);
-	told_is("");
+	told_is(OWN_UNKNOWN("refused"));
 	fails("dc2 " WEB, "refused");
 	pass(100);
 	told_is("agent warning: data centre \"dc2\": refused\n"
@@ -859,6 +865,7 @@ test_failure_of_a_former_question(void **state)
 				 "passing", "") "]");
 	pass(60000);
 	told_is("agent ok\n"
+		"dataCenter ok\n"
 		"web: 10.0.0.1:80x10*\n"
 		"web ok\n");
 	end();
@@ -875,14 +882,24 @@ test_own_data_center_unknown(void **state)
 	says("dc2 " WEB,
 		"[" ROW_IN("dc2", "n1", "b", "", "80", "passing", "") "]");
 	pass(0);
-	told_is("web: 10.0.9.9:80x10*\nweb ok\n");
+	told_is(OWN_UNKNOWN("403") "web: 10.0.9.9:80x10*\nweb ok\n");
+	/* Answered, and nobody is shown. */
+	says(OWN, "[]");
+	told_is(OWN_UNKNOWN("Consul shows no instance of its own service "
+			    "\"consul\": give the token service:read and "
+			    "node:read"));
 	/* It is far after all: asked anew. */
 	says(OWN, "[" ROW_IN("dc1", "n1", "consul", "10.0.0.1", "8300",
 			  "passing", "") "]");
 	says("dc2 " WEB,
 		"[" ROW_IN("dc2", "n1", "b", "", "80", "passing", "") "]");
 	pass(100);
-	told_is("web: 192.0.2.9:80x10*\n");
+	told_is("dataCenter ok\nweb: 192.0.2.9:80x10*\n");
+	/* What was heard once is believed on. */
+	says(OWN, "[]");
+	fails(OWN, "refused");
+	pass(100);
+	told_is("");
 	end();
 }
 

@@ -187,6 +187,33 @@ test_a_recovery_that_is_none(void **state)
 	assert_int_equal(sim.probes, 0);
 }
 
+/* The agent answers, and its servers are away for long. */
+static void
+test_servers_away(void **state)
+{
+	static const char *const bodies[] = { "No known Consul servers",
+		"rpc error getting client: failed to get conn" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		const char *leader = sim.leader;
+		struct asker w = { 0 };
+
+		sim.status = 500;
+		sim.status_body = bodies[i];
+		sim.leader = "\"\"";
+		ask(&w, (struct consul_question){ 0 });
+		pass(20 * MINUTE);
+		assert_true(w.failing);
+		assert_non_null(strstr(w.why, "reaches its servers"));
+		sim.status = 0;
+		sim.leader = leader;
+		pass(2 * SECOND);
+		assert_false(w.failing);
+		end(&w);
+	}
+}
+
 static void
 test_a_long_absence(void **state)
 {
@@ -319,6 +346,7 @@ main(void)
 		TIMED_TEST(test_no_leader_known),
 		TIMED_TEST(test_an_answer_that_is_no_good),
 		TIMED_TEST(test_a_recovery_that_is_none),
+		TIMED_TEST(test_servers_away),
 		TIMED_TEST(test_a_long_absence),
 		TIMED_TEST(test_token),
 		TIMED_TEST(test_token_file),

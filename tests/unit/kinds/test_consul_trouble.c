@@ -64,6 +64,12 @@ test_statuses(void **state)
 		{ 500, "rpc error making call: No cluster leader",
 			CONSUL_NO_LEADER },
 		{ 500, "No path to datacenter", CONSUL_NO_PATH },
+		{ 500, "rpc error making call: No path to datacenter",
+			CONSUL_NO_PATH },
+		{ 500, "No known Consul servers", CONSUL_NO_SERVER },
+		{ 500, "rpc error getting client: failed to get conn: dial tcp",
+			CONSUL_NO_SERVER },
+		{ 500, "rpc error making call: EOF", CONSUL_NO_SERVER },
 		{ 500, "", CONSUL_FAILED },
 		{ 503, "Service Unavailable", CONSUL_FAILED },
 	};

@@ -39,7 +39,8 @@ struct consul_follow {
 struct own {
 	struct consul_query *query; /* NULL: nobody wants to know */
 	bool answered;              /* well or badly */
-	char *name;
+	char *name;                 /* the last that was heard, or NULL */
+	bool told;                  /* that it is not known */
 };
 
 struct consul {
@@ -139,6 +140,29 @@ own_set(struct consul *c, const char *name)
 		}
 }
 
+/* Where it is needed: without it none of the wan addresses is used. why: it may
+ * not be known; used only if so. */
+static void
+own_tell(struct consul *c, const char *why)
+{
+	struct kind_program *p = c->program;
+	char *reason;
+
+	if (c->own.name != NULL) {
+		if (c->own.told)
+			p->condition_set(p, "dataCenter", KIND_OK, NULL);
+		c->own.told = false;
+		return;
+	}
+	c->own.told = true;
+	reason = xasprintf("which data centre is the agent's own is not known, "
+			   "so that instances of others are called at the "
+			   "address that they have there: %s",
+		why);
+	p->condition_set(p, "dataCenter", KIND_WARNING, reason);
+	free(reason);
+}
+
 static int
 on_own(const struct consul_answer *answer, void *arg, struct error *err)
 {
@@ -147,6 +171,9 @@ on_own(const struct consul_answer *answer, void *arg, struct error *err)
 	if (consul_instances_read(answer->body, NULL, &servers, err) != 0)
 		return -1;
 	own_set(arg, servers.count > 0 ? servers.items[0].datacenter : NULL);
+	own_tell(arg, "Consul shows no instance of its own service "
+		      "\"" CONSUL_OWN_SERVICE "\": give the token service:read "
+		      "and node:read");
 	consul_instances_fini(&servers);
 	return 0;
 }
@@ -156,8 +183,10 @@ static void
 on_own_failed(const char *why, uint64_t since_ms, void *arg)
 {
 	(void)since_ms;
-	if (why != NULL)
-		own_set(arg, NULL);
+	if (why == NULL)
+		return;
+	own_set(arg, NULL);
+	own_tell(arg, why);
 }
 
 /* Any of Consul's own servers tells where it is. */

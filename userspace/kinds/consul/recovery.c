@@ -2,9 +2,9 @@
  * Who waits after a failure is told when what hindered it is over, so that a
  * long pause does not go on when the agent is back.
  *
- * While queries rest since the agent could not be reached or had no leader, one
- * small question for all of them is asked about once a second; the token file
- * is looked at as often. A query that fails again and again after it was woken
+ * While queries rest since the agent could not be reached, reached no server or
+ * had no leader, one small question for all of them is asked about once a
+ * second; the token file is looked at as often. A query that fails again and again after it was woken
  * is woken less and less.
  *
  * With another token there is another answer, though nothing changed that a
@@ -26,7 +26,8 @@
 static bool
 is_for_probe(const struct consul_query *q)
 {
-	return q->trouble == CONSUL_UNREACHED || q->trouble == CONSUL_NO_LEADER;
+	return q->trouble == CONSUL_UNREACHED ||
+	       q->trouble == CONSUL_NO_LEADER || q->trouble == CONSUL_NO_SERVER;
 }
 
 static bool

@@ -29,6 +29,9 @@ consul_trouble_of(int status, struct slice body)
 		return CONSUL_NO_LEADER;
 	if (body_has(body, "No path to datacenter"))
 		return CONSUL_NO_PATH;
+	if (body_has(body, "No known Consul servers") ||
+		body_has(body, "rpc error"))
+		return CONSUL_NO_SERVER;
 	return CONSUL_FAILED;
 }
 
@@ -45,6 +48,9 @@ remedy(enum consul_trouble trouble, const struct consul_complaint *c)
 	case CONSUL_NO_LEADER:
 		return "its servers have to elect one (`consul operator raft "
 		       "list-peers`)";
+	case CONSUL_NO_SERVER:
+		return "see that the agent reaches its servers (`consul "
+		       "members`)";
 	case CONSUL_NO_PATH:
 		return "see that the data centre is joined (`consul members "
 		       "-wan`), or leave it out";

@@ -16,6 +16,7 @@ enum consul_trouble {
 	CONSUL_BROKEN,    /* it did not come whole */
 	CONSUL_NO_LEADER, /* the servers have elected none: 500, or the agent
 			   * answered from what it had */
+	CONSUL_NO_SERVER, /* 500: the agent reaches none of its servers */
 	CONSUL_NO_PATH,   /* 500: to another data centre */
 	CONSUL_FORBIDDEN, /* 403, 401: the token is unknown or may not */
 	CONSUL_LIMITED,   /* 429: of connections or requests */

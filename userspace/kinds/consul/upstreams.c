@@ -7,9 +7,13 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "kinds/problems.h"
+#include "net/loop.h"
+
+#define RETRY_MS 5000 /* of what the program could not take */
 
 struct consul_upstreams {
 	struct kind_program *program;
+	struct loop_timer *retry; /* runs while there is some of that */
 	const struct consul_settings *settings;
 	struct table *made; /* by name: struct made, as the program was told */
 	struct kind_problems *problems;
@@ -44,6 +48,8 @@ made_free(void *value)
 	free(m);
 }
 
+static void on_retry(void *arg);
+
 struct consul_upstreams *
 consul_upstreams_new(
 	struct kind_program *program, const struct consul_settings *settings)
@@ -55,6 +61,7 @@ consul_upstreams_new(
 	u->made = table_new(made_free);
 	u->problems = kind_problems_new(program, "upstreams", "consul");
 	u->clashes = table_new(NULL);
+	u->retry = loop_timer_new(program->loop, on_retry, u);
 	return u;
 }
 
@@ -66,6 +73,7 @@ consul_upstreams_free(struct consul_upstreams *u)
 	table_free(u->made);
 	kind_problems_free(u->problems);
 	table_free(u->clashes);
+	loop_timer_free(u->retry);
 	free(u);
 }
 
@@ -280,10 +288,23 @@ name_end(const struct candidates *c, size_t first)
 /* ---- telling */
 
 static void
+made_tell(struct consul_upstreams *u, const char *name, struct made *m)
+{
+	struct error err = ERROR_INIT;
+
+	m->failed = u->program->upstream_found(
+			    u->program, doc_copy(m->doc), &err) != 0;
+	if (m->failed) {
+		error_prefix(&err, "upstream %s is not made", name);
+		loop_timer_start(u->retry, RETRY_MS);
+	}
+	kind_problems_set(u->problems, name, err.text);
+}
+
+static void
 found_tell(struct consul_upstreams *u, const char *name, struct doc *d)
 {
 	struct made *m = table_get(u->made, name);
-	struct error err = ERROR_INIT;
 
 	if (m != NULL && !m->failed && doc_equal(m->doc, d)) {
 		doc_free(d);
@@ -291,12 +312,26 @@ found_tell(struct consul_upstreams *u, const char *name, struct doc *d)
 	}
 	m = xcalloc(1, sizeof(*m));
 	m->doc = d;
-	if (u->program->upstream_found(u->program, doc_copy(d), &err) != 0) {
-		m->failed = true;
-		error_prefix(&err, "upstream %s is not made", name);
-	}
-	kind_problems_set(u->problems, name, err.text);
 	table_set(u->made, name, m);
+	made_tell(u, name, m);
+}
+
+/* The operator may have taken away what is in the way, or the program have
+ * stored it meanwhile without being told again: the problem is over then. */
+static void
+on_retry(void *arg)
+{
+	struct consul_upstreams *u = arg;
+	size_t place = 0;
+	const char *name;
+	void *value;
+
+	while (table_next(u->made, &place, &name, &value)) {
+		struct made *m = value;
+
+		if (m->failed)
+			made_tell(u, name, m);
+	}
 }
 
 static char *
