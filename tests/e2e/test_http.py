@@ -594,6 +594,7 @@ def test_pipe(h):
         check(got.endswith(b"unix"), got)
         # TLS with it fails: it is named by its path.
         upstream["sslConfig"] = {"sni": "pipe.test"}
+        upstream["metadata"].pop("resourceVersion", None)
         equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
         e2e.wait_until("TLS to fail", lambda: h.get()[0] != 200 and
                        f"TLS with unix:{path} fails" in us().get("reason", ""))
