@@ -37,6 +37,8 @@ struct link {
 	uint8_t state;                /* enum link_state */
 	bool pumping, again, shaking; /* shaking: CONNECTING, with TLS */
 	bool settled;                 /* secure_settle is done */
+	bool full;          /* CONNECTING, its queue is: see connect_start */
+	uint64_t give_up_ms; /* connecting; UINT64_MAX: never */
 };
 
 /* A new connection for x; NULL and errno if it cannot even be begun: EPROTO
