@@ -215,7 +215,7 @@ def test_control_restart(h):
     wait_until("it to be down", lambda: one()["health"] == "down")
     state = h.gateway.dir / "state/endpoints/gloo-system/memory.json"
     wait_until("that to be remembered", lambda: any(
-        e.get("health") == "down" for e in json.loads(state.read_text())), 30)
+        e.get("health") == "down" for e in json.loads(state.read_text())["endpoints"]), 30)
     h.gateway.process.kill()
     h.gateway.process.wait()
     h.gateway.start()

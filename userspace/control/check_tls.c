@@ -1,7 +1,6 @@
 /* TLS for the health checks of one upstream. */
 #include "control/check_tls.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,29 +24,6 @@ struct check_tls {
 };
 
 /* ---- what it is made of */
-
-static void
-text_add(struct str *to, const char *text)
-{
-	str_printf(to, "%zu:%s ", text != NULL ? strlen(text) : 0,
-		text != NULL ? text : "");
-}
-
-/* The names are no part of a context. */
-static char *
-context_key(const struct image_build_tls *b)
-{
-	struct str key;
-
-	str_init(&key);
-	str_printf(&key, "%016" PRIx64 " %016" PRIx64 " %x %x %d ", b->roots,
-		b->identity, b->version_min, b->version_max, b->renegotiation);
-	text_add(&key, b->ciphers);
-	text_add(&key, b->curves);
-	for (size_t i = 0; i < b->alpn_count; i++)
-		text_add(&key, b->alpn[i]);
-	return str_steal(&key);
-}
 
 static void
 names_free(struct check_tls *t)
@@ -88,27 +64,12 @@ context_share(const struct check_tls *t, const char *key)
 static struct tls_context *
 context_make(const struct check_tls *t, const struct image_build_tls *b)
 {
-	static const char *const http[] = { "http/1.1", NULL };
-	const char **alpn = xcalloc(b->alpn_count + 1, sizeof(*alpn));
-	struct tls_options o = {
-		.alpn = b->alpn_count > 0 ? alpn : http,
-		.ciphers = b->ciphers,
-		.curves = b->curves,
-		.version_min = b->version_min,
-		.version_max = b->version_max,
-		.renegotiation = b->renegotiation,
-	};
 	struct error err = ERROR_INIT;
-	struct tls_context *context;
+	struct tls_context *context = upstream_tls_context(t->control, b, &err);
 
-	for (size_t i = 0; i < b->alpn_count; i++)
-		alpn[i] = b->alpn[i];
-	materials_bytes(t->control, b, &o.ca, &o.cert, &o.key);
-	context = tls_context_new(&o, &err);
 	if (context == NULL)
 		log_error("upstream %s.%s: its health is not checked: %s",
 			t->ns, t->name, err.text);
-	free(alpn);
 	return context;
 }
 
@@ -116,7 +77,7 @@ context_make(const struct check_tls *t, const struct image_build_tls *b)
 static void
 context_take(struct check_tls *t, const struct image_build_tls *b)
 {
-	char *key = context_key(b);
+	char *key = upstream_tls_key(b);
 
 	if (t->key != NULL && strcmp(t->key, key) == 0) {
 		free(key);

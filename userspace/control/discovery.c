@@ -29,6 +29,8 @@ struct discovery {
 	struct model_object *model; /* whose spec is watched */
 	void *watch;
 	struct health *health;
+	struct doc *found_for; /* the spec whose endpoints these are, or NULL */
+	bool found_anew;       /* they were found since watch */
 	uint64_t version;
 	uint64_t changed_ms; /* since 1970; 0: not since control started */
 	struct loop_timer *tell; /* runs while a change waits */
@@ -50,7 +52,8 @@ on_save(void *arg)
 	const struct endpoint *set = health_endpoints(d->health, &count);
 
 	if (state_endpoints_write(
-		    d->control->state, d->ns, d->name, set, count, &err) != 0)
+		    d->control->state, d->ns, d->name, d->found_for, set, count,
+		    &err) != 0)
 		log_warn("state: %s", err.text);
 }
 
@@ -117,6 +120,33 @@ on_change(struct discovery *d)
 		on_tell(d);
 }
 
+/* What is used is of the spec that is watched. False: so it was before. */
+static bool
+found_note(struct discovery *d)
+{
+	const struct model_upstream *u = d->model->upstream;
+	struct doc *spec;
+	bool same;
+
+	if (d->found_anew)
+		return false;
+	d->found_anew = true;
+	d->host.used_spec = NULL;
+	spec = u->kind->print(u->spec);
+	same = d->found_for != NULL && doc_equal(d->found_for, spec);
+	doc_free(d->found_for);
+	d->found_for = spec;
+	return !same;
+}
+
+static void
+save_soon(struct discovery *d)
+{
+	if (!loop_timer_pending(d->save) || d->save_late)
+		save_start(d);
+	d->save_late = false;
+}
+
 static void
 on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 {
@@ -127,13 +157,13 @@ on_endpoints(struct kind_host *host, const struct endpoint *set, size_t count)
 			count, ENDPOINTS_MAX);
 		count = ENDPOINTS_MAX;
 	}
+	if (found_note(d))
+		save_soon(d);
 	if (!health_replace(d->health, set, count))
 		return;
 	on_change(d);
 	log_debug("upstream %s: endpoints count=%zu", d->label, count);
-	if (!loop_timer_pending(d->save) || d->save_late)
-		save_start(d);
-	d->save_late = false;
+	save_soon(d);
 }
 
 static const struct endpoint *
@@ -192,7 +222,10 @@ discovery_watch(struct discovery *d)
 	d->host.shared = programs_shared(d->control, u->kind);
 	d->host.dns_refresh_ms = model_dns_refresh_ms(u);
 	d->host.tls = u->tls != NULL;
+	d->host.used_spec = d->found_for;
+	d->found_anew = false;
 	d->watch = u->kind->watch(u->spec, &d->host);
+	d->host.used_spec = NULL;
 }
 
 void
@@ -231,7 +264,8 @@ discovery_new(struct control *c, const struct object *o)
 	d->save = loop_timer_new(c->loop, on_save, d);
 	d->tell = loop_timer_new(c->loop, on_tell, d);
 	d->health = health_new(c, o, on_health, d);
-	known = state_endpoints_read(c->state, o->ns, o->name, &count);
+	known = state_endpoints_read(
+		c->state, o->ns, o->name, &d->found_for, &count);
 	health_restore(d->health, known, count);
 	free(known);
 	discovery_watch(d);
@@ -289,6 +323,7 @@ discovery_free(struct discovery *d)
 	loop_timer_free(d->save);
 	loop_timer_free(d->tell);
 	health_free(d->health);
+	doc_free(d->found_for);
 	model_object_unref(d->model);
 	free(d->ns);
 	free(d->name);

@@ -20,6 +20,7 @@
 #include "control/supervise.h"
 #include "model/wire.h"
 #include "net/shm.h"
+#include "net/tls.h"
 
 #define FILE_MAX (4u << 20)
 #define LOOK_MS  600000 /* certificates expire without anybody's doing */
@@ -42,9 +43,18 @@ struct source {
 	bool needed;
 };
 
+/* A context that was made to see whether it can be. */
+struct trial {
+	char *problem; /* NULL: it can */
+	bool needed;
+};
+
 struct materials {
 	struct table *items;   /* number in digits to struct material */
 	struct table *sources; /* path to struct source */
+	struct table *tried;   /* upstream_tls_key to struct trial */
+	struct tls_context *held; /* of the last trial, whose roots the next
+				   * one may share */
 	bool stale; /* upstreams have to be looked at */
 	uint64_t looked_ms;
 };
@@ -77,6 +87,13 @@ source_free(void *value)
 	free(s);
 }
 
+static void
+trial_free(void *value)
+{
+	free(((struct trial *)value)->problem);
+	free(value);
+}
+
 struct materials *
 materials_new(void)
 {
@@ -84,6 +101,7 @@ materials_new(void)
 
 	m->items = table_new(material_free);
 	m->sources = table_new(source_free);
+	m->tried = table_new(trial_free);
 	m->stale = true;
 	return m;
 }
@@ -95,6 +113,8 @@ materials_free(struct materials *m)
 		return;
 	table_free(m->items);
 	table_free(m->sources);
+	table_free(m->tried);
+	tls_context_unref(m->held);
 	free(m);
 }
 
@@ -315,6 +335,82 @@ expiry_explain(const struct need *n)
 	return made;
 }
 
+/* What the proxy would find with the first request is found now, once for all
+ * that need the same. */
+static void
+context_try(struct control *c, struct upstream_tls *now)
+{
+	struct materials *m = c->materials;
+	char *key = upstream_tls_key(&now->build);
+	struct trial *t = table_get(m->tried, key);
+	struct error err = ERROR_INIT;
+	struct tls_context *made;
+
+	if (t == NULL) {
+		t = xcalloc(1, sizeof(*t));
+		made = upstream_tls_context(c, &now->build, &err);
+		if (made == NULL)
+			t->problem = xasprintf("TLS: %s", err.text);
+		tls_context_unref(m->held);
+		m->held = made;
+		table_set(m->tried, key, t);
+	}
+	free(key);
+	t->needed = true;
+	if (t->problem != NULL)
+		now->problem = xstrdup(t->problem);
+}
+
+static bool
+text_is(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Both have theirs from the same files, or the system. */
+static bool
+files_are_same(const struct model_tls *a, const struct model_tls *b)
+{
+	bool of_a = a != NULL && a->source == MODEL_TLS_FILES;
+	bool of_b = b != NULL && b->source == MODEL_TLS_FILES;
+
+	if ((a != NULL && a->source == MODEL_TLS_SECRET) ||
+		(b != NULL && b->source == MODEL_TLS_SECRET) || of_a != of_b)
+		return false;
+	return !of_a || (text_is(a->cert_file, b->cert_file) &&
+				text_is(a->key_file, b->key_file) &&
+				text_is(a->ca_file, b->ca_file) &&
+				a->one_way == b->one_way);
+}
+
+/* Files that people exchange one after the other do not fit for a moment: what
+ * was good before goes on. */
+static void
+before_keep(struct control *c, struct upstream_tls *now,
+	const struct upstream_tls *before)
+{
+	char *problem = now->problem;
+
+	if (problem == NULL || before == NULL || before->problem != NULL ||
+		!files_are_same(now->model->upstream->tls,
+			before->model->upstream->tls))
+		return;
+	now->build.roots = before->build.roots;
+	now->build.identity = before->build.identity;
+	material_get(c->materials, now->build.roots)->needed = true;
+	if (now->build.identity != 0)
+		material_get(c->materials, now->build.identity)->needed = true;
+	now->problem = NULL;
+	context_try(c, now);
+	if (now->problem == NULL) {
+		free(now->warning);
+		now->warning = xasprintf("%s; what was read before is used "
+					 "until that is mended",
+			problem);
+	}
+	free(problem);
+}
+
 static struct upstream_tls *
 upstream_look(struct control *c, const struct object *o)
 {
@@ -335,8 +431,10 @@ upstream_look(struct control *c, const struct object *o)
 	if (n.problem == NULL && n.pem.ca == NULL)
 		roots_need(c, &n);
 	made->problem = n.problem;
-	if (n.problem != NULL)
+	if (n.problem != NULL) {
+		before_keep(c, made, o->tls);
 		return made;
+	}
 	made->build.roots =
 		material_take(c->materials, n.pem.ca, NULL, NULL)->number;
 	if (n.pem.cert != NULL)
@@ -344,6 +442,8 @@ upstream_look(struct control *c, const struct object *o)
 			material_take(c->materials, NULL, n.pem.cert,
 				n.pem.key)
 				->number;
+	context_try(c, made);
+	before_keep(c, made, o->tls);
 	return made;
 }
 
@@ -381,6 +481,12 @@ unneeded_drop(struct materials *m)
 	while (table_next(m->sources, &place, &key, &value))
 		if (!((struct source *)value)->needed)
 			table_remove(m->sources, key);
+	place = 0;
+	while (table_next(m->tried, &place, &key, &value))
+		if (!((struct trial *)value)->needed)
+			table_remove(m->tried, key);
+	tls_context_unref(m->held);
+	m->held = NULL;
 }
 
 static void
@@ -395,6 +501,9 @@ needs_forget(struct materials *m)
 	place = 0;
 	while (table_next(m->sources, &place, &key, &value))
 		((struct source *)value)->needed = false;
+	place = 0;
+	while (table_next(m->tried, &place, &key, &value))
+		((struct trial *)value)->needed = false;
 }
 
 /* Looks at all upstreams; those that can be served now, or no longer, lead

@@ -389,22 +389,28 @@ endpoint_print(const struct endpoint *e)
 	return d;
 }
 
+/* Before there was a spec beside it, the list was all of the file. */
 struct endpoint *
-state_endpoints_read(
-	const struct state *s, const char *ns, const char *name, size_t *count)
+state_endpoints_read(const struct state *s, const char *ns, const char *name,
+	struct doc **spec, size_t *count)
 {
 	char *path = endpoints_path(s, ns, name);
 	struct doc *d = document_read(path);
-	size_t room = doc_count(d);
+	const struct doc *all =
+		doc_type(d) == DOC_MAP ? doc_get(d, "endpoints") : d;
+	size_t room = doc_count(all);
 	struct endpoint *set = NULL;
 
 	*count = 0;
+	*spec = doc_type(d) == DOC_MAP && doc_get(d, "spec") != NULL
+			? doc_copy(doc_get(d, "spec"))
+			: NULL;
 	if (room > ENDPOINTS_MAX)
 		room = ENDPOINTS_MAX;
-	if (doc_type(d) == DOC_LIST && room > 0)
+	if (doc_type(all) == DOC_LIST && room > 0)
 		set = xcalloc(room, sizeof(*set));
 	for (size_t i = 0; set != NULL && i < room; i++)
-		*count += endpoint_read(doc_at(d, i), &set[*count]);
+		*count += endpoint_read(doc_at(all, i), &set[*count]);
 	doc_free(d);
 	free(path);
 	return set;
@@ -412,15 +418,19 @@ state_endpoints_read(
 
 int
 state_endpoints_write(const struct state *s, const char *ns, const char *name,
-	const struct endpoint *set, size_t count, struct error *err)
+	const struct doc *spec, const struct endpoint *set, size_t count,
+	struct error *err)
 {
 	char *path = endpoints_path(s, ns, name);
 	char *folder = xasprintf("%s/endpoints/%s", s->root, ns);
-	struct doc *d = doc_new_list();
+	struct doc *d = doc_new_map();
+	struct doc *all = doc_set(d, "endpoints", doc_new_list());
 	int rc;
 
+	if (spec != NULL)
+		doc_set(d, "spec", doc_copy(spec));
 	for (size_t i = 0; i < count; i++)
-		doc_add(d, endpoint_print(&set[i]));
+		doc_add(all, endpoint_print(&set[i]));
 	rc = file_make_folders(folder, FOLDER_MODE, err);
 	if (rc == 0)
 		rc = document_put(path, d, file_replace_lazily, err);

@@ -65,13 +65,16 @@ void state_reports_each(const struct state *s, enum state_area area,
 	const char *kind, state_report_f *cb, void *arg);
 
 /* The array is the caller's (free); NULL and 0: nothing is known. Of the health
- * it is remembered who was down. Owners are kept. */
-struct endpoint *state_endpoints_read(
-	const struct state *s, const char *ns, const char *name, size_t *count);
-/* Without waiting for the disk: they may move every second, and be many. */
+ * it is remembered who was down. Owners are kept. *spec is the caller's, too:
+ * of the kind, as print makes it, that the endpoints were found for; NULL: not
+ * known. */
+struct endpoint *state_endpoints_read(const struct state *s, const char *ns,
+	const char *name, struct doc **spec, size_t *count);
+/* Without waiting for the disk: they may move every second, and be many. spec
+ * may be NULL. */
 int state_endpoints_write(const struct state *s, const char *ns,
-	const char *name, const struct endpoint *set, size_t count,
-	struct error *err);
+	const char *name, const struct doc *spec, const struct endpoint *set,
+	size_t count, struct error *err);
 void state_endpoints_remove(
 	const struct state *s, const char *ns, const char *name);
 

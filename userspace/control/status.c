@@ -22,6 +22,7 @@
 #include "control/secret.h"
 #include "control/services.h"
 #include "control/supervise.h"
+#include "control/upstream_tls.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
 
@@ -298,11 +299,13 @@ relayed_tls_warn(
 		objects_find(c->objects, MODEL_UPSTREAM, ref->ns, ref->name);
 	char text[256];
 
-	if (u == NULL || u->model == NULL || u->model->upstream->tls == NULL)
+	if (u == NULL || u->model == NULL ||
+		!upstream_tls_is_spoken(u->model->upstream))
 		return;
 	snprintf(text, sizeof(text),
-		"sslConfig of %.100s does not hold for it: its bytes are "
+		"%s of %.100s does not hold for it: its bytes are "
 		"passed on as they are, who connects speaks TLS himself",
+		u->model->upstream->tls != NULL ? "sslConfig" : "the TLS",
 		u->label);
 	reason_add(to, text);
 }
@@ -314,7 +317,7 @@ service_warn(struct str *to, const struct control *c, const struct object *o)
 	struct service_view view;
 	char reason[700], text[800];
 
-	if (generation_upstream(c, &t->hosts[0].upstream, reason,
+	if (generation_upstream_relayed(c, &t->hosts[0].upstream, reason,
 		    sizeof(reason)) == 0) {
 		snprintf(text, sizeof(text),
 			"tcpGateway.tcpHosts[0].destination: %s", reason);

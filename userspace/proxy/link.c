@@ -184,14 +184,25 @@ link_alloc(struct worker *w)
 	return xcalloc(1, sizeof(*l));
 }
 
+bool
+link_is_barred(const struct backend *b, const struct exchange *x)
+{
+	return x->upstream->tls != 0 && b->secure == NULL;
+}
+
 struct link *
 link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 	struct exchange *x)
 {
-	bool full;
-	int fd = connect_start(&b->addr, b->host, &full);
 	struct link *l;
+	bool full;
+	int fd;
 
+	if (link_is_barred(b, x)) {
+		errno = EPROTO;
+		return NULL;
+	}
+	fd = connect_start(&b->addr, b->host, &full);
 	if (fd < 0)
 		return NULL;
 	l = link_alloc(w);
@@ -228,7 +239,7 @@ link_reuse(struct backend *b, struct exchange *x)
 {
 	struct link *l = b->idle;
 
-	if (l == NULL)
+	if (l == NULL || link_is_barred(b, x))
 		return NULL;
 	pool_remove(l);
 	wheel_timer_clear(&l->timer);

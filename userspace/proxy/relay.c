@@ -470,7 +470,9 @@ service_take(struct relay *r, struct generation *g)
 		return;
 	if (access_is_on(w->access))
 		r->service_name = name_copy(g->image, s->name);
-	if (u == NULL || u->unavailable.length > 0)
+	/* What makes it unavailable to requests need not concern bytes: the
+	 * service itself says whether there is one. */
+	if (u == NULL)
 		return;
 	if (access_is_on(w->access))
 		r->upstream_name = name_copy(g->image, u->name);

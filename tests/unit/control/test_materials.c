@@ -1,5 +1,6 @@
 /* Tests userspace/control/materials.c: what is sent to the proxy, when, and when
- * it is to forget it. The proxy and the making of generations are replaced. */
+ * it is to forget it. The proxy, the making of generations and OpenSSL's
+ * contexts are replaced. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,11 +24,15 @@
 #include "kinds.h"
 #include "model/wire.h"
 #include "net/shm.h"
+#include "net/tls.h"
+#include "tests/lib/certificates.h"
 
 static struct control control;
 static struct str told; /* what the proxy was, a line each */
 static uint64_t last;   /* number of the last material that was sent */
 static int touched;
+static int tried;      /* contexts that were made */
+static uint16_t least; /* version of the last */
 static char roots[] = "/tmp/gg-roots-XXXXXX";
 
 bool
@@ -69,6 +74,43 @@ generation_touch(struct control *c)
 	return 1;
 }
 
+struct tls_context {
+	int refs;
+};
+
+/* One that knows all ciphers but UNKNOWN. */
+struct tls_context *
+tls_context_new(const struct tls_options *options, struct error *err)
+{
+	struct tls_context *made;
+
+	tried++;
+	least = options->version_min;
+	if (options->ciphers != NULL &&
+		strcmp(options->ciphers, "UNKNOWN") == 0) {
+		error_set(err, ERROR_CONFIG, "cipher suites \"UNKNOWN\"");
+		return NULL;
+	}
+	assert_true(options->ca.length > 0);
+	made = xcalloc(1, sizeof(*made));
+	made->refs = 1;
+	return made;
+}
+
+struct tls_context *
+tls_context_ref(struct tls_context *c)
+{
+	c->refs++;
+	return c;
+}
+
+void
+tls_context_unref(struct tls_context *c)
+{
+	if (c != NULL && --c->refs == 0)
+		free(c);
+}
+
 static void
 file_write(const char *path, const char *text)
 {
@@ -98,7 +140,7 @@ setup(void **state)
 	control.objects = objects_new();
 	control.materials = materials_new();
 	str_init(&told);
-	touched = 0;
+	touched = tried = 0;
 	return 0;
 }
 
@@ -342,6 +384,88 @@ test_files(void **state)
 	free(ssl);
 }
 
+static void
+file_write_slice(const char *path, struct slice text)
+{
+	char *copy = xstrndup(text.data, text.length);
+
+	file_write(path, copy);
+	free(copy);
+}
+
+/* A certificate and its key are exchanged one after the other: in between what
+ * was there before goes on. */
+static void
+test_files_in_two_steps(void **state)
+{
+	struct certificate one, two;
+	char *cert = xasprintf("%s.cert", roots);
+	char *key = xasprintf("%s.key", roots);
+	char *ssl = xasprintf(
+		"{sslFiles: {tlsCert: %s, tlsKey: %s}}", cert, key);
+	char *again = xasprintf(
+		"{sni: x, sslFiles: {tlsCert: %s, tlsKey: %s}}", cert, key);
+	struct object *o, *other;
+	uint64_t before, epoch;
+
+	(void)state;
+	certificate_make(
+		&one, &(struct certificate_options){ .name = "one" }, NULL);
+	certificate_make(
+		&two, &(struct certificate_options){ .name = "two" }, NULL);
+	file_write_slice(cert, certificate_text(&one));
+	file_write_slice(key, certificate_key_text(&one));
+	o = upstream("a", ssl);
+	assert_null(materials_problem(&control, o));
+	assert_null(materials_warning(&control, o));
+	before = o->tls->build.identity;
+	assert_true(before != 0);
+	epoch = control.upstream_epoch;
+	image(1, o, NULL);
+	str_clear(&told);
+
+	file_write_slice(cert, certificate_text(&two));
+	materials_look_again(&control, false);
+	assert_null(materials_problem(&control, o));
+	assert_non_null(
+		strstr(materials_warning(&control, o), "does not belong"));
+	assert_int_equal(o->tls->build.identity, before);
+	assert_int_equal(control.upstream_epoch, epoch);
+	image(2, o, NULL);
+	said("");
+	/* The same of a file that is not there; one who comes has nothing. */
+	unlink(key);
+	materials_look_again(&control, false);
+	o = upstream("a", again);
+	other = upstream("b", ssl);
+	assert_null(materials_problem(&control, o));
+	assert_non_null(strstr(materials_warning(&control, o), key));
+	assert_string_equal(o->tls->build.server_name, "x");
+	assert_int_equal(o->tls->build.identity, before);
+	assert_non_null(strstr(materials_problem(&control, other), key));
+
+	file_write_slice(key, certificate_key_text(&two));
+	materials_look_again(&control, false);
+	assert_null(materials_problem(&control, o));
+	assert_null(materials_warning(&control, o));
+	assert_null(materials_problem(&control, other));
+	assert_true(o->tls->build.identity != before);
+	/* What has other files does not go on with these. */
+	unlink(roots);
+	materials_look_again(&control, true);
+	o = upstream("a", "{}");
+	assert_non_null(strstr(materials_problem(&control, o), "tls.roots"));
+
+	unlink(cert);
+	unlink(key);
+	certificate_drop(&one);
+	certificate_drop(&two);
+	free(again);
+	free(ssl);
+	free(cert);
+	free(key);
+}
+
 /* The system's roots are looked at on reload only. */
 static void
 test_roots_reloaded(void **state)
@@ -361,6 +485,10 @@ test_roots_reloaded(void **state)
 	said("send OTHERS\n");
 	unlink(roots);
 	materials_look_again(&control, true);
+	/* Those of before go on. */
+	assert_null(materials_problem(&control, o));
+	assert_non_null(strstr(materials_warning(&control, o), "tls.roots"));
+	o = upstream("b", "{}");
 	assert_non_null(strstr(materials_problem(&control, o), "tls.roots"));
 }
 
@@ -383,6 +511,38 @@ test_parameters(void **state)
 	assert_string_equal(tls->names[0], "x");
 }
 
+/* With what no context can be made no request need find out; what many need is
+ * tried once. */
+static void
+test_tried(void **state)
+{
+	struct object *a = upstream("a", "{parameters: {cipherSuites: [A]}}");
+	struct object *b =
+		upstream("b", "{sni: b, parameters: {cipherSuites: [A]}}");
+	struct object *c =
+		upstream("c", "{parameters: {cipherSuites: [UNKNOWN]}}");
+	uint64_t epoch;
+
+	(void)state;
+	assert_null(materials_problem(&control, a));
+	assert_null(materials_problem(&control, b));
+	assert_string_equal(materials_problem(&control, c),
+		"TLS: cipher suites \"UNKNOWN\"");
+	assert_int_equal(tried, 2);
+	materials_touch(&control);
+	assert_non_null(materials_problem(&control, c));
+	assert_int_equal(tried, 2);
+	epoch = control.upstream_epoch;
+	/* What was good before helps no more than what is there now. */
+	a = upstream("a", "{parameters: {cipherSuites: [UNKNOWN]}}");
+	assert_non_null(materials_problem(&control, a));
+	assert_true(control.upstream_epoch > epoch);
+	a = upstream("a", "{parameters: {minimumProtocolVersion: TLSv1_0}}");
+	assert_null(materials_problem(&control, a));
+	assert_int_equal(a->tls->build.version_min, 0x0303);
+	assert_int_equal(least, 0x0303);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -397,8 +557,10 @@ main(void)
 		CASE(test_new_proxy),
 		CASE(test_missing),
 		CASE(test_files),
+		CASE(test_files_in_two_steps),
 		CASE(test_roots_reloaded),
 		CASE(test_parameters),
+		CASE(test_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

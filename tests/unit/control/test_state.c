@@ -135,10 +135,12 @@ test_endpoints(void **state)
 {
 	struct endpoint set[2] = { { .weight = 1 }, { .weight = 7 } };
 	struct state *s = state_make();
+	struct doc *spec = doc_new_map(), *spec_back;
 	struct endpoint *back;
 	size_t count;
 
 	(void)state;
+	doc_set_string(spec, "serviceName", "web");
 	addr_parse_ip("10.0.0.1", 80, &set[0].addr);
 	addr_parse_ip("2001:db8::1", 65535, &set[1].addr);
 	strcpy(set[1].host, "db.example");
@@ -151,16 +153,25 @@ test_endpoints(void **state)
 	set[1].subsets[0] = 1;
 	set[1].subsets[1] = UINT64_C(0xfedcba9876543211);
 	set[1].owner = UINT64_C(0xfedcba9876543210);
-	assert_null(state_endpoints_read(s, "a.b", "c", &count));
-	assert_int_equal(state_endpoints_write(s, "a.b", "c", set, 2, NULL), 0);
-	back = state_endpoints_read(s, "a.b", "c", &count);
-	assert_int_equal(count, 2);
-	assert_memory_equal(back, set, sizeof(set));
-	free(back);
+	assert_null(state_endpoints_read(s, "a.b", "c", &spec_back, &count));
+	assert_null(spec_back);
+	for (int known = 0; known < 2; known++) {
+		assert_int_equal(state_endpoints_write(s, "a.b", "c",
+					 known ? spec : NULL, set, 2, NULL),
+			0);
+		back = state_endpoints_read(s, "a.b", "c", &spec_back, &count);
+		assert_int_equal(count, 2);
+		assert_memory_equal(back, set, sizeof(set));
+		assert_true(known ? doc_equal(spec, spec_back)
+				  : spec_back == NULL);
+		doc_free(spec_back);
+		free(back);
+	}
+	doc_free(spec);
 	/* Another upstream, although it reads the same with a dot. */
-	assert_null(state_endpoints_read(s, "a", "b.c", &count));
+	assert_null(state_endpoints_read(s, "a", "b.c", &spec_back, &count));
 	state_endpoints_remove(s, "a.b", "c");
-	assert_null(state_endpoints_read(s, "a.b", "c", &count));
+	assert_null(state_endpoints_read(s, "a.b", "c", &spec_back, &count));
 	state_close(s);
 }
 
@@ -182,11 +193,13 @@ test_odd_owners(void **state)
 			owners[i]);
 		char *file = xasprintf("%s/x.json", path);
 		struct endpoint *back;
+		struct doc *spec;
 		size_t count;
 
 		assert_int_equal(
 			file_replace(file, text, strlen(text), 0600, NULL), 0);
-		back = state_endpoints_read(s, "ns", "x", &count);
+		back = state_endpoints_read(s, "ns", "x", &spec, &count);
+		assert_null(spec); /* an earlier version's: a list alone */
 		assert_int_equal(count, 1);
 		assert_int_equal(back[0].owner, 0);
 		free(back);
@@ -205,6 +218,7 @@ test_broken(void **state)
 		"",
 		"{",
 		"7",
+		"{\"endpoints\": {\"address\": \"10.0.0.1\"}, \"spec\": 7}",
 		"[7, {}, {\"address\": \"x\", \"port\": 1, \"weight\": 1}]",
 		"[{\"address\": \"10.0.0.1\", \"port\": 0, \"weight\": 1}]",
 		"[{\"address\": \"10.0.0.1\", \"port\": 1, \"weight\": 70000}]",
@@ -217,12 +231,14 @@ test_broken(void **state)
 	free(path);
 	path = xasprintf("%s/endpoints/ns/x.json", root);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct doc *spec;
 		size_t count = 1;
 
 		assert_int_equal(file_replace(path, texts[i], strlen(texts[i]),
 					 0600, NULL),
 			0);
-		free(state_endpoints_read(s, "ns", "x", &count));
+		free(state_endpoints_read(s, "ns", "x", &spec, &count));
+		doc_free(spec);
 		if (count != 0)
 			fail_msg("%s", texts[i]);
 	}

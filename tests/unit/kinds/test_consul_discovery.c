@@ -9,6 +9,7 @@
 
 #define CATALOG "/v1/catalog/services"
 #define WEB     "/v1/health/service/web"
+#define OWN     "/v1/health/service/consul"
 
 /* One row of /v1/health/service; status of its one check. */
 #define ROW_IN(dc, node, id, address, port, status, tags)                      \
@@ -44,18 +45,28 @@ lists_web(void)
 	says(CATALOG, "{\"consul\":[],\"web\":[]}");
 }
 
-/* As upstream_watch, but an earlier run knew an endpoint, which the kind is
- * told from the start. */
+/* With what is used now. */
 static void
-watch_used(const char *spec, const char *ip, const char *host)
+watch_again(const char *spec)
 {
-	struct endpoint *used = &web.used[0];
 	struct error err = ERROR_INIT;
 	struct doc *d = yaml(spec);
 	void *read = upstream_kind_consul.read(d, &err);
 
 	if (read == NULL)
 		fail_msg("%s", err.text);
+	web.state = upstream_kind_consul.watch(read, &web.host);
+	upstream_kind_consul.free(read);
+	doc_free(d);
+}
+
+/* As upstream_watch, but an earlier run knew an endpoint, which the kind is
+ * told from the start. */
+static void
+watch_used(const char *spec, const char *ip, const char *host)
+{
+	struct endpoint *used = &web.used[0];
+
 	web = (struct upstream){
 		.host = { .endpoints_replace = upstream_endpoints_replace,
 			.endpoints_used = upstream_endpoints_used,
@@ -71,9 +82,26 @@ watch_used(const char *spec, const char *ip, const char *host)
 	used->owner = 7;
 	used->health = ENDPOINT_DOWN; /* by an active check */
 	snprintf(used->host, sizeof(used->host), "%s", host);
-	web.state = upstream_kind_consul.watch(read, &web.host);
-	upstream_kind_consul.free(read);
-	doc_free(d);
+	watch_again(spec);
+}
+
+/* An earlier run knew 10.0.0.1 of dc1 and 10.0.0.8 of dc2. */
+static void
+watch_two(void)
+{
+	static char dc1[] = "dc1", dc2[] = "dc2", n1[] = "n1", a[] = "a";
+	const struct consul_instance near = { dc1, n1, a, .port = 80 };
+	const struct consul_instance far = { dc2, n1, a, .port = 80 };
+
+	watch_used(
+		"{serviceName: web, dataCenters: [dc1, dc2]}", "10.0.0.1", "");
+	web.used[0].owner = consul_instance_owner(&near);
+	web.used[1] = web.used[0];
+	web.used[1].owner = consul_instance_owner(&far);
+	assert_int_equal(addr_parse_ip("10.0.0.8", 80, &web.used[1].addr), 0);
+	web.used_count = 2;
+	upstream_kind_consul.unwatch(web.state);
+	watch_again("{serviceName: web, dataCenters: [dc1, dc2]}");
 }
 
 /* ---- which instances */
@@ -218,6 +246,50 @@ test_passed_over(void **state)
 	told_is("web not ok: no instance of service \"web\" can be used, and "
 		"those that were known stay: instance a on node n1: it has no "
 		"port\n");
+	end();
+}
+
+/* It is there, but not as it should be: the last that was good of it counts. */
+static void
+test_garbled(void **state)
+{
+#define GARBLED(id, key)                                                       \
+	"{\"Node\":{\"Node\":\"n1\",\"Datacenter\":\"dc1\"},\"Service\":{"         \
+	"\"ID\":\"" id "\",\"Address\":\"10.0.0.7\",\"Port\":80,\"" key           \
+	"\":\"bad\"}}"
+	(void)state;
+	begin("{}", "{serviceName: web}");
+	lists_web();
+	says(WEB, "[" ROW("a", "10.0.0.1") "," ROW("b", "10.0.0.2") "," ROW(
+			  "c", "10.0.0.3") "]");
+	pass(0);
+	str_clear(&told);
+	/* Nobody has known x. */
+	says(WEB, "[" GARBLED("x", "Tags") "," GARBLED("a", "Weights") "," ROW(
+			  "b", "10.0.0.4") "]");
+	pass(50);
+	told_is("web: 10.0.0.1:80x10* 10.0.0.4:80x10*\n"
+		"web note 2 of the instances of service \"web\" cannot be "
+		"used: instance x on node n1: Tags is not a list\n");
+	/* Again, and to who sees less. */
+	says_filtered(WEB, "[" GARBLED("a", "Weights") "," ROW("d",
+				   "10.0.0.5") "]");
+	pass(50);
+	assert_int_equal(web.last_count, 3);
+	says_filtered(WEB, "[" ROW("d", "10.0.0.5") "]");
+	pass(50);
+	assert_int_equal(web.last_count, 2);
+	says(WEB, "[" ROW("a", "10.0.0.6") "]");
+	pass(50);
+	assert_int_equal(web.last_count, 1);
+	str_clear(&told);
+	/* A fault of who registered it is none of who answers. */
+	says(WEB, "[" ROW("b", "10.0.0.2") "," ROW_IN("dc1", "n1", "a",
+			  "10.0.0.6", "0", "passing", "") "]");
+	pass(50);
+	told_is("web: 10.0.0.2:80x10*\n"
+		"web note 1 of the instances of service \"web\" cannot be "
+		"used: instance a on node n1: it has no port\n");
 	end();
 }
 
@@ -381,6 +453,26 @@ test_filtered(void **state)
 	end();
 }
 
+/* All rights are lost, and some come back. */
+static void
+test_filtered_wholly_first(void **state)
+{
+	(void)state;
+	begin("{}", "{serviceName: web}");
+	lists_web();
+	says(WEB, "[" ROW("a", "10.0.0.1") "," ROW("b", "10.0.0.2") "]");
+	pass(100);
+	says_filtered(WEB, "[]");
+	pass(100);
+	str_clear(&told);
+	says_filtered(WEB, "[" ROW("a", "10.0.0.1") "]");
+	pass(CONSUL_EMPTY_TELL_MS);
+	told_is("web not ok: Consul hides instances of service \"web\" for "
+		"lack of rights: those that were known stay; give the token "
+		"service:read and node:read\n");
+	end();
+}
+
 static void
 test_few_rights_all_along(void **state)
 {
@@ -526,9 +618,151 @@ test_earlier_run_filtered(void **state)
 	end();
 }
 
-/* ---- data centres */
+/* ---- what was found for a spec that the operator has changed */
 
-#define OWN "/v1/health/service/consul"
+static const struct {
+	const char *was, *is;
+	bool stays;
+} edits[] = {
+	{ "{serviceName: db}", "{serviceName: db}", true },
+	{ "{serviceName: web}", "{serviceName: db}", false },
+	{ "{serviceName: db}", "{serviceName: db, subsetTags: [a]}", true },
+	{ "{serviceName: db, serviceTags: [a]}", "{serviceName: db}", true },
+	{ "{serviceName: db, serviceTags: [b, a]}",
+		"{serviceName: db, serviceTags: [a, b]}", true },
+	{ "{serviceName: db}", "{serviceName: db, serviceTags: [a]}", false },
+	{ "{serviceName: db}", "{serviceName: db, instanceTags: [a]}", false },
+	{ "{serviceName: db}", "{serviceName: db, instanceBlacklistTags: [a]}",
+		false },
+	{ "{hosts: [{addr: 10.0.0.1}]}", "{serviceName: db}", false },
+};
+
+static void
+watch_edited(const char *was, const char *is)
+{
+	struct doc *d = yaml(was);
+
+	web.host.used_spec = d;
+	watch_again(is);
+	web.host.used_spec = NULL;
+	doc_free(d);
+}
+
+static void
+begin_edited(const char *was, const char *is)
+{
+	world_open("{}");
+	watch_used(was[1] == 'h' ? "{serviceName: db}" : was, "10.0.0.1", "");
+	upstream_kind_consul.unwatch(web.state);
+	watch_edited(was, is);
+}
+
+#define DB "/v1/health/service/db"
+
+/* Asked in vain, one endpoint of another service is still none of this one. */
+static void
+test_edited_and_failing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(edits); i++) {
+		begin_edited(edits[i].was, edits[i].is);
+		pass(1000);
+		told_is("");
+		fails(DB, "refused");
+		pass(1000);
+		told_is(edits[i].stays
+				? "agent warning: refused\nweb not ok: refused\n"
+				: "agent warning: refused\nweb: none\n"
+				  "web not ok: refused\n");
+		fails(DB, NULL);
+		end();
+	}
+}
+
+/* As empty as the rest: for want of rights, or of instances. */
+static void
+test_edited_and_empty(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(edits); i++) {
+		begin_edited(edits[i].was, edits[i].is);
+		says(CATALOG, "{\"consul\":[],\"db\":[]}");
+		says(DB, "[]");
+		pass(0);
+		told_is(edits[i].stays ? "" : "web: none\n");
+		end();
+	}
+}
+
+/* Others at the same address: they are told, as is what they were found for. */
+static void
+test_edited_and_the_same(void **state)
+{
+	(void)state;
+	begin_edited("{serviceName: web}", "{serviceName: db}");
+	says(DB, "[" ROW("a", "10.0.0.1") "]");
+	pass(0);
+	told_is("web: 10.0.0.1:80x10*\nweb ok\n");
+	upstream_kind_consul.unwatch(web.state);
+	watch_edited("{serviceName: web}", "{serviceName: db}");
+	says(DB, "[" ROW("a", "10.0.0.1") "]");
+	pass(0);
+	told_is("web: 10.0.0.1:80x10*\nweb ok\n");
+	end();
+}
+
+/* One more leaves those of the others; one that was left out does not. */
+static void
+test_edited_data_centers(void **state)
+{
+	static const struct {
+		const char *was, *is;
+		bool stays;
+	} rows[] = {
+		{ "{serviceName: web, dataCenters: [dc2]}",
+			"{serviceName: web, dataCenters: [dc3, dc2]}", true },
+		{ "{serviceName: web, dataCenters: [dc1, dc2]}",
+			"{serviceName: web, dataCenters: [dc2]}", false },
+		{ "{serviceName: web}",
+			"{serviceName: web, dataCenters: [dc2]}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin_edited(rows[i].was, rows[i].is);
+		fails(OWN, "refused");
+		fails("dc2 " WEB, "refused");
+		if (question("dc3 " WEB) != NULL)
+			fails("dc3 " WEB, "refused");
+		pass(0);
+		assert_int_equal(
+			strstr(told.data, "web: none") == NULL, rows[i].stays);
+		end();
+	}
+}
+
+/* Of a data centre that was left out, and of one that cannot be asked. */
+static void
+test_edited_owners(void **state)
+{
+	(void)state;
+	world_open("{}");
+	watch_two();
+	upstream_kind_consul.unwatch(web.state);
+	watch_edited("{serviceName: web, dataCenters: [dc1, dc2]}",
+		"{serviceName: web, dataCenters: [dc2]}");
+	fails(OWN, "refused");
+	pass(0);
+	told_is("");
+	fails("dc2 " WEB, "refused");
+	pass(100);
+	told_is("agent warning: data centre \"dc2\": refused\n"
+		"web: 10.0.0.8:80x10*\n"
+		"web not ok: data centre \"dc2\": refused\n");
+	end();
+}
+
+/* ---- data centres */
 
 static void
 test_data_centers(void **state)
@@ -578,6 +812,55 @@ test_data_centers(void **state)
 		"web not ok: there is no service \"web\" of data centre "
 		"\"dc1\" "
 		"in Consul's catalog, or the token may not read it\n");
+	end();
+}
+
+/* One data centre that cannot be reached holds back nobody of the others. */
+static void
+test_one_data_center_of_an_earlier_run(void **state)
+{
+	(void)state;
+	world_open("{}");
+	watch_two();
+	says(OWN, "[" ROW_IN("dc1", "n1", "consul", "10.0.0.9", "8300",
+			  "passing", "") "]");
+	fails("dc2 " WEB, "No path to datacenter");
+	says("dc1 " CATALOG, "{\"consul\":[],\"web\":[]}");
+	pass(100);
+	str_clear(&told);
+	/* Gone while nobody looked. */
+	says("dc1 " WEB, "[" ROW("b", "10.0.0.2") "," ROW("c", "10.0.0.3") "]");
+	pass(100);
+	told_is("web: 10.0.0.2:80x10* 10.0.0.3:80x10* 10.0.0.8:80x10*\n");
+	says("dc1 " WEB, "[" ROW("c", "10.0.0.3") "]");
+	pass(100);
+	told_is("web: 10.0.0.3:80x10* 10.0.0.8:80x10*\n");
+	says("dc1 " WEB, "[" ROW_IN("dc1", "n1", "c", "10.0.0.3", "80",
+				 "critical", "") "]");
+	pass(100);
+	told_is("web: 10.0.0.8:80x10*\n");
+	end();
+}
+
+/* The question that is asked anew is another: what failed is over with it. */
+static void
+test_failure_of_a_former_question(void **state)
+{
+	(void)state;
+	begin("{}", "{serviceName: web, dataCenters: [dc2]}");
+	fails(OWN, "refused");
+	fails("dc2 " WEB, "refused");
+	pass(CONSUL_STALE_TELL_MS);
+	str_clear(&told);
+	says(OWN, "[" ROW_IN("dc1", "n1", "consul", "10.0.0.9", "8300",
+			  "passing", "") "]");
+	says("dc2 " CATALOG, "{\"consul\":[],\"web\":[]}");
+	says("dc2 " WEB, "[" ROW_IN("dc2", "n1", "a", "10.0.0.1", "80",
+				 "passing", "") "]");
+	pass(60000);
+	told_is("agent ok\n"
+		"web: 10.0.0.1:80x10*\n"
+		"web ok\n");
 	end();
 }
 
@@ -686,6 +969,36 @@ test_question(void **state)
 	end();
 }
 
+/* For people: each data centre, and the host names of instances. */
+static void
+test_show(void **state)
+{
+	struct doc *d = doc_new_map();
+	const struct doc *one;
+
+	(void)state;
+	begin("{}", "{serviceName: web, serviceTags: [v1]}");
+	lists_web();
+	says(WEB, "[" ROW("a", "10.0.0.1") "," ROW("b", "b.test") "," ROW_IN(
+			  "dc1", "n1", "c", "10.0.0.4", "80", "critical",
+			  "\"v1\"") "," ROW_IN("dc1", "n1", "d", "10.0.0.5",
+			  "80", "passing", "") "]");
+	pass(0);
+	upstream_kind_consul.show(web.state, d);
+	assert_int_equal(doc_count(doc_get(d, "dataCenters")), 1);
+	one = doc_at(doc_get(d, "dataCenters"), 0);
+	assert_null(doc_get(one, "name"));
+	assert_int_equal(doc_get_integer(one, "instances"), 4);
+	assert_int_equal(doc_get_integer(one, "fit"), 3);
+	assert_int_equal(doc_get_integer(one, "out"), 1);
+	assert_null(doc_get(one, "problem"));
+	assert_int_equal(doc_count(doc_get(d, "names")), 1);
+	one = doc_at(doc_get(d, "names"), 0);
+	assert_string_equal(doc_get_text(one, "name"), "b.test");
+	doc_free(d);
+	end();
+}
+
 /* No agent is configured: not_served says so. */
 static void
 test_not_configured(void **state)
@@ -709,12 +1022,14 @@ main(void)
 		TEST(test_tags),
 		TEST(test_subsets),
 		TEST(test_passed_over),
+		TEST(test_garbled),
 		TEST(test_bad_answer),
 		TEST(test_empty_but_listed),
 		TEST(test_empty_and_gone),
 		TEST(test_empty_and_nobody_knows),
 		TEST(test_catalog_never_answered),
 		TEST(test_filtered),
+		TEST(test_filtered_wholly_first),
 		TEST(test_few_rights_all_along),
 		TEST(test_never_there),
 		TEST(test_failing),
@@ -722,11 +1037,19 @@ main(void)
 		TEST(test_earlier_run),
 		TEST(test_earlier_run_gone),
 		TEST(test_earlier_run_filtered),
+		TEST(test_edited_and_failing),
+		TEST(test_edited_and_empty),
+		TEST(test_edited_and_the_same),
+		TEST(test_edited_data_centers),
+		TEST(test_edited_owners),
 		TEST(test_data_centers),
+		TEST(test_one_data_center_of_an_earlier_run),
+		TEST(test_failure_of_a_former_question),
 		TEST(test_own_data_center_unknown),
 		TEST(test_names),
 		TEST(test_name_of_earlier_run),
 		TEST(test_question),
+		TEST(test_show),
 		TEST(test_not_configured),
 	};
 

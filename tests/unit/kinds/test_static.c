@@ -471,6 +471,55 @@ test_earlier_run(void **state)
 	unwatch(s);
 }
 
+/* The operator has given it another name: what the former led to serves until
+ * somebody has said something of that one, be it nothing. */
+static void
+test_edited(void **state)
+{
+	static const struct {
+		const char *was, *is, *name, *was_at;
+		bool stays;
+	} rows[] = {
+		{ "_a._tcp.test", "_a._tcp.test", "_a._tcp.test", "t.test",
+			true },
+		{ "_a._tcp.test.", "_A._tcp.test", "_A._tcp.test", "t.test",
+			true },
+		{ "_b._tcp.test", "_a._tcp.test", "_a._tcp.test", "t.test",
+			false },
+		{ "t.test", "_a._tcp.test", "_a._tcp.test", "t.test", false },
+		{ "a.test", "a.test", "a.test", "a.test", true },
+		{ "b.test", "a.test", "a.test", "b.test", false },
+	};
+
+	static const struct resolver_answer failed = {
+		.verdict = RESOLVER_FAILED, .failure = "timeout"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *was = xasprintf("hosts: [{addr: %s}]", rows[i].was);
+		char *is = xasprintf("hosts: [{addr: %s}]", rows[i].is);
+		struct doc *spec = yaml_doc_read(was, strlen(was), NULL);
+		void *s;
+
+		used_put("10.0.0.1", 80, 1, rows[i].was_at);
+		host.used_spec = spec;
+		s = watch(is);
+		host.used_spec = NULL;
+		doc_free(spec);
+		assert_int_equal(told.length > 0, rows[i].stays);
+		str_clear(&told);
+		fake_give(rows[i].name, rows[i].name[0] == '_', &failed);
+		/* Then it says what it cannot resolve. */
+		assert_int_equal(
+			strncmp(told.data, "set\n", 4) == 0, !rows[i].stays);
+		str_clear(&told);
+		unwatch(s);
+		free(was);
+		free(is);
+	}
+}
+
 /* services: "priority weight port host", separated by commas. */
 static void
 answer_services(const char *name, const char *services)
@@ -802,6 +851,7 @@ main(void)
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_gone_from_the_start),
 		cmocka_unit_test(test_earlier_run),
+		cmocka_unit_test(test_edited),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_services_of_great_weight),
 		cmocka_unit_test(test_services_on_the_port_of_tls),

@@ -30,6 +30,7 @@ struct watch {
 	size_t feed_count;
 	struct endpoint *kept; /* of an earlier run; NULL: no more */
 	size_t kept_count;
+	bool foreign; /* more is used, which was found for another spec */
 
 	struct loop_timer *timer; /* of the report */
 	struct loop_timer *late;  /* of a problem that lasts */
@@ -155,6 +156,19 @@ name_is_missing(const struct watch *w, const char *host)
 	return state != NULL && state->count == 0 && !state->gone;
 }
 
+/* Its data centre has said who is there. */
+static bool
+kept_is_known(const struct watch *w, const struct endpoint *kept)
+{
+	const struct consul_spec *spec = w->spec;
+
+	for (size_t i = 0; i < spec->data_center_count; i++)
+		if (consul_feed_is_known(w->feeds[i]) &&
+			consul_owner_is_of(kept->owner, spec->data_centers[i]))
+			return true;
+	return false;
+}
+
 /* Of what an earlier run knew, what nobody has said anything else of yet. */
 static void
 kept_add(struct making *m)
@@ -163,7 +177,8 @@ kept_add(struct making *m)
 	bool known = feeds_are_known(w);
 
 	for (size_t i = 0; i < w->kept_count; i++)
-		if (!known || name_is_missing(w, w->kept[i].host))
+		if ((!known && !kept_is_known(w, &w->kept[i])) ||
+			name_is_missing(w, w->kept[i].host))
 			*endpoint_add(m) = w->kept[i];
 	if (!known || m->names_are_missing)
 		return;
@@ -253,17 +268,29 @@ set_is_used(struct watch *w, const struct endpoint *set, size_t count)
 	return true;
 }
 
-/* As long as nobody has said anything, what is used stays. */
+static bool
+feeds_have_spoken(const struct watch *w)
+{
+	for (size_t i = 0; i < w->feed_count; i++)
+		if (!consul_feed_has_spoken(w->feeds[i]))
+			return false;
+	return true;
+}
+
+/* As long as nobody has said anything, what is used stays; of another service
+ * only until everybody was asked, be it in vain. */
 static void
 set_report(struct watch *w, const struct making *m)
 {
 	size_t count = m->count < ENDPOINTS_MAX ? m->count : ENDPOINTS_MAX;
-	bool said = m->seen > 0;
+	bool said = m->seen > 0 || (w->foreign && feeds_have_spoken(w));
 
 	for (size_t i = 0; i < w->feed_count; i++)
 		said |= consul_feed_is_known(w->feeds[i]);
-	if (said && !set_is_used(w, m->set, count))
-		w->host->endpoints_replace(w->host, m->set, count);
+	if (!said || (!w->foreign && set_is_used(w, m->set, count)))
+		return;
+	w->foreign = false;
+	w->host->endpoints_replace(w->host, m->set, count);
 }
 
 /* What does not hold, though the endpoints are right. */
@@ -318,15 +345,6 @@ problem_make(const struct watch *w, const struct making *m, uint64_t *due_ms)
 	return problem;
 }
 
-static bool
-feeds_have_spoken(const struct watch *w)
-{
-	for (size_t i = 0; i < w->feed_count; i++)
-		if (!consul_feed_has_spoken(w->feeds[i]))
-			return false;
-	return true;
-}
-
 static void
 late_start(struct watch *w, uint64_t due_ms)
 {
@@ -376,17 +394,45 @@ watch_touch(void *arg)
 
 /* ---- its life */
 
+/* One of the data centres that are named now has it. */
+static bool
+owner_is_ours(const struct consul_spec *spec, uint64_t owner)
+{
+	for (size_t i = 0; i < spec->data_center_count; i++)
+		if (consul_owner_is_of(owner, spec->data_centers[i]))
+			return true;
+	return false;
+}
+
+/* was: what the endpoint was found for; NULL: not known, so for this. */
+static bool
+used_may_be_ours(const struct consul_spec *spec, const struct consul_spec *was,
+	const struct endpoint *used)
+{
+	return was == NULL ||
+	       (consul_spec_covers(spec, was) &&
+		       (consul_spec_covers_data_centers(spec, was) ||
+			       owner_is_ours(spec, used->owner)));
+}
+
 static void
 kept_take(struct watch *w)
 {
-	const struct endpoint *used =
-		w->host->endpoints_used(w->host, &w->kept_count);
+	const struct doc *spec = w->host->used_spec;
+	struct consul_spec *was = spec == NULL ? NULL : consul_spec_of(spec);
+	size_t count;
+	const struct endpoint *used = w->host->endpoints_used(w->host, &count);
+	bool of_another_kind = spec != NULL && was == NULL;
 
-	if (w->kept_count == 0)
-		return;
-	w->kept = xmemdup(used, w->kept_count * sizeof(*used));
-	for (size_t i = 0; i < w->kept_count; i++)
-		w->kept[i].health = ENDPOINT_UP;
+	w->kept = xcalloc(count + 1, sizeof(*w->kept));
+	for (size_t i = 0; i < count && !of_another_kind; i++) {
+		if (!used_may_be_ours(w->spec, was, &used[i]))
+			continue;
+		w->kept[w->kept_count] = used[i];
+		w->kept[w->kept_count++].health = ENDPOINT_UP;
+	}
+	w->foreign = w->kept_count < count;
+	consul_spec_free(was);
 }
 
 static void
@@ -441,4 +487,53 @@ consul_unwatch(void *state)
 	consul_spec_free(w->spec);
 	free(w->kept);
 	free(w);
+}
+
+/* ---- for people */
+
+static void
+feed_show(const struct watch *w, const struct consul_feed *f, bool nobody,
+	struct doc *to)
+{
+	const struct consul_instances *all = consul_feed_instances(f);
+	const char *name = consul_feed_datacenter(f);
+	int64_t fit = 0, out = 0;
+	uint64_t due_ms;
+	char *problem = consul_feed_problem(f, nobody, &due_ms);
+
+	for (size_t i = 0; i < all->count; i++)
+		if (consul_instance_fits(&all->items[i], w->spec)) {
+			fit++;
+			out += all->items[i].out;
+		}
+	if (name != NULL)
+		doc_set_string(to, "name", name);
+	doc_set(to, "instances", doc_new_integer((int64_t)all->count));
+	doc_set(to, "fit", doc_new_integer(fit));
+	doc_set(to, "out", doc_new_integer(out));
+	if (problem != NULL)
+		doc_set_string(to, "problem", problem);
+	free(problem);
+}
+
+/* "dataCenters": how many instances of the service each has, how many of them
+ * the upstream wants, and how many of those do not pass; "names" of instances
+ * as those of static hosts. */
+void
+consul_show(const void *state, struct doc *to)
+{
+	const struct watch *w = state;
+	struct doc *list = doc_new_list(), *names = doc_new_list();
+	size_t used;
+
+	w->host->endpoints_used(w->host, &used);
+	for (size_t i = 0; i < w->feed_count; i++)
+		feed_show(w, w->feeds[i], used == 0,
+			doc_add(list, doc_new_map()));
+	doc_set(to, "dataCenters", list);
+	consul_names_show(w->names, names);
+	if (doc_count(names) > 0)
+		doc_set(to, "names", names);
+	else
+		doc_free(names);
 }

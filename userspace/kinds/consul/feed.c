@@ -79,29 +79,58 @@ owner_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Moves into more those of old, from that place on, that it does not have. */
-static void
+static bool
+owner_is_in(const struct consul_instance *i, const uint64_t *sorted,
+	size_t count)
+{
+	uint64_t owner = consul_instance_owner(i);
+
+	return count > 0 && bsearch(&owner, sorted, count, sizeof(owner),
+				    owner_compare) != NULL;
+}
+
+static bool
+is_garbled(const struct consul_instances *got, const struct consul_instance *i)
+{
+	return owner_is_in(i, got->garbled, got->garbled_count);
+}
+
+/* Moves into more those of old that it does not have: from that place on all,
+ * before it only who is garbled in more; those come first. Returns how many of
+ * more are from more or garbled. */
+static size_t
 instances_keep(struct consul_instances *more, struct consul_instances *old,
 	size_t from)
 {
-	size_t count = more->count;
-	uint64_t *owners = xcalloc(count + 1, sizeof(*owners));
+	size_t count = more->count, shown = 0;
+	uint64_t *owners;
 
+	if (from == old->count && more->garbled_count == 0)
+		return count;
+	owners = xcalloc(count + 1, sizeof(*owners));
 	for (size_t i = 0; i < count; i++)
 		owners[i] = consul_instance_owner(&more->items[i]);
 	qsort(owners, count, sizeof(*owners), owner_compare);
+	qsort(more->garbled, more->garbled_count, sizeof(*more->garbled),
+		owner_compare);
 	more->items = xreallocarray(
 		more->items, count + old->count + 1, sizeof(*more->items));
-	for (size_t i = from; i < old->count; i++) {
-		uint64_t owner = consul_instance_owner(&old->items[i]);
+	for (int garbled = 1; garbled >= 0; garbled--) {
+		for (size_t i = garbled ? 0 : from; i < old->count; i++) {
+			struct consul_instance *one = &old->items[i];
 
-		if (bsearch(&owner, owners, count, sizeof(owner),
-			    owner_compare) != NULL)
-			continue;
-		more->items[more->count++] = old->items[i];
-		old->items[i] = (struct consul_instance){ 0 };
+			if (one->id == NULL ||
+				(garbled && !is_garbled(more, one)) ||
+				owner_is_in(one, owners, count))
+				continue;
+			more->items[more->count++] = *one;
+			*one = (struct consul_instance){ 0 };
+		}
+		if (garbled)
+			shown = more->count;
 	}
 	free(owners);
+	return shown;
 }
 
 /* Takes got, which has somebody. Who has always had few rights sees instances
@@ -110,13 +139,13 @@ static void
 instances_take(
 	struct consul_feed *f, struct consul_instances *got, bool was_filtered)
 {
-	size_t shown = got->count;
+	size_t from = !f->filtered   ? f->now.count
+		      : was_filtered ? f->shown
+				     : 0;
 
-	if (f->filtered)
-		instances_keep(got, &f->now, was_filtered ? f->shown : 0);
+	f->shown = instances_keep(got, &f->now, from);
 	consul_instances_fini(&f->now);
 	f->now = *got;
-	f->shown = shown;
 	if (!f->filtered || !f->used)
 		f->known = true;
 }
@@ -143,19 +172,20 @@ on_answer(const struct consul_answer *answer, void *arg, struct error *err)
 		consul_instances_fini(&got);
 		if (!was_empty)
 			f->empty_ms = loop_now_ms(f->loop);
+		if (f->filtered)
+			f->shown = 0; /* these rights show nobody */
 		empty_look(f);
 	}
 	f->changed(f->arg);
 	return 0;
 }
 
+/* why NULL: it works. */
 static void
-on_failed(const char *why, uint64_t since_ms, void *arg)
+failure_set(struct consul_feed *f, const char *why)
 {
-	struct consul_feed *f = arg;
 	const char *datacenter = consul_follow_datacenter(f->follow);
 
-	(void)since_ms; /* the host notes when it is told */
 	if (f->failure == NULL)
 		f->failed_ms = loop_now_ms(f->loop);
 	free(f->failure);
@@ -164,6 +194,15 @@ on_failed(const char *why, uint64_t since_ms, void *arg)
 					  : xasprintf("data centre \"%s\": %s",
 						    datacenter, why);
 	consul_follow_failing(f->follow, f->failure);
+}
+
+static void
+on_failed(const char *why, uint64_t since_ms, void *arg)
+{
+	struct consul_feed *f = arg;
+
+	(void)since_ms; /* the host notes when it is told */
+	failure_set(f, why);
 	f->changed(f->arg);
 }
 
@@ -195,6 +234,7 @@ query_start(struct consul_feed *f)
 	if (f->query != NULL && local_is_same(f->local, local))
 		return;
 	consul_query_free(f->query);
+	failure_set(f, NULL); /* the next one tells of its own */
 	free(f->local);
 	f->local = local == NULL ? NULL : xstrdup(local);
 	f->query = consul_query_new(
@@ -267,6 +307,14 @@ bool
 consul_feed_is_known(const struct consul_feed *f)
 {
 	return f->known;
+}
+
+const char *
+consul_feed_datacenter(const struct consul_feed *f)
+{
+	const char *name = consul_follow_datacenter(f->follow);
+
+	return name != NULL ? name : consul_own_datacenter(f->consul);
 }
 
 bool

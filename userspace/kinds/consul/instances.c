@@ -22,6 +22,7 @@
 #define KEY                 "rows" /* below which the array is put, to be cut */
 #define KEY_BEFORE          "{\"" KEY "\":"
 #define NODE_MAINTENANCE    "_node_maintenance"
+#define DATACENTER_MASK     ((UINT64_C(1) << 20) - 1) /* of an owner */
 #define SERVICE_MAINTENANCE "_service_maintenance"
 
 enum health {
@@ -33,6 +34,7 @@ enum health {
 /* What the members of the array are read into. */
 struct reading {
 	struct consul_instances *out;
+	size_t garbled_room;
 	const char *local_datacenter;
 	size_t room;
 	size_t row;
@@ -40,10 +42,13 @@ struct reading {
 
 /* ---- values; of a wrong type they are an error, null is none */
 
+/* Whoever answers is at fault, and not who registered the instance. */
+#define ERROR_OF_TYPE ERROR_SYSTEM
+
 static int
 wrong(struct error *err, const char *key, const char *wanted)
 {
-	return error_set(err, ERROR_CONFIG, "%s is not %s", key, wanted);
+	return error_set(err, ERROR_OF_TYPE, "%s is not %s", key, wanted);
 }
 
 /* The string below map, or "". */
@@ -375,6 +380,23 @@ pass_over(struct consul_instances *out, size_t row,
 	text_defuse(out->problem);
 }
 
+/* A value of it is of a wrong type, and it is known who it is. */
+static void
+garbled_add(struct reading *r, const struct consul_instance *i)
+{
+	struct consul_instances *out = r->out;
+
+	if (i->datacenter == NULL)
+		return;
+	if (out->garbled_count == r->garbled_room) {
+		r->garbled_room =
+			r->garbled_room == 0 ? 16 : 2 * r->garbled_room;
+		out->garbled = xreallocarray(out->garbled, r->garbled_room,
+			sizeof(*out->garbled));
+	}
+	out->garbled[out->garbled_count++] = consul_instance_owner(i);
+}
+
 static int
 on_row(const char *text, size_t length, void *arg)
 {
@@ -396,6 +418,8 @@ on_row(const char *text, size_t length, void *arg)
 	doc_free(d);
 	if (rc != 0) {
 		pass_over(out, r->row, &i, err.text);
+		if (err.code == ERROR_OF_TYPE)
+			garbled_add(r, &i);
 		instance_fini(&i);
 		return 0;
 	}
@@ -521,6 +545,7 @@ consul_instances_fini(struct consul_instances *i)
 	for (size_t k = 0; k < i->count; k++)
 		instance_fini(&i->items[k]);
 	free(i->items);
+	free(i->garbled);
 	free(i->problem);
 	*i = (struct consul_instances){ 0 };
 }
@@ -564,14 +589,28 @@ consul_instance_fits(
 	       !has_any(i, spec->blacklist_tags, spec->blacklist_tag_count);
 }
 
+static uint64_t
+datacenter_hash(const char *datacenter)
+{
+	return hash_bytes(datacenter, strlen(datacenter) + 1, 0);
+}
+
+/* The low bits are of the data centre, the others of all three. */
 uint64_t
 consul_instance_owner(const struct consul_instance *i)
 {
-	const char *const parts[] = { i->datacenter, i->node, i->id };
-	uint64_t owner = 0;
+	uint64_t of_datacenter = datacenter_hash(i->datacenter), owner;
 
 	/* Each with its NUL, so that none runs into the next. */
-	for (size_t k = 0; k < ARRAY_SIZE(parts); k++)
-		owner = hash_bytes(parts[k], strlen(parts[k]) + 1, owner);
+	owner = hash_bytes(i->node, strlen(i->node) + 1, of_datacenter);
+	owner = hash_bytes(i->id, strlen(i->id) + 1, owner);
+	owner = (owner & ~DATACENTER_MASK) | (of_datacenter & DATACENTER_MASK);
 	return owner == 0 ? 1 : owner;
+}
+
+bool
+consul_owner_is_of(uint64_t owner, const char *datacenter)
+{
+	return owner != 0 &&
+	       ((owner ^ datacenter_hash(datacenter)) & DATACENTER_MASK) == 0;
 }

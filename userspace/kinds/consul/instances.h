@@ -34,6 +34,10 @@ struct consul_instances {
 	size_t count;
 	size_t passed_over; /* that could not be used, each a reason: */
 	char *problem;      /* of the first of them, or NULL */
+	/* Owners of those of them that are there, but with a value of a wrong
+	 * type: what was known of them is better than nothing. */
+	uint64_t *garbled;
+	size_t garbled_count;
 };
 
 /* -1 and err: it is no such answer at all; single rows that are wrong are
@@ -47,5 +51,8 @@ bool consul_instance_fits(
 	const struct consul_instance *i, const struct consul_spec *spec);
 /* For struct endpoint.owner; never 0. */
 uint64_t consul_instance_owner(const struct consul_instance *i);
+/* Whoever that is, it is one of that data centre: wrong for one of a million
+ * that are of another. */
+bool consul_owner_is_of(uint64_t owner, const char *datacenter);
 
 #endif

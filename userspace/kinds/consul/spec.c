@@ -1,6 +1,8 @@
 /* Consul upstreams: the instances of a service in Consul's catalog. */
 #include "kinds/consul/spec.h"
 
+#include <string.h>
+
 #include "kinds/consul/agent.h"
 #include "kinds/consul/catalog.h"
 #include "kinds/consul/subsets.h"
@@ -104,10 +106,16 @@ static const struct schema spec_schema = {
 KIND_SPEC(spec_schema)
 
 struct consul_spec *
+consul_spec_of(const struct doc *d)
+{
+	return spec_read(d, NULL);
+}
+
+struct consul_spec *
 consul_spec_copy(const struct consul_spec *spec)
 {
 	struct doc *d = spec_print(spec);
-	struct consul_spec *copy = spec_read(d, NULL);
+	struct consul_spec *copy = consul_spec_of(d);
 
 	doc_free(d);
 	return copy;
@@ -117,6 +125,44 @@ void
 consul_spec_free(struct consul_spec *spec)
 {
 	spec_free(spec);
+}
+
+/* Each of few is among all. */
+static bool
+has_all(char *const *all, size_t all_count, char *const *few, size_t few_count)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < few_count; i++)
+		for (size_t k = 0; k < all_count; k++)
+			if (strcmp(all[k], few[i]) == 0) {
+				found++;
+				break;
+			}
+	return found == few_count;
+}
+
+bool
+consul_spec_covers(const struct consul_spec *spec, const struct consul_spec *was)
+{
+	return strcmp(spec->service_name, was->service_name) == 0 &&
+	       has_all(was->service_tags, was->service_tag_count,
+		       spec->service_tags, spec->service_tag_count) &&
+	       has_all(was->instance_tags, was->instance_tag_count,
+		       spec->instance_tags, spec->instance_tag_count) &&
+	       has_all(was->blacklist_tags, was->blacklist_tag_count,
+		       spec->blacklist_tags, spec->blacklist_tag_count);
+}
+
+bool
+consul_spec_covers_data_centers(
+	const struct consul_spec *spec, const struct consul_spec *was)
+{
+	/* None named is one of its own. */
+	if (spec->data_center_count == 0 || was->data_center_count == 0)
+		return spec->data_center_count == was->data_center_count;
+	return has_all(spec->data_centers, spec->data_center_count,
+		was->data_centers, was->data_center_count);
 }
 
 static void
@@ -134,6 +180,8 @@ spec_details(const void *data, struct str *lines)
 static int
 service_set(struct doc *spec, const char *value, struct error *err)
 {
+	if (value != NULL && service_name_check(value, err) != 0)
+		return -1;
 	return flag_text(spec, "serviceName", value, err);
 }
 
@@ -171,6 +219,7 @@ const struct upstream_kind upstream_kind_consul = {
 	.prompts = prompts,
 	.watch = consul_watch,
 	.unwatch = consul_unwatch,
+	.show = consul_show,
 	.not_served = "no Consul agent is configured: set consul in the "
 		      "settings (\"consul: {}\" is the agent of this box)",
 	.settings_key = "consul",
@@ -178,6 +227,7 @@ const struct upstream_kind upstream_kind_consul = {
 	.open = consul_open,
 	.close = consul_close,
 	.preview = consul_preview,
+	.numbers = consul_numbers,
 	.discovery_stop = "deregister the service, or leave it out with "
 			  "consul.serviceDiscovery.tagsExclude",
 };

@@ -26,7 +26,16 @@ struct consul_spec {
 	struct model_bool use_cache; /* queryOptions.useCache */
 };
 
+/* As print makes it; NULL: it is none. */
+struct consul_spec *consul_spec_of(const struct doc *d);
 struct consul_spec *consul_spec_copy(const struct consul_spec *spec);
-void consul_spec_free(struct consul_spec *spec);
+void consul_spec_free(struct consul_spec *spec); /* NULL is fine */
+
+/* Every instance that was wants, spec wants as well: the same service, and no
+ * more tags asked for. That aside, it is in a data centre that spec asks, too. */
+bool consul_spec_covers(
+	const struct consul_spec *spec, const struct consul_spec *was);
+bool consul_spec_covers_data_centers(
+	const struct consul_spec *spec, const struct consul_spec *was);
 
 #endif

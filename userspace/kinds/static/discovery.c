@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "kinds/names_show.h"
 #include "kinds/telling.h"
 #include "net/loop.h"
 #include "net/watched_name.h"
@@ -51,6 +52,7 @@ struct static_state {
 
 	struct endpoint_list reported;
 	bool anything_reported;
+	bool foreign; /* what is used was found for other names */
 	struct loop_timer *report; /* runs while a change waits */
 	uint64_t report_ms;        /* of the last one; 0: none by an answer */
 	size_t dropped; /* addresses that ENDPOINTS_MAX left no room for */
@@ -220,16 +222,22 @@ entry_add(const struct static_entry *e, struct endpoints *to)
 	}
 }
 
-/* That there is nobody is said only of names that are all known to be gone. One
- * that nobody could say anything of may be there. */
+/* That there is nobody is said only of names that are all known to be gone: one
+ * that nobody could say anything of may be there. But what is used of other names
+ * ends when something was said of all. */
 static bool
 emptiness_is_known(const struct static_state *s)
 {
-	bool gone = true;
+	bool gone = true, answered = true;
 
-	for (size_t i = 0; gone && i < s->count; i++)
-		gone = watched_name_state(s->entries[i].watched)->gone;
-	return gone;
+	for (size_t i = 0; i < s->count; i++) {
+		const struct watched_state *its =
+			watched_name_state(s->entries[i].watched);
+
+		gone &= its->gone;
+		answered &= its->answered;
+	}
+	return gone || (s->foreign && answered);
 }
 
 static bool
@@ -384,13 +392,43 @@ name_is_listed(const struct static_state *s, const char *name)
 	return false;
 }
 
+static bool
+spec_lists(const struct doc *spec, const char *name)
+{
+	const struct doc *hosts = doc_get(spec, "hosts");
+
+	for (size_t i = 0; i < doc_count(hosts); i++) {
+		const char *addr = doc_get_text(doc_at(hosts, i), "addr");
+		size_t length = strlen(addr);
+
+		if (length > 0 && addr[length - 1] == '.')
+			length--;
+		if (strlen(name) == length &&
+			strncasecmp(addr, name, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the spec that was used led to, and none of its own names did, may be
+ * that SRV name's. */
+static bool
+service_may_be_of(const struct static_entry *e, const struct endpoint *was)
+{
+	const struct doc *spec = e->state->host->used_spec;
+
+	return spec == NULL ||
+	       (spec_lists(spec, e->name) && !spec_lists(spec, was->host));
+}
+
 /* Of an SRV name: whatever no other name has led to. */
 static bool
 earlier_is_of(const struct static_entry *e, const struct endpoint *was)
 {
 	if (e->srv)
 		return was->host[0] != '\0' &&
-		       !name_is_listed(e->state, was->host);
+		       !name_is_listed(e->state, was->host) &&
+		       service_may_be_of(e, was);
 	return strcasecmp(was->host, e->name) == 0 &&
 	       was->addr.port_be == e->common.addr.port_be;
 }
@@ -414,6 +452,20 @@ earlier_take(struct static_entry *e)
 		}
 		list_add(&e->earlier, &one);
 	}
+}
+
+static void
+earlier_take_all(struct static_state *s)
+{
+	size_t used = 0, taken = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->entries[i].name != NULL)
+			earlier_take(&s->entries[i]);
+		taken += s->entries[i].earlier.count;
+	}
+	(void)s->host->endpoints_used(s->host, &used);
+	s->foreign = s->host->used_spec != NULL && used > 0 && taken == 0;
 }
 
 static void
@@ -476,9 +528,7 @@ static_watch(const void *data, struct kind_host *host)
 	s->entries = xcalloc(s->count, sizeof(*s->entries));
 	for (size_t i = 0; i < s->count; i++)
 		entry_init(&s->entries[i], &spec->hosts[i], spec, s);
-	for (size_t i = 0; i < s->count; i++)
-		if (s->entries[i].name != NULL)
-			earlier_take(&s->entries[i]);
+	earlier_take_all(s);
 	s->report = loop_timer_new(host->loop, on_report, s);
 	endpoints_report(s);
 	condition_report(s);
@@ -506,27 +556,14 @@ void
 static_show(const void *state, struct doc *to)
 {
 	const struct static_state *s = state;
-	uint64_t now = clock_monotonic_ms();
 	struct doc *names = doc_new_list();
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct static_entry *e = &s->entries[i];
-		const struct watched_state *its;
-		struct doc *d;
 
-		if (e->name == NULL)
-			continue;
-		its = watched_name_state(e->watched);
-		d = doc_add(names, doc_new_map());
-		doc_set_string(d, "name", e->name);
-		doc_set(d, "addresses", doc_new_integer((int64_t)its->count));
-		doc_set(d, "ttlSeconds", doc_new_integer(its->ttl_s));
-		doc_set(d, "askedAgainInMs",
-			doc_new_integer(its->due_ms > now
-						? (int64_t)(its->due_ms - now)
-						: 0));
-		if (its->problem != NULL)
-			doc_set_string(d, "problem", its->problem);
+		if (e->name != NULL)
+			names_show_add(
+				names, e->name, watched_name_state(e->watched));
 	}
 	if (doc_count(names) > 0)
 		doc_set(to, "names", names);
