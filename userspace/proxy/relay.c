@@ -241,8 +241,8 @@ endpoint_choose(struct relay *r, const struct image_upstream *u)
 static void
 connecting_timer_set(struct relay *r)
 {
-	uint64_t at = r->give_up_ms, again = worker_now(r->worker) +
-					     CONNECT_AGAIN_MS;
+	uint64_t at = r->give_up_ms,
+		 again = worker_now(r->worker) + CONNECT_AGAIN_MS;
 
 	wheel_timer_set(r->worker->wheel, &r->timer,
 		r->full && again < at ? again : at);
