@@ -632,7 +632,7 @@ question_open(struct probe *p)
 	}
 	errno = EMFILE;
 	if (p->probes->open < p->probes->most)
-		fd = connect_start(&p->addr, p->host);
+		fd = connect_start(&p->addr, p->host, NULL);
 	if (fd < 0) {
 		if (is_our_fault(errno))
 			answer(p, PROBE_PUT_OFF, NULL);

@@ -37,6 +37,8 @@ struct link {
 	uint8_t state;                /* enum link_state */
 	bool pumping, again, shaking; /* shaking: CONNECTING, with TLS */
 	bool settled;                 /* secure_settle is done */
+	bool full;           /* CONNECTING, its queue is: see connect_start */
+	uint64_t give_up_ms; /* connecting; UINT64_MAX: never */
 };
 
 /* x was meant to go by TLS, which is no longer spoken there: it goes on no

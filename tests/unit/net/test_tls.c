@@ -25,8 +25,8 @@
 #define MEGABYTE (1u << 20)
 
 static struct certificate authority, middle, stranger;
-static struct certificate good, old, young, self, wild, address, plain, client,
-	uri, chained, for_clients, old_authority, of_old;
+static struct certificate good, old, young, self, wild, address, misnamed,
+	plain, client, uri, chained, for_clients, old_authority, of_old;
 
 struct server_options {
 	const struct certificate *own;
@@ -320,6 +320,8 @@ group_setup(void **state)
 	MAKE(self, NULL, .name = "good.test", .names = "DNS:good.test");
 	MAKE(wild, &authority, .name = "wild",
 		.names = "DNS:*.wild.test,DNS:part*.test,DNS:other.test");
+	MAKE(misnamed, &authority, .name = "127.0.0.1",
+		.names = "IP:127.0.0.2,DNS:127.0.0.1");
 	MAKE(address, &authority, .name = "127.0.0.1",
 		.names = "IP:127.0.0.1,IP:2001:db8::1");
 	MAKE(plain, &authority, .name = "good.test");
@@ -338,8 +340,9 @@ static int
 group_teardown(void **state)
 {
 	struct certificate *all[] = { &authority, &middle, &stranger, &good,
-		&old, &young, &self, &wild, &address, &plain, &client, &uri,
-		&chained, &for_clients, &old_authority, &of_old };
+		&old, &young, &self, &wild, &address, &misnamed, &plain,
+		&client, &uri, &chained, &for_clients, &old_authority,
+		&of_old };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -412,6 +415,9 @@ certificates_are_judged(void **state)
 		{ &address, NULL, &authority, "127.0.0.2", NULL,
 			"its certificate is for 127.0.0.1, 2001:db8::1, not "
 			"for 127.0.0.2" },
+		{ &misnamed, NULL, &authority, "127.0.0.1", NULL,
+			"its certificate is for 127.0.0.2, 127.0.0.1 (as a DNS "
+			"name, not as an IP address), not for 127.0.0.1" },
 		{ &good, NULL, &authority, "127.0.0.1", NULL, "not for" },
 		/* A common name counts for nothing. */
 		{ &plain, NULL, &authority, "good.test", NULL,
