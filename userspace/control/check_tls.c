@@ -175,11 +175,14 @@ check_tls_get(void *arg)
 	/* It is on its way out: as it was. */
 	if (o == NULL || o->model == NULL)
 		return &t->now;
-	if (o->tls == NULL)
+	if (o->tls == NULL) {
+		context_drop(t);
 		return NULL;
-	t->now.context = NULL;
-	if (problem != NULL)
+	}
+	if (problem != NULL) {
+		context_drop(t);
 		return &t->now;
+	}
 	context_take(t, &o->tls->build);
 	names_take(t, &o->tls->build);
 	t->now.context = t->context;

@@ -16,6 +16,7 @@
 #include "control/check_tls.h"
 #include "control/materials.h"
 #include "kinds.h"
+#include "net/tls_inner.h"
 #include "tests/lib/certificates.h"
 
 static struct control control;
@@ -127,12 +128,42 @@ every_change_is_another_version(void **state)
 	assert_int_not_equal(check_tls_get(check)->version, version);
 }
 
+/* When TLS is spoken no more, or cannot be, nothing of it is kept. */
+static void
+a_context_goes_with_tls(void **state)
+{
+	(void)state;
+	for (int missing = 0; missing < 2; missing++) {
+		struct tls_context *context;
+		uint64_t version;
+
+		by_files("");
+		context = tls_context_ref(check_tls_get(check)->context);
+		version = check_tls_get(check)->version;
+		assert_int_equal(atomic_load(&context->refs), 2);
+		if (missing) {
+			upstream("secretRef: {name: none}", "");
+			assert_null(check_tls_get(check)->context);
+		} else {
+			upstream("", NULL);
+			assert_null(check_tls_get(check));
+		}
+		assert_int_equal(atomic_load(&context->refs), 1);
+		tls_context_unref(context);
+		/* A connection of before is none of what comes then. */
+		by_files("");
+		assert_non_null(check_tls_get(check)->context);
+		assert_int_not_equal(check_tls_get(check)->version, version);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		CASE(every_change_is_another_version),
+		CASE(a_context_goes_with_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
