@@ -509,6 +509,7 @@ control_main(const struct control_options *options)
 	unsetenv(CONTROL_REPLACE_ENV);
 	c->exe = exe_path();
 	files_raise();
+	mem_keep_from_dumps();
 	c->settings = settings_read(
 		options->settings_path, options->kinds, &err);
 	if (c->settings == NULL) {

@@ -161,7 +161,7 @@ backend_secure(struct backend *b)
 	b->secure = trust != NULL ? secure_new(b->upstream->worker, b, trust,
 					    name, was)
 				  : NULL;
-	secure_leave(was, trust == NULL);
+	secure_leave(was, true);
 }
 
 static struct balance_candidate *

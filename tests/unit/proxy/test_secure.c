@@ -556,6 +556,33 @@ what_is_mended_is_told(void **state)
 	options.own = &old;
 }
 
+/* What was wrong is nothing that is said of another configuration: no request
+ * has to come first. */
+static void
+a_problem_ends_with_its_cause(void **state)
+{
+	const struct wire_message *m = &rig.tls_passed_over;
+
+	(void)state;
+	ask(UP_OTHER, 503);
+	told(UP_OTHER, "not for other.test");
+	tls[UP_OTHER].server_name = "origin.example";
+	image_next();
+	assert_int_equal(m->tls.upstream, UP_OTHER);
+	assert_string_equal(m->text, "");
+	rig.tls_passed_over = (struct wire_message){ 0 };
+	ask(UP_OTHER, 200);
+	tls[UP_OTHER].server_name = "other.test";
+	image_next();
+	ask(UP_OTHER, 503);
+	told(UP_OTHER, "not for other.test");
+	upstreams[UP_OTHER - UP_GOOD].tls = NULL;
+	image_next();
+	assert_int_equal(m->tls.upstream, UP_OTHER);
+	assert_string_equal(m->text, "");
+	upstreams[UP_OTHER - UP_GOOD].tls = &tls[UP_OTHER];
+}
+
 static void
 connections_are_kept(void **state)
 {
@@ -957,6 +984,7 @@ main(void)
 		TEST(what_is_no_tls),
 		TEST(another_endpoint_is_asked),
 		TEST(what_is_mended_is_told),
+		TEST(a_problem_ends_with_its_cause),
 		TEST(connections_are_kept),
 		TEST(sessions_are_resumed),
 		TEST(changes_end_what_waits),
