@@ -108,7 +108,7 @@ check_tls_get(void *arg)
 	if (o->tls == NULL)
 		return NULL;
 	t->now.context = NULL;
-	if (problem != NULL)
+	if (problem != NULL || o->tls->remembered)
 		return &t->now;
 	context_take(t, &o->tls->build);
 	names_take(t, &o->tls->build);

@@ -18,6 +18,7 @@
 #include "control/relation.h"
 #include "control/secret.h"
 #include "control/supervise.h"
+#include "control/tls_before.h"
 #include "model/wire.h"
 #include "net/shm.h"
 #include "net/tls.h"
@@ -55,6 +56,9 @@ struct materials {
 	struct table *tried;   /* upstream_tls_key to struct trial */
 	struct tls_context *held; /* of the last trial, whose roots the next
 				   * one may share */
+	struct tls_before *before; /* NULL: nothing is remembered */
+	uint64_t written;          /* of tls_before_write */
+	bool write_due;
 	bool stale; /* upstreams have to be looked at */
 	uint64_t looked_ms;
 };
@@ -115,6 +119,7 @@ materials_free(struct materials *m)
 	table_free(m->sources);
 	table_free(m->tried);
 	tls_context_unref(m->held);
+	tls_before_free(m->before);
 	free(m);
 }
 
@@ -132,6 +137,12 @@ static char *
 copy_or_null(const char *text)
 {
 	return text == NULL ? NULL : xstrdup(text);
+}
+
+static bool
+has_bytes(const struct material *m)
+{
+	return m->ca != NULL || m->cert != NULL;
 }
 
 /* Of that content, made if there is none. */
@@ -154,7 +165,7 @@ material_take(
 		table_set(m->items, name, one);
 	}
 	one->needed = true;
-	if (one->ca == NULL && one->cert == NULL) {
+	if (!has_bytes(one)) {
 		one->ca = copy_or_null(ca);
 		one->cert = copy_or_null(cert);
 		one->key = copy_or_null(key);
@@ -169,6 +180,23 @@ material_get(const struct materials *m, uint64_t number)
 
 	snprintf(name, sizeof(name), "%" PRIx64, number);
 	return table_get(m->items, name);
+}
+
+/* The proxy has it, from an earlier control. */
+static void
+material_remember(struct materials *m, uint64_t number)
+{
+	struct material *one = material_get(m, number);
+	char name[24];
+
+	if (one == NULL) {
+		snprintf(name, sizeof(name), "%" PRIx64, number);
+		one = xcalloc(1, sizeof(*one));
+		one->number = number;
+		one->told = true;
+		table_set(m->items, name, one);
+	}
+	one->needed = true;
 }
 
 /* ---- files */
@@ -411,6 +439,32 @@ before_keep(struct control *c, struct upstream_tls *now,
 	free(problem);
 }
 
+/* Its secret is another store's, which has not been asked yet. */
+static bool
+remembered_use(struct control *c, const struct object *o,
+	struct upstream_tls *now)
+{
+	struct materials *m = c->materials;
+	const struct model_tls *t = o->model->upstream->tls;
+	struct tls_numbers numbers;
+
+	if (t == NULL || t->source != MODEL_TLS_SECRET ||
+		objects_find(c->objects, MODEL_SECRET, t->secret.ns,
+			t->secret.name) != NULL ||
+		!tls_before_get(m->before, o, &numbers))
+		return false;
+	now->build.roots = numbers.roots;
+	now->build.identity = numbers.identity;
+	material_remember(m, numbers.roots);
+	if (numbers.identity != 0)
+		material_remember(m, numbers.identity);
+	now->remembered = true;
+	now->warning = xstrdup("its certificates are those that were in use "
+			       "when the gateway was restarted, until its "
+			       "secret has been read");
+	return true;
+}
+
 static struct upstream_tls *
 upstream_look(struct control *c, const struct object *o)
 {
@@ -418,8 +472,8 @@ upstream_look(struct control *c, const struct object *o)
 	const struct model_upstream *u = o->model->upstream;
 	struct need n = { .problem = NULL };
 
-	if (made == NULL)
-		return NULL;
+	if (made == NULL || remembered_use(c, o, made))
+		return made;
 	if (u->tls != NULL && u->tls->source == MODEL_TLS_FILES)
 		files_need(c->materials, u->tls, &n);
 	else if (u->tls != NULL && u->tls->source == MODEL_TLS_SECRET)
@@ -517,6 +571,7 @@ look(struct control *c)
 		return;
 	m->stale = false;
 	m->looked_ms = clock_monotonic_ms();
+	m->write_due = true;
 	needs_forget(m);
 	for (size_t i = 0; i < objects_count(c->objects, MODEL_UPSTREAM); i++) {
 		struct object *o = objects_at(c->objects, MODEL_UPSTREAM, i);
@@ -677,7 +732,7 @@ send_missing(struct control *c)
 	while (table_next(c->materials->items, &place, &key, &value)) {
 		struct material *one = value;
 
-		if (one->used && !one->told)
+		if (one->used && !one->told && has_bytes(one))
 			material_send(c, one);
 	}
 }
@@ -702,8 +757,43 @@ materials_commit(struct control *c, uint64_t generation)
 	send_missing(c);
 }
 
+/* ---- what was before */
+
 void
-materials_send_all(struct control *c)
+materials_remember(struct control *c)
+{
+	tls_before_free(c->materials->before);
+	c->materials->before = tls_before_read(c);
+	materials_touch(c);
+}
+
+void
+materials_secrets_settled(struct control *c, const struct upstream_kind *kind)
+{
+	if (c->materials == NULL ||
+		!tls_before_settle(c->materials->before, kind))
+		return;
+	materials_touch(c);
+	generation_touch(c);
+}
+
+/* A proxy that was not there before has nothing of it. */
+static void
+remembered_forget(struct control *c)
+{
+	bool any = !tls_before_is_empty(c->materials->before);
+
+	tls_before_free(c->materials->before);
+	c->materials->before = NULL;
+	if (!any)
+		return;
+	materials_touch(c);
+	look(c);
+	generation_touch(c);
+}
+
+void
+materials_send_all(struct control *c, bool fresh)
 {
 	size_t place = 0;
 	const char *key;
@@ -711,9 +801,14 @@ materials_send_all(struct control *c)
 
 	if (c->materials == NULL)
 		return;
+	if (fresh)
+		remembered_forget(c);
 	while (table_next(c->materials->items, &place, &key, &value)) {
-		((struct material *)value)->told = false;
-		((struct material *)value)->gone = 0;
+		struct material *one = value;
+
+		/* One without bytes is remembered: an adopted proxy has it. */
+		one->told = !fresh && !has_bytes(one) && one->needed;
+		one->gone = 0;
 	}
 	unneeded_drop(c->materials);
 	send_missing(c);
@@ -738,6 +833,13 @@ materials_enforced(struct control *c, uint64_t generation)
 		one->told = false;
 	}
 	unneeded_drop(c->materials);
+	/* What is not known yet is not to be forgotten. */
+	if (c->state != NULL && c->materials->write_due &&
+		!c->materials->stale &&
+		tls_before_is_empty(c->materials->before)) {
+		c->materials->write_due = false;
+		tls_before_write(c, &c->materials->written);
+	}
 }
 
 void

@@ -17,6 +17,7 @@ struct upstream_tls {
 	char *ciphers, *curves;
 	char *problem; /* why it cannot be spoken, one sentence; or NULL */
 	char *warning; /* what will not hold for long; or NULL */
+	bool remembered; /* the proxy has the bytes, this process not yet */
 };
 
 /* By its sslConfig, or by its kind. */
