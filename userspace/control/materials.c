@@ -41,6 +41,7 @@ struct source {
 	char *text; /* NULL: see problem */
 	char *problem;
 	struct stat st; /* by which a change is seen */
+	uint64_t serial; /* of this reading; not 0 */
 	bool needed;
 };
 
@@ -59,7 +60,9 @@ struct materials {
 	struct tls_before *before; /* NULL: nothing is remembered */
 	uint64_t written;          /* of tls_before_write */
 	bool write_due;
-	bool stale; /* upstreams have to be looked at */
+	uint64_t serial; /* of the last source that was read */
+	bool stale; /* upstreams have to be looked at, ... */
+	bool all;   /* ... those that did not change as well */
 	uint64_t looked_ms;
 };
 
@@ -106,7 +109,7 @@ materials_new(void)
 	m->items = table_new(material_free);
 	m->sources = table_new(source_free);
 	m->tried = table_new(trial_free);
-	m->stale = true;
+	m->stale = m->all = true;
 	return m;
 }
 
@@ -237,6 +240,7 @@ source_take(struct materials *m, const char *path)
 
 	if (s == NULL) {
 		s = xcalloc(1, sizeof(*s));
+		s->serial = ++m->serial;
 		source_read(s, path);
 		table_set(m->sources, path, s);
 	}
@@ -278,8 +282,9 @@ materials_look_again(struct control *c, bool reload)
 	}
 	if (changed)
 		generation_touch(c);
-	if (changed || reload ||
-		clock_monotonic_ms() - m->looked_ms >= LOOK_MS)
+	if (reload || clock_monotonic_ms() - m->looked_ms >= LOOK_MS)
+		m->all = true;
+	if (changed || m->all)
 		materials_touch(c);
 }
 
@@ -287,17 +292,20 @@ materials_look_again(struct control *c, bool reload)
 
 struct need {
 	struct secret_pem pem;
+	struct upstream_tls_stamp stamp;
 	char *problem;
 };
 
 static const char *
-file_text(struct materials *m, const char *path, struct need *to)
+file_text(struct materials *m, const char *path, uint64_t *serial,
+	struct need *to)
 {
 	const struct source *s;
 
 	if (path == NULL || to->problem != NULL)
 		return NULL;
 	s = source_take(m, path);
+	*serial = s->serial;
 	if (s->problem != NULL)
 		to->problem = xasprintf("sslConfig.sslFiles: %s", s->problem);
 	return s->text;
@@ -309,15 +317,35 @@ files_need(struct materials *m, const struct model_tls *t, struct need *to)
 	struct error err = ERROR_INIT;
 
 	to->pem = (struct secret_pem){
-		.cert = file_text(m, t->cert_file, to),
-		.key = file_text(m, t->key_file, to),
-		.ca = file_text(m, t->ca_file, to),
+		.cert = file_text(m, t->cert_file, &to->stamp.cert, to),
+		.key = file_text(m, t->key_file, &to->stamp.key, to),
+		.ca = file_text(m, t->ca_file, &to->stamp.ca, to),
 		.cert_place = "sslConfig.sslFiles.tlsCert",
 		.key_place = "sslConfig.sslFiles.tlsKey",
 		.ca_place = "sslConfig.sslFiles.rootCa",
 	};
 	if (to->problem == NULL && secret_pem_check(&to->pem, &err) != 0)
 		to->problem = xstrdup(err.text);
+}
+
+/* 0: there is none. A version is given once, but not that of one that was
+ * restored; what is Rejected has none. */
+static uint64_t
+secret_stamp(const struct control *c, const struct model_tls *t)
+{
+	const struct object *o;
+	uint64_t of[3];
+
+	if (t == NULL || t->source != MODEL_TLS_SECRET)
+		return 0;
+	o = objects_find(
+		c->objects, MODEL_SECRET, t->secret.ns, t->secret.name);
+	if (o == NULL)
+		return 0;
+	of[0] = o->version;
+	of[1] = (uint64_t)(uintptr_t)o;
+	of[2] = (uint64_t)(uintptr_t)o->model;
+	return hash_bytes(of, sizeof(of), 1);
 }
 
 static void
@@ -342,6 +370,7 @@ roots_need(struct control *c, struct need *to)
 	const struct source *s =
 		source_take(c->materials, c->settings->tls_roots);
 
+	to->stamp.roots = s->serial;
 	to->pem.ca = s->text;
 	if (s->problem != NULL)
 		to->problem = xasprintf("the certificates that the system "
@@ -484,6 +513,8 @@ upstream_look(struct control *c, const struct object *o)
 		made->warning = expiry_explain(&n);
 	if (n.problem == NULL && n.pem.ca == NULL)
 		roots_need(c, &n);
+	n.stamp.secret = secret_stamp(c, u->tls);
+	made->stamp = n.stamp;
 	made->problem = n.problem;
 	if (n.problem != NULL) {
 		before_keep(c, made, o->tls);
@@ -499,6 +530,55 @@ upstream_look(struct control *c, const struct object *o)
 	context_try(c, made);
 	before_keep(c, made, o->tls);
 	return made;
+}
+
+static bool
+source_is_same(struct materials *m, const char *path, uint64_t serial)
+{
+	return serial == 0 || source_take(m, path)->serial == serial;
+}
+
+/* Nothing of it is another: what it was made of has not to be read again. */
+static bool
+upstream_is_same(struct control *c, const struct object *o)
+{
+	struct materials *m = c->materials;
+	const struct upstream_tls *was = o->tls;
+	const struct upstream_tls_stamp *s;
+	const struct model_tls *t;
+
+	if (was == NULL || was->model != o->model || was->remembered)
+		return false;
+	s = &was->stamp;
+	t = o->model->upstream->tls;
+	return s->secret == secret_stamp(c, t) &&
+	       (t == NULL || (source_is_same(m, t->cert_file, s->cert) &&
+				     source_is_same(m, t->key_file, s->key) &&
+				     source_is_same(m, t->ca_file, s->ca))) &&
+	       source_is_same(m, c->settings->tls_roots, s->roots);
+}
+
+static void
+number_need(struct materials *m, uint64_t number)
+{
+	struct material *one = number == 0 ? NULL : material_get(m, number);
+
+	if (one != NULL)
+		one->needed = true;
+}
+
+/* It stays as it is. */
+static void
+upstream_need(struct materials *m, const struct upstream_tls *t)
+{
+	char *key = upstream_tls_key(&t->build);
+	struct trial *tried = table_get(m->tried, key);
+
+	free(key);
+	if (tried != NULL)
+		tried->needed = true;
+	number_need(m, t->build.roots);
+	number_need(m, t->build.identity);
 }
 
 /* Is it another reason, or one at all? */
@@ -560,7 +640,8 @@ needs_forget(struct materials *m)
 		((struct trial *)value)->needed = false;
 }
 
-/* Looks at all upstreams; those that can be served now, or no longer, lead
+/* Looks at the upstreams of which something changed, at all of them now and
+ * then; those that can be served now, or no longer, lead
  * routes elsewhere. */
 static void
 look(struct control *c)
@@ -570,19 +651,25 @@ look(struct control *c)
 	if (!m->stale)
 		return;
 	m->stale = false;
-	m->looked_ms = clock_monotonic_ms();
-	m->write_due = true;
+	if (m->all)
+		m->looked_ms = clock_monotonic_ms();
 	needs_forget(m);
 	for (size_t i = 0; i < objects_count(c->objects, MODEL_UPSTREAM); i++) {
 		struct object *o = objects_at(c->objects, MODEL_UPSTREAM, i);
-		struct upstream_tls *now =
-			o->model == NULL ? NULL : upstream_look(c, o);
+		struct upstream_tls *now;
 
+		if (o->model != NULL && !m->all && upstream_is_same(c, o)) {
+			upstream_need(m, o->tls);
+			continue;
+		}
+		now = o->model == NULL ? NULL : upstream_look(c, o);
+		m->write_due |= o->tls != NULL || now != NULL;
 		if (problem_differs(o->tls, now))
 			c->upstream_epoch++;
 		upstream_tls_free(o->tls);
 		o->tls = now;
 	}
+	m->all = false;
 	unneeded_drop(m);
 }
 

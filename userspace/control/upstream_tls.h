@@ -11,7 +11,14 @@
 
 struct tls_context;
 
+/* Of what it was made, in numbers: the same, and it need not be made again.
+ * 0: nothing of that sort was looked at. */
+struct upstream_tls_stamp {
+	uint64_t secret, cert, key, ca, roots;
+};
+
 struct upstream_tls {
+	struct upstream_tls_stamp stamp;
 	struct image_build_tls build; /* its texts are of model, or below */
 	struct model_object *model;
 	char *ciphers, *curves;

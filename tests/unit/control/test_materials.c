@@ -555,6 +555,45 @@ test_tried(void **state)
 	assert_int_equal(least, 0x0303);
 }
 
+/* Only what changed is looked at: the others keep what was found. */
+static void
+test_only_what_changed(void **state)
+{
+	struct object *a = upstream("a", OF_SECRET), *b, *r;
+	const struct upstream_tls *of_a, *of_b, *of_r;
+
+	(void)state;
+	b = upstream("b", "{secretRef: {name: t}}");
+	r = upstream("r", "{}");
+	put(SECRET("CA", "CERT"));
+	put("metadata: {name: t}\ntls: {rootCa: OTHER}");
+	image(1, a, b);
+	str_clear(&told);
+	of_a = a->tls;
+	of_b = b->tls;
+	of_r = r->tls;
+	put("metadata: {name: t}\ntls: {rootCa: THIRD}");
+	objects_find(control.objects, MODEL_SECRET, "gloo-system", "t")
+		->version++;
+	image(2, a, b);
+	said("send THIRD\n");
+	assert_ptr_equal(a->tls, of_a);
+	assert_ptr_equal(r->tls, of_r);
+	assert_ptr_not_equal(b->tls, of_b);
+	/* What they need stays, though nobody looked. */
+	materials_enforced(&control, 2);
+	said("forget another\n");
+	of_b = b->tls;
+	materials_touch(&control);
+	image(3, a, b);
+	said("");
+	assert_ptr_equal(b->tls, of_b);
+	/* Certificates expire: all are looked at now and then. */
+	materials_look_again(&control, true);
+	assert_null(materials_problem(&control, a));
+	assert_ptr_not_equal(a->tls, of_a);
+}
+
 /* Control begins again, with a proxy that has what it had. */
 static void
 begin_again(void)
@@ -673,6 +712,7 @@ main(void)
 		CASE(test_parameters),
 		CASE(test_tried),
 		CASE(test_remembered),
+		CASE(test_only_what_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
