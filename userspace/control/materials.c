@@ -20,14 +20,18 @@
 #include "control/supervise.h"
 #include "control/tls_before.h"
 #include "model/wire.h"
+#include "net/certificate.h"
 #include "net/shm.h"
 #include "net/tls.h"
 
 #define FILE_MAX (4u << 20)
+#define DIGEST_LENGTH 32
 #define LOOK_MS  600000 /* certificates expire without anybody's doing */
 
 struct material {
 	uint64_t number;
+	unsigned char digest[DIGEST_LENGTH]; /* of the bytes, ... */
+	bool known; /* ... or it is of another life, and not known */
 	char *ca, *cert, *key; /* of ours, each may be NULL */
 	bool needed; /* some upstream's */
 	bool using;  /* by the image that is being made */
@@ -128,12 +132,18 @@ materials_free(struct materials *m)
 
 /* ---- numbers */
 
-static uint64_t
-text_hash(const char *text, uint64_t seed)
+/* By which two that have one number are told apart. */
+static void
+triple_digest(const char *ca, const char *cert, const char *key,
+	unsigned char out[DIGEST_LENGTH])
 {
-	/* With the NUL, so that no two triples are the same bytes. */
-	return text == NULL ? hash_bytes("", 0, seed + 1)
-			    : hash_bytes(text, strlen(text) + 1, seed);
+	const char *const texts[] = { ca, cert, key };
+	struct slice parts[3];
+
+	for (size_t i = 0; i < 3; i++)
+		parts[i] = texts[i] == NULL ? (struct slice){ NULL, 0 }
+					    : slice_of(texts[i]);
+	certificate_digest(parts, 3, out);
 }
 
 static char *
@@ -148,34 +158,6 @@ has_bytes(const struct material *m)
 	return m->ca != NULL || m->cert != NULL;
 }
 
-/* Of that content, made if there is none. */
-static struct material *
-material_take(
-	struct materials *m, const char *ca, const char *cert, const char *key)
-{
-	uint64_t number =
-		text_hash(key, text_hash(cert, text_hash(ca, 0)));
-	struct material *one;
-	char name[24];
-
-	if (number == 0)
-		number = 1;
-	snprintf(name, sizeof(name), "%" PRIx64, number);
-	one = table_get(m->items, name);
-	if (one == NULL) {
-		one = xcalloc(1, sizeof(*one));
-		one->number = number;
-		table_set(m->items, name, one);
-	}
-	one->needed = true;
-	if (!has_bytes(one)) {
-		one->ca = copy_or_null(ca);
-		one->cert = copy_or_null(cert);
-		one->key = copy_or_null(key);
-	}
-	return one;
-}
-
 static struct material *
 material_get(const struct materials *m, uint64_t number)
 {
@@ -185,19 +167,58 @@ material_get(const struct materials *m, uint64_t number)
 	return table_get(m->items, name);
 }
 
+static struct material *
+material_add(struct materials *m, uint64_t number)
+{
+	struct material *one = xcalloc(1, sizeof(*one));
+	char name[24];
+
+	snprintf(name, sizeof(name), "%" PRIx64, number);
+	one->number = number;
+	table_set(m->items, name, one);
+	return one;
+}
+
+/* Of that content, made if there is none. The number is that of the digest's
+ * beginning, or, where another has it, the next one. */
+static struct material *
+material_take(
+	struct materials *m, const char *ca, const char *cert, const char *key)
+{
+	unsigned char digest[DIGEST_LENGTH];
+	struct material *one;
+	uint64_t number;
+
+	triple_digest(ca, cert, key, digest);
+	memcpy(&number, digest, sizeof(number));
+	for (;; number++) {
+		one = number == 0 ? NULL : material_get(m, number);
+		if (number != 0 && (one == NULL || !one->known ||
+					   memcmp(one->digest, digest,
+						   sizeof(digest)) == 0))
+			break;
+	}
+	if (one == NULL)
+		one = material_add(m, number);
+	one->needed = one->known = true;
+	memcpy(one->digest, digest, sizeof(digest));
+	if (!has_bytes(one)) {
+		one->ca = copy_or_null(ca);
+		one->cert = copy_or_null(cert);
+		one->key = copy_or_null(key);
+	}
+	return one;
+}
+
 /* The proxy has it, from an earlier control. */
 static void
 material_remember(struct materials *m, uint64_t number)
 {
 	struct material *one = material_get(m, number);
-	char name[24];
 
 	if (one == NULL) {
-		snprintf(name, sizeof(name), "%" PRIx64, number);
-		one = xcalloc(1, sizeof(*one));
-		one->number = number;
+		one = material_add(m, number);
 		one->told = true;
-		table_set(m->items, name, one);
 	}
 	one->needed = true;
 }
