@@ -140,7 +140,7 @@ check_tls_get(void *arg)
 		context_drop(t);
 		return NULL;
 	}
-	if (problem != NULL) {
+	if (problem != NULL || o->tls->remembered) {
 		context_drop(t);
 		return &t->now;
 	}

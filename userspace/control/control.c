@@ -370,6 +370,7 @@ start(struct life *life, struct error *err)
 	if (files_load(c, !c->ids_known, err) != 0)
 		return -1;
 	programs_restore(c);
+	materials_remember(c);
 	notify_stored(on_stored, c);
 	c->admin = admin_new(c, err);
 	if (c->admin == NULL)

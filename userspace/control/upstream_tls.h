@@ -11,12 +11,20 @@
 
 struct tls_context;
 
+/* Of what it was made, in numbers: the same, and it need not be made again.
+ * 0: nothing of that sort was looked at. */
+struct upstream_tls_stamp {
+	uint64_t secret, cert, key, ca, roots;
+};
+
 struct upstream_tls {
+	struct upstream_tls_stamp stamp;
 	struct image_build_tls build; /* its texts are of model, or below */
 	struct model_object *model;
 	char *ciphers, *curves;
 	char *problem; /* why it cannot be spoken, one sentence; or NULL */
 	char *warning; /* what will not hold for long; or NULL */
+	bool remembered; /* the proxy has the bytes, this process not yet */
 };
 
 /* By its sslConfig, or by its kind. */

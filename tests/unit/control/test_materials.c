@@ -20,6 +20,8 @@
 #include "config/config.h"
 #include "control/generation.h"
 #include "control/materials.h"
+#include "control/programs.h"
+#include "control/state.h"
 #include "control/supervise.h"
 #include "kinds.h"
 #include "model/wire.h"
@@ -72,6 +74,16 @@ generation_touch(struct control *c)
 	(void)c;
 	touched++;
 	return 1;
+}
+
+/* The kind that is open, if one is. */
+static struct program opened;
+
+const struct program *
+programs_at(const struct control *c, size_t i)
+{
+	(void)c;
+	return i == 0 && opened.kind != NULL ? &opened : NULL;
 }
 
 struct tls_context {
@@ -325,7 +337,7 @@ test_new_proxy(void **state)
 	image(2, o, NULL);
 	said("send NEW\n");
 	/* It has never seen the old one. */
-	materials_send_all(&control);
+	materials_send_all(&control, true);
 	said("send NEW\n");
 	materials_enforced(&control, 2);
 	said("");
@@ -543,6 +555,144 @@ test_tried(void **state)
 	assert_int_equal(least, 0x0303);
 }
 
+/* Only what changed is looked at: the others keep what was found. */
+static void
+test_only_what_changed(void **state)
+{
+	struct object *a = upstream("a", OF_SECRET), *b, *r;
+	const struct upstream_tls *of_a, *of_b, *of_r;
+
+	(void)state;
+	b = upstream("b", "{secretRef: {name: t}}");
+	r = upstream("r", "{}");
+	put(SECRET("CA", "CERT"));
+	put("metadata: {name: t}\ntls: {rootCa: OTHER}");
+	image(1, a, b);
+	str_clear(&told);
+	of_a = a->tls;
+	of_b = b->tls;
+	of_r = r->tls;
+	put("metadata: {name: t}\ntls: {rootCa: THIRD}");
+	objects_find(control.objects, MODEL_SECRET, "gloo-system", "t")
+		->version++;
+	image(2, a, b);
+	said("send THIRD\n");
+	assert_ptr_equal(a->tls, of_a);
+	assert_ptr_equal(r->tls, of_r);
+	assert_ptr_not_equal(b->tls, of_b);
+	/* What they need stays, though nobody looked. */
+	materials_enforced(&control, 2);
+	said("forget another\n");
+	of_b = b->tls;
+	materials_touch(&control);
+	image(3, a, b);
+	said("");
+	assert_ptr_equal(b->tls, of_b);
+	/* Certificates expire: all are looked at now and then. */
+	materials_look_again(&control, true);
+	assert_null(materials_problem(&control, a));
+	assert_ptr_not_equal(a->tls, of_a);
+}
+
+/* Control begins again, with a proxy that has what it had. */
+static void
+begin_again(void)
+{
+	objects_free(control.objects);
+	materials_free(control.materials);
+	control.objects = objects_new();
+	control.materials = materials_new();
+	upstream("a", OF_SECRET);
+	materials_remember(&control);
+	materials_send_all(&control, false);
+	said("");
+}
+
+/* A secret of another store is not on this disk: until that has been asked an
+ * adopted proxy goes on with what it has. */
+static void
+test_remembered(void **state)
+{
+	char folder[] = "/tmp/gg-state-XXXXXX";
+	struct object *o = upstream("a", OF_SECRET), *s;
+	char *path, *line;
+	struct error err = ERROR_INIT;
+	uint64_t roots_number, identity;
+	const struct upstream_kind *kube = kind_find(upstream_kinds, "kube");
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	control.state = state_open(folder, &err);
+	assert_non_null(control.state);
+	opened.kind = kube;
+	s = put(SECRET("CA", "CERT"));
+	s->origin = kube;
+	assert_null(materials_problem(&control, o));
+	roots_number = o->tls->build.roots;
+	identity = o->tls->build.identity;
+	image(1, o, NULL);
+	materials_enforced(&control, 1);
+	str_clear(&told);
+
+	begin_again();
+	o = objects_find(control.objects, MODEL_UPSTREAM, "gloo-system", "a");
+	assert_null(materials_problem(&control, o));
+	assert_non_null(materials_warning(&control, o));
+	assert_true(o->tls->remembered);
+	assert_int_equal(o->tls->build.roots, roots_number);
+	assert_int_equal(o->tls->build.identity, identity);
+	image(2, o, NULL);
+	materials_enforced(&control, 2);
+	said("");
+	/* Once more before the store was asked. */
+	begin_again();
+	o = objects_find(control.objects, MODEL_UPSTREAM, "gloo-system", "a");
+	assert_null(materials_problem(&control, o));
+	image(3, o, NULL);
+	/* The same is the same: nothing is sent. */
+	s = put(SECRET("CA", "CERT"));
+	s->origin = kube;
+	materials_secrets_settled(&control, kube);
+	assert_null(materials_problem(&control, o));
+	assert_false(o->tls->remembered);
+	assert_int_equal(o->tls->build.identity, identity);
+	image(4, o, NULL);
+	said("");
+	materials_enforced(&control, 4);
+	said("");
+	/* It is not there any more. */
+	begin_again();
+	o = objects_find(control.objects, MODEL_UPSTREAM, "gloo-system", "a");
+	assert_null(materials_problem(&control, o));
+	touched = 0;
+	materials_secrets_settled(&control, kube);
+	assert_int_equal(touched, 1);
+	assert_non_null(materials_problem(&control, o));
+	/* A new proxy has nothing; another secret is another one's. */
+	begin_again();
+	o = upstream("a", "{secretRef: {name: t}}");
+	assert_non_null(materials_problem(&control, o));
+	o = upstream("a", OF_SECRET);
+	assert_null(materials_problem(&control, o));
+	image(5, o, NULL);
+	materials_send_all(&control, true);
+	said("");
+	assert_non_null(materials_problem(&control, o));
+	/* Nobody is there who would ask. */
+	opened.kind = NULL;
+	begin_again();
+	o = objects_find(control.objects, MODEL_UPSTREAM, "gloo-system", "a");
+	assert_non_null(materials_problem(&control, o));
+
+	path = xasprintf("%s/tls.json", folder);
+	line = xasprintf("rm -r %s", folder);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(system(line), 0);
+	free(path);
+	free(line);
+	state_close(control.state);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -561,6 +711,8 @@ main(void)
 		CASE(test_roots_reloaded),
 		CASE(test_parameters),
 		CASE(test_tried),
+		CASE(test_remembered),
+		CASE(test_only_what_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
