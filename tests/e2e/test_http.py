@@ -3,6 +3,7 @@ streaming with back-pressure, the upstream pool, the access log."""
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import threading
@@ -455,7 +456,6 @@ def test_no_route_no_service(h):
 def test_dns(h):
     """names are resolved again by TTL, against a real dnsmasq; failures empty nothing"""
     import shutil
-    import signal
     import subprocess
     if not shutil.which("dnsmasq"):
         raise e2e.Skip("dnsmasq is not installed")
@@ -534,7 +534,7 @@ class UnixOrigin:
                         return
                     headers = {}
                     for field in iter(self.rfile.readline, b"\r\n"):
-                        name, _, value = field.decode().partition(":")
+                        name, _, value = field.decode("latin-1").partition(":")
                         headers[name.lower()] = value.strip()
                     seen.append((line.decode(), headers))
                     self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nunix")
@@ -550,6 +550,54 @@ class UnixOrigin:
         self.server.server_close()
 
 
+def full_queue(h, path):
+    """a unix socket whose queue is full is waited for, as TCP does, until connectTimeout"""
+    os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    os.chmod(path, 0o666)
+    listener.listen(0)
+    first = socket.socket(socket.AF_UNIX)
+    first.connect(str(path))
+    upstream = json.loads(h.gateway.api("GET", "/v1/upstreams/gloo-system/pipe")[1])
+    upstream.pop("status", None)
+    upstream.pop("healthChecks", None)
+    upstream["connectionConfig"] = {"connectTimeout": "400ms"}
+    equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
+    began = time.monotonic()
+    check(h.get()[0] in (502, 503, 504))
+    check(time.monotonic() - began >= 0.35, time.monotonic() - began)
+    upstream["connectionConfig"] = {"connectTimeout": "20s"}
+    upstream["metadata"].pop("resourceVersion", None)
+    equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
+    got = []
+    client = threading.Thread(target=lambda: got.append(h.get()))
+    client.start()
+    listener.settimeout(20)
+    listener.accept()[0].close()
+    c = listener.accept()[0]
+    while b"\r\n\r\n" not in c.recv(65536):
+        pass
+    c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nroom")
+    client.join(20)
+    equal([g[2] for g in got], [b"room"])
+    # The same by TCP.
+    again = socket.socket(socket.AF_UNIX)
+    again.connect(str(path))
+    client = threading.Thread(target=lambda: got.append(
+        e2e.talk(h.lab.out, h.lab.address, 8081, b"ping", half_close=True)))
+    client.start()
+    listener.accept()[0].close()
+    while (r := listener.accept()[0]).recv(100) != b"ping":
+        r.close()
+    r.sendall(b"pong")
+    r.close()
+    client.join(20)
+    equal(got[-1], b"pong")
+    for s in (first, again, listener, c):
+        s.close()
+
+
 def test_pipe(h):
     """an upstream that is a unix socket: requests, health, TCP; only where settings allow it"""
     path = h.gateway.dir / "app.sock"
@@ -560,8 +608,14 @@ def test_pipe(h):
         h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("pipe")}])
         equal(h.get()[0], 502)
         check("proxy.unixSockets" in us()["reason"], us())
-        h.gateway.stop()
+        # A reload says that it is not enough, and so does the upstream still.
         h.gateway.write_settings("proxy: { workers: 2, unixSockets: true }\n")
+        h.gateway.process.send_signal(signal.SIGHUP)
+        e2e.wait_until("the reload", lambda: "proxy.unixSockets takes effect at the next restart"
+                       in h.gateway.log_text())
+        check("proxy.unixSockets" in us()["reason"], us())
+        equal(h.get()[0], 502)
+        h.gateway.stop()
         h.gateway.start()
         e2e.wait_until("the socket to be asked", lambda: h.get(host="outer.example")[2] == b"unix")
         equal(origin.seen[-1][1]["host"], "outer.example")
@@ -586,8 +640,18 @@ def test_pipe(h):
         got = e2e.talk(h.lab.out, h.lab.address, 8081, b"GET /raw HTTP/1.1\r\nHost: r\r\n\r\n",
                        half_close=True)
         check(got.endswith(b"unix"), got)
+        # TLS with it fails: it is named by its path.
+        upstream["sslConfig"] = {"sni": "pipe.test"}
+        upstream["metadata"].pop("resourceVersion", None)
+        equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
+        e2e.wait_until("TLS to fail", lambda: h.get()[0] != 200 and
+                       f"TLS with unix:{path} fails" in us().get("reason", ""))
+        check(f"TLS with endpoint unix:{path} fails" in h.gateway.log_text())
+        del upstream["sslConfig"]
+        equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
         origin.close()
         e2e.wait_until("the check to fail", lambda: "is up: unix:" in us().get("reason", ""))
+        full_queue(h, path)
         h.gateway.api("DELETE", "/v1/gateways/gloo-system/raw")
     finally:
         h.gateway.write_settings("")

@@ -47,6 +47,16 @@ def test_status(s):
     return f"{len(os.listdir(f'/proc/{pid}/task'))} threads"
 
 
+def test_no_core(s):
+    """neither process writes a core, and the proxy's memory is root's alone: keys are in it"""
+    for pid in (s.gateway.process.pid, s.gateway.proxy_pid()):
+        with open(f"/proc/{pid}/limits") as f:
+            core = next(line for line in f if line.startswith("Max core file size")).split()
+        equal(core[4:6], ["0", "0"])
+    # proc(5): that of a process that is not to be dumped is root's, whoever it runs as.
+    equal(os.stat(f"/proc/{s.gateway.proxy_pid()}/environ").st_uid, 0)
+
+
 def test_refused_calls(s):
     """inside the sandbox execve, open, bpf and a Unix socket are refused"""
     p = run(e2e.DAEMON, "--proxy-sandbox-test", ok=(0,))

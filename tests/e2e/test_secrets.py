@@ -447,6 +447,24 @@ def test_cluster(c):
                 if os.path.isfile(path):
                     text = open(path, "rb").read().decode(errors="replace")
                     check(not any(h in text for h in hidden), f"{path} has a value")
+        # Control alone ends while the API server is away: the proxy goes on with
+        # what it has until that can be asked again.
+        api.stop()
+        gateway.process.kill()
+        gateway.process.wait()
+        gateway.start()
+        for _ in range(20):
+            equal(c.ask("/")[0], 200)
+        status = gateway.get("/v1/upstreams/gloo-system/backend")["status"]
+        equal(status["state"], "Warning")
+        check("secret" in status["reason"], status)
+        equal(gateway.get("/v1/secrets")["items"], [])
+        api.start()
+        e2e.wait_until("the secret to be read again", lambda: gateway.get(
+            "/v1/secrets")["items"], 90)
+        for _ in range(20):
+            equal(c.ask("/")[0], 200)
+        equal(c.origin.clients[-1], "two")
         api.delete("secrets", "tls", "prod")
         e2e.wait_until("it to be gone", lambda: c.ask("/")[0] == 503)
     finally:

@@ -178,6 +178,10 @@ def test_bad(w):
         equal(w.gateway.metric("gloo_gateway_upstream_endpoints_tls_failing", **labels), 1)
         shown = w.gateway.glooctl("get", "upstream", name, "-o", "wide", ok=None).stdout
         check("TLS: its certificate" in shown, shown)
+        said = w.gateway.glooctl("get", "upstream", name).stderr
+        check(said.startswith("warning: TLS with ") and why in said, said)
+        p = w.gateway.glooctl("check", ok=(2,))
+        check(f"upstreams: warning: gloo-system.{name}: TLS with " in p.stdout, p.stdout)
     check(w.gateway.log_text().count("has expired") == 1, w.gateway.log_text())
     # It is mended: the next handshake says so, whichever worker makes it.
     w.origin.present("good")

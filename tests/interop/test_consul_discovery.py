@@ -79,6 +79,21 @@ def test_wide(d):
     for o in (d.origins["a"], d.origins["b"]):
         check(o.host in text, text)
     check("up" in text and "Discovery" in text, text)
+    centres = text[text.index("Data centres"):].splitlines()
+    check([c.strip() for c in centres[4].split("|")[2:6]] == ["the agent's own", "2", "2", "0"],
+          text)
+
+
+def test_numbers(d):
+    """/metrics counts what was asked of the agent and answered"""
+    before = d.gateway.metrics()
+    check(0 < before["gloo_gateway_consul_answered"] <= before["gloo_gateway_consul_asked"], before)
+    check(before["gloo_gateway_consul_open"] > 0, before)
+    d.agent.register("news", 80)
+    d.gateway.await_set("news", ["127.0.0.1:80"])
+    check(d.gateway.metrics()["gloo_gateway_consul_changed"]
+          > before["gloo_gateway_consul_changed"], before)
+    d.agent.deregister("news-80")
 
 
 def test_by_hand(d):

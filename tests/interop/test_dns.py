@@ -67,6 +67,14 @@ class Drill:
         check(asker.answers, "it asked nothing")
         return len(asker.answers)
 
+    def shown(self, upstream):
+        """What `get upstream -o wide` has of its names: {title: cell} of each."""
+        text = self.gateway.glooctl("get", "upstream", upstream, "-o", "wide").stdout
+        table = text[text.index("\nNames\n") + 7:].split("\n")
+        titles, *rows = [[c.strip() for c in line.split("|")[1:-1]]
+                         for line in table[1:2] + table[3:table.index(table[0], 3)]]
+        return [dict(zip(titles, row)) for row in rows if row[1]]
+
     def stays(self, name, hosts, seconds):
         """For so long its set is that one and it is said to be stale; no request fails.
         Returns what is said."""
@@ -227,11 +235,19 @@ def test_server_gone(d):
     d.gateway.await_set("alone", [d.a])
     d.masq.stop()
     note = d.stays("alone", [d.a], AWAY)
+    shown = d.shown("alone")
+    equal([(r["NAME"], r["ADDRESSES"]) for r in shown], [("alone.test", "1")])
+    check(shown[0]["STALE SINCE"].endswith("Z") and shown[0]["WHY"], shown)
+    p = d.gateway.glooctl("check", ok=(2,))
+    check("gloo-system.alone: cannot resolve \"alone.test\"" in p.stdout, p.stdout)
     d.masq.set("alone.test", "127.0.1.2")
     d.masq.start()
     back = time.monotonic()
     d.gateway.await_set("alone", [d.b], 40)
     equal(d.gateway.problem("alone"), None)
+    shown = d.shown("alone")
+    equal([(r["NAME"], r["ADDRESSES"], r["TTL"], r["STALE SINCE"], r["WHY"]) for r in shown],
+          [("alone.test", "1", "1 s", "", "")])
     return f"{note}; current {time.monotonic() - back:.1f} s after it was back"
 
 

@@ -106,6 +106,8 @@ rig_receive(struct rig *r, enum wire_type type, struct wire_message *m, int *fd)
 				close(got);
 			return true;
 		}
+		if (m->type == WIRE_TLS)
+			r->tls_passed_over = *m;
 		if (got >= 0)
 			close(got);
 	}

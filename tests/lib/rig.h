@@ -33,6 +33,8 @@ struct rig {
 	size_t counters_length;
 	struct wire_settings settings;
 	uint64_t generation;
+	/* The last of WIRE_TLS while another message was waited for. */
+	struct wire_message tls_passed_over;
 	struct rig_origin *origin;
 	char log_path[64]; /* access log */
 	/* Those of the test, in every image from now on; ids from 10. */

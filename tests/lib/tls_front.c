@@ -78,6 +78,13 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_length,
 	return SSL_TLSEXT_ERR_OK;
 }
 
+static int
+on_sick(X509_STORE_CTX *store, void *arg)
+{
+	X509_STORE_CTX_set_error(store, *(const int *)arg);
+	return 0;
+}
+
 static SSL_CTX *
 context_make(const struct tls_front_options *o)
 {
@@ -94,6 +101,9 @@ context_make(const struct tls_front_options *o)
 			SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
 			NULL);
 	}
+	if (o->sick != 0)
+		SSL_CTX_set_cert_verify_callback(
+			ctx, on_sick, (void *)(uintptr_t)&o->sick);
 	if (o->version != 0) {
 		SSL_CTX_set_min_proto_version(ctx, o->version);
 		SSL_CTX_set_max_proto_version(ctx, o->version);

@@ -21,6 +21,7 @@ struct tls_front_options {
 	uint16_t origin;                 /* 127.0.0.1; 0: nobody */
 	bool cuts;   /* ends connections without close_notify */
 	bool speaks; /* says something as soon as it may */
+	int sick;    /* of what it wants: X509_V_ERR_... that it finds */
 };
 
 struct tls_front_counts { /* since the start */

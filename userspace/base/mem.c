@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 
@@ -98,6 +100,16 @@ mem_free_wiped(char *text)
 	if (text != NULL)
 		mem_wipe(text, strlen(text));
 	free(text);
+}
+
+void
+mem_keep_from_dumps(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	/* The limit is nothing to a program that core_pattern(5) pipes to. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 void

@@ -21,6 +21,10 @@ void mem_wipe(void *bytes, size_t length);
 /* The same of a text, which is freed then; NULL is fine. */
 void mem_free_wiped(char *text);
 
+/* The process writes no core, and only who may trace any process (root) reads
+ * its memory or has it dumped: there are keys in it. Ends with an exec. */
+void mem_keep_from_dumps(void);
+
 /* Gives what was freed back to the system. Takes a while: for quiet times. */
 void mem_trim(void);
 

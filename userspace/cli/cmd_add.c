@@ -273,43 +273,76 @@ path_ask(struct cli *cli, struct answers *a, struct error *err)
 		"/", types[chosen], err);
 }
 
-/* *functional: its kind is one with functions. */
+/* The upstream of that name: is its kind one with functions? */
+static bool
+has_functions(const struct doc *upstreams, const char *name)
+{
+	for (size_t i = 0; i < doc_count(upstreams); i++) {
+		const struct doc *one = doc_at(upstreams, i);
+		const struct doc *spec = doc_get(one, "upstreamSpec");
+
+		if (strcmp(describe_name(one), name) == 0)
+			return doc_get(spec, "aws") != NULL ||
+			       doc_get(spec, "azure") != NULL;
+	}
+	return false;
+}
+
+/* One of the upstreams or, behind them, of the upstream groups. */
 static int
-upstream_ask(
+destination_choose(struct cli *cli, struct answers *a,
+	const struct doc *upstreams, const struct doc *groups,
+	struct error *err)
+{
+	size_t count = doc_count(upstreams), chosen;
+	size_t all = count + doc_count(groups);
+	char **labels = xcalloc(all + 1, sizeof(*labels));
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		labels[i] = xstrdup(describe_name(doc_at(upstreams, i)));
+	for (size_t i = count; i < all; i++)
+		labels[i] = xasprintf("upstream group %s",
+			describe_name(doc_at(groups, i - count)));
+	rc = prompt_choice("Choose the upstream to route to:",
+		(const char *const *)labels, all, all, &chosen, err);
+	if (rc == 0 && chosen < count)
+		answer_add(cli, a, "dest-name", xstrdup(labels[chosen]));
+	else if (rc == 0)
+		answer_add(cli, a, "upstream-group-name",
+			xstrdup(describe_name(doc_at(groups, chosen - count))));
+	for (size_t i = 0; i < all; i++)
+		free(labels[i]);
+	free(labels);
+	return rc;
+}
+
+/* *functional: it leads to an upstream of a kind with functions. */
+static int
+destination_ask(
 	struct cli *cli, struct answers *a, bool *functional, struct error *err)
 {
-	struct doc *items;
-	size_t count, chosen = 0;
-	const char **names;
-	const struct doc *spec;
-	int rc = -1;
+	struct doc *upstreams, *groups = NULL;
+	int rc = 0;
 
 	if (cli_given(cli, "upstream-group-name"))
 		return 0;
-	items = api_list(
+	upstreams = api_list(
 		cli, MODEL_UPSTREAM, cli_text(cli, "dest-namespace"), err);
-	if (items == NULL)
+	if (upstreams == NULL)
 		return -1;
-	count = doc_count(items);
-	names = xcalloc(count + 1, sizeof(*names));
-	for (size_t i = 0; i < count; i++)
-		names[i] = describe_name(doc_at(items, i));
 	if (!cli_given(cli, "dest-name")) {
-		if (prompt_choice("Choose the upstream to route to:", names,
-			    count, count, &chosen, err) != 0)
-			goto out;
-		answer_add(cli, a, "dest-name", xstrdup(names[chosen]));
+		groups = api_list(cli, MODEL_UPSTREAM_GROUP,
+			cli_text(cli, "upstream-group-namespace"), err);
+		rc = groups == NULL ? -1
+				    : destination_choose(
+					      cli, a, upstreams, groups, err);
 	}
-	while (chosen < count &&
-		strcmp(names[chosen], cli_text(cli, "dest-name")) != 0)
-		chosen++;
-	spec = doc_get(doc_at(items, chosen), "upstreamSpec");
-	*functional =
-		doc_get(spec, "aws") != NULL || doc_get(spec, "azure") != NULL;
-	rc = 0;
-out:
-	free(names);
-	doc_free(items);
+	if (rc == 0 && cli_given(cli, "dest-name"))
+		*functional =
+			has_functions(upstreams, cli_text(cli, "dest-name"));
+	doc_free(upstreams);
+	doc_free(groups);
 	return rc;
 }
 
@@ -354,7 +387,7 @@ questions_ask(struct cli *cli, struct answers *a, struct error *err)
 		many_ask(cli, a,
 			"HTTP method to match for this route (empty to skip)?",
 			"method", err) != 0 ||
-		upstream_ask(cli, a, &functional, err) != 0)
+		destination_ask(cli, a, &functional, err) != 0)
 		return -1;
 	if (functional && !cli_given(cli, "aws-function-name") &&
 		text_ask(cli, a, "Which function should this route to?", "",

@@ -73,6 +73,17 @@ kernel_print(const struct doc *status)
 
 /* ---- areas */
 
+/* Is the area what a kind does for all of its upstreams? */
+static bool
+is_source(const struct cli *cli, const char *area)
+{
+	for (size_t i = 0; cli->kinds[i] != NULL; i++)
+		if (cli->kinds[i]->settings_key != NULL &&
+			strcmp(cli->kinds[i]->settings_key, area) == 0)
+			return true;
+	return false;
+}
+
 /* A source's parts, of which most are well. */
 static void
 notes_print(const struct doc *area)
@@ -87,7 +98,8 @@ notes_print(const struct doc *area)
 }
 
 static void
-area_print(const struct doc *area, const struct doc *status)
+area_print(
+	const struct cli *cli, const struct doc *area, const struct doc *status)
 {
 	const char *name = doc_get_text(area, "name");
 	size_t errors = doc_count(doc_get(area, "errors"));
@@ -102,7 +114,7 @@ area_print(const struct doc *area, const struct doc *status)
 		printf("OK\n");
 	if (strcmp(name, "kernel") == 0)
 		kernel_print(status);
-	else if (strcmp(name, "kubernetes") == 0)
+	else if (is_source(cli, name))
 		notes_print(area);
 }
 
@@ -164,21 +176,28 @@ belongs(const struct doc *object, const char *area)
 }
 
 static void
-area_list(const struct doc *area, const struct doc *status)
+area_list(
+	const struct cli *cli, const struct doc *area, const struct doc *status)
 {
 	static const struct {
 		const char *area, *looks;
 	} sentences[] = {
 		{ "settings", "the settings file, as it was last read" },
-		{ "upstreams", "each is accepted, resolved and in use" },
+		{ "upstreams", "each is accepted, its endpoints are known and "
+			       "fresh, TLS with them does not fail" },
+		{ "upstream groups", "each is accepted, and its upstreams are "
+				     "there" },
 		{ "virtual services", "each is accepted, and what it refers to "
 				      "is there" },
 		{ "gateways", "each is accepted and listens" },
 		{ "proxies", "the proxy runs the newest generation" },
-		{ "secrets", "each that is referred to is there" },
+		{ "secrets", "each can be used and has not expired, and nobody "
+			     "else may read it" },
 		{ "kernel", "the XDP program is attached where it should be" },
 		{ "kubernetes", "the API server answers, its clock agrees, the "
 				"account has its rights, nothing is stale" },
+		{ "consul", "the agent answers, and its catalog shows what it "
+			    "showed" },
 	};
 	const char *name = doc_get_text(area, "name");
 	const struct doc *objects = doc_get(status, "objects");
@@ -217,7 +236,7 @@ area_list(const struct doc *area, const struct doc *status)
 			(long long)doc_integer(doc_get(status, "generation")));
 	if (strcmp(name, "kernel") == 0)
 		kernel_print(status);
-	else if (strcmp(name, "kubernetes") == 0)
+	else if (is_source(cli, name))
 		notes_print(area);
 }
 
@@ -243,7 +262,7 @@ check_run(struct cli *cli)
 		goto out;
 	}
 	for (size_t i = 0; i < doc_count(areas); i++)
-		(list ? area_list : area_print)(doc_at(areas, i), status);
+		(list ? area_list : area_print)(cli, doc_at(areas, i), status);
 	if (list)
 		rc = CLI_OK;
 	else if (rc == CLI_OK)

@@ -272,11 +272,33 @@ spec_from_flags(const struct cli *cli, const struct upstream_kind *kind,
 	return 0;
 }
 
-/* One answer to one prompt. 1: the prompt has had its last one. */
+static bool
+is_needed(const struct kind_prompt *p)
+{
+	return p->fallback == NULL &&
+	       (p->type == KIND_PROMPT_TEXT || p->type == KIND_PROMPT_LIST);
+}
+
+/* What is not asked for must have been given. */
+static int
+needs_check(const struct cli *cli, const struct upstream_kind *kind,
+	struct error *err)
+{
+	for (const struct kind_prompt *p = kind->prompts;
+		p != NULL && p->question != NULL; p++)
+		if (is_needed(p) && !cli_given(cli, p->flag))
+			return error_set(err, ERROR_CONFIG,
+				"--%s is missing; with -i it is asked for",
+				p->flag);
+	return 0;
+}
+
+/* One answer to one prompt. 1: the prompt has had its last one. *any: one was
+ * taken. */
 static int
 prompt_answer(const struct cli *cli, const struct upstream_kind *kind,
 	const struct kind_prompt *p, const struct kind_flag *f,
-	struct doc *spec, struct error *err)
+	struct doc *spec, bool *any, struct error *err)
 {
 	struct error its = ERROR_INIT;
 	char *text = NULL;
@@ -305,7 +327,11 @@ prompt_answer(const struct cli *cli, const struct upstream_kind *kind,
 		}
 	} else if (p->type == KIND_PROMPT_TEXT) {
 		rc = 0;
+	} else if (is_needed(p) && !*any) {
+		cli_say("at least one is needed");
+		rc = 0;
 	}
+	*any |= text[0] != '\0' && its.code == ERROR_NONE;
 	free(text);
 	return rc;
 }
@@ -317,12 +343,13 @@ spec_from_answers(const struct cli *cli, const struct upstream_kind *kind,
 	for (const struct kind_prompt *p = kind->prompts;
 		p != NULL && p->question != NULL; p++) {
 		const struct kind_flag *f = kind_flag_find(kind, p->flag);
+		bool any = false;
 		int rc = 0;
 
 		if (f == NULL || cli_given(cli, p->flag))
 			continue;
 		while (rc == 0)
-			rc = prompt_answer(cli, kind, p, f, spec, err);
+			rc = prompt_answer(cli, kind, p, f, spec, &any, err);
 		if (rc < 0)
 			return -1;
 	}
@@ -338,8 +365,8 @@ upstream_create(const struct cli *cli, const struct upstream_kind *kind)
 	int rc;
 
 	if (spec_from_flags(cli, kind, spec, &err) != 0 ||
-		(cli->interactive &&
-			spec_from_answers(cli, kind, spec, &err) != 0) ||
+		(cli->interactive ? spec_from_answers(cli, kind, spec, &err)
+				  : needs_check(cli, kind, &err)) != 0 ||
 		create_names_ask(cli, &ns, &name, &err) != 0) {
 		doc_free(spec);
 		rc = cli_usage(cli, "%s", err.text);

@@ -179,6 +179,21 @@ const struct cli_command cli_command_get = {
 	.children = children,
 };
 
+/* The table of one object has no room for why it is not Accepted. */
+static void
+reason_say(const struct doc *object)
+{
+	const struct doc *status = doc_get(object, "status");
+	const char *reason = doc_get_text(status, "reason");
+
+	if (reason[0] != '\0')
+		cli_say("%s: %s",
+			strcmp(doc_get_text(status, "state"), "Rejected") == 0
+				? "rejected"
+				: "warning",
+			reason);
+}
+
 static int
 objects_get(struct cli *cli)
 {
@@ -199,6 +214,8 @@ objects_get(struct cli *cli)
 	if (items == NULL)
 		return cli_error(&err);
 	rc = output_objects(cli, type, items, name != NULL, &err);
+	if (rc == 0 && name != NULL && cli->output == CLI_OUTPUT_TABLE)
+		reason_say(doc_at(items, 0));
 	doc_free(items);
 	return rc == 0 ? CLI_OK : cli_error(&err);
 }

@@ -181,9 +181,8 @@ breaks_find(const struct words *w, size_t limit)
 	return end;
 }
 
-/* The lines of a cell, ended with '\n' each; returns their greatest width. */
-static size_t
-cell_wrap(const char *text, struct str *lines)
+size_t
+text_table_wrap(const char *text, struct str *lines)
 {
 	size_t width = width_of(slice_of(text)), limit = TEXT_TABLE_WRAP;
 	struct words w;
@@ -275,7 +274,7 @@ text_table_print(const struct text_table *t, struct str *out)
 		size_t c = i % t->columns, w;
 
 		str_init(&texts[i]);
-		w = cell_wrap(t->rows[i / t->columns][c], &texts[i]);
+		w = text_table_wrap(t->rows[i / t->columns][c], &texts[i]);
 		if (w > width[c])
 			width[c] = w;
 	}

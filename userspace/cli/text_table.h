@@ -20,6 +20,9 @@ void text_table_free(struct text_table *t);
 /* One cell per column, NULL for an empty one. A cell may have several lines,
  * also an empty last one: each is a row, the shorter cells are filled up. */
 void text_table_add(struct text_table *t, const char *const *cells);
+/* The lines of a cell as they are printed, ended with '\n' each; returns the
+ * width of its column. */
+size_t text_table_wrap(const char *text, struct str *lines);
 void text_table_print(const struct text_table *t, struct str *out);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -273,21 +274,58 @@ kernel_check(const struct control *c, struct doc *areas)
 	nat_ports_check(c, &a);
 }
 
-/* One sentence for each part that is not well, and since when. */
-static void
-condition_say(const struct area *a, const struct program_condition *one)
+static bool
+reason_is_same(
+	const struct program_condition *a, const struct program_condition *b)
 {
-	char since[CLOCK_TEXT_MAX];
+	return a->level == b->level && strcmp(a->reason, b->reason) == 0;
+}
+
+/* The parts that have that reason, and since when. */
+static uint64_t
+parts_list(const struct program *p, const struct program_condition *one,
+	struct str *parts)
+{
+	uint64_t since = one->since;
+
+	for (size_t i = 0; i < p->condition_count; i++) {
+		const struct program_condition *other = &p->conditions[i];
+
+		if (!reason_is_same(one, other))
+			continue;
+		str_printf(parts, "%s%s", parts->length > 0 ? ", " : "",
+			other->part);
+		if (other->since < since)
+			since = other->since;
+	}
+	return since;
+}
+
+/* One sentence for each part; parts that are not well for the same reason have
+ * one for all. */
+static void
+condition_say(const struct area *a, const struct program *p, size_t i)
+{
+	const struct program_condition *one = &p->conditions[i];
 	struct doc *to = one->level == KIND_ERROR     ? a->errors
 			 : one->level == KIND_WARNING ? a->warnings
 						      : a->notes;
+	char text[CLOCK_TEXT_MAX];
+	struct str parts;
+	uint64_t since;
 
 	if (one->level == KIND_OK) {
 		say(to, "%s: well", one->part);
 		return;
 	}
-	say(to, "%s: %s (since %s)", one->part, one->reason,
-		clock_format(one->since, since));
+	for (size_t k = 0; k < i; k++)
+		if (reason_is_same(one, &p->conditions[k]))
+			return;
+	str_init(&parts);
+	since = parts_list(p, one, &parts);
+	say(to, "%s: %s (since %s)", parts.data, one->reason,
+		clock_format(since, text));
+	str_fini(&parts);
 }
 
 static void
@@ -299,7 +337,7 @@ programs_check(const struct control *c, struct doc *areas)
 		struct area a = area_add(areas, p->kind->settings_key);
 
 		for (size_t k = 0; k < p->condition_count; k++)
-			condition_say(&a, &p->conditions[k]);
+			condition_say(&a, p, k);
 	}
 }
 

@@ -1,7 +1,6 @@
 /* TLS for the health checks of one upstream. */
 #include "control/check_tls.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +15,8 @@ struct check_tls {
 	struct check_tls *next, **at; /* in the list of all */
 	struct control *control;
 	char *ns, *name;
-	char *key;         /* what `now` was made of; NULL: of nothing */
+	char *key;         /* what context was made of; NULL: of nothing */
+	char *names_key;   /* the same of names and server_name */
 	char **names;      /* of now; ends with NULL */
 	char *server_name; /* of now, or NULL */
 	struct probe_tls now;
@@ -27,43 +27,41 @@ struct check_tls {
 /* ---- what it is made of */
 
 static void
-text_add(struct str *to, const char *text)
-{
-	str_printf(to, "%zu:%s ", text != NULL ? strlen(text) : 0,
-		text != NULL ? text : "");
-}
-
-/* The names are no part of a context. */
-static char *
-context_key(const struct image_build_tls *b)
-{
-	struct str key;
-
-	str_init(&key);
-	str_printf(&key, "%016" PRIx64 " %016" PRIx64 " %x %x %d ", b->roots,
-		b->identity, b->version_min, b->version_max, b->renegotiation);
-	text_add(&key, b->ciphers);
-	text_add(&key, b->curves);
-	for (size_t i = 0; i < b->alpn_count; i++)
-		text_add(&key, b->alpn[i]);
-	return str_steal(&key);
-}
-
-static void
 names_free(struct check_tls *t)
 {
 	for (size_t i = 0; t->names != NULL && t->names[i] != NULL; i++)
 		free(t->names[i]);
 	free(t->names);
 	free(t->server_name);
+	free(t->names_key);
 	t->names = NULL;
-	t->server_name = NULL;
+	t->server_name = t->names_key = NULL;
+}
+
+static char *
+names_key(const struct image_build_tls *b)
+{
+	struct str key;
+
+	str_init(&key);
+	text_add(&key, b->server_name);
+	for (size_t i = 0; i < b->name_count; i++)
+		text_add(&key, b->names[i]);
+	return str_steal(&key);
 }
 
 static void
 names_take(struct check_tls *t, const struct image_build_tls *b)
 {
+	char *key = names_key(b);
+
+	if (t->names_key != NULL && strcmp(t->names_key, key) == 0) {
+		free(key);
+		return;
+	}
 	names_free(t);
+	t->names_key = key;
+	t->now.version++;
 	if (b->server_name != NULL && b->server_name[0] != '\0')
 		t->server_name = xstrdup(b->server_name);
 	if (b->name_count > 0)
@@ -88,47 +86,41 @@ context_share(const struct check_tls *t, const char *key)
 static struct tls_context *
 context_make(const struct check_tls *t, const struct image_build_tls *b)
 {
-	static const char *const http[] = { "http/1.1", NULL };
-	const char **alpn = xcalloc(b->alpn_count + 1, sizeof(*alpn));
-	struct tls_options o = {
-		.alpn = b->alpn_count > 0 ? alpn : http,
-		.ciphers = b->ciphers,
-		.curves = b->curves,
-		.version_min = b->version_min,
-		.version_max = b->version_max,
-		.renegotiation = b->renegotiation,
-	};
 	struct error err = ERROR_INIT;
-	struct tls_context *context;
+	struct tls_context *context = upstream_tls_context(t->control, b, &err);
 
-	for (size_t i = 0; i < b->alpn_count; i++)
-		alpn[i] = b->alpn[i];
-	materials_bytes(t->control, b, &o.ca, &o.cert, &o.key);
-	context = tls_context_new(&o, &err);
 	if (context == NULL)
 		log_error("upstream %s.%s: its health is not checked: %s",
 			t->ns, t->name, err.text);
-	free(alpn);
 	return context;
+}
+
+/* The keys in it go with it. */
+static void
+context_drop(struct check_tls *t)
+{
+	tls_context_unref(t->context);
+	t->context = t->now.context = NULL;
+	free(t->key);
+	t->key = NULL;
 }
 
 /* One that cannot be made is not tried again until it is another. */
 static void
 context_take(struct check_tls *t, const struct image_build_tls *b)
 {
-	char *key = context_key(b);
+	char *key = upstream_tls_key(b);
 
 	if (t->key != NULL && strcmp(t->key, key) == 0) {
 		free(key);
 		return;
 	}
-	tls_context_unref(t->context);
-	t->context = NULL;
+	context_drop(t);
 	t->context = context_share(t, key);
 	if (t->context == NULL)
 		t->context = context_make(t, b);
-	free(t->key);
 	t->key = key;
+	t->now.version++;
 }
 
 const struct probe_tls *
@@ -144,11 +136,14 @@ check_tls_get(void *arg)
 	/* It is on its way out: as it was. */
 	if (o == NULL || o->model == NULL)
 		return &t->now;
-	if (o->tls == NULL)
+	if (o->tls == NULL) {
+		context_drop(t);
 		return NULL;
-	t->now.context = NULL;
-	if (problem != NULL)
+	}
+	if (problem != NULL || o->tls->remembered) {
+		context_drop(t);
 		return &t->now;
+	}
 	context_take(t, &o->tls->build);
 	names_take(t, &o->tls->build);
 	t->now.context = t->context;
@@ -183,9 +178,8 @@ check_tls_free(struct check_tls *t)
 	*t->at = t->next;
 	if (t->next != NULL)
 		t->next->at = t->at;
-	tls_context_unref(t->context);
+	context_drop(t);
 	names_free(t);
-	free(t->key);
 	free(t->ns);
 	free(t->name);
 	free(t);

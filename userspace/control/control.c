@@ -370,6 +370,7 @@ start(struct life *life, struct error *err)
 	if (files_load(c, !c->ids_known, err) != 0)
 		return -1;
 	programs_restore(c);
+	materials_remember(c);
 	notify_stored(on_stored, c);
 	c->admin = admin_new(c, err);
 	if (c->admin == NULL)
@@ -509,6 +510,7 @@ control_main(const struct control_options *options)
 	unsetenv(CONTROL_REPLACE_ENV);
 	c->exe = exe_path();
 	files_raise();
+	mem_keep_from_dumps();
 	c->settings = settings_read(
 		options->settings_path, options->kinds, &err);
 	if (c->settings == NULL) {

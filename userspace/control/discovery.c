@@ -221,6 +221,7 @@ discovery_watch(struct discovery *d)
 		return;
 	d->host.shared = programs_shared(d->control, u->kind);
 	d->host.dns_refresh_ms = model_dns_refresh_ms(u);
+	d->host.tls = u->tls != NULL;
 	d->host.used_spec = d->found_for;
 	d->found_anew = false;
 	d->watch = u->kind->watch(u->spec, &d->host);
@@ -283,7 +284,7 @@ spec_is_same(const struct model_upstream *a, const struct model_upstream *b)
 	struct doc *x, *y;
 	bool same;
 
-	if (a->kind != b->kind ||
+	if (a->kind != b->kind || (a->tls == NULL) != (b->tls == NULL) ||
 		model_dns_refresh_ms(a) != model_dns_refresh_ms(b))
 		return false;
 	x = a->kind->print(a->spec);

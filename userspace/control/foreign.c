@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "config/store.h"
 #include "control/change.h"
+#include "control/materials.h"
 #include "control/programs.h"
 #include "control/status.h"
 #include "net/loop.h"
@@ -352,6 +353,9 @@ void
 foreign_settled(struct foreign *f, enum model_type type)
 {
 	unseen_end(f, type);
+	if (type == MODEL_SECRET)
+		materials_secrets_settled(
+			f->program->control, f->program->kind);
 }
 
 void
@@ -375,6 +379,7 @@ foreign_forget(struct foreign *f)
 {
 	foreign_again(f);
 	unseen_end(f, MODEL_TYPE_COUNT);
+	materials_secrets_settled(f->program->control, f->program->kind);
 }
 
 /* ---- names that change hands */

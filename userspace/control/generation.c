@@ -180,8 +180,9 @@ struct lookup {
 	char reason[700];
 };
 
-uint32_t
-generation_upstream(const struct control *c, const struct model_ref *ref,
+/* NULL and why: nothing can be sent there. */
+static const struct object *
+upstream_find(const struct control *c, const struct model_ref *ref,
 	char *reason, size_t size)
 {
 	const struct object *o =
@@ -197,12 +198,32 @@ generation_upstream(const struct control *c, const struct model_ref *ref,
 		snprintf(reason, size,
 			"the upstream \"%s\" cannot be served: %s", o->label,
 			programs_not_served(c, o->model->upstream->kind));
-	else if (materials_problem(c, o) != NULL)
-		snprintf(reason, size,
-			"the upstream \"%s\" cannot be served: %s", o->label,
-			materials_problem(c, o));
 	else
+		return o;
+	return NULL;
+}
+
+uint32_t
+generation_upstream_relayed(const struct control *c,
+	const struct model_ref *ref, char *reason, size_t size)
+{
+	const struct object *o = upstream_find(c, ref, reason, size);
+
+	return o == NULL ? 0 : o->id;
+}
+
+uint32_t
+generation_upstream(const struct control *c, const struct model_ref *ref,
+	char *reason, size_t size)
+{
+	const struct object *o = upstream_find(c, ref, reason, size);
+
+	if (o == NULL)
+		return 0;
+	if (materials_problem(c, o) == NULL)
 		return o->id;
+	snprintf(reason, size, "the upstream \"%s\" cannot be served: %s",
+		o->label, materials_problem(c, o));
 	return 0;
 }
 
@@ -385,7 +406,7 @@ struct input {
 	struct image_build_listener *listeners;
 	struct image_build_upstream *upstreams;
 	struct image_build_service *services;
-	uint8_t used[IDS_BYTES]; /* upstreams that something leads to */
+	uint8_t used[IDS_BYTES]; /* upstreams that a route leads to */
 	char **reasons; /* why services are unavailable */
 	size_t **lists; /* of vhosts, for each listener */
 };
@@ -543,11 +564,9 @@ services_collect(struct control *c, struct input *in)
 		s = &in->services[in->in.service_count];
 		s->slot = o->slot;
 		s->name = o->label;
-		s->upstream = generation_upstream(
+		s->upstream = generation_upstream_relayed(
 			c, &t->hosts[0].upstream, reason, sizeof(reason));
-		if (s->upstream != 0)
-			id_note(in->used, s->upstream);
-		else
+		if (s->upstream == 0)
 			s->unavailable =
 				in->reasons[in->in.service_count] =
 					xstrdup(reason);

@@ -65,6 +65,10 @@ uint32_t generation_upstream(const struct control *c,
 	const struct model_ref *ref, char *reason, size_t size);
 
 /* digest, and what that one leads to: its id, or why there is none. */
+/* The same for bytes that are passed on as they are, in which TLS is the two
+ * ends' own. */
+uint32_t generation_upstream_relayed(const struct control *c,
+	const struct model_ref *ref, char *reason, size_t size);
 uint64_t generation_upstream_digest(
 	const struct control *c, const struct model_ref *ref, uint64_t digest);
 

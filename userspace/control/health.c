@@ -352,17 +352,17 @@ tls_report(struct health *h, size_t i, const struct wire_message *m)
 {
 	struct member *member = h->members[i];
 	char *was = member->tls, *now = problem_copy(m);
-	char text[ADDR_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX];
 
 	h->tls_failing -= was != NULL;
 	h->tls_failing += now != NULL;
 	member->tls = now;
 	if (now != NULL && (was == NULL || strcmp(was, now) != 0))
 		log_warn("upstream %s: TLS with endpoint %s fails: %s",
-			h->label, addr_format(&member->addr, text), now);
+			h->label, endpoint_format(&h->set[i], text), now);
 	else if (now == NULL && was != NULL)
 		log_info("upstream %s: TLS with endpoint %s works again",
-			h->label, addr_format(&member->addr, text));
+			h->label, endpoint_format(&h->set[i], text));
 	free(was);
 }
 

@@ -52,8 +52,15 @@ const struct image_build_tls *materials_use(
 void materials_commit(struct control *c, uint64_t generation);
 /* Every worker runs that generation: what only older ones named is forgotten. */
 void materials_enforced(struct control *c, uint64_t generation);
-/* To a proxy that has none, or it is not known which. */
-void materials_send_all(struct control *c);
+/* To a proxy that has none (fresh), or it is not known which. */
+void materials_send_all(struct control *c, bool fresh);
+
+/* At the start, when objects were read and kinds are open: what an adopted
+ * proxy has is used until their secrets are known. */
+void materials_remember(struct control *c);
+/* The kind has reported all its secrets, or will report none. */
+void materials_secrets_settled(
+	struct control *c, const struct upstream_kind *kind);
 
 struct materials_counts {
 	size_t known, sent;

@@ -466,6 +466,13 @@ conditions_print(const struct control *c, struct str *out)
 }
 
 static void
+on_number(const char *name, const char *type, const char *help, uint64_t value,
+	void *arg)
+{
+	one(arg, name, type, help, value);
+}
+
+static void
 programs_print(const struct control *c, struct str *out)
 {
 	const struct program *p;
@@ -482,6 +489,9 @@ programs_print(const struct control *c, struct str *out)
 	for (size_t i = 0; (p = programs_at(c, i)) != NULL; i++)
 		discovery_row(out, "resources", p, NULL,
 			foreign_count(p->foreign));
+	for (size_t i = 0; (p = programs_at(c, i)) != NULL; i++)
+		if (p->kind->numbers != NULL && p->shared != NULL)
+			p->kind->numbers(p->shared, on_number, out);
 }
 
 /* ---- of names */

@@ -54,6 +54,7 @@ struct probe {
 	struct conn conn;
 	bool open;   /* conn is */
 	struct tls_context *context; /* of conn; NULL: it is plain */
+	uint64_t version;            /* of TLS, when conn was opened */
 	bool reused; /* what is asked goes over a kept connection */
 	uint64_t received, sent;
 	/* The answer so far. */
@@ -609,6 +610,7 @@ secure(struct probe *p, const struct probe_tls *tls, struct error *err)
 	if (tls_client_begin(&p->conn, tls->context, &peer, err) < 0)
 		return -1;
 	p->context = tls->context;
+	p->version = tls->version;
 	return 0;
 }
 
@@ -632,7 +634,7 @@ question_open(struct probe *p)
 	}
 	errno = EMFILE;
 	if (p->probes->open < p->probes->most)
-		fd = connect_start(&p->addr, p->host);
+		fd = connect_start(&p->addr, p->host, NULL);
 	if (fd < 0) {
 		if (is_our_fault(errno))
 			answer(p, PROBE_PUT_OFF, NULL);
@@ -656,7 +658,9 @@ kept_is_outdated(const struct probe *p)
 {
 	const struct probe_tls *tls = tls_now(p);
 
-	return p->context != (tls != NULL ? tls->context : NULL);
+	if (tls == NULL)
+		return p->context != NULL;
+	return p->context != tls->context || p->version != tls->version;
 }
 
 void

@@ -40,6 +40,7 @@ struct probe_tls {
 	struct tls_context *context; /* NULL: it cannot be: nothing is asked */
 	const char *server_name;     /* NULL: the endpoint's own */
 	const char *const *names;    /* ends with NULL; or NULL */
+	uint64_t version; /* another one whenever any of that is another */
 };
 
 /* As it is now; NULL: it is not. Valid during the call that asked for it. */

@@ -93,6 +93,12 @@ lasting_keep(struct settings *now, struct settings *old)
 			 "restart");
 		now->workers = old->workers;
 	}
+	/* Of the process: what it may ask of the kernel only gets less. */
+	if (now->unix_sockets != old->unix_sockets) {
+		log_warn("settings: proxy.unixSockets takes effect at the next "
+			 "restart");
+		now->unix_sockets = old->unix_sockets;
+	}
 }
 
 /* Maps that exist keep their size. */

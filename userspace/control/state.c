@@ -514,3 +514,26 @@ state_ids_write(const struct state *s, const struct numbers *upstreams,
 	free(path);
 	return rc;
 }
+
+/* ---- certificates of before */
+
+struct doc *
+state_tls_read(const struct state *s)
+{
+	char *path = xasprintf("%s/tls.json", s->root);
+	struct doc *d = document_read(path);
+
+	free(path);
+	return d;
+}
+
+int
+state_tls_write(
+	const struct state *s, const struct doc *d, struct error *err)
+{
+	char *path = xasprintf("%s/tls.json", s->root);
+	int rc = document_write(path, d, err);
+
+	free(path);
+	return rc;
+}

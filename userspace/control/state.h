@@ -1,8 +1,9 @@
 /*
  * Control's own memory on disk, below the state directory: the last enforced
  * version of every object (good/), the last endpoints of every upstream
- * (endpoints/), what kinds of upstream reported (discovered/, resources/), and
- * which number each name has (ids.json).
+ * (endpoints/), what kinds of upstream reported (discovered/, resources/), with
+ * which certificates TLS was spoken (tls.json), and which number each name has
+ * (ids.json).
  */
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
@@ -77,6 +78,11 @@ int state_endpoints_write(const struct state *s, const char *ns,
 	size_t count, struct error *err);
 void state_endpoints_remove(
 	const struct state *s, const char *ns, const char *name);
+
+/* What control/tls_before.h keeps; NULL: nothing. */
+struct doc *state_tls_read(const struct state *s);
+int state_tls_write(
+	const struct state *s, const struct doc *d, struct error *err);
 
 /* False: there are no numbers yet, or they cannot be read. */
 bool state_ids_read(const struct state *s, struct numbers *upstreams,

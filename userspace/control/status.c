@@ -22,6 +22,7 @@
 #include "control/secret.h"
 #include "control/services.h"
 #include "control/supervise.h"
+#include "control/upstream_tls.h"
 #include "fastpath/fastpath.h"
 #include "fastpath/steering.h"
 
@@ -153,7 +154,8 @@ tls_warn(struct str *to, const struct health *h)
 	const struct endpoint *set;
 	struct health_view view = { .problem = NULL };
 	struct health_counts counts;
-	char addr[ADDR_TEXT_MAX], text[420], more[48] = "";
+	char addr[ENDPOINT_TEXT_MAX], text[380 + ENDPOINT_TEXT_MAX];
+	char more[48] = "";
 	size_t count, i = 0;
 
 	if (h == NULL)
@@ -168,7 +170,7 @@ tls_warn(struct str *to, const struct health *h)
 		snprintf(more, sizeof(more), " (and %" PRIu64 " more)",
 			counts.tls_failing - 1);
 	snprintf(text, sizeof(text), "TLS with %s%s fails: %s",
-		addr_format(&set[i - 1].addr, addr), more, view.problem);
+		endpoint_format(&set[i - 1], addr), more, view.problem);
 	reason_add(to, text);
 }
 
@@ -297,11 +299,13 @@ relayed_tls_warn(
 		objects_find(c->objects, MODEL_UPSTREAM, ref->ns, ref->name);
 	char text[256];
 
-	if (u == NULL || u->model == NULL || u->model->upstream->tls == NULL)
+	if (u == NULL || u->model == NULL ||
+		!upstream_tls_is_spoken(u->model->upstream))
 		return;
 	snprintf(text, sizeof(text),
-		"sslConfig of %.100s does not hold for it: its bytes are "
+		"%s of %.100s does not hold for it: its bytes are "
 		"passed on as they are, who connects speaks TLS himself",
+		u->model->upstream->tls != NULL ? "sslConfig" : "the TLS",
 		u->label);
 	reason_add(to, text);
 }
@@ -313,7 +317,7 @@ service_warn(struct str *to, const struct control *c, const struct object *o)
 	struct service_view view;
 	char reason[700], text[800];
 
-	if (generation_upstream(c, &t->hosts[0].upstream, reason,
+	if (generation_upstream_relayed(c, &t->hosts[0].upstream, reason,
 		    sizeof(reason)) == 0) {
 		snprintf(text, sizeof(text),
 			"tcpGateway.tcpHosts[0].destination: %s", reason);

@@ -526,7 +526,7 @@ proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
 	supervisor_send_log_level(s);
 	listeners_send(s, p);
 	endpoints_send(s);
-	materials_send_all(s->control);
+	materials_send_all(s->control, fresh);
 	supervisor_send_generation(s);
 	blocks_send(s->control->blocks);
 }

@@ -1,11 +1,17 @@
 /* How TLS is spoken to one upstream. */
 #include "control/upstream_tls.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/materials.h"
 #include "model/kind.h"
+#include "net/tls.h"
+
+#define VERSION_LEAST 0x0303 /* RFC 8996: what is older is not spoken */
 
 /* As OpenSSL writes lists; NULL: none is given. */
 static char *
@@ -21,6 +27,13 @@ join(char *const *parts, size_t count)
 	return str_steal(&text);
 }
 
+bool
+upstream_tls_is_spoken(const struct model_upstream *u)
+{
+	return u->tls != NULL ||
+	       (u->kind->tls != NULL && u->kind->tls(u->spec));
+}
+
 struct upstream_tls *
 upstream_tls_new(struct model_object *upstream)
 {
@@ -28,7 +41,7 @@ upstream_tls_new(struct model_object *upstream)
 	const struct model_tls *t = u->tls;
 	struct upstream_tls *made;
 
-	if (t == NULL && (u->kind->tls == NULL || !u->kind->tls(u->spec)))
+	if (!upstream_tls_is_spoken(u))
 		return NULL;
 	made = xcalloc(1, sizeof(*made));
 	made->model = model_object_ref(upstream);
@@ -44,7 +57,10 @@ upstream_tls_new(struct model_object *upstream)
 		.alpn_count = t->alpn_count,
 		.ciphers = made->ciphers,
 		.curves = made->curves,
-		.version_min = t->version_min,
+		.version_min = t->version_min != 0 &&
+					       t->version_min < VERSION_LEAST
+				       ? VERSION_LEAST
+				       : t->version_min,
 		.version_max = t->version_max,
 		.renegotiation = t->renegotiation,
 	};
@@ -62,4 +78,50 @@ upstream_tls_free(struct upstream_tls *t)
 	free(t->problem);
 	free(t->warning);
 	free(t);
+}
+
+static void
+text_add(struct str *to, const char *text)
+{
+	str_printf(to, "%zu:%s ", text != NULL ? strlen(text) : 0,
+		text != NULL ? text : "");
+}
+
+char *
+upstream_tls_key(const struct image_build_tls *b)
+{
+	struct str key;
+
+	str_init(&key);
+	str_printf(&key, "%016" PRIx64 " %016" PRIx64 " %x %x %d ", b->roots,
+		b->identity, b->version_min, b->version_max, b->renegotiation);
+	text_add(&key, b->ciphers);
+	text_add(&key, b->curves);
+	for (size_t i = 0; i < b->alpn_count; i++)
+		text_add(&key, b->alpn[i]);
+	return str_steal(&key);
+}
+
+struct tls_context *
+upstream_tls_context(const struct control *c, const struct image_build_tls *b,
+	struct error *err)
+{
+	static const char *const http[] = { "http/1.1", NULL };
+	const char **alpn = xcalloc(b->alpn_count + 1, sizeof(*alpn));
+	struct tls_options o = {
+		.alpn = b->alpn_count > 0 ? alpn : http,
+		.ciphers = b->ciphers,
+		.curves = b->curves,
+		.version_min = b->version_min,
+		.version_max = b->version_max,
+		.renegotiation = b->renegotiation,
+	};
+	struct tls_context *context;
+
+	for (size_t i = 0; i < b->alpn_count; i++)
+		alpn[i] = b->alpn[i];
+	materials_bytes(c, b, &o.ca, &o.cert, &o.key);
+	context = tls_context_new(&o, err);
+	free(alpn);
+	return context;
 }

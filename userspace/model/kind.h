@@ -54,7 +54,8 @@ enum kind_prompt_type {
 struct kind_prompt {
 	enum kind_prompt_type type;
 	const char *question;
-	const char *fallback; /* default answer, or NULL */
+	/* Default answer. NULL: there must be one; of a list, at least one. */
+	const char *fallback;
 	const char *flag;
 };
 
@@ -101,6 +102,13 @@ typedef void kind_preview_each_f(struct doc *upstream, void *arg);
 typedef int kind_preview_f(void *shared, kind_preview_each_f *each, void *arg,
 	struct error *err);
 
+/* Numbers of what open made, for /metrics: calls each once for every one. The
+ * name begins with the kind's key; type is "counter" or "gauge". */
+typedef void kind_number_f(const char *name, const char *type,
+	const char *help, uint64_t value, void *arg);
+typedef void kind_numbers_f(
+	const void *shared, kind_number_f *each, void *arg);
+
 /* Its endpoints are spoken to with TLS although the upstream has no sslConfig
  * (static: useTls, or port 443). */
 typedef bool kind_tls_f(const void *spec);
@@ -127,14 +135,15 @@ struct upstream_kind {
 	/* All NULL for a kind that needs none of this. settings_key is the key
 	 * of settings.yaml, whose value settings_check reads; without the key
 	 * in the settings, upstreams of a kind that has open are not served,
-	 * and not_served says what to do about it. judged and preview may be
-	 * NULL. */
+	 * and not_served says what to do about it. judged, preview and
+	 * numbers may be NULL. */
 	const char *settings_key;
 	int (*settings_check)(const struct doc *settings, struct error *err);
 	kind_open_f *open;
 	kind_close_f *close;
 	kind_judged_f *judged;
 	kind_preview_f *preview;
+	kind_numbers_f *numbers;
 	/* What the resources that it puts are changed with: "kubectl". How one
 	 * stops an upstream from being found again: "delete the service, or
 	 * ...". Both may be NULL. */
@@ -152,6 +161,7 @@ struct kind_host {
 	struct resolver *resolver;
 	void *shared; /* of open; NULL: the kind has none */
 	uint64_t dns_refresh_ms; /* of watched_name_pace */
+	bool tls; /* the upstream has an sslConfig */
 	/* Replaces the whole set; the array is copied. */
 	void (*endpoints_replace)(struct kind_host *host,
 		const struct endpoint *set, size_t count);

@@ -8,6 +8,7 @@
 
 #define NAMES_MAX 64
 #define LISTS_MAX 64 /* cipher suites, curves */
+#define VERSION_LEAST 0x0303
 
 static const struct schema_word versions[] = {
 	{ "TLS_AUTO", 0 },
@@ -92,6 +93,10 @@ parameters_check(void *base, struct error *err)
 {
 	const struct model_tls *t = base;
 
+	if (t->version_max != 0 && t->version_max < VERSION_LEAST)
+		return error_set(err, ERROR_CONFIG,
+			".maximumProtocolVersion: versions of TLS before 1.2 "
+			"are not spoken (RFC 8996)");
 	if (t->version_max == 0 || t->version_min <= t->version_max)
 		return 0;
 	return error_set(err, ERROR_CONFIG,

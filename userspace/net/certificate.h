@@ -25,6 +25,10 @@ int certificate_read(struct slice pem, struct certificate_facts *out,
 /* The key can be read without a passphrase and is the first certificate's. */
 int certificate_key_fits(
 	struct slice cert_pem, struct slice key_pem, struct error *err);
+/* SHA-256 of texts, each behind its length, so that no two lists of texts are
+ * the same bytes; one without bytes is not one that is empty (data NULL). */
+void certificate_digest(
+	const struct slice *texts, size_t count, unsigned char out[32]);
 /* Overwrites with zeros so that no compiler leaves it out. */
 void secret_wipe(void *bytes, size_t length);
 

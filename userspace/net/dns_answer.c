@@ -237,6 +237,7 @@ read_srv(struct dns_answer *a, const uint8_t *bytes, int length)
 {
 	struct ares_srv_reply *first = NULL, *s;
 	int rc = ares_parse_srv_reply(bytes, length, &first);
+	bool denied = false;
 	size_t count = 0;
 
 	if (rc != ARES_SUCCESS)
@@ -245,19 +246,23 @@ read_srv(struct dns_answer *a, const uint8_t *bytes, int length)
 		count++;
 	a->services = xcalloc(count + 1, sizeof(*a->services));
 	for (s = first; s != NULL; s = s->next) {
+		/* RFC 2782: the root as the target says that there is none. */
 		if (s->host[0] == '\0' || strcmp(s->host, ".") == 0)
-			a->problem = "is said to have no service";
-		else if (!host_is_plain(s->host) || s->port == 0)
-			a->problem = "has a service that has no host's name, "
-				     "or no port";
-		else
+			denied = true;
+		else if (host_is_plain(s->host) && s->port != 0)
 			a->services[a->service_count++] =
 				(struct resolver_service){ xstrdup(s->host),
 					s->priority, s->weight, s->port };
 	}
 	ares_free_data(first);
 	services_sort(a);
-	return ARES_SUCCESS;
+	if (denied)
+		a->problem = "is said to have no service";
+	else if (count > 0)
+		a->problem = "has a service that has no host's name, or no "
+			     "port";
+	/* What is wrong is no evidence that there is nothing. */
+	return denied || count == 0 ? ARES_SUCCESS : ARES_EBADRESP;
 }
 
 /* ---- all */
@@ -294,7 +299,8 @@ dns_answer_read(struct dns_answer *a, const uint8_t *bytes, size_t length,
 		a->problem = NULL;
 		a->verdict = RESOLVER_FOUND;
 	} else if (rc != ARES_SUCCESS && rc != ARES_ENODATA) {
-		a->problem = "was answered with what cannot be read";
+		if (a->problem == NULL)
+			a->problem = "was answered with what cannot be read";
 		a->verdict = RESOLVER_FAILED;
 	} else if (w.circle) {
 		a->problem = "leads in a circle of aliases";

@@ -1,11 +1,67 @@
 /* PEM texts for OpenSSL. */
 #include "net/pem.h"
 
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX (16u << 20)
+
+/* ---- OpenSSL's memory: it wipes the keys that it has read, but not all that
+ * it read them from */
+
+static _Thread_local bool reads_key;
+
+static void *
+library_malloc(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return size > 0 ? malloc(size) : NULL;
+}
+
+static void
+library_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (reads_key && p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *
+library_realloc(void *old, size_t size, const char *file, int line)
+{
+	size_t had;
+	void *p;
+
+	if (old == NULL)
+		return library_malloc(size, file, line);
+	if (size > 0 && !reads_key)
+		return realloc(old, size);
+	p = library_malloc(size, file, line);
+	if (p == NULL && size > 0)
+		return NULL;
+	had = malloc_usable_size(old);
+	if (p != NULL)
+		memcpy(p, old, had < size ? had : size);
+	library_free(old, file, line);
+	return p;
+}
+
+/* Before OpenSSL takes any memory: later it refuses others' functions. */
+static void __attribute__((constructor))
+library_memory_set(void)
+{
+	CRYPTO_set_mem_functions(
+		library_malloc, library_realloc, library_free);
+}
+
+/* ---- texts */
 
 static BIO *
 text_open(struct slice text)
@@ -114,8 +170,10 @@ pem_key_read(struct slice text, struct error *err)
 	bool asked = false;
 
 	ERR_clear_error();
+	reads_key = true;
 	if (bio != NULL)
 		key = PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, &asked);
+	reads_key = false;
 	if (key != NULL)
 		goto out;
 	if (asked)

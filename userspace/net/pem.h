@@ -27,7 +27,8 @@ X509 *pem_certificates_next(struct pem_certificates *p, struct error *err);
 /* -1: one was no good, or there was none at all. */
 int pem_certificates_fini(struct pem_certificates *p);
 
-/* NULL and err; one with a passphrase is refused. */
+/* NULL and err; one with a passphrase is refused. What it is read from on the
+ * way, and the key itself when it is freed, is wiped. */
 EVP_PKEY *pem_key_read(struct slice text, struct error *err);
 
 /* RFC 2253, as much of it as there is room for, on one line. */

@@ -23,6 +23,7 @@ struct resolver {
 	size_t asked;               /* questions that c-ares has */
 	struct question *questions; /* the same */
 	struct resolver_counts counts;
+	bool pumping; /* resolver_pump is below on the stack */
 	bool ending;
 };
 
@@ -448,14 +449,26 @@ query_ask_next(struct resolver_query *q)
 	free(name);
 }
 
+static bool
+candidate_is_listed(const struct resolver_query *q, const char *name)
+{
+	for (size_t i = 0; i < q->candidate_count; i++)
+		if (strcasecmp(q->candidates[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* The domain "." is the root: the name as it is, as is no domain. */
 static void
 candidate_add(struct resolver_query *q, const char *domain)
 {
-	char *name = domain == NULL || domain[0] == '\0'
-			     ? xstrdup(q->name)
-			     : xasprintf("%s.%s", q->name, domain);
+	bool as_it_is = domain == NULL || domain[0] == '\0' ||
+			strcmp(domain, ".") == 0;
+	char *name = as_it_is ? xstrdup(q->name)
+			      : xasprintf("%s.%s", q->name, domain);
 
-	if (domain != NULL && strlen(name) > NAME_MAX_BYTES)
+	if (candidate_is_listed(q, name) ||
+		(!as_it_is && strlen(name) > NAME_MAX_BYTES))
 		free(name);
 	else
 		q->candidates[q->candidate_count++] = name;
@@ -521,9 +534,15 @@ query_begin(struct resolver_query *q)
 	query_ask_next(q);
 }
 
+/* Questions may be answered before they are asked to the end, which calls this
+ * again: the first call goes on then, so that the stack does not grow with
+ * those that wait. */
 static void
 resolver_pump(struct resolver *r)
 {
+	if (r->pumping)
+		return;
+	r->pumping = true;
 	while (r->first_waiting != NULL &&
 		r->asked + ARRAY_SIZE(r->first_waiting->open) <=
 			RESOLVER_ASKED_MAX) {
@@ -532,6 +551,7 @@ resolver_pump(struct resolver *r)
 		waiting_remove(q);
 		query_begin(q);
 	}
+	r->pumping = false;
 }
 
 /* The answer, or the deadline. */

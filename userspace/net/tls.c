@@ -140,13 +140,38 @@ enum outcome {
 	OUTCOME_FAILED,
 };
 
+#define ALERT_CERTIFICATE_REQUIRED 116 /* RFC 8446 6.2; OpenSSL has no name */
+
+/* Of the handshake, or of our certificate. Others come in the middle of a
+ * request as well, which may have been taken. */
+static bool
+alert_refuses_us(int alert)
+{
+	switch (alert) {
+	case SSL_AD_HANDSHAKE_FAILURE:
+	case SSL_AD_BAD_CERTIFICATE:
+	case SSL_AD_UNSUPPORTED_CERTIFICATE:
+	case SSL_AD_CERTIFICATE_REVOKED:
+	case SSL_AD_CERTIFICATE_EXPIRED:
+	case SSL_AD_CERTIFICATE_UNKNOWN:
+	case SSL_AD_ILLEGAL_PARAMETER:
+	case SSL_AD_UNKNOWN_CA:
+	case SSL_AD_ACCESS_DENIED:
+	case SSL_AD_DECRYPT_ERROR:
+	case ALERT_CERTIFICATE_REQUIRED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void
 explain_alert(struct tls *t, int alert)
 {
 	const char *text = SSL_alert_desc_string_long(alert);
 
-	t->refused = true;
-	if (strcmp(text, "unknown") == 0 && alert == 116)
+	t->refused = alert_refuses_us(alert);
+	if (strcmp(text, "unknown") == 0 && alert == ALERT_CERTIFICATE_REQUIRED)
 		text = "certificate required";
 	tls_explain(t, "it refused with the alert \"%s\" (%d)", text, alert);
 }

@@ -63,8 +63,8 @@ enum tls_step {
 enum tls_step tls_client_step(struct conn *conn);
 /* One sentence; of a connection that failed, also after the handshake. */
 const char *tls_problem(const struct conn *conn);
-/* It failed by an alert before anything was received: with TLS 1.3 a server
- * refuses our certificate only after the handshake. */
+/* It failed by an alert about the handshake or our certificate before anything
+ * was received: with TLS 1.3 a server refuses that only after the handshake. */
 bool tls_was_refused(const struct conn *conn);
 /* Something was received after the handshake: it did not refuse us. */
 bool tls_is_accepted(const struct conn *conn);

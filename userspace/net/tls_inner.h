@@ -34,7 +34,7 @@ struct tls {                        /* of one connection */
 	bool ended;         /* the peer said that it sends nothing more */
 	bool eof;           /* the socket has */
 	bool drained;       /* the socket had no more when it was last asked */
-	bool refused;       /* by an alert of the peer */
+	bool refused;       /* by an alert of the peer about who we are */
 	bool read_waits_write, write_waits_read;
 	char alpn[TLS_ALPN_MAX];
 	char problem[TLS_PROBLEM_MAX];

@@ -89,12 +89,27 @@ foreign_add(struct str *to, const ASN1_STRING *s)
 							       : '?');
 }
 
+/* An address among the DNS names fits nobody (RFC 9525 6.2). */
+static bool
+dns_name_is_address(const ASN1_IA5STRING *s)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+	size_t length = (size_t)ASN1_STRING_length(s);
+
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, ASN1_STRING_get0_data(s), length);
+	return tls_name_is_address(text);
+}
+
 static void
 alternative_add(struct str *to, const GENERAL_NAME *name)
 {
 	switch (name->type) {
 	case GEN_DNS:
 		foreign_add(to, name->d.dNSName);
+		if (dns_name_is_address(name->d.dNSName))
+			str_puts(to, " (as a DNS name, not as an IP address)");
 		break;
 	case GEN_URI:
 		foreign_add(to, name->d.uniformResourceIdentifier);

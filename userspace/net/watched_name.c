@@ -43,12 +43,16 @@ struct watched_name {
 	bool answered;
 	char *problem;
 	uint64_t stale_since_ms;
+	uint64_t kept_since_ms; /* the targets are of former services, as
+				 * nobody could say whom the new ones lead to;
+				 * 0: they are not */
 	struct addr *addrs; /* WATCHED_ADDRESSES */
 	size_t addr_count;
 	struct resolver_service *services; /* WATCHED_SERVICES */
 	size_t service_count;
 	struct host **hosts; /* of services, and of former ones while not all
-			      * of the new ones are known */
+			      * of the new ones are known, or nobody can say
+			      * anything of any of them */
 	size_t host_count;
 
 	/* What was told, or will be. */
@@ -130,14 +134,23 @@ hosts_are_answered(const struct watched_name *n)
 	return true;
 }
 
-/* Nothing of them is in the state any more. */
+static bool
+host_is_told(const struct watched_name *n, const struct host *h)
+{
+	for (size_t i = 0; i < n->state.count; i++)
+		if (n->targets[i].host == h->name)
+			return true;
+	return false;
+}
+
+/* But those that the state still has something of. */
 static void
 hosts_drop_unwanted(struct watched_name *n)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n->host_count; i++) {
-		if (n->hosts[i]->wanted)
+		if (n->hosts[i]->wanted || host_is_told(n, n->hosts[i]))
 			n->hosts[kept++] = n->hosts[i];
 		else
 			host_free(n->hosts[i]);
@@ -234,6 +247,8 @@ problem_find(const struct watched_name *n, uint64_t *stale_since_ms)
 	const char *problem = n->problem;
 
 	*stale_since_ms = n->stale_since_ms;
+	if (*stale_since_ms == 0)
+		*stale_since_ms = n->kept_since_ms;
 	for (size_t i = 0; i < n->host_count; i++) {
 		const struct watched_state *its =
 			watched_name_state(n->hosts[i]->watched);
@@ -274,11 +289,39 @@ problem_set(struct watched_name *n)
 static bool
 hosts_are_gone(const struct watched_name *n)
 {
-	bool gone = n->host_count > 0;
+	bool gone = n->service_count > 0;
 
 	for (size_t i = 0; gone && i < n->host_count; i++)
-		gone = watched_name_state(n->hosts[i]->watched)->gone;
+		gone = !n->hosts[i]->wanted ||
+		       watched_name_state(n->hosts[i]->watched)->gone;
 	return gone;
+}
+
+/* There are services, and nobody can say where: that is no evidence against
+ * what was known before. */
+static bool
+hosts_are_unknown(const struct watched_name *n)
+{
+	if (n->service_count == 0 || hosts_are_gone(n))
+		return false;
+	for (size_t i = 0; i < n->host_count; i++)
+		if (n->hosts[i]->wanted &&
+			watched_name_state(n->hosts[i]->watched)->count > 0)
+			return false;
+	return true;
+}
+
+/* True: they are others. */
+static bool
+targets_settle(struct watched_name *n)
+{
+	if (!hosts_are_unknown(n) || n->state.count == 0) {
+		n->kept_since_ms = 0;
+		return targets_set(n);
+	}
+	if (n->kept_since_ms == 0)
+		n->kept_since_ms = clock_realtime_ms();
+	return false;
 }
 
 /* New hosts are waited for, so that nothing goes before what follows it is
@@ -290,7 +333,7 @@ state_settle(struct watched_name *n)
 
 	if (!n->answered || !hosts_are_answered(n))
 		return;
-	changed = targets_set(n);
+	changed = targets_settle(n);
 	hosts_drop_unwanted(n);
 	changed |= problem_set(n);
 	gone = n->denials >= DENIALS || hosts_are_gone(n);
@@ -466,6 +509,9 @@ on_timer(void *arg)
 				     n->resolver, n->name, on_answer, n)
 			   : resolver_query_new(
 				     n->resolver, n->name, on_answer, n);
+	/* Asking may be what finds that the servers are others, and on_servers
+	 * was called before there was a query: one of them is enough. */
+	loop_timer_stop(n->timer);
 }
 
 /* ---- life */

@@ -3,7 +3,7 @@
  * it expires, between a floor and a ceiling. What was known stays when nobody
  * answers or the answer is an error (SERVFAIL, refused, timeout); only a name
  * that is said not to exist, or to have no addresses, twice in a row empties
- * it. Used by every kind that has host names.
+ * it; of services also that all their hosts are said so of. Used by every kind that has host names.
  */
 #ifndef NET_WATCHED_NAME_H
 #define NET_WATCHED_NAME_H

@@ -289,6 +289,15 @@ backend_take(struct exchange *x, struct backend *b)
 	x->used = b->addr;
 }
 
+/* No other endpoint of it would do, and the endpoint has done nothing. */
+static void
+refuse_in_the_clear(struct exchange *x)
+{
+	x->counts->tls_failures++;
+	x->detail = "it is in the clear by now, the request was for TLS";
+	fail(x, 503, "upstream_tls", "TLS with it failed");
+}
+
 static void
 connection_open(struct exchange *x)
 {
@@ -296,7 +305,9 @@ connection_open(struct exchange *x)
 		x->worker, x->backend, x->upstream->connect_timeout_ms, x);
 	if (x->link != NULL)
 		return;
-	if (errno == EPROTO && x->backend->secure != NULL)
+	if (link_is_barred(x->backend, x))
+		refuse_in_the_clear(x);
+	else if (errno == EPROTO && x->backend->secure != NULL)
 		attempt_tls_failed(x, secure_problem(x->backend->secure));
 	else
 		attempt_connect_failed(x, errno);

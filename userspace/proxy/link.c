@@ -65,6 +65,8 @@ on_connecting(struct link *l, unsigned what)
 		on_shaking(l);
 		return;
 	}
+	if (l->full) /* not even begun */
+		return;
 
 	/* A failure comes as an error event, which is both. */
 	if (!(what & LOOP_WRITE))
@@ -118,6 +120,34 @@ on_event(struct conn *c, unsigned what)
 	worker_leave(w);
 }
 
+/* The timer runs anew, if it has to. */
+static void
+connecting_timer_set(struct link *l)
+{
+	uint64_t at = l->give_up_ms;
+
+	if (l->full && at > worker_now(l->worker) + CONNECT_AGAIN_MS)
+		at = worker_now(l->worker) + CONNECT_AGAIN_MS;
+	if (at != UINT64_MAX)
+		wheel_timer_set(l->worker->wheel, &l->timer, at);
+}
+
+static void
+full_again(struct link *l)
+{
+	if (connect_again(l->conn.fd, l->backend->host) == 0) {
+		l->full = false;
+		/* What a socket without a peer said. */
+		l->conn.readable = l->conn.closed = false;
+		connecting_timer_set(l);
+		on_connecting(l, LOOP_WRITE);
+	} else if (errno == EAGAIN) {
+		connecting_timer_set(l);
+	} else {
+		attempt_connect_failed(l->exchange, errno);
+	}
+}
+
 static void
 on_timer(struct wheel_timer *t)
 {
@@ -128,6 +158,9 @@ on_timer(struct wheel_timer *t)
 	if (l->shaking) {
 		secure_fail(l->secure, "the handshake was not over in time");
 		attempt_tls_failed(l->exchange, secure_problem(l->secure));
+	} else if (l->state == LINK_CONNECTING && l->full &&
+		   worker_now(w) < l->give_up_ms) {
+		full_again(l);
 	} else if (l->state == LINK_CONNECTING) {
 		attempt_connect_failed(l->exchange, ETIMEDOUT);
 	} else if (l->state == LINK_IDLE) {
@@ -151,13 +184,25 @@ link_alloc(struct worker *w)
 	return xcalloc(1, sizeof(*l));
 }
 
+bool
+link_is_barred(const struct backend *b, const struct exchange *x)
+{
+	return x->upstream->tls != 0 && b->secure == NULL;
+}
+
 struct link *
 link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 	struct exchange *x)
 {
-	int fd = connect_start(&b->addr, b->host);
 	struct link *l;
+	bool full;
+	int fd;
 
+	if (link_is_barred(b, x)) {
+		errno = EPROTO;
+		return NULL;
+	}
+	fd = connect_start(&b->addr, b->host, &full);
 	if (fd < 0)
 		return NULL;
 	l = link_alloc(w);
@@ -171,9 +216,11 @@ link_open(struct worker *w, struct backend *b, uint32_t connect_timeout_ms,
 	l->conn.sent = &b->counts->bytes_sent;
 	wheel_timer_init(&l->timer, on_timer);
 	l->later.run = on_later;
-	if (connect_timeout_ms > 0)
-		wheel_timer_set(w->wheel, &l->timer,
-			worker_now(w) + connect_timeout_ms);
+	l->full = full;
+	l->give_up_ms = connect_timeout_ms > 0
+				? worker_now(w) + connect_timeout_ms
+				: UINT64_MAX;
+	connecting_timer_set(l);
 	backend_link(b);
 	gauge_up(&b->counts->connections_open);
 	if (b->secure != NULL) {
@@ -192,7 +239,7 @@ link_reuse(struct backend *b, struct exchange *x)
 {
 	struct link *l = b->idle;
 
-	if (l == NULL)
+	if (l == NULL || link_is_barred(b, x))
 		return NULL;
 	pool_remove(l);
 	wheel_timer_clear(&l->timer);

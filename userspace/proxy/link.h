@@ -37,10 +37,16 @@ struct link {
 	uint8_t state;                /* enum link_state */
 	bool pumping, again, shaking; /* shaking: CONNECTING, with TLS */
 	bool settled;                 /* secure_settle is done */
+	bool full;           /* CONNECTING, its queue is: see connect_start */
+	uint64_t give_up_ms; /* connecting; UINT64_MAX: never */
 };
 
+/* x was meant to go by TLS, which is no longer spoken there: it goes on no
+ * connection at all, rather than in the clear. */
+bool link_is_barred(const struct backend *b, const struct exchange *x);
 /* A new connection for x; NULL and errno if it cannot even be begun: EPROTO
- * where it is TLS that cannot, and the endpoint's secure says why. */
+ * where it is TLS that cannot, and the endpoint's secure says why, or x is
+ * barred. */
 struct link *link_open(struct worker *w, struct backend *b,
 	uint32_t connect_timeout_ms, struct exchange *x);
 /* An idle connection for x, or NULL. */

@@ -810,6 +810,7 @@ process_prepare(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	mem_keep_from_dumps();
 	/* Reads its file now; later it could not. */
 	tzset();
 	tls_use_no_files();

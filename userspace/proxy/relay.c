@@ -238,6 +238,16 @@ endpoint_choose(struct relay *r, const struct image_upstream *u)
 		r->used.port_be != 0 ? &r->used : NULL);
 }
 
+static void
+connecting_timer_set(struct relay *r)
+{
+	uint64_t at = r->give_up_ms,
+		 again = worker_now(r->worker) + CONNECT_AGAIN_MS;
+
+	wheel_timer_set(r->worker->wheel, &r->timer,
+		r->full && again < at ? again : at);
+}
+
 /* 0: it is being made; else an errno. */
 static int
 connection_begin(struct relay *r, const struct image_upstream *u,
@@ -245,7 +255,7 @@ connection_begin(struct relay *r, const struct image_upstream *u,
 {
 	struct worker *w = r->worker;
 	struct conn *c = &r->upstream.conn;
-	int fd = connect_start(&b->addr, b->host);
+	int fd = connect_start(&b->addr, b->host, &r->full);
 
 	if (fd < 0)
 		return errno;
@@ -256,7 +266,8 @@ connection_begin(struct relay *r, const struct image_upstream *u,
 	c->received = &r->upstream_counts->bytes_received;
 	c->sent = &r->upstream_counts->bytes_sent;
 	gauge_up(&r->upstream_counts->connections_open);
-	timer_set(r, u->connect_timeout_ms);
+	r->give_up_ms = worker_now(w) + u->connect_timeout_ms;
+	connecting_timer_set(r);
 	return 0;
 }
 
@@ -326,6 +337,24 @@ on_connected(struct relay *r)
 	relay_pump(r);
 }
 
+static void
+full_again(struct relay *r)
+{
+	struct conn *c = &r->upstream.conn;
+
+	if (connect_again(c->fd, r->backend->host) == 0) {
+		r->full = false;
+		/* What a socket without a peer said. */
+		c->readable = c->closed = false;
+		conn_connected(c);
+		on_connected(r);
+	} else if (errno == EAGAIN) {
+		connecting_timer_set(r);
+	} else {
+		relay_connect_failed(r, errno);
+	}
+}
+
 /* ---- events */
 
 /* Of a side that is held back, or has ended, a cut is not read. */
@@ -352,7 +381,7 @@ on_event(struct conn *c, unsigned what)
 	switch ((enum relay_state)r->state) {
 	case RELAY_CONNECTING:
 		/* What the client sends waits in its socket. */
-		if (side == &r->client || !(what & LOOP_WRITE))
+		if (side == &r->client || !(what & LOOP_WRITE) || r->full)
 			break;
 		problem = conn_connected(c);
 		if (problem == 0)
@@ -380,7 +409,10 @@ on_timer(struct wheel_timer *t)
 							   timer));
 	struct worker *w = r->worker;
 
-	if (r->state == RELAY_CONNECTING) {
+	if (r->state == RELAY_CONNECTING && r->full &&
+		worker_now(w) < r->give_up_ms) {
+		full_again(r);
+	} else if (r->state == RELAY_CONNECTING) {
 		relay_connect_failed(r, ETIMEDOUT);
 	} else if (r->state == RELAY_OPEN) {
 		r->counts->idle_closed++;
@@ -438,7 +470,9 @@ service_take(struct relay *r, struct generation *g)
 		return;
 	if (access_is_on(w->access))
 		r->service_name = name_copy(g->image, s->name);
-	if (u == NULL || u->unavailable.length > 0)
+	/* What makes it unavailable to requests need not concern bytes: the
+	 * service itself says whether there is one. */
+	if (u == NULL)
 		return;
 	if (access_is_on(w->access))
 		r->upstream_name = name_copy(g->image, u->name);

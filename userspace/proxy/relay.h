@@ -56,8 +56,10 @@ struct relay {
 	uint32_t slot, place;   /* place: in the census */
 	uint32_t upstream_id, idle_ms, attempts; /* attempts: left */
 	uint64_t began_ms;
+	uint64_t give_up_ms;                /* CONNECTING */
 	char *service_name, *upstream_name; /* for the access log, or NULL */
 	uint8_t state;                      /* enum relay_state */
+	bool full; /* CONNECTING, its queue is: see connect_start */
 };
 
 /* Takes fd, which was accepted on that service, and its place. */

@@ -108,7 +108,7 @@ secure_new(struct worker *w, struct backend *b, struct trust *trust,
 	s->backend = b;
 	s->name = xstrdup(name);
 	s->problem = xstrdup("");
-	s->told = xstrdup(before != NULL ? before->told : "");
+	s->told = xstrdup("");
 	s->told_ms = before != NULL ? before->told_ms : 0;
 	s->failures = UINT32_MAX;
 	wheel_timer_init(&s->timer, on_timer);
@@ -138,11 +138,11 @@ secure_unref(struct secure *s)
 }
 
 void
-secure_leave(struct secure *s, bool gone)
+secure_leave(struct secure *s, bool past)
 {
 	if (s == NULL)
 		return;
-	if (gone && s->told[0] != '\0') {
+	if (past && s->told[0] != '\0') {
 		s->problem[0] = '\0';
 		tell(s);
 	}

@@ -32,15 +32,16 @@ struct secure_report { /* to the main thread; the reader frees */
 };
 
 /* name: that the server is asked for and has to be, unless trust has names.
- * What control was told of the one before (or NULL) still stands. Born with
- * one reference. */
+ * before: the one that leaves, or NULL; control is told no more often than of
+ * one. Born with one reference. */
 struct secure *secure_new(struct worker *w, struct backend *b,
 	struct trust *trust, const char *name, const struct secure *before);
 struct secure *secure_ref(struct secure *s);
 void secure_unref(struct secure *s); /* NULL is fine */
-/* The endpoint has another from now on, or is no more: control hears no more
- * of this one. gone: what control was told no longer holds. NULL is fine. */
-void secure_leave(struct secure *s, bool gone);
+/* The endpoint has another from now on, or none: control hears no more of this
+ * one. past: nor does what it was told hold any more, which it is told at once;
+ * otherwise it knows that the endpoint is gone. NULL is fine. */
+void secure_leave(struct secure *s, bool past);
 bool secure_is_of(
 	const struct secure *s, const struct trust *trust, const char *name);
 

@@ -161,7 +161,7 @@ backend_secure(struct backend *b)
 	b->secure = trust != NULL ? secure_new(b->upstream->worker, b, trust,
 					    name, was)
 				  : NULL;
-	secure_leave(was, trust == NULL);
+	secure_leave(was, true);
 }
 
 static struct balance_candidate *
@@ -491,14 +491,23 @@ upstream_secure(struct upstream *u, struct trust *trust)
 		backend_secure(u->backends[i]);
 }
 
-/* What is no longer in it stays as it is: requests of an older generation may
- * be on their way there, and must not go out in the clear. */
+/* What is no longer in it, or is not served, says nothing of TLS and stays as
+ * it is while requests of an older generation may be on their way there. Then
+ * what is not served lets go of its keys. */
 void
-registry_secure(struct registry *r, const struct generation *g)
+registry_secure(struct registry *r, const struct generation *g, bool older)
 {
-	for (uint32_t id = 1; id < UPSTREAMS_MAX; id++)
-		if (r->by_id[id] != NULL && image_upstream_get(g->image, id))
+	for (uint32_t id = 1; id < UPSTREAMS_MAX; id++) {
+		const struct image_upstream *u;
+
+		if (r->by_id[id] == NULL)
+			continue;
+		u = image_upstream_get(g->image, id);
+		if (u == NULL)
+			continue;
+		if (u->tls != 0 || u->unavailable.length == 0 || !older)
 			upstream_secure(r->by_id[id], generation_trust(g, id));
+	}
 }
 
 void

@@ -89,8 +89,10 @@ void registry_set(
 	struct registry *r, uint32_t id, const struct endpoint_set *set);
 void registry_health(struct registry *r, uint32_t id, const struct addr *addr,
 	uint64_t owner, enum endpoint_health health);
-/* How TLS is spoken to each, as that generation has it. */
-void registry_secure(struct registry *r, const struct generation *g);
+/* How TLS is spoken to each, as that generation has it. older: the worker has
+ * requests of generations before it. */
+void registry_secure(
+	struct registry *r, const struct generation *g, bool older);
 void registry_forget(struct registry *r, uint32_t id);
 struct upstream *registry_get(const struct registry *r, uint32_t id);
 void registry_close_idle(struct registry *r);

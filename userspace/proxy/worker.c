@@ -180,6 +180,10 @@ worker_generation_put(struct worker *w, struct generation *g)
 {
 	if (--g->use[w->index].count > 0 || g == w->generation)
 		return;
+	w->older_generations--;
+	/* Before it is told: what nobody has any more is forgotten then. */
+	if (w->older_generations == 0)
+		registry_secure(w->registry, w->generation, false);
 	if (atomic_fetch_sub(&g->holders, 1) == 1)
 		mail_send(w, MAIL_RELEASED, g);
 }
@@ -397,7 +401,9 @@ generation_set(struct worker *w, struct generation *g)
 	struct generation *old = w->generation;
 
 	w->generation = g;
-	registry_secure(w->registry, g);
+	if (old != NULL && old->use[w->index].count > 0)
+		w->older_generations++;
+	registry_secure(w->registry, g, w->older_generations > 0);
 	for (struct acceptor *a = w->acceptors; a != NULL; a = a->next)
 		acceptor_listen(a);
 	__atomic_store_n(&w->counters->generation, g->number, __ATOMIC_RELEASE);

@@ -72,6 +72,7 @@ struct worker {
 	struct registry *registry;
 	struct streaks *streaks;
 	struct generation *generation; /* NULL before the first */
+	uint32_t older_generations;    /* that it still has requests of */
 	struct wire_settings settings;
 	struct http_limits limits;
 	uint64_t random;

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +94,28 @@ test_an_overflow_ends_the_process(void **state)
 	assert_int_equal(WEXITSTATUS(status), 1);
 }
 
+static void
+test_kept_from_dumps(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		struct rlimit core = { 1, 1 };
+
+		mem_keep_from_dumps();
+		getrlimit(RLIMIT_CORE, &core);
+		_exit(core.rlim_cur == 0 && core.rlim_max == 0 &&
+					prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0
+				? 0
+				: 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -100,6 +124,7 @@ main(void)
 		cmocka_unit_test(test_nothing_is_something),
 		cmocka_unit_test(test_wipe),
 		cmocka_unit_test(test_an_overflow_ends_the_process),
+		cmocka_unit_test(test_kept_from_dumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

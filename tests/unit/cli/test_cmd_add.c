@@ -129,6 +129,7 @@ static const struct command_case cases[] = {
 		"default\n0\npath-p\n/b\nx=1\n\nGET\n\n"
 		"default-httpbin-8000\nyes\n/\n",
 		{ { UPSTREAMS, 200, ITEMS(KUBE), false },
+			{ "GET /v1/upstreamgroups", 200, ITEMS(""), false },
 			{ "GET " DEFAULT, 200, VS(ROUTE("/a", "a")), false },
 			{ "PUT " DEFAULT, 200, VERDICT("Accepted", "", "{}"),
 				false },
@@ -139,6 +140,23 @@ static const struct command_case cases[] = {
 		"\"routes\":[{\"matchers\":[{\"headers\":[{\"name\":\"x\","
 		"\"value\":\"1\"}],\"methods\":[\"GET\"],\"prefix\":\"/b\"}],"
 		"\"options\":{\"prefixRewrite\":\"/\"}" },
+	{ "add route -i: an upstream group is among the choices",
+		"add route -i -o json",
+		"default\n\n\n/b\n\n\nno\nupstream group canary\nno\n",
+		{ { UPSTREAMS, 200, ITEMS(KUBE), false },
+			{ "GET /v1/upstreamgroups", 200,
+				ITEMS("{\"metadata\":{\"name\":\"canary\","
+				      "\"namespace\":\"gloo-system\"}}"),
+				false },
+			{ "GET " DEFAULT, 200, VS(ROUTE("/a", "a")), false },
+			{ "PUT " DEFAULT, 200, VERDICT("Accepted", "", "{}"),
+				false },
+			END },
+		CLI_OK, NULL,
+		"\"no\" is none of: default-httpbin-8000, upstream group "
+		"canary\n",
+		"\"routeAction\":{\"upstreamGroup\":{\"name\":\"canary\","
+		"\"namespace\":\"gloo-system\"}}" },
 };
 
 static void

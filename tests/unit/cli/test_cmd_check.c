@@ -68,6 +68,17 @@ static const struct command_case cases[] = {
 		"1. kubernetes: warning: permissions: list pods: the account "
 		"may not\n",
 		"", NULL },
+	{ "check: what is shared by the upstreams of Consul", "check", NULL,
+		{ { "GET /v1/check", 200,
+			  "{\"areas\":[{\"name\":\"consul\",\"errors\":[],"
+			  "\"warnings\":[],\"notes\":[\"catalog: well\"]}]}",
+			  false },
+			{ "GET /v1/status", 200, "{}", false }, END },
+		CLI_OK,
+		"Checking consul... OK\n"
+		"  catalog: well\n"
+		"No problems detected.\n",
+		"", NULL },
 	{ "check --list names the objects", "check --list", NULL,
 		{ { "GET /v1/check", 200,
 			  "{\"areas\":[{\"name\":\"virtual services\"}]}",

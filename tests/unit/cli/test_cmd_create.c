@@ -82,6 +82,30 @@ static const struct command_case cases[] = {
 			END },
 		CLI_OK, VS_EMPTY_TABLE, "? name: default\n",
 		"\"domains\":[\"a.example\"]" },
+	{ "create upstream: what it cannot be without",
+		"create upstream consul --name web", NULL, { END }, CLI_USAGE,
+		"", "--consul-service is missing; with -i it is asked for",
+		NULL },
+	{ "create upstream: a list that may not be empty",
+		"create upstream static --name web", NULL, { END }, CLI_USAGE,
+		"", "--static-hosts is missing; with -i it is asked for",
+		NULL },
+	{ "create upstream -i asks until there is a host that is one",
+		"create upstream static web -i --dry-run",
+		"\na:0\n10.0.0.1\n\n\n",
+		{ { "PUT /v1/upstreams/gloo-system/web?dryRun=true", 422,
+			  "{\"state\":\"Rejected\",\"reason\":\"no\"}",
+			  false },
+			END },
+		CLI_REJECTED, "",
+		"? Add another host for this upstream (empty to skip)? \n"
+		"at least one is needed\n"
+		"? Add another host for this upstream (empty to skip)? a:0\n"
+		"\"a:0\" has no port from 1 to 65535 behind \":\"\n"
+		"? Add another host for this upstream (empty to skip)? 10.0.0.1"
+		"\n"
+		"? Add another host for this upstream (empty to skip)? \n",
+		"\"hosts\":[{\"addr\":\"10.0.0.1\"}]" },
 	{ "create gateway: an address of HTTP",
 		"create gateway mysql --bind-address 10.0.0.1 --bind-port 81",
 		NULL,

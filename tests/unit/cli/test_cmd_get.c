@@ -231,6 +231,128 @@
 	"+----------------------------------+---------+--------------"         \
 	"--+-----------------+-----------+----------+\n"
 
+#define CONSUL                                                                 \
+	"{\"metadata\":{\"name\":\"web\",\"namespace\":\"gloo-system\","     \
+	"\"resourceVersion\":\"3\"},\"status\":{\"state\":\"Warning\","       \
+	"\"reason\":\"cannot resolve \\\"a.test\\\": no name server answered "  \
+	"in time\"},\"upstreamSpec\":{\"consul\":{\"serviceName\":\"web\","     \
+	"\"serviceTags\":[\"v1\",\"blue\"]}}}"
+#define CONSUL_ENDPOINTS                                                       \
+	"{\"items\":[{\"namespace\":\"gloo-system\",\"name\":\"web\","        \
+	"\"count\":0,\"endpoints\":[{\"address\":\"10.0.0.1:80\","            \
+	"\"weight\":1,\"health\":\"up\",\"seconds\":7,\"host\":\"b.test\"}]"   \
+	",\"names\":[{\"name\":\"a.test\",\"addresses\":0,\"ttlSeconds\":0"   \
+	",\"askedAgainInMs\":4900,\"staleSince\":\"2026-11-26T13:00:00Z\","    \
+	"\"problem\":\"no name server answered in time\"},{\"name\":"          \
+	"\"b.test\",\"addresses\":1,\"ttlSeconds\":300,\"askedAgainInMs\":"   \
+	"240000}],\"dataCenters\":[{\"instances\":3,\"fit\":2,\"out\":1},{"   \
+	"\"name\":\"dc2\",\"instances\":0,\"fit\":0,\"out\":0,"              \
+	"\"problem\":\"no path\"}]}]}"
+#define CONSUL_WIDE                                                            \
+	"+----------+--------+---------+---------------------+-------"         \
+	"------+---------+------------+-------+--------+-------------"         \
+	"-----------------+\n"                                                 \
+	"| UPSTREAM |  TYPE  | STATUS  |       DETAILS       |  NAMES"         \
+	"PACE  | VERSION | GENERATION | PROXY | KERNEL |            R"         \
+	"EASON            |\n"                                                 \
+	"+----------+--------+---------+---------------------+-------"         \
+	"------+---------+------------+-------+--------+-------------"         \
+	"-----------------+\n"                                                 \
+	"| web      | Consul | Warning | svc name: web       | gloo-s"         \
+	"ystem | 3       |            |       |        | cannot resol"         \
+	"ve \"a.test\": no  |\n"                                               \
+	"|          |        |         | svc tags: [v1 blue] |       "         \
+	"      |         |            |       |        | name server "         \
+	"answered in time |\n"                                                 \
+	"|          |        |         |                     |       "         \
+	"      |         |            |       |        |             "         \
+	"                 |\n"                                                 \
+	"+----------+--------+---------+---------------------+-------"         \
+	"------+---------+------------+-------+--------+-------------"         \
+	"-----------------+\n"                                                 \
+	"Endpoints\n"                                                          \
+	"+-----------------+----------------------+--------+--------+"         \
+	"-----+-----+\n"                                                       \
+	"|    UPSTREAM     |       ENDPOINT       | WEIGHT | HEALTH |"         \
+	" FOR | WHY |\n"                                                       \
+	"+-----------------+----------------------+--------+--------+"         \
+	"-----+-----+\n"                                                       \
+	"| gloo-system.web | 10.0.0.1:80 (b.test) | 1      | up     |"         \
+	" 7 s |     |\n"                                                       \
+	"+-----------------+----------------------+--------+--------+"         \
+	"-----+-----+\n"                                                       \
+	"Discovery\n"                                                          \
+	"+-----------------+-------------+-------------+-----+\n"              \
+	"|    UPSTREAM     | LAST CHANGE | STALE SINCE | WHY |\n"              \
+	"+-----------------+-------------+-------------+-----+\n"              \
+	"| gloo-system.web | never       |             |     |\n"              \
+	"+-----------------+-------------+-------------+-----+\n"              \
+	"Names\n"                                                              \
+	"+-----------------+--------+-----------+-------+------------"         \
+	"----+----------------------+--------------------------------"         \
+	"+\n"                                                                  \
+	"|    UPSTREAM     |  NAME  | ADDRESSES |  TTL  | ASKED AGAIN"         \
+	" IN |     STALE SINCE      |              WHY               "         \
+	"|\n"                                                                  \
+	"+-----------------+--------+-----------+-------+------------"         \
+	"----+----------------------+--------------------------------"         \
+	"+\n"                                                                  \
+	"| gloo-system.web | a.test | 0         |       | 4 s        "         \
+	"    | 2026-11-26T13:00:00Z | no name server answered in     "         \
+	"|\n"                                                                  \
+	"|                 |        |           |       |            "         \
+	"    |                      | time                           "         \
+	"|\n"                                                                  \
+	"|                 | b.test | 1         | 5 min | 4 min      "         \
+	"    |                      |                                "         \
+	"|\n"                                                                  \
+	"+-----------------+--------+-----------+-------+------------"         \
+	"----+----------------------+--------------------------------"         \
+	"+\n"                                                                  \
+	"Data centres\n"                                                       \
+	"+-----------------+-----------------+-----------+--------+--"         \
+	"-----------+---------+\n"                                             \
+	"|    UPSTREAM     |   DATA CENTRE   | INSTANCES | WANTED | N"         \
+	"OT PASSING |   WHY   |\n"                                             \
+	"+-----------------+-----------------+-----------+--------+--"         \
+	"-----------+---------+\n"                                             \
+	"| gloo-system.web | the agent's own | 3         | 2      | 1"         \
+	"           |         |\n"                                             \
+	"|                 | dc2             | 0         | 0      | 0"         \
+	"           | no path |\n"                                             \
+	"+-----------------+-----------------+-----------+--------+--"         \
+	"-----------+---------+\n"                                             \
+	"In use\n"                                                             \
+	"+-----------------+-------------+---------+----------+------"         \
+	"---+\n"                                                               \
+	"|    UPSTREAM     | CONNECTIONS | PENDING | REQUESTS | RETRI"         \
+	"ES |\n"                                                               \
+	"+-----------------+-------------+---------+----------+------"         \
+	"---+\n"                                                               \
+	"| gloo-system.web | 0 of 0      | 0 of 0  | 0 of 0   | 0 of "         \
+	"0  |\n"                                                               \
+	"+-----------------+-------------+---------+----------+------"         \
+	"---+\n"                                                               \
+	"Retries and ejections so far\n"                                       \
+	"+-----------------+---------+----------------+--------------"         \
+	"---+-----------+----------+\n"                                        \
+	"|    UPSTREAM     | RETRIES | BUDGET USED UP | OVER MAXRETRI"         \
+	"ES | EJECTIONS | WITHHELD |\n"                                        \
+	"+-----------------+---------+----------------+--------------"         \
+	"---+-----------+----------+\n"                                        \
+	"| gloo-system.web | 0       | 0              | 0            "         \
+	"   | 0         | 0        |\n"                                        \
+	"+-----------------+---------+----------------+--------------"         \
+	"---+-----------+----------+\n"
+#define CONSUL_TABLE                                                           \
+	"+----------+--------+---------+---------------------+\n"              \
+	"| UPSTREAM |  TYPE  | STATUS  |       DETAILS       |\n"              \
+	"+----------+--------+---------+---------------------+\n"              \
+	"| web      | Consul | Warning | svc name: web       |\n"              \
+	"|          |        |         | svc tags: [v1 blue] |\n"              \
+	"|          |        |         |                     |\n"              \
+	"+----------+--------+---------+---------------------+\n"
+
 static const struct command_case cases[] = {
 	{ "get upstreams: the post's table with its last row and border",
 		"get upstreams", NULL,
@@ -368,6 +490,22 @@ static const struct command_case cases[] = {
 				false },
 			END },
 		CLI_OK, KUBE_WIDE, "", NULL },
+	{ "get upstream -o wide: names, data centres, and a reason beside the "
+	  "details",
+		"get upstream web -o wide", NULL,
+		{ { "GET /v1/upstreams/gloo-system/web", 200, CONSUL, false },
+			{ "GET /v1/status", 200, "{}", false },
+			{ "GET /v1/endpoints?limit=20", 200, CONSUL_ENDPOINTS,
+				false },
+			END },
+		CLI_OK, CONSUL_WIDE, "", NULL },
+	{ "get upstream says why it is not Accepted", "get upstream web", NULL,
+		{ { "GET /v1/upstreams/gloo-system/web", 200, CONSUL, false },
+			END },
+		CLI_OK, CONSUL_TABLE,
+		"warning: cannot resolve \"a.test\": no name server answered in "
+		"time\n",
+		NULL },
 	{ "get gateways: what a TCP one leads to", "get gw", NULL,
 		{ { GATEWAYS, 200, ITEMS(TCP_GATEWAY), false }, END }, CLI_OK,
 		TCP_TABLE, "", NULL },

@@ -265,6 +265,15 @@ fake_preview(void *shared, kind_preview_each_f *each, void *arg,
 	return 0;
 }
 
+static void
+fake_numbers(const void *shared, kind_number_f *each, void *arg)
+{
+	const struct fake_shared *f = shared;
+
+	each("fake_watched", "gauge", "upstreams that are watched",
+		(uint64_t)f->watched, arg);
+}
+
 static void *
 fake_watch(const void *spec, struct kind_host *host)
 {
@@ -321,6 +330,7 @@ static const struct upstream_kind fake_kind = {
 	.close = fake_close,
 	.judged = fake_judged,
 	.preview = fake_preview,
+	.numbers = fake_numbers,
 	.resources_tool = "fakectl",
 	.discovery_stop = "delete the fake service",
 };

@@ -53,6 +53,21 @@ service_slot(void)
 	return slot;
 }
 
+/* Of the newest image: it leads somewhere. */
+static bool
+service_is_served(void)
+{
+	const struct doc *one;
+	struct doc *body;
+	bool served;
+
+	ask("GET", "/v1/dump", "text/plain", "", &body);
+	one = doc_at(doc_get(body, "services"), 0);
+	served = one != NULL && doc_get(one, "unavailable") == NULL;
+	doc_free(body);
+	return served;
+}
+
 #define TCP_HOST(more)                                                         \
 	"tcpGateway: { tcpHosts: [ { name: x, " more                           \
 	"destination: { single: { upstream: { name: u } } } } ] }\n"
@@ -79,12 +94,32 @@ test_services(void **state)
 	assert_true(connects(at));
 	slot = service_slot();
 	assert_in_range(slot, LISTENERS_MAX, SLOTS_MAX - 1);
+	assert_true(service_is_served());
+	/* TLS by the kind alone is TLS as well. */
+	expect("PUT", UP("u"),
+		"metadata: { name: u }\nupstreamSpec: { static: { useTls: true, "
+		"hosts: [ { addr: 127.0.0.1 } ] } }\n",
+		200, NULL, NULL);
+	until_text(GW("tcp"), "status", "reason",
+		"the TLS of gloo-system.u does not hold for it: its bytes are "
+		"passed on as they are, who connects speaks TLS himself");
+	until_text(GW("tcp"), "status", "state", "Warning");
 	expect("PUT", UP("u"), UPSTREAM("u") "sslConfig: { sni: a.test }\n",
 		200, NULL, NULL);
 	until_text(GW("tcp"), "status", "reason",
 		"sslConfig of gloo-system.u does not hold for it: its bytes "
 		"are passed on as they are, who connects speaks TLS himself");
 	until_text(GW("tcp"), "status", "state", "Warning");
+	/* Nor does a secret that it has no use for. */
+	expect("PUT", UP("u"),
+		UPSTREAM("u") "sslConfig: { secretRef: { name: none, "
+			      "namespace: gloo-system } }\n",
+		200, "state", "Warning");
+	until_text(GW("tcp"), "status", "reason",
+		"sslConfig of gloo-system.u does not hold for it: its bytes "
+		"are passed on as they are, who connects speaks TLS himself; "
+		"relayed in user space: no interface is configured");
+	assert_true(service_is_served());
 	expect("DELETE", UP("u"), "", 200, "reason",
 		"it is still routed to by gloo-system.tcp");
 	until_text(GW("tcp"), "status", "state", "Warning");

@@ -564,6 +564,17 @@ test_tls_changes(void **state)
 	assert_int_equal(f->result, PROBE_OK);
 	tls_front_count(s.front, &counts);
 	assert_int_equal(counts.accepted, 2);
+	/* Another name is to be asked for. */
+	s.tls.server_name = "127.0.0.1";
+	s.tls.version++;
+	ask(f);
+	assert_int_equal(f->result, PROBE_OK);
+	tls_front_count(s.front, &counts);
+	assert_int_equal(counts.accepted, 3);
+	s.tls.server_name = "other.test";
+	s.tls.version++;
+	ask(f);
+	assert_int_equal(f->result, PROBE_FAILED);
 	/* It cannot be spoken: that is not the endpoint's fault. */
 	s.tls.context = NULL;
 	ask(f);

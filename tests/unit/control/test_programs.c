@@ -50,6 +50,23 @@ check_says(const char *area, const char *list)
 	return text;
 }
 
+static size_t
+check_count(const char *area, const char *list)
+{
+	size_t count = 0;
+	struct doc *d;
+
+	ask("GET", "/v1/check", "text/plain", "", &d);
+	for (size_t i = 0; i < doc_count(doc_get(d, "areas")); i++) {
+		const struct doc *a = doc_at(doc_get(d, "areas"), i);
+
+		if (strcmp(doc_get_text(a, "name"), area) == 0)
+			count += doc_count(doc_get(a, list));
+	}
+	doc_free(d);
+	return count;
+}
+
 static void
 test_reload(void **state)
 {
@@ -249,6 +266,40 @@ test_condition_of_another_reason(void **state)
 	free(later);
 }
 
+/* Parts that are not well for one reason: one sentence. */
+static void
+test_conditions_of_one_reason(void **state)
+{
+	char *text;
+
+	(void)state;
+	services_condition("refused");
+	fake_tell(root,
+		"{\"do\": \"condition\", \"name\": \"pods\", \"level\": 2, "
+		"\"reason\": \"refused\"}",
+		"ok");
+	text = check_says("fake", "warnings");
+	assert_non_null(text);
+	assert_non_null(strstr(text, "services"));
+	assert_non_null(strstr(text, ", "));
+	assert_non_null(strstr(text, "pods"));
+	assert_int_equal(check_count("fake", "warnings"), 1);
+	free(text);
+	fake_tell(root,
+		"{\"do\": \"condition\", \"name\": \"pods\", \"level\": 0}",
+		"ok");
+}
+
+/* A kind has numbers of its own. */
+static void
+test_numbers(void **state)
+{
+	(void)state;
+	expect("PUT", UP("n"), FAKE_UPSTREAM("n"), 200, "state", "Accepted");
+	assert_int_equal(metric("fake_watched"), 1);
+	expect("DELETE", UP("n"), "", 200, NULL, NULL);
+}
+
 static char *
 reason_of(const char *name)
 {
@@ -339,6 +390,8 @@ main(int argc, char **argv)
 		CASE(test_wrong_settings),
 		CASE(test_conditions),
 		CASE(test_condition_of_another_reason),
+		CASE(test_conditions_of_one_reason),
+		CASE(test_numbers),
 		CASE(test_control_characters),
 		CASE(test_preview),
 	};

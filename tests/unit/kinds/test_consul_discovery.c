@@ -986,6 +986,36 @@ test_question(void **state)
 	end();
 }
 
+/* For people: each data centre, and the host names of instances. */
+static void
+test_show(void **state)
+{
+	struct doc *d = doc_new_map();
+	const struct doc *one;
+
+	(void)state;
+	begin("{}", "{serviceName: web, serviceTags: [v1]}");
+	lists_web();
+	says(WEB, "[" ROW("a", "10.0.0.1") "," ROW("b", "b.test") "," ROW_IN(
+			  "dc1", "n1", "c", "10.0.0.4", "80", "critical",
+			  "\"v1\"") "," ROW_IN("dc1", "n1", "d", "10.0.0.5",
+			  "80", "passing", "") "]");
+	pass(0);
+	upstream_kind_consul.show(web.state, d);
+	assert_int_equal(doc_count(doc_get(d, "dataCenters")), 1);
+	one = doc_at(doc_get(d, "dataCenters"), 0);
+	assert_null(doc_get(one, "name"));
+	assert_int_equal(doc_get_integer(one, "instances"), 4);
+	assert_int_equal(doc_get_integer(one, "fit"), 3);
+	assert_int_equal(doc_get_integer(one, "out"), 1);
+	assert_null(doc_get(one, "problem"));
+	assert_int_equal(doc_count(doc_get(d, "names")), 1);
+	one = doc_at(doc_get(d, "names"), 0);
+	assert_string_equal(doc_get_text(one, "name"), "b.test");
+	doc_free(d);
+	end();
+}
+
 /* No agent is configured: not_served says so. */
 static void
 test_not_configured(void **state)
@@ -1036,6 +1066,7 @@ main(void)
 		TEST(test_names),
 		TEST(test_name_of_earlier_run),
 		TEST(test_question),
+		TEST(test_show),
 		TEST(test_not_configured),
 	};
 

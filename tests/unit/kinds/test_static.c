@@ -19,11 +19,12 @@
 #include "base/yaml.h"
 #include "kinds/static/static.h"
 #include "net/loop.h"
+#include "net/watched_name.h"
 #include "tests/unit/net/fake_resolver.h"
 
 extern const struct upstream_kind upstream_kind_static;
 
-#define SLOTS 16
+#define SLOTS 32
 
 /* ---- the loop's timers */
 
@@ -81,6 +82,12 @@ bool
 loop_timer_pending(const struct loop_timer *t)
 {
 	return t->delay_ms != 0;
+}
+
+void
+loop_timer_stop(struct loop_timer *t)
+{
+	t->delay_ms = 0;
 }
 
 void
@@ -154,6 +161,13 @@ condition_set(struct kind_host *host, bool ok, const char *reason)
 		str_printf(&told, "not ok: %s\n", reason);
 }
 
+static void
+note_set(struct kind_host *host, const char *note)
+{
+	(void)host;
+	str_printf(&told, "note: %s\n", note == NULL ? "none" : note);
+}
+
 /* What an earlier run left. */
 static struct endpoint used[4];
 static size_t used_count;
@@ -170,6 +184,7 @@ static struct kind_host host = {
 	.endpoints_replace = endpoints_replace,
 	.endpoints_used = endpoints_used,
 	.condition_set = condition_set,
+	.note_set = note_set,
 };
 
 static void
@@ -579,6 +594,130 @@ test_services(void **state)
 	}
 }
 
+/* Weights that do not fit keep their shares. */
+static void
+test_services_of_great_weight(void **state)
+{
+	void *s = watch("hosts: [{addr: " SRV ", loadBalancingWeight: 100}]");
+
+	(void)state;
+	answer_services(SRV, "0 1000 1 a.test,0 2000 2 b.test,0 1 3 c.test");
+	answer("a.test.", "10.0.0.1 10.0.0.4", 60, NULL);
+	answer("b.test.", "10.0.0.2", 60, NULL);
+	answer("c.test.", "10.0.0.3", 60, NULL);
+	told_is("set 10.0.0.1:1*16383(a.test) 10.0.0.2:2*65535(b.test) "
+		"10.0.0.3:3*32(c.test) 10.0.0.4:1*16383(a.test)\nok\n");
+	unwatch(s);
+}
+
+/* Port 443 found by SRV: no spec of ours says whether TLS is meant. */
+static void
+test_services_on_the_port_of_tls(void **state)
+{
+	static const char note[] =
+		"note: \"b.test\" is on port 443 and is spoken to without "
+		"TLS: set useTls: true, or useTls: false if that is meant\n";
+	static const struct {
+		const char *spec, *services;
+		bool ssl_config, noted;
+	} rows[] = {
+		{ "hosts: [{addr: " SRV "}]",
+			"0 1 80 a.test,0 1 443 b.test", false, true },
+		{ "hosts: [{addr: " SRV "}]", "0 1 80 a.test,0 1 444 b.test",
+			false, false },
+		{ "hosts: [{addr: " SRV "}]", "0 1 80 a.test,0 1 443 b.test",
+			true, false },
+		{ "{hosts: [{addr: " SRV "}], useTls: false}",
+			"0 1 80 a.test,0 1 443 b.test", false, false },
+		{ "{hosts: [{addr: " SRV "}], useTls: true}",
+			"0 1 80 a.test,0 1 443 b.test", false, false },
+		{ "hosts: [{addr: " SRV "}, {addr: 10.0.0.9, port: 443}]",
+			"0 1 80 a.test,0 1 443 b.test", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		void *s;
+
+		host.tls = rows[i].ssl_config;
+		s = watch(rows[i].spec);
+		answer_services(SRV, rows[i].services);
+		answer("a.test.", "10.0.0.1", 60, NULL);
+		answer("b.test.", "10.0.0.2", 60, NULL);
+		assert_int_equal(strstr(told.data, note) != NULL, rows[i].noted);
+		assert_int_equal(
+			strstr(told.data, "note") != NULL, rows[i].noted);
+		str_clear(&told);
+		if (rows[i].noted) {
+			timer_fire(0);
+			answer_services(SRV, "0 1 80 a.test");
+			told_is("set 10.0.0.1:80*1(a.test)\nnote: none\n");
+		}
+		unwatch(s);
+	}
+	host.tls = false;
+}
+
+static void
+answer_many(const char *name, uint32_t first, size_t count)
+{
+	struct addr *addrs = xcalloc(count, sizeof(*addrs));
+	struct resolver_answer a = { .verdict = RESOLVER_FOUND,
+		.ttl_s = 60,
+		.addrs = addrs,
+		.addr_count = count };
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t ip_be = htonl(first + (uint32_t)i);
+
+		assert_int_equal(addr_parse_ip("10.0.0.0", 0, &addrs[i]), 0);
+		memcpy(addrs[i].ip + 12, &ip_be, sizeof(ip_be));
+	}
+	fake_give(name, false, &a);
+	free(addrs);
+}
+
+/* What there is no room for is said. */
+static void
+test_too_many_addresses(void **state)
+{
+	enum {
+		NAMES = ENDPOINTS_MAX / WATCHED_NAME_TARGETS_MAX + 1,
+		LAST = 3,
+	};
+	struct str spec;
+	void *s;
+
+	(void)state;
+	str_init(&spec);
+	str_puts(&spec, "hosts:\n");
+	for (int i = 0; i < NAMES; i++)
+		str_printf(&spec, "- {addr: n%d.test}\n", i);
+	s = watch(spec.data);
+	str_fini(&spec);
+	/* All but the last at once, then what is too much. */
+	time_stands = true;
+	for (int i = 0; i < NAMES; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "n%d.test", i);
+		answer_many(name,
+			0x0a000000 + (uint32_t)i * WATCHED_NAME_TARGETS_MAX,
+			i + 1 < NAMES ? WATCHED_NAME_TARGETS_MAX : LAST);
+	}
+	str_clear(&told);
+	timer_fire(NAMES);
+	time_stands = false;
+	assert_non_null(strstr(told.data,
+		"ok\nnote: its names lead to 3 addresses more than an upstream "
+		"can have (65536): they are not used\n"));
+	str_clear(&told);
+	timer_fire(NAMES - 1);
+	answer("n16.test", "10.0.0.1", 60, NULL);
+	told_is("note: none\n");
+	unwatch(s);
+}
+
 /* The next priority, when no target of the first has an address. */
 static void
 test_services_without_address(void **state)
@@ -591,6 +730,41 @@ test_services_without_address(void **state)
 	answer("b.test.", "10.0.0.2", 60, NULL);
 	told_is("set 10.0.0.2:2*20(b.test)\n"
 		"not ok: cannot resolve \"" SRV "\": timeout\n");
+	unwatch(s);
+}
+
+/* A name's new target cannot be resolved, or another name is gone while nobody
+ * can say anything of this one: what was known serves. */
+static void
+test_nothing_is_no_answer(void **state)
+{
+	void *s = watch("hosts: [{addr: " SRV "}]");
+
+	(void)state;
+	answer_services(SRV, "0 1 80 a.test");
+	answer("a.test.", "10.0.0.1", 60, NULL);
+	told_is("set 10.0.0.1:80*1(a.test)\nok\n");
+	timer_fire(0);
+	answer_services(SRV, "0 1 80 b.test");
+	answer("b.test.", "", 0, "SERVFAIL");
+	told_is("not ok: cannot resolve \"" SRV "\": SERVFAIL\n");
+	unwatch(s);
+	s = watch("hosts: [{addr: a.test}, {addr: b.test}]");
+	answer("a.test", "10.0.0.1", 60, NULL);
+	answer("b.test", "", 0, "SERVFAIL");
+	str_clear(&told);
+	timer_fire(0);
+	deny("a.test", RESOLVER_NO_NAME);
+	timer_fire(0);
+	deny("a.test", RESOLVER_NO_NAME);
+	assert_null(strstr(told.data, "set"));
+	str_clear(&told);
+	timer_fire(1);
+	deny("b.test", RESOLVER_NO_NAME);
+	timer_fire(1);
+	deny("b.test", RESOLVER_NO_NAME);
+	assert_non_null(strstr(told.data, "set\n"));
+	str_clear(&told);
 	unwatch(s);
 }
 
@@ -679,7 +853,11 @@ main(void)
 		cmocka_unit_test(test_earlier_run),
 		cmocka_unit_test(test_edited),
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_services_of_great_weight),
+		cmocka_unit_test(test_services_on_the_port_of_tls),
+		cmocka_unit_test(test_too_many_addresses),
 		cmocka_unit_test(test_services_without_address),
+		cmocka_unit_test(test_nothing_is_no_answer),
 		cmocka_unit_test(test_many_answers),
 		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_all_fail),

@@ -29,12 +29,19 @@ struct resolver_wait {
 static struct resolver_query *fake_queries[FAKE_QUERIES];
 static struct resolver_wait *fake_waits[FAKE_QUERIES];
 
+/* The next question is what finds that resolv.conf is another. */
+static bool fake_servers_change;
+
 static struct resolver_query *
 fake_query_new(
 	const char *name, bool services, resolver_answer_f *cb, void *arg)
 {
 	struct resolver_query *q = xcalloc(1, sizeof(*q));
 
+	for (size_t i = 0; fake_servers_change && i < FAKE_QUERIES; i++)
+		if (fake_waits[i] != NULL)
+			fake_waits[i]->cb(fake_waits[i]->arg);
+	fake_servers_change = false;
 	*q = (struct resolver_query){ xstrdup(name), services, cb, arg };
 	for (size_t i = 0; i < FAKE_QUERIES; i++) {
 		if (fake_queries[i] != NULL)

@@ -54,6 +54,8 @@ static const struct dns_record records[] = {
 	{ "_no._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 0 ." },
 	{ "_bad._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 80 a b.test" },
 	{ "_bad._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 0 a.test" },
+	{ "_mixed._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 0 ." },
+	{ "_mixed._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 0 a.test" },
 	{ "_part._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 80 x\r\ny.test" },
 	{ "_part._tcp.web.test", DNS_RECORD_SRV, 60, "0 0 80 good.test" },
 	{ NULL, 0, 0, NULL },
@@ -275,9 +277,13 @@ test_failures(void **state)
 		{ "_no._tcp.web.test", RESOLVER_NO_DATA,
 			"the name \"_no._tcp.web.test\" is said to have no "
 			"service" },
-		{ "_bad._tcp.web.test", RESOLVER_NO_DATA,
+		/* What is wrong is no evidence that there is nothing. */
+		{ "_bad._tcp.web.test", RESOLVER_FAILED,
 			"the name \"_bad._tcp.web.test\" has a service that "
 			"has no host's name, or no port" },
+		{ "_mixed._tcp.web.test", RESOLVER_NO_DATA,
+			"the name \"_mixed._tcp.web.test\" is said to have no "
+			"service" },
 		{ "_none._tcp.web.test", RESOLVER_NO_NAME,
 			"no host is named \"_none._tcp.web.test\"" },
 	};
@@ -506,6 +512,14 @@ test_search(void **state)
 		{ "more dots are needed",
 			"search inner.test\noptions ndots:5\n", "two.test",
 			"192.0.2.1 192.0.2.2 ", "" },
+		/* As systemd-resolved writes it. */
+		{ "the root is no domain: it is there", "search .\n",
+			"two.test", "192.0.2.1 192.0.2.2 ", "" },
+		{ "the root is no domain: there is none", "search .\n",
+			"none.test", "", "no host is named \"none.test\"" },
+		{ "the root comes in its turn",
+			"search . inner.test\noptions ndots:2\n", "a.b",
+			"192.0.2.8 ", "" },
 	};
 
 	(void)state;
@@ -571,6 +585,43 @@ test_conf_is_followed(void **state)
 	str_fini(&open.what);
 }
 
+static size_t failures;
+
+static void
+on_failure(const struct resolver_answer *got, void *arg)
+{
+	const size_t *last = arg;
+
+	assert_int_not_equal(got->verdict, RESOLVER_FOUND);
+	if (++failures == *last)
+		loop_stop(loop);
+}
+
+/* They are asked one after the other, not each within the former one's failure:
+ * the stack that is needed does not depend on how many wait. */
+static void
+test_many_fail_at_once(void **state)
+{
+	size_t count = 20000;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	failures = 0;
+	resolver_free(resolver);
+	/* Nobody is on port 53 here, or somebody who knows no such name. */
+	conf_write("nameserver 127.0.0.2\n");
+	resolver = resolver_new(loop, NULL, conf, &err);
+	assert_non_null(resolver);
+	for (size_t i = 0; i < count; i++)
+		resolver_query_new(
+			resolver, "broken.test", on_failure, &count);
+	/* The first answer finds this one, which is no server's address: what
+	 * is asked fails at once. */
+	conf_write("nameserver 255.255.255.255\n");
+	run();
+	assert_int_equal(failures, count);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_CONF(name)                                                        \
 	cmocka_unit_test_setup_teardown(name, setup_conf, teardown_conf)
@@ -591,6 +642,7 @@ main(void)
 		TEST(test_servers_must_be_addresses),
 		TEST_CONF(test_search),
 		TEST_CONF(test_conf_is_followed),
+		TEST_CONF(test_many_fail_at_once),
 	};
 
 	/* Search domains of this host would only add questions. */

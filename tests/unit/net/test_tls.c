@@ -25,8 +25,8 @@
 #define MEGABYTE (1u << 20)
 
 static struct certificate authority, middle, stranger;
-static struct certificate good, old, young, self, wild, address, plain, client,
-	uri, chained, for_clients, old_authority, of_old;
+static struct certificate good, old, young, self, wild, address, misnamed,
+	plain, client, uri, chained, for_clients, old_authority, of_old;
 
 struct server_options {
 	const struct certificate *own;
@@ -320,6 +320,8 @@ group_setup(void **state)
 	MAKE(self, NULL, .name = "good.test", .names = "DNS:good.test");
 	MAKE(wild, &authority, .name = "wild",
 		.names = "DNS:*.wild.test,DNS:part*.test,DNS:other.test");
+	MAKE(misnamed, &authority, .name = "127.0.0.1",
+		.names = "IP:127.0.0.2,DNS:127.0.0.1");
 	MAKE(address, &authority, .name = "127.0.0.1",
 		.names = "IP:127.0.0.1,IP:2001:db8::1");
 	MAKE(plain, &authority, .name = "good.test");
@@ -338,8 +340,9 @@ static int
 group_teardown(void **state)
 {
 	struct certificate *all[] = { &authority, &middle, &stranger, &good,
-		&old, &young, &self, &wild, &address, &plain, &client, &uri,
-		&chained, &for_clients, &old_authority, &of_old };
+		&old, &young, &self, &wild, &address, &misnamed, &plain,
+		&client, &uri, &chained, &for_clients, &old_authority,
+		&of_old };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -412,6 +415,9 @@ certificates_are_judged(void **state)
 		{ &address, NULL, &authority, "127.0.0.2", NULL,
 			"its certificate is for 127.0.0.1, 2001:db8::1, not "
 			"for 127.0.0.2" },
+		{ &misnamed, NULL, &authority, "127.0.0.1", NULL,
+			"its certificate is for 127.0.0.2, 127.0.0.1 (as a DNS "
+			"name, not as an IP address), not for 127.0.0.1" },
 		{ &good, NULL, &authority, "127.0.0.1", NULL, "not for" },
 		/* A common name counts for nothing. */
 		{ &plain, NULL, &authority, "good.test", NULL,
@@ -554,6 +560,61 @@ clients_come_with_certificates(void **state)
 	}
 	tls_context_unref(contexts[0]);
 	tls_context_unref(contexts[1]);
+}
+
+static int
+on_verify(X509_STORE_CTX *store, void *arg)
+{
+	X509_STORE_CTX_set_error(store, *(const int *)arg);
+	return 0;
+}
+
+/* Whatever else it says may come when it has taken a request. */
+static void
+only_some_alerts_refuse_us(void **state)
+{
+	static int error;
+	static const struct {
+		int error;
+		const char *problem;
+		bool refuses;
+	} rows[] = {
+		{ X509_V_ERR_CERT_HAS_EXPIRED,
+			"it refused with the alert \"certificate expired\" "
+			"(45)",
+			true },
+		{ X509_V_ERR_CERT_REJECTED,
+			"it refused with the alert \"bad certificate\" (42)",
+			true },
+		{ X509_V_ERR_OUT_OF_MEM,
+			"it refused with the alert \"internal error\" (80)",
+			false },
+	};
+	const struct tls_options with = { .ca = certificate_text(&authority),
+		.cert = certificate_text(&client),
+		.key = certificate_key_text(&client) };
+	struct tls_context *context = context_of(&with);
+	struct server s;
+
+	(void)state;
+	server_init(&s,
+		&(struct server_options){ .own = &good,
+			.wants = &authority,
+			.version = TLS1_3_VERSION });
+	SSL_CTX_set_cert_verify_callback(s.ctx, on_verify, &error);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct client c;
+
+		error = rows[i].error;
+		client_open(&c, &s, context, &peer_good);
+		assert_int_equal(shake(&c, SIZE_MAX), TLS_DONE);
+		assert_int_equal(client_read(&c), CONN_GOT_ERROR);
+		assert_string_equal(tls_problem(&c.conn), rows[i].problem);
+		assert_int_equal(tls_was_refused(&c.conn), rows[i].refuses);
+		client_close(&c);
+	}
+	server_fini(&s);
+	tls_context_unref(context);
 }
 
 static void
@@ -1196,6 +1257,7 @@ main(void)
 		cmocka_unit_test(certificates_are_judged),
 		cmocka_unit_test(server_names_are_sent),
 		cmocka_unit_test(clients_come_with_certificates),
+		cmocka_unit_test(only_some_alerts_refuse_us),
 		cmocka_unit_test(protocols_are_agreed_on),
 		cmocka_unit_test(sessions_are_resumed),
 		cmocka_unit_test(foreign_sessions_are_handshakes),

@@ -72,6 +72,12 @@ loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
 }
 
 void
+loop_timer_stop(struct loop_timer *t)
+{
+	t->pending = false;
+}
+
+void
 loop_timer_free(struct loop_timer *t)
 {
 	if (t != NULL)
@@ -383,6 +389,24 @@ test_servers_change(void **state)
 	str_clear(&told);
 }
 
+/* The name's own question finds the other servers: it is asked once, and
+ * nothing of it is left behind. */
+static void
+test_servers_change_found_by_asking(void **state)
+{
+	(void)state;
+	begin("a.test", WATCHED_ADDRESSES);
+	answer("a.test", "", 0, "timeout");
+	fake_servers_change = true;
+	fire(0);
+	assert_false(fake_servers_change);
+	assert_false(timers[0].pending);
+	assert_int_equal(fake_query_count(), 1);
+	answer("a.test", "", 0, "timeout");
+	assert_in_range(timers[0].delay_ms, 950, 1050);
+	str_clear(&told);
+}
+
 static void
 test_free_in_callback(void **state)
 {
@@ -484,6 +508,47 @@ test_services_problems(void **state)
 	told_is("is, but no address, gone\n");
 }
 
+/* The new hosts are there, but nobody can say where: the former ones serve, and
+ * what nobody serves from is asked no more. */
+static void
+test_services_change_to_the_unknown(void **state)
+{
+	static const struct resolver_service one[] = { { "a.test", 1, 10,
+		81 } };
+	static const struct resolver_service other[] = { { "b.test", 1, 10,
+		82 } };
+	static const struct resolver_service third[] = { { "c.test", 1, 10,
+		83 } };
+
+	(void)state;
+	begin(SRV, WATCHED_SERVICES);
+	services(one, 1);
+	answer("a.test.", "10.0.0.1", 60, NULL);
+	told_is("is 1/10 10.0.0.1:81(a.test)\n");
+	fire(0);
+	services(other, 1);
+	answer("b.test.", "", 0, "broken");
+	told_is("is 1/10 10.0.0.1:81(a.test), but broken, stale\n");
+	/* Timers: the name, a, b; then c. */
+	fire(0);
+	services(third, 1);
+	answer("c.test.", "", 0, "refused");
+	told_is("is 1/10 10.0.0.1:81(a.test), but refused, stale\n");
+	assert_true(timers[1].used);
+	assert_false(timers[2].used);
+	/* Once said to be gone is not enough. */
+	fire(3);
+	deny("c.test.", RESOLVER_NO_NAME);
+	told_is("is 1/10 10.0.0.1:81(a.test), but no such name, stale\n");
+	fire(3);
+	deny("c.test.", RESOLVER_NO_NAME);
+	told_is("is, but no such name, gone\n");
+	assert_false(timers[1].used);
+	fire(3);
+	answer("c.test.", "10.0.0.3", 60, NULL);
+	told_is("is 1/10 10.0.0.3:83(c.test)\n");
+}
+
 /* The old hosts are not freed while one of them is what calls. */
 static void
 test_services_change_by_an_old_host(void **state)
@@ -538,9 +603,11 @@ main(void)
 		TEST(test_gone),
 		TEST(test_half_an_answer),
 		TEST(test_servers_change),
+		TEST(test_servers_change_found_by_asking),
 		TEST(test_free_in_callback),
 		TEST(test_services),
 		TEST(test_services_problems),
+		TEST(test_services_change_to_the_unknown),
 		TEST(test_services_change_by_an_old_host),
 		TEST(test_free_while_asking),
 	};

@@ -477,6 +477,25 @@ no_upstream_is_a_reset(void **state)
 	settled();
 }
 
+/* What keeps requests from an upstream, TLS that cannot be spoken to it, is no
+ * matter of bytes that are passed on. */
+static void
+bytes_need_no_certificate(void **state)
+{
+	int client, endpoint;
+
+	(void)state;
+	upstream.unavailable = "its secret is missing";
+	service_enforce();
+	client = client_new();
+	endpoint = endpoint_accept(0);
+	put(client, "x");
+	expect(endpoint, "x");
+	close(client);
+	close(endpoint);
+	settled();
+}
+
 static void
 connections_are_bounded(void **state)
 {
@@ -820,6 +839,7 @@ main(void)
 		TEST(attempts_are_bounded),
 		TEST(no_endpoint_is_a_reset),
 		TEST(no_upstream_is_a_reset),
+		TEST(bytes_need_no_certificate),
 		TEST(connections_are_bounded),
 		TEST(a_cut_is_passed_on),
 		TEST(idle_ones_are_closed),

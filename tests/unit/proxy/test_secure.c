@@ -460,6 +460,44 @@ bad_servers_get_nothing(void **state)
 	str_fini(&seen);
 }
 
+/* An alert that says nothing of us may come when the request was taken: it is
+ * not sent to another, whatever its method. */
+static void
+other_alerts_are_a_reset(void **state)
+{
+	static const char post[] =
+		"POST /21 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+		"Content-Length: 2\r\n\r\nab";
+	struct tls_front_counts counts;
+	struct str got;
+	int fd = rig_client(&rig);
+
+	(void)state;
+	str_init(&got);
+	tls[UP_PAIR].identity = CLIENT;
+	options.own = &good;
+	options.wants = &authority;
+	options.sick = X509_V_ERR_OUT_OF_MEM; /* internal error (80) */
+	options.version = TLS1_3_VERSION;
+	tls_front_change(front, &options);
+	tls_front_change(front_old, &options);
+	image_next();
+	assert_int_equal(ask_on(fd, post, &got), 502);
+	log_await("\"upstream_reset\"");
+	close(fd);
+	assert_int_equal(counted(UP_PAIR).tls_failures, 0);
+	assert_int_equal(counted(UP_PAIR).reset, 1);
+	assert_int_equal(counted(UP_PAIR).requests, 1);
+	tls_front_count(front, &counts);
+	if (counts.accepted == 0)
+		tls_front_count(front_old, &counts);
+	assert_int_equal(counts.accepted, 1);
+	tls[UP_PAIR].identity = 0;
+	options = (struct tls_front_options){ .origin = rig_origin_port(
+						      rig.origin) };
+	str_fini(&got);
+}
+
 /* The rig's origin, plain, never answers to a handshake: it waits for the rest
  * of a request. Another one does. */
 static void
@@ -516,6 +554,33 @@ what_is_mended_is_told(void **state)
 	assert_int_equal(m.tls.upstream, UP_OLD);
 	assert_string_equal(m.text, "");
 	options.own = &old;
+}
+
+/* What was wrong is nothing that is said of another configuration: no request
+ * has to come first. */
+static void
+a_problem_ends_with_its_cause(void **state)
+{
+	const struct wire_message *m = &rig.tls_passed_over;
+
+	(void)state;
+	ask(UP_OTHER, 503);
+	told(UP_OTHER, "not for other.test");
+	tls[UP_OTHER].server_name = "origin.example";
+	image_next();
+	assert_int_equal(m->tls.upstream, UP_OTHER);
+	assert_string_equal(m->text, "");
+	rig.tls_passed_over = (struct wire_message){ 0 };
+	ask(UP_OTHER, 200);
+	tls[UP_OTHER].server_name = "other.test";
+	image_next();
+	ask(UP_OTHER, 503);
+	told(UP_OTHER, "not for other.test");
+	upstreams[UP_OTHER - UP_GOOD].tls = NULL;
+	image_next();
+	assert_int_equal(m->tls.upstream, UP_OTHER);
+	assert_string_equal(m->text, "");
+	upstreams[UP_OTHER - UP_GOOD].tls = &tls[UP_OTHER];
 }
 
 static void
@@ -619,6 +684,81 @@ a_busy_connection_is_not_kept(void **state)
 	rig_origin_script(rig.origin, always_ok);
 	ask(UP_GOOD, 200);
 	tls[UP_GOOD] = (struct image_build_tls){ .roots = ROOTS };
+}
+
+/* The image of before has TLS, and maxConnections 1; a request is on the one
+ * connection, the next waits for it. */
+static void
+one_is_busy_one_waits(int *busy, int *waiting)
+{
+	static const struct policy_breakers one = { .connections = 1,
+		.pending = 9,
+		.requests = 9 };
+	static const struct rig_answer on_shut[] = { { "", RIG_SILENT, 0 },
+		{ OK("a"), 0, 0 }, { .bytes = NULL } };
+
+	upstreams[0].breakers = &one;
+	image_next();
+	rig_origin_script(rig.origin, on_shut);
+	*busy = rig_client(&rig);
+	rig_client_send(*busy, GET("/10"), strlen(GET("/10")));
+	assert_true(rig_origin_wait(rig.origin, 10));
+	*waiting = rig_client(&rig);
+	rig_client_send(*waiting, GET("/10"), strlen(GET("/10")));
+	assert_true(rig_await(&rig, UP_GOOD, "pending_active", 1));
+}
+
+/* Its secret is gone for a while: who waited since before goes by TLS. */
+static void
+who_waits_goes_by_tls(void **state)
+{
+	int busy, waiting;
+	struct str got;
+
+	(void)state;
+	str_init(&got);
+	one_is_busy_one_waits(&busy, &waiting);
+	upstreams[0].tls = NULL;
+	upstreams[0].unavailable = "its secret is gone";
+	image_next();
+	rig_client_reset(busy);
+	assert_int_equal(ask_on(waiting, "", &got), 200);
+	close(waiting);
+	assert_int_equal(counted(UP_GOOD).requests, 2);
+	assert_int_equal(counted(UP_GOOD).tls_failures, 0);
+	/* It was the last one: no connection is kept, nor what it was made
+	 * with. */
+	assert_true(tls_front_wait_ended(front, 2));
+	upstreams[0].tls = &tls[UP_GOOD];
+	upstreams[0].unavailable = NULL;
+	upstreams[0].breakers = NULL;
+	str_fini(&got);
+}
+
+/* It is to be spoken to in the clear: what was meant for TLS is not. */
+static void
+who_waits_for_tls_gets_no_clear_one(void **state)
+{
+	int busy, waiting;
+	struct str got;
+
+	(void)state;
+	str_init(&got);
+	one_is_busy_one_waits(&busy, &waiting);
+	upstreams[0].tls = NULL;
+	endpoint_set(UP_GOOD, rig_origin_port(rig.origin));
+	image_next();
+	rig_client_reset(busy);
+	assert_int_equal(ask_on(waiting, "", &got), 503);
+	close(waiting);
+	log_await("in the clear by now");
+	assert_int_equal(counted(UP_GOOD).requests, 1);
+	assert_int_equal(counted(UP_GOOD).tls_failures, 1);
+	assert_int_equal(counted(UP_GOOD).connections_opened, 1);
+	ask(UP_GOOD, 200);
+	upstreams[0].tls = &tls[UP_GOOD];
+	upstreams[0].breakers = NULL;
+	str_fini(&got);
 }
 
 /* RFC 9112 6.3: what ends with the connection is cut when TLS is. */
@@ -840,13 +980,17 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(good_servers_are_asked),
 		TEST(bad_servers_get_nothing),
+		TEST(other_alerts_are_a_reset),
 		TEST(what_is_no_tls),
 		TEST(another_endpoint_is_asked),
 		TEST(what_is_mended_is_told),
+		TEST(a_problem_ends_with_its_cause),
 		TEST(connections_are_kept),
 		TEST(sessions_are_resumed),
 		TEST(changes_end_what_waits),
 		TEST(a_busy_connection_is_not_kept),
+		TEST(who_waits_goes_by_tls),
+		TEST(who_waits_for_tls_gets_no_clear_one),
 		TEST(cut_answers_are_no_answers),
 		TEST(much_goes_through),
 		TEST(other_protocols_are_refused),

@@ -52,7 +52,9 @@ bool consul_own_datacenter_is_due(const struct consul *c);
 kind_open_f consul_open;
 kind_close_f consul_close;
 kind_preview_f consul_preview;
+kind_numbers_f consul_numbers;
 kind_watch_f consul_watch; /* discovery.c */
 kind_unwatch_f consul_unwatch;
+kind_show_f consul_show;
 
 #endif

@@ -488,3 +488,52 @@ consul_unwatch(void *state)
 	free(w->kept);
 	free(w);
 }
+
+/* ---- for people */
+
+static void
+feed_show(const struct watch *w, const struct consul_feed *f, bool nobody,
+	struct doc *to)
+{
+	const struct consul_instances *all = consul_feed_instances(f);
+	const char *name = consul_feed_datacenter(f);
+	int64_t fit = 0, out = 0;
+	uint64_t due_ms;
+	char *problem = consul_feed_problem(f, nobody, &due_ms);
+
+	for (size_t i = 0; i < all->count; i++)
+		if (consul_instance_fits(&all->items[i], w->spec)) {
+			fit++;
+			out += all->items[i].out;
+		}
+	if (name != NULL)
+		doc_set_string(to, "name", name);
+	doc_set(to, "instances", doc_new_integer((int64_t)all->count));
+	doc_set(to, "fit", doc_new_integer(fit));
+	doc_set(to, "out", doc_new_integer(out));
+	if (problem != NULL)
+		doc_set_string(to, "problem", problem);
+	free(problem);
+}
+
+/* "dataCenters": how many instances of the service each has, how many of them
+ * the upstream wants, and how many of those do not pass; "names" of instances
+ * as those of static hosts. */
+void
+consul_show(const void *state, struct doc *to)
+{
+	const struct watch *w = state;
+	struct doc *list = doc_new_list(), *names = doc_new_list();
+	size_t used;
+
+	w->host->endpoints_used(w->host, &used);
+	for (size_t i = 0; i < w->feed_count; i++)
+		feed_show(w, w->feeds[i], used == 0,
+			doc_add(list, doc_new_map()));
+	doc_set(to, "dataCenters", list);
+	consul_names_show(w->names, names);
+	if (doc_count(names) > 0)
+		doc_set(to, "names", names);
+	else
+		doc_free(names);
+}

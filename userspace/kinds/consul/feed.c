@@ -310,6 +310,14 @@ consul_feed_is_known(const struct consul_feed *f)
 	return f->known;
 }
 
+const char *
+consul_feed_datacenter(const struct consul_feed *f)
+{
+	const char *name = consul_follow_datacenter(f->follow);
+
+	return name != NULL ? name : consul_own_datacenter(f->consul);
+}
+
 bool
 consul_feed_has_spoken(const struct consul_feed *f)
 {

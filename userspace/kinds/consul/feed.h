@@ -37,6 +37,8 @@ const struct consul_instances *consul_feed_instances(
 	const struct consul_feed *f);
 /* Those are all: what an earlier run knew beyond them is gone. */
 bool consul_feed_is_known(const struct consul_feed *f);
+/* As questions name it, or the agent's own; NULL: that is not known. */
+const char *consul_feed_datacenter(const struct consul_feed *f);
 /* Something was said, be it that it fails. */
 bool consul_feed_has_spoken(const struct consul_feed *f);
 /* One sentence, which the caller frees; NULL: all is well. Then, if there will

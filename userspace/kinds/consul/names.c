@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "kinds/names_show.h"
 
 struct consul_names {
 	struct resolver *resolver;
@@ -106,4 +107,16 @@ consul_names_find(const struct consul_names *n, const char *host)
 	const struct name *one = table_get(n->names, host);
 
 	return one == NULL ? NULL : watched_name_state(one->watched);
+}
+
+void
+consul_names_show(const struct consul_names *n, struct doc *to)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(n->names, &place, &key, &value))
+		names_show_add(to, key,
+			watched_name_state(((struct name *)value)->watched));
 }

@@ -5,6 +5,7 @@
 #ifndef KINDS_CONSUL_NAMES_H
 #define KINDS_CONSUL_NAMES_H
 
+#include "base/doc.h"
 #include "net/watched_name.h"
 
 #define CONSUL_NAMES_MAX 1024 /* of one upstream */
@@ -24,5 +25,7 @@ const struct watched_state *consul_names_get(
 /* The same if it is wanted, else NULL. */
 const struct watched_state *consul_names_find(
 	const struct consul_names *n, const char *host);
+/* Adds each to a list of "names". */
+void consul_names_show(const struct consul_names *n, struct doc *to);
 
 #endif

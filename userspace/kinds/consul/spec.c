@@ -180,6 +180,8 @@ spec_details(const void *data, struct str *lines)
 static int
 service_set(struct doc *spec, const char *value, struct error *err)
 {
+	if (value != NULL && service_name_check(value, err) != 0)
+		return -1;
 	return flag_text(spec, "serviceName", value, err);
 }
 
@@ -217,6 +219,7 @@ const struct upstream_kind upstream_kind_consul = {
 	.prompts = prompts,
 	.watch = consul_watch,
 	.unwatch = consul_unwatch,
+	.show = consul_show,
 	.not_served = "no Consul agent is configured: set consul in the "
 		      "settings (\"consul: {}\" is the agent of this box)",
 	.settings_key = "consul",
@@ -224,6 +227,7 @@ const struct upstream_kind upstream_kind_consul = {
 	.open = consul_open,
 	.close = consul_close,
 	.preview = consul_preview,
+	.numbers = consul_numbers,
 	.discovery_stop = "deregister the service, or leave it out with "
 			  "consul.serviceDiscovery.tagsExclude",
 };

@@ -54,11 +54,16 @@ spec_details(const void *data, struct str *lines)
 static int
 path_set(struct doc *spec, const char *value, struct error *err)
 {
+	if (value != NULL && value[0] != '\0' && path_check(value, err) != 0)
+		return -1;
 	return flag_text(spec, "path", value, err);
 }
 
 static const struct kind_flag flags[] = {
-	{ "pipe-path", "string", "path of the unix socket", path_set },
+	{ "pipe-path", "string",
+		"path of the unix socket; the settings must have "
+		"proxy.unixSockets: true",
+		path_set },
 	FLAG_SERVICE_SPEC,
 	{ NULL, NULL, NULL, NULL },
 };

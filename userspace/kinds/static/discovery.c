@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "kinds/names_show.h"
+#include "kinds/telling.h"
 #include "net/loop.h"
 #include "net/watched_name.h"
 
@@ -53,8 +55,9 @@ struct static_state {
 	bool foreign; /* what is used was found for other names */
 	struct loop_timer *report; /* runs while a change waits */
 	uint64_t report_ms;        /* of the last one; 0: none by an answer */
-	bool condition_told;
-	char *condition; /* the reason told last; NULL: ok */
+	size_t dropped; /* addresses that ENDPOINTS_MAX left no room for */
+	bool plain;     /* nobody said whether TLS is spoken: it is not */
+	struct kind_telling told;
 };
 
 /* ---- endpoints */
@@ -72,6 +75,7 @@ list_add(struct endpoint_list *to, const struct endpoint *e)
 struct endpoints {
 	struct endpoint_list list;
 	struct table *seen; /* by address and port */
+	size_t dropped;     /* that there was no room for */
 };
 
 static void
@@ -80,9 +84,12 @@ endpoints_add(struct endpoints *to, const struct endpoint *e)
 	char text[ADDR_TEXT_MAX];
 
 	addr_format(&e->addr, text);
-	if (to->list.count == ENDPOINTS_MAX ||
-		table_get(to->seen, text) != NULL)
+	if (table_get(to->seen, text) != NULL)
 		return;
+	if (to->list.count == ENDPOINTS_MAX) {
+		to->dropped++;
+		return;
+	}
 	list_add(&to->list, e);
 	table_set(to->seen, text, to->seen);
 }
@@ -140,7 +147,7 @@ common_multiple(uint64_t a, uint64_t b)
 }
 
 /* By which all weights are multiplied, so that the parts are whole numbers;
- * heaviest is the greatest weight. */
+ * heaviest is the greatest weight, at most WEIGHT_MAX. */
 static uint64_t
 scale_of(const uint64_t *sharers, size_t count, uint64_t heaviest)
 {
@@ -160,7 +167,7 @@ services_add(const struct static_entry *e, const struct watched_state *s,
 	struct endpoints *to)
 {
 	size_t count = 0;
-	uint64_t heaviest = 1, scale, *sharers;
+	uint64_t heaviest = 1, scale, divisor = 1, *sharers;
 
 	while (count < s->count &&
 		s->targets[count].priority == s->targets[0].priority) {
@@ -169,18 +176,21 @@ services_add(const struct static_entry *e, const struct watched_state *s,
 		count++;
 	}
 	heaviest *= e->common.weight;
-	if (heaviest > WEIGHT_MAX)
-		heaviest = WEIGHT_MAX;
 	sharers = sharers_count(s, count);
-	scale = scale_of(sharers, count, heaviest);
+	if (heaviest > WEIGHT_MAX) { /* all of them less, as shares go */
+		scale = WEIGHT_MAX;
+		divisor = heaviest;
+	} else {
+		scale = scale_of(sharers, count, heaviest);
+	}
 	for (size_t i = 0; i < count; i++) {
 		const struct watched_target *t = &s->targets[i];
 		uint64_t weight = t->weight == 0 ? 1 : t->weight;
 		struct endpoint one = e->common;
 
 		one.addr = t->addr;
-		one.weight = weight_fit(
-			weight * e->common.weight * scale / sharers[i]);
+		one.weight = weight_fit(weight * e->common.weight * scale /
+					(divisor * sharers[i]));
 		snprintf(one.host, sizeof(one.host), "%s", t->host);
 		endpoints_add(to, &one);
 	}
@@ -212,9 +222,9 @@ entry_add(const struct static_entry *e, struct endpoints *to)
 	}
 }
 
-/* That there is nobody is said only of names that are known to be gone, and not
- * of those that nobody could say anything of; but what is used of other names
- * ends when that was said of all. */
+/* That there is nobody is said only of names that are all known to be gone: one
+ * that nobody could say anything of may be there. But what is used of other names
+ * ends when something was said of all. */
 static bool
 emptiness_is_known(const struct static_state *s)
 {
@@ -227,7 +237,7 @@ emptiness_is_known(const struct static_state *s)
 		gone &= its->gone;
 		answered &= its->answered;
 	}
-	return gone || s->anything_reported || (s->foreign && answered);
+	return gone || (s->foreign && answered);
 }
 
 static bool
@@ -246,6 +256,7 @@ endpoints_report(struct static_state *s)
 	for (size_t i = 0; i < s->count; i++)
 		entry_add(&s->entries[i], &now);
 	table_free(now.seen);
+	s->dropped = now.dropped;
 	if ((now.list.count == 0 && !emptiness_is_known(s)) ||
 		(s->anything_reported && list_equal(&now.list, &s->reported))) {
 		free(now.list.all);
@@ -259,21 +270,6 @@ endpoints_report(struct static_state *s)
 
 /* ---- conditions */
 
-static void
-condition_tell(struct static_state *s, char *reason)
-{
-	bool same = s->condition_told &&
-		    (reason == NULL || s->condition == NULL
-				    ? reason == s->condition
-				    : strcmp(reason, s->condition) == 0);
-
-	free(s->condition);
-	s->condition = reason;
-	s->condition_told = true;
-	if (!same)
-		s->host->condition_set(s->host, reason == NULL, reason);
-}
-
 /* Of the first name that does not resolve, and how many more there are. */
 static char *
 reason_make(const struct static_entry *first, size_t others)
@@ -286,6 +282,41 @@ reason_make(const struct static_entry *first, size_t others)
 	return xasprintf("cannot resolve \"%s\": %s%s%s", first->name,
 		s->problem, s->gone ? ", said twice: it has no endpoints" : "",
 		more);
+}
+
+/* The target of an SRV name whose port means TLS to who writes such answers. */
+static const char *
+plain_target(const struct static_state *s)
+{
+	for (size_t i = 0; s->plain && i < s->count; i++) {
+		const struct watched_state *its;
+
+		if (!s->entries[i].srv)
+			continue;
+		its = watched_name_state(s->entries[i].watched);
+		for (size_t k = 0; k < its->count; k++)
+			if (addr_port(&its->targets[k].addr) == PORT_TLS)
+				return its->targets[k].host;
+	}
+	return NULL;
+}
+
+/* The caller frees; NULL: nothing. */
+static char *
+note_make(const struct static_state *s)
+{
+	const char *target = plain_target(s);
+
+	if (s->dropped > 0)
+		return xasprintf("its names lead to %zu addresses more than "
+				 "an upstream can have (%d): they are not used",
+			s->dropped, ENDPOINTS_MAX);
+	if (target != NULL)
+		return xasprintf(
+			"\"%s\" is on port 443 and is spoken to without TLS: "
+			"set useTls: true, or useTls: false if that is meant",
+			target);
+	return NULL;
 }
 
 static void
@@ -309,10 +340,11 @@ condition_report(struct static_state *s)
 		if (first == NULL)
 			first = e;
 	}
-	if (first != NULL)
-		condition_tell(s, reason_make(first, problems - 1));
-	else if (!pending)
-		condition_tell(s, NULL);
+	if (first == NULL && pending)
+		return;
+	kind_telling_set(&s->told, s->host,
+		first == NULL ? NULL : reason_make(first, problems - 1),
+		note_make(s));
 }
 
 /* ---- names */
@@ -491,6 +523,7 @@ static_watch(const void *data, struct kind_host *host)
 	struct static_state *s = xcalloc(1, sizeof(*s));
 
 	s->host = host;
+	s->plain = !spec->use_tls.given && !static_tls(spec) && !host->tls;
 	s->count = spec->host_count;
 	s->entries = xcalloc(s->count, sizeof(*s->entries));
 	for (size_t i = 0; i < s->count; i++)
@@ -514,7 +547,7 @@ static_unwatch(void *state)
 	free(s->entries);
 	loop_timer_free(s->report);
 	free(s->reported.all);
-	free(s->condition);
+	kind_telling_fini(&s->told, s->host);
 	free(s);
 }
 
@@ -523,27 +556,14 @@ void
 static_show(const void *state, struct doc *to)
 {
 	const struct static_state *s = state;
-	uint64_t now = clock_monotonic_ms();
 	struct doc *names = doc_new_list();
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct static_entry *e = &s->entries[i];
-		const struct watched_state *its;
-		struct doc *d;
 
-		if (e->name == NULL)
-			continue;
-		its = watched_name_state(e->watched);
-		d = doc_add(names, doc_new_map());
-		doc_set_string(d, "name", e->name);
-		doc_set(d, "addresses", doc_new_integer((int64_t)its->count));
-		doc_set(d, "ttlSeconds", doc_new_integer(its->ttl_s));
-		doc_set(d, "askedAgainInMs",
-			doc_new_integer(its->due_ms > now
-						? (int64_t)(its->due_ms - now)
-						: 0));
-		if (its->problem != NULL)
-			doc_set_string(d, "problem", its->problem);
+		if (e->name != NULL)
+			names_show_add(
+				names, e->name, watched_name_state(e->watched));
 	}
 	if (doc_count(names) > 0)
 		doc_set(to, "names", names);

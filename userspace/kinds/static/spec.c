@@ -11,7 +11,7 @@
 #include "model/tables.h"
 
 #define PORT_DEFAULT 80
-#define PORT_TLS     443
+#define PORT_MAX     65535
 #define HOSTS_MAX    4096
 #define LABELS_MAX   64
 
@@ -194,8 +194,8 @@ static const struct schema spec_schema = {
 KIND_SPEC(spec_schema)
 
 /* As Gloo: port 443 of any host means TLS, unless it is said otherwise. */
-static bool
-spec_tls(const void *data)
+bool
+static_tls(const void *data)
 {
 	const struct static_spec *spec = data;
 
@@ -226,6 +226,19 @@ spec_details(const void *data, struct str *lines)
 	}
 }
 
+static int
+port_set(
+	struct doc *host, const char *addr, const char *port, struct error *err)
+{
+	if (flag_number(host, "port", port, NULL) == 0 &&
+		doc_integer(doc_get(host, "port")) >= 1 &&
+		doc_integer(doc_get(host, "port")) <= PORT_MAX)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		"\"%.64s:%.64s\" has no port from 1 to %d behind \":\"", addr,
+		port, PORT_MAX);
+}
+
 /* host[:port], [v6][:port] or a bare v6 address. */
 static int
 host_add(struct doc *spec, const char *key, char *one, struct error *err)
@@ -254,7 +267,7 @@ host_add(struct doc *spec, const char *key, char *one, struct error *err)
 	rc = model_host_check(one, err);
 	doc_set_string(host, "addr", one);
 	if (rc == 0 && port != NULL)
-		rc = flag_number(host, "port", port, err);
+		rc = port_set(host, one, port, err);
 	if (rc == 0)
 		doc_add(flag_child(spec, key, DOC_LIST), host);
 	else
@@ -288,7 +301,7 @@ static const struct kind_flag flags[] = {
 
 static const struct kind_prompt prompts[] = {
 	{ KIND_PROMPT_LIST,
-		"Add another host for this upstream (empty to skip)?", "",
+		"Add another host for this upstream (empty to skip)?", NULL,
 		"static-hosts" },
 	{ KIND_PROMPT_TEXT, NULL, NULL, NULL },
 };
@@ -302,7 +315,7 @@ const struct upstream_kind upstream_kind_static = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
-	.tls = spec_tls,
+	.tls = static_tls,
 	.watch = static_watch,
 	.unwatch = static_unwatch,
 	.show = static_show,

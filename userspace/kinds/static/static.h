@@ -11,6 +11,8 @@
 #include "model/model.h"
 #include "model/subset_spec.h"
 
+#define PORT_TLS 443
+
 struct static_host {
 	char *addr; /* literal address without brackets, DNS name, or SRV name
 		     * (its first label begins with "_") */
@@ -31,6 +33,7 @@ struct static_spec {
 
 bool static_host_is_srv(const struct static_host *h);
 
+kind_tls_f static_tls;
 kind_watch_f static_watch;
 kind_unwatch_f static_unwatch;
 kind_show_f static_show;
