@@ -147,6 +147,14 @@ str_put_escaped(struct str *s, const char *text)
 }
 
 void
+str_put_netstring(struct str *s, const char *text)
+{
+	if (text == NULL)
+		text = "";
+	str_printf(s, "%zu:%s,", strlen(text), text);
+}
+
+void
 str_printf(struct str *s, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -52,6 +52,8 @@ void str_putc(struct str *s, char c);
 void str_put_number(struct str *s, unsigned long long number);
 /* Percent-coded, all but what RFC 3986 2.3 leaves unreserved. */
 void str_put_escaped(struct str *s, const char *text);
+/* A netstring, "4:text,": no two lists of them are the same bytes. NULL is "". */
+void str_put_netstring(struct str *s, const char *text);
 void str_printf(struct str *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Removes length bytes from the front. */

@@ -44,9 +44,9 @@ names_key(const struct image_build_tls *b)
 	struct str key;
 
 	str_init(&key);
-	text_add(&key, b->server_name);
+	str_put_netstring(&key, b->server_name);
 	for (size_t i = 0; i < b->name_count; i++)
-		text_add(&key, b->names[i]);
+		str_put_netstring(&key, b->names[i]);
 	return str_steal(&key);
 }
 

@@ -80,13 +80,6 @@ upstream_tls_free(struct upstream_tls *t)
 	free(t);
 }
 
-static void
-text_add(struct str *to, const char *text)
-{
-	str_printf(to, "%zu:%s ", text != NULL ? strlen(text) : 0,
-		text != NULL ? text : "");
-}
-
 char *
 upstream_tls_key(const struct image_build_tls *b)
 {
@@ -95,10 +88,10 @@ upstream_tls_key(const struct image_build_tls *b)
 	str_init(&key);
 	str_printf(&key, "%016" PRIx64 " %016" PRIx64 " %x %x %d ", b->roots,
 		b->identity, b->version_min, b->version_max, b->renegotiation);
-	text_add(&key, b->ciphers);
-	text_add(&key, b->curves);
+	str_put_netstring(&key, b->ciphers);
+	str_put_netstring(&key, b->curves);
 	for (size_t i = 0; i < b->alpn_count; i++)
-		text_add(&key, b->alpn[i]);
+		str_put_netstring(&key, b->alpn[i]);
 	return str_steal(&key);
 }
 

@@ -132,6 +132,19 @@ test_str_put_escaped(void **state)
 	str_fini(&s);
 }
 
+static void
+test_str_put_netstring(void **state)
+{
+	struct str s;
+
+	(void)state;
+	str_init(&s);
+	str_put_netstring(&s, "ab,1:");
+	str_put_netstring(&s, NULL);
+	assert_string_equal(s.data, "5:ab,1:,0:,");
+	str_fini(&s);
+}
+
 int
 main(void)
 {
@@ -142,6 +155,7 @@ main(void)
 		cmocka_unit_test(test_str_consume),
 		cmocka_unit_test(test_str_steal),
 		cmocka_unit_test(test_str_put_escaped),
+		cmocka_unit_test(test_str_put_netstring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
