@@ -567,6 +567,9 @@ def full_queue(h, path):
     began = time.monotonic()
     check(h.get()[0] in (502, 503, 504))
     check(time.monotonic() - began >= 0.35, time.monotonic() - began)
+    began = time.monotonic()
+    equal(e2e.talk(h.lab.out, h.lab.address, 8081, b"ping"), b"")
+    check(time.monotonic() - began >= 0.35, time.monotonic() - began)
     upstream["connectionConfig"] = {"connectTimeout": "20s"}
     upstream["metadata"].pop("resourceVersion", None)
     equal(h.gateway.api("PUT", "/v1/upstreams/gloo-system/pipe", upstream)[0], 200)
