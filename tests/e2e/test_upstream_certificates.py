@@ -368,6 +368,14 @@ def test_client_files(d):
     d.served("filed")
     equal(o.spoken()[0]["peer"]["commonName"], "gateway-two")
 
+    def named():
+        return [w for a in d.gateway.get("/v1/check")["areas"] for w in a["warnings"]
+                if str(me.key) in w and "can be read by others" in w]
+    os.chmod(me.key, 0o644)
+    equal(len(named()), 1)
+    os.chmod(me.key, 0o600)
+    equal(named(), [])
+
 
 def test_no_secret(d):
     """a Secret that is not there: a Warning and 503, nothing is sent; served when it comes"""

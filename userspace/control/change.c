@@ -16,6 +16,7 @@
 #include "control/secret.h"
 #include "control/services.h"
 #include "control/slots.h"
+#include "control/subsets.h"
 #include "control/supervise.h"
 #include "net/loop.h"
 
@@ -189,7 +190,8 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 	materials_touch(c);
 	if (old == NULL ||
 		(programs_not_served(c, old->upstream->kind) == NULL) !=
-			(programs_not_served(c, u->kind) == NULL))
+			(programs_not_served(c, u->kind) == NULL) ||
+		subsets_digest(old->upstream) != subsets_digest(u))
 		c->upstream_epoch++;
 	if (c->loop == NULL)
 		return;

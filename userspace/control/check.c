@@ -152,6 +152,24 @@ secret_files_check(const struct control *c, const struct area *a)
 }
 
 static void
+key_files_check(const struct control *c, const struct area *a)
+{
+	for (size_t i = 0; i < objects_count(c->objects, MODEL_UPSTREAM); i++) {
+		const struct object *o =
+			objects_at(c->objects, MODEL_UPSTREAM, i);
+		const struct model_tls *t =
+			o->model == NULL ? NULL : o->model->upstream->tls;
+
+		if (t != NULL && t->source == MODEL_TLS_FILES &&
+			everybody_has(t->key_file, S_IRGRP | S_IROTH))
+			say(a->warnings,
+				"%s, the key of the upstream %s, can be read "
+				"by others: chmod go= %s",
+				t->key_file, o->label, t->key_file);
+	}
+}
+
+static void
 maps_check(const struct control *c, const struct area *a)
 {
 	struct str differ;
@@ -356,6 +374,7 @@ check_print(const struct control *c)
 	proxies_check(c, areas);
 	a = objects_check(c, areas, MODEL_SECRET, "secrets");
 	secret_files_check(c, &a);
+	key_files_check(c, &a);
 	kernel_check(c, areas);
 	programs_check(c, areas);
 	return d;

@@ -16,6 +16,7 @@
 #include "control/programs.h"
 #include "control/relation.h"
 #include "control/services.h"
+#include "control/subsets.h"
 #include "control/supervise.h"
 #include "net/loop.h"
 #include "net/shm.h"
@@ -264,10 +265,11 @@ on_upstream(const struct model_destination *d, const char **reason, void *arg)
 	uint32_t id = generation_upstream(
 		l->control, &d->upstream, l->reason, sizeof(l->reason));
 
-	if (id == 0)
-		*reason = l->reason;
-	else
+	if (id != 0)
 		id_note(l->uses, id);
+	if (id == 0 || subsets_lack(l->control, d, l->reason,
+			       sizeof(l->reason)))
+		*reason = l->reason;
 	return id;
 }
 
@@ -297,14 +299,17 @@ on_warning(const char *place, const char *text, void *arg)
 }
 
 uint64_t
-generation_upstream_digest(
-	const struct control *c, const struct model_ref *ref, uint64_t digest)
+generation_destination_digest(const struct control *c,
+	const struct model_destination *d, uint64_t digest)
 {
 	char reason[700];
-	uint32_t id = generation_upstream(c, ref, reason, sizeof(reason));
+	uint32_t id =
+		generation_upstream(c, &d->upstream, reason, sizeof(reason));
 
 	digest = hash_bytes(&id, sizeof(id), digest);
-	return id != 0 ? digest : hash_bytes(reason, strlen(reason), digest);
+	if (id == 0 || subsets_lack(c, d, reason, sizeof(reason)))
+		digest = hash_bytes(reason, strlen(reason), digest);
+	return digest;
 }
 
 static uint64_t
@@ -317,8 +322,8 @@ destinations_digest(
 		const struct model_route *r = &vs->routes[i];
 
 		for (size_t k = 0; k < r->destination_count; k++)
-			digest = generation_upstream_digest(
-				c, &r->destinations[k].upstream, digest);
+			digest = generation_destination_digest(
+				c, &r->destinations[k], digest);
 		if (r->target == MODEL_TARGET_GROUP) {
 			uint64_t its = group_digest(c, &r->group);
 

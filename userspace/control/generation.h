@@ -64,13 +64,14 @@ struct vhost_block {
 uint32_t generation_upstream(const struct control *c,
 	const struct model_ref *ref, char *reason, size_t size);
 
-/* digest, and what that one leads to: its id, or why there is none. */
+/* digest, and what that one leads to: its id, or why there is none,
+ * and whether the subset can be. */
 /* The same for bytes that are passed on as they are, in which TLS is the two
  * ends' own. */
 uint32_t generation_upstream_relayed(const struct control *c,
 	const struct model_ref *ref, char *reason, size_t size);
-uint64_t generation_upstream_digest(
-	const struct control *c, const struct model_ref *ref, uint64_t digest);
+uint64_t generation_destination_digest(const struct control *c,
+	const struct model_destination *d, uint64_t digest);
 
 int vhost_block_build(const struct control *c,
 	const struct model_virtual_service *vs, struct vhost_block *out,

@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "control/generation.h"
 #include "control/object.h"
+#include "control/subsets.h"
 
 #define REASON_MAX    700
 #define MISSING_NAMED 5
@@ -46,8 +47,8 @@ digest_make(const struct control *c, const struct object *o)
 	uint64_t digest = hash_bytes(&o->version, sizeof(o->version), 0);
 
 	for (size_t i = 0; i < g->destination_count; i++)
-		digest = generation_upstream_digest(
-			c, &g->destinations[i].upstream, digest);
+		digest = generation_destination_digest(
+			c, &g->destinations[i], digest);
 	return digest != 0 ? digest : 1;
 }
 
@@ -76,8 +77,11 @@ group_missing(const struct control *c, const struct model_upstream_group *g)
 
 	str_init(&text);
 	for (size_t i = 0; i < g->destination_count; i++) {
-		if (generation_upstream(c, &g->destinations[i].upstream, reason,
-			    sizeof(reason)) != 0 ||
+		const struct model_destination *d = &g->destinations[i];
+		bool leads = generation_upstream(c, &d->upstream, reason,
+				     sizeof(reason)) != 0;
+
+		if ((leads && !subsets_lack(c, d, reason, sizeof(reason))) ||
 			missing++ >= MISSING_NAMED)
 			continue;
 		str_printf(&text, "%sdestinations[%zu]: %s",

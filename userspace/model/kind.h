@@ -113,6 +113,14 @@ typedef void kind_numbers_f(
  * (static: useTls, or port 443). */
 typedef bool kind_tls_f(const void *spec);
 
+/* Of which keys subsets of its endpoints can be asked for: each, once for every
+ * selector (model/subset.h). */
+struct subset_selector;
+typedef void kind_subset_each_f(
+	const struct subset_selector *selector, void *arg);
+typedef void kind_subsets_f(
+	const void *spec, kind_subset_each_f *each, void *arg);
+
 struct upstream_kind {
 	const char *key;   /* below upstreamSpec: "static", "kube", "aws", ... */
 	const char *title; /* in tables: "Static", "Kubernetes", "AWS", ... */
@@ -124,6 +132,7 @@ struct upstream_kind {
 	const struct kind_flag *flags; /* ends with a NULL name; or NULL */
 	const struct kind_prompt *prompts; /* ends with a NULL question */
 	kind_tls_f *tls;                   /* NULL: never */
+	kind_subsets_f *subsets;           /* NULL: there are none */
 
 	/* NULL while the kind cannot be served: then not_served says why, and
 	 * the upstream gets that as its Warning. */

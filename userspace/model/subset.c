@@ -47,6 +47,18 @@ label_find(const struct model_pair *labels, size_t count, const char *key)
 	return NULL;
 }
 
+bool
+subset_is_of(const struct subset_selector *selector,
+	const struct model_pair *pairs, size_t count)
+{
+	if (selector->key_count != count)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (label_find(pairs, count, selector->keys[i]) == NULL)
+			return false;
+	return true;
+}
+
 void
 subset_list(const struct subset_selector *selectors, size_t selector_count,
 	const struct model_pair *labels, size_t label_count,

@@ -9,6 +9,7 @@
 #ifndef MODEL_SUBSET_H
 #define MODEL_SUBSET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,10 @@ struct subset_selector { /* subsetSpec.selectors[] */
 	char **keys;
 	size_t key_count;
 };
+
+/* The pairs have exactly the keys of the selector. */
+bool subset_is_of(const struct subset_selector *selector,
+	const struct model_pair *pairs, size_t count);
 
 /* Fills out with the subsets of an endpoint that has those labels. */
 void subset_list(const struct subset_selector *selectors, size_t selector_count,

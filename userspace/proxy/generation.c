@@ -56,6 +56,23 @@ trusts_find(struct generation *g, struct trusts *trusts)
 	}
 }
 
+bool
+generation_names(uint64_t number, const void *generation)
+{
+	const struct generation *g = generation;
+	const struct image_upstream *u = upstreams_of(g);
+
+	for (uint32_t i = 0; i < g->image->upstreams.count; i++) {
+		const struct image_tls *tls =
+			u[i].tls == 0 ? NULL : image_at(g->image, u[i].tls);
+
+		if (tls != NULL &&
+			(tls->roots == number || tls->identity == number))
+			return true;
+	}
+	return false;
+}
+
 struct generation *
 generation_new(int fd, struct matcher_cache *cache, struct trusts *trusts,
 	uint32_t workers, struct error *err)

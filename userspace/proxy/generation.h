@@ -36,6 +36,8 @@ struct generation {
 };
 
 /* The image is checked; the descriptor stays the caller's. */
+/* TLS is spoken with that material in it. Of type vault_named_f. */
+bool generation_names(uint64_t number, const void *generation);
 struct generation *generation_new(int fd, struct matcher_cache *cache,
 	struct trusts *trusts, uint32_t workers, struct error *err);
 void generation_free(struct generation *g);

@@ -77,6 +77,8 @@ struct proxy {
 
 	struct matcher_cache *matchers;
 	struct vault *vault;
+	bool taken_over; /* and no image came since */
+	bool sweep_due; /* of vault, once an image of this control is run */
 	struct trusts *trusts;
 	struct mailbox *inbox;
 	struct census *census;
@@ -342,6 +344,10 @@ enforced(struct proxy *p, struct generation *g)
 	m.generation = g->number;
 	tell(p, &m, NULL, 0);
 	log_debug("enforced generation=%lu", (unsigned long)g->number);
+	if (!p->sweep_due || g != p->current)
+		return;
+	p->sweep_due = false;
+	vault_sweep(p->vault, generation_names, g);
 }
 
 static void
@@ -615,6 +621,8 @@ image_take(struct proxy *p, const struct wire_message *m, int fd)
 	if (first)
 		workers_start(p, count);
 	p->current = g;
+	p->sweep_due = p->sweep_due || p->taken_over;
+	p->taken_over = false;
 	mail.object = g;
 	mail_all(p, &mail);
 	listening_begin(p);
@@ -784,6 +792,9 @@ on_takeover(int listening, unsigned what, void *arg)
 	channel_free(p->channel);
 	p->channel = channel_new(p->loop, fd, on_message, on_channel_closed, p);
 	log_info("a new control");
+	p->taken_over = true;
+	p->sweep_due = false;
+	vault_age(p->vault);
 	hello_send(p);
 	holdings_send(p);
 }

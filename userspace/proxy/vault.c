@@ -18,6 +18,8 @@ struct vault {
 
 struct kept {
 	struct vault_item material; /* within bytes */
+	uint64_t number;
+	bool old; /* of a control before the one that is there */
 	size_t length;
 	char bytes[];
 };
@@ -71,6 +73,7 @@ kept_new(const void *sent, size_t length, struct error *err)
 	}
 	k = xmalloc(sizeof(*k) + length);
 	k->length = length;
+	k->old = false;
 	memcpy(k->bytes, sent, length);
 	memcpy(&head, k->bytes, sizeof(head));
 	sum = sizeof(head) + (uint64_t)head.ca_length + head.cert_length +
@@ -98,7 +101,7 @@ vault_take(struct vault *m, uint64_t number, int fd, struct error *err)
 	char key[24];
 	size_t length;
 	void *sent = shm_map_shared(fd, &length, err);
-	struct kept *k;
+	struct kept *k, *was;
 
 	if (sent == NULL)
 		return -1;
@@ -108,7 +111,11 @@ vault_take(struct vault *m, uint64_t number, int fd, struct error *err)
 	if (k == NULL)
 		return -1;
 	key_print(number, key);
-	if (number == 0 || table_get(m->by_number, key) != NULL)
+	k->number = number;
+	was = table_get(m->by_number, key);
+	if (was != NULL)
+		was->old = false;
+	if (number == 0 || was != NULL)
 		kept_free(k);
 	else
 		table_set(m->by_number, key, k);
@@ -123,6 +130,32 @@ vault_forget(struct vault *m, uint64_t number)
 	char key[24];
 
 	table_remove(m->by_number, key_print(number, key));
+}
+
+void
+vault_age(struct vault *m)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(m->by_number, &place, &key, &value))
+		((struct kept *)value)->old = true;
+}
+
+void
+vault_sweep(struct vault *m, vault_named_f *named, const void *arg)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(m->by_number, &place, &key, &value)) {
+		const struct kept *k = value;
+
+		if (k->old && !named(k->number, arg))
+			table_remove(m->by_number, key);
+	}
 }
 
 const struct vault_item *

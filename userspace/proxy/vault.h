@@ -7,6 +7,7 @@
 #ifndef PROXY_VAULT_H
 #define PROXY_VAULT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -27,6 +28,12 @@ void vault_free(struct vault *m);
  * was. */
 int vault_take(struct vault *m, uint64_t number, int fd, struct error *err);
 void vault_forget(struct vault *m, uint64_t number);
+/* Another control: what came before is not known to it. */
+void vault_age(struct vault *m);
+/* What came before that, and has not come again, goes unless it is named: that
+ * control will not say that it is to be forgotten. */
+typedef bool vault_named_f(uint64_t number, const void *arg);
+void vault_sweep(struct vault *m, vault_named_f *named, const void *arg);
 /* NULL: it did not come. */
 const struct vault_item *vault_get(const struct vault *m, uint64_t number);
 

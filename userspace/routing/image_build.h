@@ -17,7 +17,8 @@
 
 /* The id of the upstream a destination names; 0 and *reason (one sentence that
  * names it, e.g. `no upstream is named "gloo-system.billing"`) when it cannot
- * be served: the route then answers 503 with that reason. */
+ * be served: the route then answers 503 with that reason. An id and *reason: it
+ * leads there, and the reason is a Warning of the route. */
 typedef uint32_t vhost_upstream_f(const struct model_destination *destination,
 	const char **reason, void *arg);
 /* The group that a route names; NULL and *reason as above. */

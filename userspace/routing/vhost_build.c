@@ -156,6 +156,8 @@ struct target {
 	char *first;        /* why a destination is left out; NULL: none is */
 	struct str missing; /* the same of all of them */
 	size_t missing_count;
+	struct str doubts; /* of those that stay though they answer nobody */
+	size_t doubt_count;
 };
 
 static void
@@ -163,6 +165,7 @@ target_init(struct target *t)
 {
 	memset(t, 0, sizeof(*t));
 	str_init(&t->missing);
+	str_init(&t->doubts);
 }
 
 static void
@@ -170,6 +173,7 @@ target_fini(struct target *t)
 {
 	free(t->first);
 	str_fini(&t->missing);
+	str_fini(&t->doubts);
 }
 
 static void
@@ -187,6 +191,14 @@ target_misses(struct target *t, const char *reason)
 	if (t->missing_count++ < MISSING_NAMED)
 		str_printf(&t->missing, "%s%s",
 			t->missing.length > 0 ? "; " : "", reason);
+}
+
+static void
+target_doubts(struct target *t, const char *reason)
+{
+	if (t->doubt_count++ < MISSING_NAMED)
+		str_printf(&t->doubts, "%s%s", t->doubts.length > 0 ? "; " : "",
+			reason);
 }
 
 /* The weights so that their sum fits. */
@@ -227,6 +239,8 @@ target_fill(struct vhost_builder *b, struct target *t,
 				reason ? reason : "the upstream is missing");
 			continue;
 		}
+		if (reason != NULL)
+			target_doubts(t, reason);
 		d = block_at(&b->block, offset);
 		d[count++] = (struct image_destination){
 			.upstream = id,
@@ -244,6 +258,22 @@ target_fill(struct vhost_builder *b, struct target *t,
 	if (t->missing_count > MISSING_NAMED)
 		str_printf(&t->missing, "; and %zu more",
 			t->missing_count - MISSING_NAMED);
+	if (t->doubt_count > MISSING_NAMED)
+		str_printf(&t->doubts, "; and %zu more",
+			t->doubt_count - MISSING_NAMED);
+}
+
+/* What is said of a target; group: its name, or NULL. */
+static void
+target_warn(const struct vhost_builder *b, size_t i, const char *group,
+	const char *what)
+{
+	char *text = NULL;
+
+	if (group != NULL)
+		text = xasprintf("the upstream group \"%s\": %s", group, what);
+	route_warn(b, i, text != NULL ? text : what);
+	free(text);
 }
 
 /* group: its name, or NULL. */
@@ -252,16 +282,13 @@ target_put(struct vhost_builder *b, size_t i, const struct target *t,
 	const char *group)
 {
 	const char *missing = t->first;
-	char *text = NULL;
 
 	route_at(b, i)->destinations = t->destinations;
 	route_at(b, i)->total_weight = t->total_weight;
-	if (missing != NULL && group != NULL)
-		text = xasprintf("the upstream group \"%s\": %s", group,
-			t->missing.data);
 	if (missing != NULL)
-		route_warn(b, i, text != NULL ? text : t->missing.data);
-	free(text);
+		target_warn(b, i, group, t->missing.data);
+	if (t->doubt_count > 0)
+		target_warn(b, i, group, t->doubts.data);
 	if (t->total_weight > 0)
 		return;
 	if (missing == NULL) {

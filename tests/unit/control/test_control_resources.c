@@ -233,6 +233,54 @@ test_files(void **state)
 	until_text(VS("other"), "status", "state", "Warning");
 }
 
+#define SUBSETS(keys)                                                          \
+	"metadata: { name: parts }\nupstreamSpec: { static: { hosts: [ { "     \
+	"addr: 127.0.0.1, port: 80 } ]" keys " } }\n"
+#define TO_SUBSET                                                              \
+	"metadata: { name: v }\nvirtualHost:\n  domains: [ v ]\n  routes:\n"   \
+	"  - routeAction: { single: { upstream: { name: parts }, subset: { "    \
+	"values: { version: v2 } } } }\n"
+#define SUBSET_GROUP                                                           \
+	"metadata: { name: g }\ndestinations:\n- weight: 1\n  destination: { " \
+	"upstream: { name: parts }, subset: { values: { version: v2 } } }\n"
+
+/* A subset that the upstream cannot have is a Warning, until it can. */
+static void
+test_subsets_that_cannot_be(void **state)
+{
+	(void)state;
+	expect("PUT", UP("parts"), SUBSETS(""), 200, NULL, NULL);
+	expect("PUT", VS("v"), TO_SUBSET, 200, "reason",
+		"the upstream \"gloo-system.parts\" has no subset of the keys "
+		"version and its requests are 503: it has no selectors; add "
+		"one or remove the destination's subset");
+	expect("PUT", UP("parts"),
+		SUBSETS(", subsetSpec: { selectors: [ { keys: [ version, stage "
+			"] } ] }"),
+		200, NULL, NULL);
+	until_text(VS("v"), "status", "reason",
+		"none of its selectors has exactly these");
+	expect("PUT", UP("parts"),
+		SUBSETS(", subsetSpec: { selectors: [ { keys: [ version ] } ] "
+			"}"),
+		200, NULL, NULL);
+	until_text(VS("v"), "status", "state", "Accepted");
+	expect("PUT", UG("g"), SUBSET_GROUP, 200, "state", "Accepted");
+	expect("PUT", VS("w"), TO_GROUP("w", "w", "g"), 200, "state",
+		"Accepted");
+	expect("PUT", UP("parts"), SUBSETS(""), 200, NULL, NULL);
+	until_text(UG("g"), "status", "reason",
+		"destinations[0]: the upstream \"gloo-system.parts\" has no "
+		"subset of the keys version");
+	until_text(VS("w"), "status", "reason",
+		"the upstream group \"gloo-system.g\": the upstream "
+		"\"gloo-system.parts\" has no subset of the keys version");
+	until_text(VS("v"), "status", "reason", "it has no selectors");
+	expect("DELETE", VS("v"), "", 200, NULL, NULL);
+	expect("DELETE", VS("w"), "", 200, NULL, NULL);
+	expect("DELETE", UG("g"), "", 200, NULL, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -243,6 +291,7 @@ main(int argc, char **argv)
 		CASE(test_group_files),
 		CASE(test_versions),
 		CASE(test_files),
+		CASE(test_subsets_that_cannot_be),
 	};
 
 	if (fake_is_asked_for(argc, argv))

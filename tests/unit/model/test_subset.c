@@ -117,10 +117,29 @@ test_spec_wrong(void **state)
 	}
 }
 
+/* Exactly the keys of the selector, in any order. */
+static void
+pairs_are_of_a_selector(void **state)
+{
+	char version[] = "version", stage[] = "stage", v[] = "v1";
+	char *keys[] = { version, stage };
+	const struct subset_selector selector = { keys, 2 };
+	const struct model_pair pairs[] = { { stage, v }, { version, v } };
+
+	(void)state;
+	assert_true(subset_is_of(&selector, pairs, 2));
+	assert_false(subset_is_of(&selector, pairs, 1));
+	assert_false(subset_is_of(
+		&(struct subset_selector){ keys, 1 }, pairs, 1));
+	assert_true(subset_is_of(
+		&(struct subset_selector){ keys, 1 }, pairs + 1, 1));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pairs_are_of_a_selector),
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_spec_wrong),

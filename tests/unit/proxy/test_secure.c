@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/channel.h"
 #include "net/shm.h"
 #include "tests/lib/certificates.h"
 #include "tests/lib/rig.h"
@@ -925,6 +926,42 @@ what_is_forgotten_can_come_again(void **state)
 	tls[UP_GOOD].version_min = 0;
 }
 
+/* Control ended without a word, and another came: it does not know what that
+ * sent, so that nobody would say that it is to be forgotten. */
+static void
+what_another_control_left_goes(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct wire_message m;
+
+	(void)state;
+	material_give(700, &authority, NULL);
+	image_next();
+	close(rig.channel);
+	rig.channel = channel_connect(rig.takeover_path, &err);
+	assert_true(rig.channel >= 0);
+	assert_true(rig_receive(&rig, WIRE_HELLO_END, &m, NULL));
+	material_give(701, &authority, NULL);
+	image_next();
+	/* What the image names is there, what this control sent as well. */
+	tls[UP_GOOD].version_min = TLS1_2_VERSION;
+	image_next();
+	ask(UP_GOOD, 200);
+	tls[UP_GOOD].roots = 701;
+	image_next();
+	ask(UP_GOOD, 200);
+	tls[UP_GOOD].roots = 700;
+	image_next();
+	ask(UP_GOOD, 503);
+	log_await("did not come");
+	material_give(700, &authority, NULL);
+	image_next();
+	ask(UP_GOOD, 200);
+	tls[UP_GOOD].roots = ROOTS;
+	tls[UP_GOOD].version_min = 0;
+	image_next();
+}
+
 static void
 bad_materials_do_no_harm(void **state)
 {
@@ -997,6 +1034,7 @@ main(void)
 		TEST(who_speaks_unasked_is_refused),
 		TEST(materials_are_wiped),
 		TEST(what_is_forgotten_can_come_again),
+		TEST(what_another_control_left_goes),
 		TEST(bad_materials_do_no_harm),
 		TEST(ends_are_said),
 	};

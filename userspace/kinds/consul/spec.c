@@ -208,6 +208,21 @@ static const struct kind_prompt prompts[] = {
 	{ KIND_PROMPT_TEXT, NULL, NULL, NULL },
 };
 
+static void
+spec_subsets(const void *data, kind_subset_each_f *each, void *arg)
+{
+	const struct consul_spec *spec = data;
+	struct consul_subsets *s = consul_subsets_new(
+		spec->subset_tags, spec->subset_tag_count);
+	size_t count;
+	const struct subset_selector *list =
+		consul_subsets_selectors(s, &count);
+
+	for (size_t i = 0; i < count; i++)
+		each(&list[i], arg);
+	consul_subsets_free(s);
+}
+
 const struct upstream_kind upstream_kind_consul = {
 	.key = "consul",
 	.title = "Consul",
@@ -217,6 +232,7 @@ const struct upstream_kind upstream_kind_consul = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
+	.subsets = spec_subsets,
 	.watch = consul_watch,
 	.unwatch = consul_unwatch,
 	.show = consul_show,

@@ -306,6 +306,15 @@ static const struct kind_prompt prompts[] = {
 	{ KIND_PROMPT_TEXT, NULL, NULL, NULL },
 };
 
+static void
+spec_subsets(const void *data, kind_subset_each_f *each, void *arg)
+{
+	const struct static_spec *spec = data;
+
+	for (size_t i = 0; i < spec->subsets.selector_count; i++)
+		each(&spec->subsets.selectors[i], arg);
+}
+
 const struct upstream_kind upstream_kind_static = {
 	.key = "static",
 	.title = "Static",
@@ -316,6 +325,7 @@ const struct upstream_kind upstream_kind_static = {
 	.flags = flags,
 	.prompts = prompts,
 	.tls = static_tls,
+	.subsets = spec_subsets,
 	.watch = static_watch,
 	.unwatch = static_unwatch,
 	.show = static_show,
