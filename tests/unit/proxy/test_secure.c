@@ -445,8 +445,9 @@ bad_servers_get_nothing(void **state)
 
 		ask((int)rows[i].id, 503);
 		assert_int_equal(counted(rows[i].id).tls_failures, 1);
-		assert_int_equal(counted(rows[i].id).requests,
-			rows[i].id == UP_BARE ? 1 : 0);
+		/* A refusal may come when a request is on its way. */
+		assert_true(counted(rows[i].id).requests <=
+			(rows[i].id == UP_BARE));
 		rig_origin_seen(rig.origin, &seen);
 		assert_string_equal(seen.data, "");
 		snprintf(detail, sizeof(detail),
@@ -469,9 +470,9 @@ other_alerts_are_a_reset(void **state)
 	static const char post[] =
 		"POST /21 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
 		"Content-Length: 2\r\n\r\nab";
-	struct tls_front_counts counts;
+	struct tls_front_counts counts, other;
 	struct str got;
-	int fd = rig_client(&rig);
+	int status, tries = 0;
 
 	(void)state;
 	str_init(&got);
@@ -483,16 +484,22 @@ other_alerts_are_a_reset(void **state)
 	tls_front_change(front, &options);
 	tls_front_change(front_old, &options);
 	image_next();
-	assert_int_equal(ask_on(fd, post, &got), 502);
+	/* While nothing is on its way it is a failure of the handshake, and
+	 * somebody else is asked. */
+	do {
+		int fd = rig_client(&rig);
+
+		status = ask_on(fd, post, &got);
+		close(fd);
+	} while (status == 503 && ++tries < 50);
+	assert_int_equal(status, 502);
 	log_await("\"upstream_reset\"");
-	close(fd);
-	assert_int_equal(counted(UP_PAIR).tls_failures, 0);
 	assert_int_equal(counted(UP_PAIR).reset, 1);
 	assert_int_equal(counted(UP_PAIR).requests, 1);
 	tls_front_count(front, &counts);
-	if (counts.accepted == 0)
-		tls_front_count(front_old, &counts);
-	assert_int_equal(counts.accepted, 1);
+	tls_front_count(front_old, &other);
+	assert_int_equal(counts.accepted + other.accepted,
+		counted(UP_PAIR).tls_failures + 1);
 	tls[UP_PAIR].identity = 0;
 	options = (struct tls_front_options){ .origin = rig_origin_port(
 						      rig.origin) };
