@@ -234,7 +234,11 @@ def test_subsets(g):
         {"destination": part(version="v2", stage="dev")["single"], "weight": 1}]}}
     g.put("virtualservices", service(
         "parts", "parts.test", part(version="v1"), part(version="v2"),
-        part(version="v2", stage="dev"), part(version="v3"), part(stage="prod"), weighted))
+        part(version="v2", stage="dev"), part(version="v3"), part(stage="prod"), weighted),
+        "Warning")
+    reason = g.gateway.get("/v1/virtualservices/gloo-system/parts")["status"]["reason"]
+    check(reason.startswith("routes[4]: ") and "keys stage" in reason, reason)
+    check("routes[3]" not in reason, reason)
     equal(set(g.shares("parts.test", "/0", 50)), {"a"})
     equal(set(g.shares("parts.test", "/1", 100)), {"b", "c"})
     equal(set(g.shares("parts.test", "/2", 50)), {"c"})
