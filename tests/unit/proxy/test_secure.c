@@ -257,7 +257,8 @@ static int
 setup(void **state)
 {
 	const struct wire_settings settings = { .workers = 1,
-		.upstream_idle_ms = 30000 };
+		.upstream_idle_ms = 30000,
+		.body_idle_ms = 30000 };
 
 	(void)state;
 	/* Before there are threads, which the child would not have. */
