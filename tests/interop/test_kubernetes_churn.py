@@ -205,6 +205,12 @@ class Churn:
                 nobody += 1
         return found, nobody, anew
 
+    def astray(self):
+        """Requests that came to a pod of another service."""
+        return [(p.name, round(t, 3), line)
+                for p in self.past + [p for pods in self.pods.values() for p in pods]
+                for t, line in p.asked if line.split(" ")[1] != "/" + p.service]
+
     def strays(self):
         """Requests that came to one who was gone for longer than GRACE."""
         return [(p.name, round(t, 3), line)
@@ -243,6 +249,9 @@ def test_churn(c):
     found, nobody, anew = c.failures()
     equal(found[:5], [], f"{note}: 5xx though a pod was ready, in all {len(found)}; "
           + str(c.around(found[0][1]) if found else ""))
+    wrong = [a for a in c.answers if a[3] == 200 and not a[4].startswith(a[0] + "-")]
+    equal(wrong[:5], [], f"{note}: answers of another service's pods, in all {len(wrong)}")
+    equal(c.astray(), [], f"{note}: requests to pods of another service")
     strays = c.strays()
     equal(strays[:5], [], f"{note}: requests to pods that were gone, in all {len(strays)}; "
           + str(c.around(strays[0][1]) if strays else ""))

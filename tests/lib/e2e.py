@@ -349,8 +349,10 @@ class Origin:
     def close(self):
         self.listener.close()
         for c in self.connections:
+            # Its own thread closes it: a number that is free while that thread reads
+            # from it may become another origin's, whose request it would take.
             try:
-                c["socket"].close()
+                c["socket"].shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 
