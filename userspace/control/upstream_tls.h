@@ -1,4 +1,4 @@
-/* How TLS is spoken to one upstream, as control/materials found it. */
+/* How TLS is spoken to one upstream, as control/tls_look found it. */
 #ifndef CONTROL_UPSTREAM_TLS_H
 #define CONTROL_UPSTREAM_TLS_H
 

@@ -1,5 +1,6 @@
-/* Tests userspace/control/materials.c: what is sent to the proxy, when, and when
- * it is to forget it. The proxy, the making of generations and OpenSSL's
+/* Tests userspace/control/materials.c with what it is made of (material.c,
+ * tls_look.c, tls_files.c): what is sent to the proxy, when, and when it is to
+ * forget it. The proxy, the making of generations and OpenSSL's
  * contexts are replaced. */
 #include <setjmp.h>
 #include <stdarg.h>
