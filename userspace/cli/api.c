@@ -23,12 +23,6 @@ api_word(enum model_type type)
 	return words[type];
 }
 
-void
-api_escape(struct str *out, const char *text)
-{
-	str_put_escaped(out, text);
-}
-
 /* The document that an answer holds, or err with what it says instead. */
 static struct doc *
 answer_read(int status, const struct str *answer, struct error *err)

@@ -38,7 +38,5 @@ int api_delete(const struct cli *cli, enum model_type type, const char *ns,
 /* The daemon reads its settings and files again; -1 and err: it cannot, and
  * what ran goes on. */
 int api_reload(const struct cli *cli, struct error *err);
-/* %XX for what is neither a letter, a digit nor one of -._~ */
-void api_escape(struct str *out, const char *text);
 
 #endif

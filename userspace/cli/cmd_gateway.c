@@ -99,9 +99,9 @@ gateway_url(struct cli *cli)
 	str_init(&query);
 	if (name != NULL) {
 		str_puts(&query, "name=");
-		api_escape(&query, name);
+		str_put_escaped(&query, name);
 		str_puts(&query, "&namespace=");
-		api_escape(&query, cli->ns);
+		str_put_escaped(&query, cli->ns);
 	}
 	answer = api_get(
 		cli, "/v1/url", name != NULL ? query.data : NULL, NULL, &err);

@@ -127,10 +127,3 @@ certificate_digest(
 	if (!good)
 		abort();
 }
-
-void
-secret_wipe(void *bytes, size_t length)
-{
-	if (length > 0)
-		explicit_bzero(bytes, length);
-}

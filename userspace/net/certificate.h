@@ -29,7 +29,5 @@ int certificate_key_fits(
  * the same bytes; one without bytes is not one that is empty (data NULL). */
 void certificate_digest(
 	const struct slice *texts, size_t count, unsigned char out[32]);
-/* Overwrites with zeros so that no compiler leaves it out. */
-void secret_wipe(void *bytes, size_t length);
 
 #endif

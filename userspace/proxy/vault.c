@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "model/wire.h"
-#include "net/certificate.h"
 #include "net/shm.h"
 
 struct vault {
@@ -36,7 +35,7 @@ kept_free(void *value)
 {
 	struct kept *k = value;
 
-	secret_wipe(k->bytes, k->length);
+	mem_wipe(k->bytes, k->length);
 	free(k);
 }
 
@@ -106,7 +105,7 @@ vault_take(struct vault *m, uint64_t number, int fd, struct error *err)
 	if (sent == NULL)
 		return -1;
 	k = kept_new(sent, length, err);
-	secret_wipe(sent, length);
+	mem_wipe(sent, length);
 	shm_unmap(sent, length);
 	if (k == NULL)
 		return -1;

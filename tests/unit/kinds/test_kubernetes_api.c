@@ -659,18 +659,6 @@ test_streams(void **state)
 	}
 }
 
-static void
-test_words(void **state)
-{
-	struct str s;
-
-	(void)state;
-	str_init(&s);
-	kubernetes_query_put(&s, "a-Z_0.9~ =&/,\xc3\xa4");
-	assert_string_equal(s.data, "a-Z_0.9~%20%3D%26%2F%2C%C3%A4");
-	str_fini(&s);
-}
-
 int
 main(void)
 {
@@ -690,7 +678,6 @@ main(void)
 		T(test_cancelled),
 		T(test_no_ticket),
 		T(test_streams),
-		cmocka_unit_test(test_words),
 	};
 
 	return cmocka_run_group_tests(tests, folder_make, folder_remove);

@@ -213,17 +213,6 @@ keys_fit_or_not(void **state)
 	free(locked);
 }
 
-static void
-wiped_is_zero(void **state)
-{
-	char bytes[] = "secret", zeros[sizeof(bytes)] = { 0 };
-
-	(void)state;
-	secret_wipe(bytes, sizeof(bytes));
-	assert_memory_equal(bytes, zeros, sizeof(bytes));
-	secret_wipe(NULL, 0);
-}
-
 /* What is where counts, and whether it is there at all. */
 static void
 digests_tell_lists_apart(void **state)
@@ -258,7 +247,6 @@ main(void)
 		cmocka_unit_test(bad_texts_are_explained),
 		cmocka_unit_test(cut_texts_are_refused),
 		cmocka_unit_test(keys_fit_or_not),
-		cmocka_unit_test(wiped_is_zero),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -69,12 +69,6 @@ struct kubernetes_call {
 
 /* ---- words */
 
-void
-kubernetes_query_put(struct str *path, const char *text)
-{
-	str_put_escaped(path, text);
-}
-
 /* One line, of bounded length: it goes into logs. */
 static void
 words_put(struct str *out, const char *text, size_t length)

@@ -112,8 +112,6 @@ struct kubernetes_call *kubernetes_api_stream(struct kubernetes_api *api,
 /* Also from within a callback of its own. */
 void kubernetes_call_cancel(struct kubernetes_call *call);
 
-/* text percent-encoded, as a value of a query needs it. */
-void kubernetes_query_put(struct str *path, const char *text);
 /* How long a server that says seconds wants to be left alone, within bounds. */
 uint64_t kubernetes_retry_after_ms(
 	const struct kubernetes_api *api, int64_t seconds);

@@ -73,7 +73,7 @@ collection_query(struct str *path, const char *name, const char *value)
 		return;
 	str_putc(path, strchr(path->data, '?') == NULL ? '?' : '&');
 	str_printf(path, "%s=", name);
-	kubernetes_query_put(path, value);
+	str_put_escaped(path, value);
 }
 
 void
