@@ -212,10 +212,12 @@ class Churn:
                 for t, line in p.asked if line.split(" ")[1] != "/" + p.service]
 
     def strays(self):
-        """Requests that came to one who was gone for longer than GRACE."""
+        """Requests that came to one who was gone for longer than GRACE, or whose
+        coming was not seen here so long after."""
         return [(p.name, round(t, 3), line)
                 for p in self.past + [p for pods in self.pods.values() for p in pods]
-                for t, line in p.asked if not self.truth.may(p.service, p.host, t - GRACE, t)]
+                for t, line in p.asked
+                if not self.truth.may(p.service, p.host, t - GRACE, t + GRACE)]
 
 
 def setup():
