@@ -566,9 +566,3 @@ watched_name_state(const struct watched_name *n)
 {
 	return &n->state;
 }
-
-const char *
-watched_name_name(const struct watched_name *n)
-{
-	return n->name;
-}

@@ -61,6 +61,5 @@ struct watched_name *watched_name_new(struct resolver *r, const char *name,
 void watched_name_pace(struct watched_name *n, uint64_t ms);
 void watched_name_free(struct watched_name *n); /* NULL is fine */
 const struct watched_state *watched_name_state(const struct watched_name *n);
-const char *watched_name_name(const struct watched_name *n);
 
 #endif

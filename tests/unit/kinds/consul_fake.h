@@ -211,12 +211,6 @@ watched_name_pace(struct watched_name *n, uint64_t ms)
 	(void)ms;
 }
 
-const char *
-watched_name_name(const struct watched_name *n)
-{
-	return n->name;
-}
-
 /* NULL: it is not watched. */
 static inline struct watched_name *
 name_watched(const char *name)
