@@ -229,8 +229,18 @@ class Gateway(Proxy):
             "stateDirectory: state\n"
             "admin: { socket: admin.sock }\n"
             "proxy: { workers: 1, drainTimeout: 1s, orphanTimeout: 10s }\n"
-            f"xdp: {{ pinPath: /sys/fs/bpf/ggbench{self.port} }}\n")
+            f"xdp: {{ pinPath: {self.pins} }}\n")
         return [BUILD / "gloo-gateway", "--settings", self.dir / "settings.yaml"]
+
+    @property
+    def pins(self):
+        return f"/sys/fs/bpf/ggbench{self.port}"
+
+    def stop(self):
+        super().stop()
+        # Without an interface nothing is pinned there.
+        if os.path.isdir(self.pins):
+            os.rmdir(self.pins)
 
     def virtual_service(self):
         to = ("routeAction: { single: { upstream: "
