@@ -8,7 +8,6 @@ import socket
 import ssl
 import sys
 import tempfile
-import threading
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
@@ -55,7 +54,7 @@ class Origin:
         with e2e.Namespace(ns):
             self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.acceptor = e2e.Acceptor(self.listener, self.serve)
 
     def present(self, own, clients=False):
         """For the connections to come."""
@@ -66,14 +65,6 @@ class Origin:
             c.verify_mode = ssl.CERT_REQUIRED
             c.load_verify_locations(self.certificates.path("authority"))
         self.context = c
-
-    def accept(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
 
     def serve(self, s):
         try:
@@ -90,7 +81,7 @@ class Origin:
             s.close()
 
     def close(self):
-        self.listener.close()
+        self.acceptor.close()
 
 
 class World:

@@ -114,6 +114,17 @@ def shares(gateway, path, count):
     return found
 
 
+def await_names(gateway, path, *names, count=24):
+    """So many requests in a row get to these and to no others (or such a status).
+    A set that is shown
+    may be told to the proxy a moment later, when it has changed just before."""
+    def seen():
+        answers = [gateway.ask(path) for _ in range(count)]
+        return {body.decode() if status == 200 else status for status, _, body in answers}
+    wait_until(f"{path} to be served by {names}", lambda: seen() == set(names), 5)
+    e2e.equal(seen(), set(names))
+
+
 class Asker(threading.Thread):
     """Asks one path of the gateway again and again over one connection; keeps
     (seconds before, seconds after, status, body) of each, or tells it."""

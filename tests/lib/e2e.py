@@ -282,6 +282,42 @@ class Gateway:
                 raise AssertionError("report in the log:\n" + text[max(0, at - 400):at + 4000])
 
 
+def hang_up(s):
+    """Whoever waits for that socket in another thread closes it: a number that is
+    free while a thread is about to use it may become another one's, whose
+    connections or bytes it would take."""
+    try:
+        s.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
+class Acceptor(threading.Thread):
+    """Gives each connection of a listener to `serve`, in a thread of its own."""
+
+    def __init__(self, listener, serve):
+        super().__init__(daemon=True)
+        self.listener, self.serve, self.sockets = listener, serve, []
+        self.start()
+
+    def run(self):
+        with self.listener:
+            while True:
+                try:
+                    s, _ = self.listener.accept()
+                except OSError:
+                    return
+                self.sockets.append(s)
+                threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+
+    def close(self):
+        """The port is free then, and every connection ends."""
+        hang_up(self.listener)
+        self.join()
+        for s in self.sockets:
+            hang_up(s)
+
+
 class Origin:
     """A raw TCP origin that keeps every byte it got, connection by connection,
     and answers with what `answer(request_bytes, connection)` returns: bytes
@@ -298,19 +334,11 @@ class Origin:
         self.address = address
         self.port = self.listener.getsockname()[1]
         self.host = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.acceptor = Acceptor(self.listener, self.serve)
 
-    def accept(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            c = {"bytes": b"", "socket": s, "requests": 0, "eof": False}
-            self.connections.append(c)
-            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
-
-    def serve(self, c):
+    def serve(self, s):
+        c = {"bytes": b"", "socket": s, "requests": 0, "eof": False}
+        self.connections.append(c)
         pending = b""
         try:
             while True:
@@ -347,14 +375,7 @@ class Origin:
             c["bytes"] = b""
 
     def close(self):
-        self.listener.close()
-        for c in self.connections:
-            # Its own thread closes it: a number that is free while that thread reads
-            # from it may become another origin's, whose request it would take.
-            try:
-                c["socket"].shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        self.acceptor.close()
 
 
 def split_request(data):

@@ -22,21 +22,13 @@ class Relay:
         self.lock, self.open, self.refusing = threading.Lock(), set(), False
         with e2e.Namespace(ns):
             self.listener = socket.create_server((address, port), backlog=512)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            if self.refusing:
-                s.close()
-                continue
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+        self.acceptor = e2e.Acceptor(self.listener, self.serve)
 
     def serve(self, s):
         ours = None
+        if self.refusing:
+            s.close()
+            return
         try:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.tls:
@@ -115,11 +107,8 @@ class Relay:
         """Every connection is broken off."""
         with self.lock:
             for s in self.open:
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+                e2e.hang_up(s)
 
     def close(self):
-        self.listener.close()
+        self.acceptor.close()
         self.cut()
