@@ -9,7 +9,7 @@
 #include "fake_host.h"
 #include "fake_program.h"
 #include "tests/unit/net/fake_resolver.h"
-#include "fake_time.h"
+#include "tests/unit/net/fake_time.h"
 
 #include <stdio.h>
 #include <stdlib.h>
