@@ -22,6 +22,9 @@ extern const struct upstream_kind upstream_kind_consul;
 
 /* ---- the agent */
 
+#define CATALOG "/v1/catalog/services"
+#define OWN     "/v1/health/service/consul"
+
 struct consul_agent {
 	size_t queries;
 };
