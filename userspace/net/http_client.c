@@ -68,6 +68,7 @@ struct http_call {
 	bool connected;
 	struct addr peer, own; /* of the connection, when connected */
 	bool is_ready, telling, cancelled, ended;
+	bool repeatable; /* asked twice, it does no more than once */
 	bool head_whole, head_told, timed_out;
 	int status;
 	struct str head; /* "Name\0value\0" of each field */
@@ -391,18 +392,45 @@ call_ended(struct http_call *call, CURLcode code)
 		call_fail(call, call_why(call, code));
 }
 
+/* A server that goes away while a kept connection brings it another request has
+ * not taken that. libcurl asks again by itself with HTTP/1.1 only. */
+static bool
+call_repeat(struct http_call *call, CURLcode code)
+{
+	long connects = 1;
+
+	if (code != CURLE_HTTP2 || !call->repeatable || call->head_whole)
+		return false;
+	curl.easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (connects > 0)
+		return false;
+	call->repeatable = false;
+	call->connected = false;
+	str_clear(&call->head);
+	call->why[0] = '\0';
+	curl.multi_remove_handle(call->client->multi, call->easy);
+	curl.easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 1L);
+	return curl.multi_add_handle(call->client->multi, call->easy) ==
+	       CURLM_OK;
+}
+
 static void
 client_collect(struct http_client *c)
 {
 	const CURLMsg *m;
-	char *call;
+	char *data;
 	int left;
 
 	while ((m = curl.multi_info_read(c->multi, &left)) != NULL) {
+		CURLcode code = m->data.result;
+		struct http_call *call;
+
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &call);
-		call_ended((struct http_call *)(void *)call, m->data.result);
+		curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &data);
+		call = (struct http_call *)(void *)data;
+		if (!call_repeat(call, code))
+			call_ended(call, code);
 	}
 }
 
@@ -692,6 +720,9 @@ http_call_new(struct http_client *c, const struct http_request *r,
 	call->idle_timeout_ms = r->idle_timeout_ms;
 	call->total_timeout_ms = r->total_timeout_ms;
 	call->body_max = r->body_max > 0 ? r->body_max : HTTP_CLIENT_BODY_MAX;
+	call->repeatable = r->method == NULL || strcmp(r->method, "GET") == 0 ||
+			   strcmp(r->method, "PUT") == 0 ||
+			   strcmp(r->method, "DELETE") == 0;
 	call->timer = loop_timer_new(c->loop, on_call_timer, call);
 	call->begun_ms = loop_now_ms(c->loop);
 	str_init(&call->head);

@@ -43,7 +43,7 @@ static struct http_request
 h2_request(const struct http_tls *t, const char *what, uint64_t total_ms)
 {
 	return (struct http_request){ .tls = t,
-		.method = "POST",
+		.method = "PUT", /* may be asked again */
 		.url = url_of("https", "127.0.0.1", &h2, "/"),
 		.body = slice_of(what),
 		.total_timeout_ms = total_ms };
