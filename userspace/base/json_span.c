@@ -420,13 +420,13 @@ json_span_equal(const struct json_span *s, const char *text)
 	if (s->type != DOC_STRING || s->text.data == NULL)
 		return false;
 	if (memchr(s->text.data, '\\', s->text.length) == NULL)
-		return slice_equal((struct slice){ s->text.data + 1,
-					   s->text.length - 2 },
+		return slice_equal(
+			(struct slice){ s->text.data + 1, s->text.length - 2 },
 			slice_of(text));
 	str_init(&decoded);
 	json_span_text(s, &decoded);
-	equal = slice_equal((struct slice){ decoded.data, decoded.length },
-		slice_of(text));
+	equal = slice_equal(
+		(struct slice){ decoded.data, decoded.length }, slice_of(text));
 	str_fini(&decoded);
 	return equal;
 }

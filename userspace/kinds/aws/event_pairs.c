@@ -214,8 +214,8 @@ put_values(const struct event_pair *e, size_t count, enum event_pairs_form form,
 }
 
 void
-event_pairs_put(struct event_pairs *p, enum event_pairs_form form,
-	struct str *out)
+event_pairs_put(
+	struct event_pairs *p, enum event_pairs_form form, struct str *out)
 {
 	const char *before = "{";
 	size_t next;

@@ -40,10 +40,10 @@ static const struct {
 struct unwrap {
 	struct parts parts;
 	struct aws_event_answer *out;
-	size_t seen;	   /* fields, those left out too */
-	size_t multi;	   /* of out's fields, those of multiValueHeaders */
+	size_t seen;  /* fields, those left out too */
+	size_t multi; /* of out's fields, those of multiValueHeaders */
 	struct str name, value; /* of the field at hand */
-	struct str connection; /* options that Connection named, with commas */
+	struct str connection;  /* options that Connection named, with commas */
 	struct error *err;
 };
 
@@ -145,8 +145,8 @@ trimmed(const struct str *s)
 		t.data++;
 		t.length--;
 	}
-	while (t.length > 0 && (t.data[t.length - 1] == ' ' ||
-				       t.data[t.length - 1] == '\t'))
+	while (t.length > 0 &&
+		(t.data[t.length - 1] == ' ' || t.data[t.length - 1] == '\t'))
 		t.length--;
 	return t;
 }
@@ -191,9 +191,9 @@ answer_add(struct aws_event_answer *a, struct slice name, struct slice value)
 	memcpy(text, name.data, name.length);
 	if (value.length > 0)
 		memcpy(text + name.length, value.data, value.length);
-	a->fields[a->field_count++] = (struct call_field){
-		{ text, name.length }, { text + name.length, value.length }
-	};
+	a->fields[a->field_count++] =
+		(struct call_field){ { text, name.length },
+			{ text + name.length, value.length } };
 }
 
 static void
@@ -213,8 +213,8 @@ field_add(struct unwrap *u, const struct json_span *value)
 	struct slice name = { u->name.data, u->name.length }, text;
 
 	if (++u->seen > CALL_FIELDS_MAX - 1) /* one is for Content-Type */
-		return error_set(u->err, ERROR_CONFIG,
-			"more than %d fields", CALL_FIELDS_MAX - 1);
+		return error_set(u->err, ERROR_CONFIG, "more than %d fields",
+			CALL_FIELDS_MAX - 1);
 	if (value->type == DOC_LIST || value->type == DOC_MAP)
 		return error_set(u->err, ERROR_CONFIG,
 			"the field \"%.64s\" is %s", u->name.data,
@@ -252,8 +252,8 @@ multi_read(struct unwrap *u)
 	if (!is_there(&u->parts.multi))
 		return 0;
 	if (u->parts.multi.type != DOC_MAP)
-		return wrong_type(u, "multiValueHeaders", &u->parts.multi,
-			"a map");
+		return wrong_type(
+			u, "multiValueHeaders", &u->parts.multi, "a map");
 	json_span_walk(&walk, &u->parts.multi);
 	while (json_span_next(&walk, &key, &list)) {
 		str_clear(&u->name);
@@ -390,8 +390,8 @@ body_read(struct unwrap *u, enum aws_event_shape shape)
 	bool coded;
 
 	if (is_there(base64) && base64->type != DOC_BOOL)
-		return wrong_type(u, "isBase64Encoded", base64,
-			"true or false");
+		return wrong_type(
+			u, "isBase64Encoded", base64, "true or false");
 	coded = is_there(base64) && base64->text.data[0] == 't';
 	if (!is_there(body))
 		return 0;
@@ -440,8 +440,8 @@ answer_read(struct unwrap *u, enum aws_event_shape shape,
 		return -1;
 	if (!is_there(&u->parts.status)) {
 		if (!anything)
-			return error_set(u->err, ERROR_CONFIG,
-				"it has no statusCode");
+			return error_set(
+				u->err, ERROR_CONFIG, "it has no statusCode");
 		u->out->status = 200;
 		json_span_text(whole, &u->out->body);
 		type_add(u->out, "application/json");

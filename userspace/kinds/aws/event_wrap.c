@@ -1,13 +1,14 @@
 /*
- * A client's request as the event that a function is given (docs.aws.amazon.com:
- * "Lambda functions as targets" of Elastic Load Balancing; "Lambda proxy
- * integrations" of API Gateway, REST and HTTP; "Invoking Lambda function URLs").
+ * A client's request as the event that a function is given
+ * (docs.aws.amazon.com: "Lambda functions as targets" of Elastic Load
+ * Balancing; "Lambda proxy integrations" of API Gateway, REST and HTTP;
+ * "Invoking Lambda function URLs").
  *
  * Gloo's own shape differs from all of them. It is kept as Gloo has it where
  * AWS has nothing to say (its names, queryString, multiValueHeaders with only
- * what comes more than once, body only if there is one), and is AWS's where Gloo
- * loses something: Host is "host" and not ":authority", no other names with a
- * colon; "+" in a query is a space; a body that is no text is Base64 and
+ * what comes more than once, body only if there is one), and is AWS's where
+ * Gloo loses something: Host is "host" and not ":authority", no other names
+ * with a colon; "+" in a query is a space; a body that is no text is Base64 and
  * isBase64Encoded says so.
  */
 #include "kinds/aws/event.h"
@@ -249,8 +250,8 @@ fields_collect(struct wrap *w)
 	add_if_absent(w, "x-forwarded-for", slice_of(w->client));
 	add_if_absent(w, "x-forwarded-port",
 		port.length > 0 ? port : slice_of(w->r->tls ? "443" : "80"));
-	add_if_absent(w, "x-forwarded-proto",
-		slice_of(w->r->tls ? "https" : "http"));
+	add_if_absent(
+		w, "x-forwarded-proto", slice_of(w->r->tls ? "https" : "http"));
 }
 
 /* Each of "a=1; b=2" by itself. */
@@ -307,10 +308,10 @@ ends(struct slice text, const char *with)
 	size_t length = strlen(with);
 
 	return text.length >= length &&
-		slice_equal_nocase((struct slice){ text.data + text.length -
-						  length,
-					   length },
-			slice_of(with));
+	       slice_equal_nocase(
+		       (struct slice){
+			       text.data + text.length - length, length },
+		       slice_of(with));
 }
 
 static bool
@@ -329,9 +330,10 @@ is_text_type(enum aws_event_shape shape, struct slice type)
 {
 	static const char *const always[] = { "application/json",
 		"application/javascript", "application/xml", NULL };
-	static const char *const often[] = { "application/x-www-form-urlencoded",
-		"application/graphql", "application/x-ndjson",
-		"application/yaml", NULL };
+	static const char *const often[] = {
+		"application/x-www-form-urlencoded", "application/graphql",
+		"application/x-ndjson", "application/yaml", NULL
+	};
 	const char *parameter = memchr(type.data, ';', type.length);
 
 	if (parameter != NULL)
@@ -363,9 +365,8 @@ body_is_text(const struct wrap *w)
 	if (w->shape != AWS_EVENT_GLOO) {
 		if (coding.length > 0)
 			return false;
-		if (type.length == 0
-				? w->shape != AWS_EVENT_API_GATEWAY_V1
-				: !is_text_type(w->shape, type))
+		if (type.length == 0 ? w->shape != AWS_EVENT_API_GATEWAY_V1
+				     : !is_text_type(w->shape, type))
 			return false;
 	}
 	return utf8_is_valid(w->r->body.data, w->r->body.length);
@@ -444,14 +445,15 @@ static void
 put_alb(struct wrap *w)
 {
 	bool multi = w->context->multi_value_headers;
-	enum event_pairs_form form = multi ? EVENT_PAIRS_LISTS
-					   : EVENT_PAIRS_LAST;
+	enum event_pairs_form form =
+		multi ? EVENT_PAIRS_LISTS : EVENT_PAIRS_LAST;
 
 	put_alb_context(w);
 	put_slice(w, "httpMethod", w->r->method);
 	put_slice(w, "path", w->r->path);
-	put_pairs(w, multi ? "multiValueQueryStringParameters"
-			   : "queryStringParameters",
+	put_pairs(w,
+		multi ? "multiValueQueryStringParameters"
+		      : "queryStringParameters",
 		&w->query, form);
 	put_pairs(w, multi ? "multiValueHeaders" : "headers", &w->fields, form);
 	put_body(w);
@@ -469,9 +471,8 @@ put_api(struct wrap *w)
 	prefix = domain;
 	put_text(w, "apiId", text_of(w->context->api_id));
 	put_slice(w, "domainName", domain);
-	label = domain.length == 0
-		? NULL
-		: memchr(domain.data, '.', domain.length);
+	label = domain.length == 0 ? NULL
+				   : memchr(domain.data, '.', domain.length);
 	if (label != NULL)
 		prefix.length = (size_t)(label - domain.data);
 	put_slice(w, "domainPrefix", prefix);
@@ -527,8 +528,8 @@ put_v1_path(struct wrap *w, bool root)
 		return;
 	}
 	put_open(w, "pathParameters");
-	put_slice(w, "proxy", (struct slice){ w->r->path.data + 1,
-				      w->r->path.length - 1 });
+	put_slice(w, "proxy",
+		(struct slice){ w->r->path.data + 1, w->r->path.length - 1 });
 	put_close(w);
 }
 

@@ -17,10 +17,10 @@
 #include "base/mem.h"
 #include "kinds/aws/crc32.h"
 
-#define PRELUDE	    12 /* bytes of lengths and their CRC */
+#define PRELUDE     12 /* bytes of lengths and their CRC */
 #define FRAME_MIN   (PRELUDE + 4)
 #define HEADERS_MAX (128u << 10) /* as AWS has it */
-#define KEPT_MAX    (64u << 10)	 /* memory between frames */
+#define KEPT_MAX    (64u << 10)  /* memory between frames */
 
 enum value_type {
 	VALUE_TRUE,
@@ -77,7 +77,7 @@ number_at(const char *at)
 	const uint8_t *p = (const uint8_t *)at;
 
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-		(uint32_t)p[2] << 8 | p[3];
+	       (uint32_t)p[2] << 8 | p[3];
 }
 
 static int
@@ -107,8 +107,8 @@ prelude_check(const char *frame, uint32_t *length, struct error *err)
 /* How long a value is that begins at p, its own length included; 0: it has
  * none or is not whole. *skip: bytes in front of it. */
 static bool
-value_length(uint8_t type, const char *p, size_t left, size_t *skip,
-	size_t *length)
+value_length(
+	uint8_t type, const char *p, size_t left, size_t *skip, size_t *length)
 {
 	static const uint8_t fixed[] = { [VALUE_BYTE] = 1,
 		[VALUE_SHORT] = 2,
@@ -189,8 +189,8 @@ frame_kind(const struct headers *h, struct slice *exception, struct error *err)
 		if (is(h->event_type, "PayloadChunk"))
 			return EVENTSTREAM_PAYLOAD;
 		return is(h->event_type, "InvokeComplete")
-			? EVENTSTREAM_COMPLETE
-			: EVENTSTREAM_MORE;
+			       ? EVENTSTREAM_COMPLETE
+			       : EVENTSTREAM_MORE;
 	}
 	if (is(h->message_type, "exception")) {
 		*exception = h->exception_type;

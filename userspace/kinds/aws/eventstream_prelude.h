@@ -19,7 +19,8 @@
 
 enum eventstream_prelude_step {
 	EVENTSTREAM_PRELUDE_MORE, /* all bytes were taken */
-	EVENTSTREAM_PRELUDE_DONE, /* head is set; what is behind *used is body */
+	EVENTSTREAM_PRELUDE_DONE, /* head is set; what is behind *used is body
+				   */
 	EVENTSTREAM_PRELUDE_BAD,  /* err says what */
 };
 
