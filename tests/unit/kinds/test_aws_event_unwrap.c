@@ -68,8 +68,8 @@ static void
 check_rows(const struct row *rows, size_t count, bool head)
 {
 	for (size_t i = 0; i < count; i++) {
-		char *got = outcome(
-			rows[i].shape, slice_of(rows[i].answer), head);
+		char *got =
+			outcome(rows[i].shape, slice_of(rows[i].answer), head);
 
 		if (strcmp(got, rows[i].want) != 0)
 			fail_msg("%s\ngot:  %s\nwant: %s", rows[i].answer, got,
@@ -161,11 +161,14 @@ static void
 test_wrong(void **state)
 {
 	static const struct row rows[] = {
-		{ ALB, "", ANSWER "it is no JSON: no value where one should be "
-				  "at byte 0" },
-		{ V2, "<html>", ANSWER "it is no JSON: no value where one "
-				       "should be at byte 0" },
-		{ V1, "{\"statusCode\":200", ANSWER
+		{ ALB, "",
+			ANSWER "it is no JSON: no value where one should be "
+			       "at byte 0" },
+		{ V2, "<html>",
+			ANSWER "it is no JSON: no value where one "
+			       "should be at byte 0" },
+		{ V1, "{\"statusCode\":200",
+			ANSWER
 			"it is no JSON: a map or list that does not go on at "
 			"byte 17" },
 		{ V1, "\"x\"",
@@ -174,10 +177,11 @@ test_wrong(void **state)
 			ANSWER "it is a list, not a map with a statusCode" },
 		{ ALB, "null",
 			ANSWER "it is null, not a map with a statusCode" },
-		{ V1, "7", ANSWER "it is a number, not a map with a "
-				  "statusCode" },
-		{ V1, "{\"errorMessage\":\"x\"}", ANSWER
-			"it has no statusCode" },
+		{ V1, "7",
+			ANSWER "it is a number, not a map with a "
+			       "statusCode" },
+		{ V1, "{\"errorMessage\":\"x\"}",
+			ANSWER "it has no statusCode" },
 		{ ALB, "{\"statusCode\":null}", ANSWER "it has no statusCode" },
 		{ V1, "{\"statusCode\":200,\"statusCode\":404}",
 			ANSWER "statusCode comes twice" },
@@ -197,7 +201,8 @@ test_wrong(void **state)
 			ANSWER "statusCode 2e2 is none from 200 to 599" },
 		{ V1, "{\"statusCode\":200.5}",
 			ANSWER "statusCode 200.5 is none from 200 to 599" },
-		{ V1, "{\"statusCode\":20000000000000000000000000}", ANSWER
+		{ V1, "{\"statusCode\":20000000000000000000000000}",
+			ANSWER
 			"statusCode 20000000000000000000 is none from 200 to "
 			"599" },
 		{ ALB, "{\"statusCode\":\"200\"}",
@@ -220,12 +225,14 @@ test_wrong(void **state)
 			ANSWER "the field \"a?\" is a map" },
 		{ ALB, "{\"statusCode\":200,\"multiValueHeaders\":[\"a\"]}",
 			ANSWER "multiValueHeaders is a list, not a map" },
-		{ ALB, "{\"statusCode\":200,\"multiValueHeaders\":"
-		       "{\"a\":\"b\"}}",
+		{ ALB,
+			"{\"statusCode\":200,\"multiValueHeaders\":"
+			"{\"a\":\"b\"}}",
 			ANSWER "multiValueHeaders has \"a\" that is a string, "
 			       "not a list" },
-		{ ALB, "{\"statusCode\":200,\"multiValueHeaders\":"
-		       "{\"a\":[\"b\",[]]}}",
+		{ ALB,
+			"{\"statusCode\":200,\"multiValueHeaders\":"
+			"{\"a\":[\"b\",[]]}}",
 			ANSWER "the field \"a\" is a list" },
 		{ V2, "{\"statusCode\":200,\"cookies\":\"a=b\"}",
 			ANSWER "cookies is a string, not a list" },
@@ -235,18 +242,21 @@ test_wrong(void **state)
 			ANSWER "body is a map, not a string" },
 		{ ALB, "{\"statusCode\":200,\"body\":7}",
 			ANSWER "body is a number, not a string" },
-		{ V2, "{\"statusCode\":200,\"body\":7,"
-		      "\"isBase64Encoded\":true}",
+		{ V2,
+			"{\"statusCode\":200,\"body\":7,"
+			"\"isBase64Encoded\":true}",
 			ANSWER "body is a number, not a string" },
 		{ V1, "{\"statusCode\":200,\"isBase64Encoded\":\"true\"}",
 			ANSWER "isBase64Encoded is a string, not true or "
 			       "false" },
-		{ V1, "{\"statusCode\":200,\"isBase64Encoded\":true,"
-		      "\"body\":\"SGVsbG8\"}",
+		{ V1,
+			"{\"statusCode\":200,\"isBase64Encoded\":true,"
+			"\"body\":\"SGVsbG8\"}",
 			ANSWER "isBase64Encoded is true, but body is no "
 			       "Base64" },
-		{ ALB, "{\"statusCode\":200,\"isBase64Encoded\":true,"
-		       "\"body\":\"a\\u0000==\"}",
+		{ ALB,
+			"{\"statusCode\":200,\"isBase64Encoded\":true,"
+			"\"body\":\"a\\u0000==\"}",
 			ANSWER "isBase64Encoded is true, but body is no "
 			       "Base64" },
 	};
@@ -304,8 +314,9 @@ test_fields(void **state)
 		/* bytes past ASCII are allowed in values */
 		{ V1, "{\"statusCode\":200,\"headers\":{\"a\":\"\\u00e4\"}}",
 			"200 a: \xc3\xa4\n\n" },
-		{ V1, "{\"statusCode\":\"302\",\"headers\":{\"Location\":"
-		      "\"/x\"}}",
+		{ V1,
+			"{\"statusCode\":\"302\",\"headers\":{\"Location\":"
+			"\"/x\"}}",
 			"302 Location: /x\n\n" },
 	};
 
@@ -319,17 +330,19 @@ test_bodies(void **state)
 	static const struct row rows[] = {
 		{ V1, "{\"statusCode\":204,\"body\":\"x\"}", "204 \n" },
 		{ V1, "{\"statusCode\":205,\"body\":\"x\"}", "205 \n" },
-		{ V1, "{\"statusCode\":304,\"body\":\"x\",\"headers\":"
-		      "{\"ETag\":\"\\\"a\\\"\"}}",
+		{ V1,
+			"{\"statusCode\":304,\"body\":\"x\",\"headers\":"
+			"{\"ETag\":\"\\\"a\\\"\"}}",
 			"304 ETag: \"a\"\n\n" },
 		{ V1, "{\"statusCode\":200,\"body\":\"\"}", "200 \n" },
 		{ V1, "{\"statusCode\":200}", "200 \n" },
 		{ V1, "{\"statusCode\":200,\"isBase64Encoded\":true}",
 			"200 \n" },
 		/* PHP writes "/" so */
-		{ V1, "{\"statusCode\":200,\"isBase64Encoded\":true,"
-		      "\"headers\":{\"content-type\":\"a/b\"},"
-		      "\"body\":\"Pz8\\/\\r\\nPz8\\/\"}",
+		{ V1,
+			"{\"statusCode\":200,\"isBase64Encoded\":true,"
+			"\"headers\":{\"content-type\":\"a/b\"},"
+			"\"body\":\"Pz8\\/\\r\\nPz8\\/\"}",
 			"200 content-type: a/b\n\n?\?\?\?\?\?" },
 	};
 
@@ -375,8 +388,8 @@ test_too_many_fields(void **state)
 		for (int i = 1; i < count; i++)
 			str_printf(&out, ",%d", i);
 		str_puts(&out, "]}}");
-		got = outcome(V1, (struct slice){ out.data, out.length },
-			false);
+		got = outcome(
+			V1, (struct slice){ out.data, out.length }, false);
 		if (count < CALL_FIELDS_MAX)
 			assert_non_null(strstr(got,
 				"\na: 190\nContent-Type: application/json\n"));
@@ -393,22 +406,24 @@ test_heads_of_streams(void **state)
 {
 #define HEAD "the head of the function's stream: "
 	static const struct row rows[] = {
-		{ V2, "{\"statusCode\":201,\"headers\":{\"Content-Type\":"
-		      "\"text/html\",\"Content-Length\":\"5\"},\"cookies\":"
-		      "[\"a=b\"]}",
+		{ V2,
+			"{\"statusCode\":201,\"headers\":{\"Content-Type\":"
+			"\"text/html\",\"Content-Length\":\"5\"},\"cookies\":"
+			"[\"a=b\"]}",
 			"201 Content-Type: text/html\nSet-Cookie: a=b\n\n" },
-		{ V2, "{}",
-			"200 Content-Type: application/octet-stream\n\n" },
+		{ V2, "{}", "200 Content-Type: application/octet-stream\n\n" },
 		{ V2, "{\"statusCode\":204}", "204 \n" },
 		{ V2, "{\"body\":7}",
 			"200 Content-Type: application/octet-stream\n\n" },
 		{ V2, "[]", HEAD "it is a list, not a map" },
 		{ V2, "{\"statusCode\":99}",
 			HEAD "statusCode 99 is none from 200 to 599" },
-		{ V2, "{\"headers\":7}", HEAD "headers is a number, not a "
-					      "map" },
-		{ V2, "{", HEAD "it is no JSON: no key where one should be at "
-				"byte 1" },
+		{ V2, "{\"headers\":7}",
+			HEAD "headers is a number, not a "
+			     "map" },
+		{ V2, "{",
+			HEAD "it is no JSON: no key where one should be at "
+			     "byte 1" },
 	};
 
 	(void)state;
@@ -428,7 +443,8 @@ test_any_bytes(void **state)
 
 	(void)state;
 	for (size_t at = 0; at < length; at++) {
-		static const char odd[] = "\"{}[]:,\\\x00\xff" "09nt=-\n";
+		static const char odd[] = "\"{}[]:,\\\x00\xff"
+					  "09nt=-\n";
 
 		for (size_t i = 0; i < sizeof(odd) - 1; i++) {
 			char text[sizeof(base)];
@@ -436,8 +452,8 @@ test_any_bytes(void **state)
 
 			memcpy(text, base, sizeof(base));
 			text[at] = odd[i];
-			got = outcome(V1, (struct slice){ text, length },
-				false);
+			got = outcome(
+				V1, (struct slice){ text, length }, false);
 			assert_true(strlen(got) > 4);
 			good += strncmp(got, "200 ", 4) == 0;
 			free(got);
