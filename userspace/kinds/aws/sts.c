@@ -83,10 +83,8 @@ target_by_region(struct target *t, const char *region)
 {
 	char *copy = xstrdup(region);
 	const struct aws_spec spec = { .region = copy };
-	uint16_t port;
-	bool tls;
 
-	aws_endpoint(&spec, "sts", &t->host, &port, &tls);
+	aws_endpoint_authority(&spec, "sts", &t->host);
 	str_printf(&t->url, "https://%s/", t->host.data);
 	free(copy);
 }
