@@ -174,14 +174,32 @@ space_skip(struct reader *r)
 		r->at++;
 }
 
-/* What stands behind an element's name, up to its ">" or "/>"; of attributes
- * none is wanted. */
+/* name = "value", of which none is wanted. */
+static int
+attribute_skip(struct reader *r, struct error *err)
+{
+	const char *close;
+
+	if (name_read(r).length == 0)
+		return broken(err, "a tag is cut off or wrong");
+	space_skip(r);
+	if (r->at == r->end || *r->at++ != '=')
+		return broken(err, "a tag is cut off or wrong");
+	space_skip(r);
+	if (r->at == r->end || (*r->at != '"' && *r->at != '\''))
+		return broken(err, "a tag is cut off or wrong");
+	close = memchr(r->at + 1, *r->at, (size_t)(r->end - r->at) - 1);
+	if (close == NULL)
+		return broken(err, "an attribute has no end");
+	r->at = close + 1;
+	return 0;
+}
+
+/* What stands behind an element's name, up to its ">" or "/>". */
 static int
 attributes_skip(struct reader *r, bool *empty, struct error *err)
 {
 	for (;;) {
-		const char *close;
-
 		space_skip(r);
 		if (r->at < r->end && *r->at == '>') {
 			r->at++;
@@ -194,15 +212,8 @@ attributes_skip(struct reader *r, bool *empty, struct error *err)
 			*empty = true;
 			return 0;
 		}
-		if (name_read(r).length == 0 || r->end - r->at < 3 ||
-			r->at[0] != '=' ||
-			(r->at[1] != '"' && r->at[1] != '\''))
-			return broken(err, "a tag is cut off or wrong");
-		close = memchr(r->at + 2, r->at[1],
-			(size_t)(r->end - r->at) - 2);
-		if (close == NULL)
-			return broken(err, "an attribute has no end");
-		r->at = close + 1;
+		if (attribute_skip(r, err) != 0)
+			return -1;
 	}
 }
 
