@@ -1,4 +1,4 @@
-/* The endpoints of one upstream. */
+/* The endpoints and functions of one upstream. */
 #include "control/discovery.h"
 
 #include <stdlib.h>
@@ -8,8 +8,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/calls.h"
+#include "control/credentials.h"
+#include "control/function_probe.h"
+#include "control/functions.h"
+#include "control/generation.h"
 #include "control/health.h"
 #include "control/programs.h"
+#include "control/relation.h"
 #include "control/services.h"
 #include "control/supervise.h"
 #include "net/loop.h"
@@ -20,11 +26,14 @@
 /* Between two sets: when a thousand of them come at once, files are made beside
  * other work, not all before it. */
 #define SAVE_GAP_MS 2
+/* After the spec names another secret: until its credentials are there those of
+ * the former one are used, but no longer than that. */
+#define FORMER_MS 10000
 
 struct discovery {
 	struct kind_host host; /* first: the kind hands it back */
 	struct control *control;
-	char *ns, *name, *label;
+	char *ns, *name, *label, *key;
 	uint32_t id;
 	struct model_object *model; /* whose spec is watched */
 	void *watch;
@@ -41,6 +50,9 @@ struct discovery {
 	char *note;
 	struct loop_timer *save;
 	bool save_late; /* it runs for SAVE_HEALTH_MS */
+	struct functions *functions;
+	struct loop_timer *former; /* FORMER_MS */
+	bool known; /* the object has it: what it learns is looked at */
 };
 
 static void
@@ -212,6 +224,101 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 	d->problem = text;
 }
 
+/* ---- functions */
+
+static const struct object *
+object_of(const struct discovery *d)
+{
+	return objects_find(
+		d->control->objects, MODEL_UPSTREAM, d->ns, d->name);
+}
+
+static const struct model_secret *
+on_secret_get(struct kind_host *host)
+{
+	const struct discovery *d = (struct discovery *)host;
+	const struct model_upstream *u = d->model->upstream;
+	const struct model_ref *ref = relation_kind_secret(u);
+	const struct object *o =
+		ref == NULL ? NULL
+			    : objects_find(d->control->objects, MODEL_SECRET,
+				      ref->ns, ref->name);
+	char *problem;
+
+	if (o == NULL || o->model == NULL)
+		return NULL;
+	/* One of another type has nothing for it. */
+	problem = relation_kind_secret_problem(d->control->objects, u);
+	free(problem);
+	return problem == NULL ? o->model->secret : NULL;
+}
+
+static void
+on_credentials(struct kind_host *host, const void *bytes, size_t length)
+{
+	struct discovery *d = (struct discovery *)host;
+	const struct object *o = object_of(d);
+
+	/* An adopted proxy has some, and nobody could be asked yet. */
+	if (length == 0 && o != NULL && calls_secret_awaited(d->control, o))
+		return;
+	loop_timer_stop(d->former);
+	credentials_replace(d->control, d->id, d->model->upstream->kind->key,
+		bytes, length);
+}
+
+static void
+on_former(void *arg)
+{
+	struct discovery *d = arg;
+
+	on_credentials(&d->host, NULL, 0);
+}
+
+static void
+functions_save(struct discovery *d)
+{
+	struct error err = ERROR_INIT;
+	struct doc *names = functions_print(d->functions);
+
+	if (names == NULL)
+		state_functions_remove(d->control->state, d->ns, d->name);
+	else if (state_functions_write(d->control->state, d->ns, d->name, names,
+			 &err) != 0)
+		log_warn("state: %s", err.text);
+	doc_free(names);
+}
+
+static void
+on_functions(struct kind_host *host, const char *const *names, size_t count)
+{
+	struct discovery *d = (struct discovery *)host;
+
+	if (count > FUNCTIONS_KEPT_MAX)
+		log_warn("upstream %s: %zu functions, %d are kept", d->label,
+			count, FUNCTIONS_KEPT_MAX);
+	if (!functions_replace(d->functions, names, count))
+		return;
+	log_debug("upstream %s: functions count=%zu", d->label, count);
+	functions_save(d);
+	if (!d->known)
+		return;
+	d->control->upstream_epoch++;
+	generation_look(d->control);
+}
+
+static void
+functions_read(struct discovery *d)
+{
+	struct doc *names =
+		state_functions_read(d->control->state, d->ns, d->name);
+
+	functions_restore(d->functions, names);
+	doc_free(names);
+}
+
+/* ---- watching */
+
 void
 discovery_watch(struct discovery *d)
 {
@@ -222,6 +329,7 @@ discovery_watch(struct discovery *d)
 	d->host.shared = programs_shared(d->control, u->kind);
 	d->host.dns_refresh_ms = model_dns_refresh_ms(u);
 	d->host.tls = u->tls != NULL;
+	d->host.meta = &u->meta;
 	d->host.used_spec = d->found_for;
 	d->found_anew = false;
 	d->watch = u->kind->watch(u->spec, &d->host);
@@ -234,6 +342,7 @@ discovery_unwatch(struct discovery *d)
 	if (d->watch != NULL)
 		d->model->upstream->kind->unwatch(d->watch);
 	d->watch = NULL;
+	function_probe_give_up(d->control->probes, d->key);
 	free(d->problem);
 	d->problem = NULL;
 	free(d->note);
@@ -254,21 +363,30 @@ discovery_new(struct control *c, const struct object *o)
 		.endpoints_used = used_endpoints,
 		.condition_set = on_condition,
 		.note_set = on_note,
+		.secret_get = on_secret_get,
+		.credentials_replace = on_credentials,
+		.functions_replace = on_functions,
 	};
 	d->control = c;
 	d->ns = xstrdup(o->ns);
 	d->name = xstrdup(o->name);
 	d->label = xstrdup(o->label);
+	d->key = xstrdup(o->key);
 	d->id = o->id;
 	d->model = model_object_ref(o->model);
 	d->save = loop_timer_new(c->loop, on_save, d);
 	d->tell = loop_timer_new(c->loop, on_tell, d);
+	d->former = loop_timer_new(c->loop, on_former, d);
+	d->functions = functions_new();
 	d->health = health_new(c, o, on_health, d);
 	known = state_endpoints_read(
 		c->state, o->ns, o->name, &d->found_for, &count);
 	health_restore(d->health, known, count);
 	free(known);
+	if (o->model->upstream->kind->dialect != NULL)
+		functions_read(d);
 	discovery_watch(d);
+	d->known = true;
 	if (d->version > 0)
 		return d;
 	/* No change yet: the first one is told at once. */
@@ -276,6 +394,28 @@ discovery_new(struct control *c, const struct object *o)
 	discovery_tell(d);
 	services_touch_upstream(c, d->id);
 	return d;
+}
+
+static bool
+pairs_are_same(const struct model_pair *a, size_t a_count,
+	const struct model_pair *b, size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++)
+		if (strcmp(a[i].key, b[i].key) != 0 ||
+			strcmp(a[i].value, b[i].value) != 0)
+			return false;
+	return true;
+}
+
+static bool
+labels_are_same(const struct model_meta *a, const struct model_meta *b)
+{
+	return pairs_are_same(a->labels, a->label_count, b->labels,
+		       b->label_count) &&
+	       pairs_are_same(a->annotations, a->annotation_count,
+		       b->annotations, b->annotation_count);
 }
 
 static bool
@@ -287,12 +427,41 @@ spec_is_same(const struct model_upstream *a, const struct model_upstream *b)
 	if (a->kind != b->kind || (a->tls == NULL) != (b->tls == NULL) ||
 		model_dns_refresh_ms(a) != model_dns_refresh_ms(b))
 		return false;
+	/* Labels say whether functions are looked for. */
+	if (a->kind->dialect != NULL &&
+		!labels_are_same(&a->meta, &b->meta))
+		return false;
 	x = a->kind->print(a->spec);
 	y = b->kind->print(b->spec);
 	same = doc_equal(x, y);
 	doc_free(x);
 	doc_free(y);
 	return same;
+}
+
+static bool
+secret_is_same(const struct model_upstream *a, const struct model_upstream *b)
+{
+	const struct model_ref *x = relation_kind_secret(a);
+	const struct model_ref *y = relation_kind_secret(b);
+
+	if (x == NULL || y == NULL)
+		return x == y;
+	return strcmp(x->name, y->name) == 0 && strcmp(x->ns, y->ns) == 0;
+}
+
+/* What another kind found, and another secret's credentials, are not its. */
+static void
+calls_change(struct discovery *d, const struct model_upstream *old)
+{
+	const struct model_upstream *now = d->model->upstream;
+
+	if (old->kind != now->kind) {
+		on_functions(&d->host, NULL, 0);
+		credentials_replace(d->control, d->id, now->kind->key, NULL, 0);
+	} else if (!secret_is_same(old, now)) {
+		loop_timer_start(d->former, FORMER_MS);
+	}
 }
 
 void
@@ -305,6 +474,7 @@ discovery_change(struct discovery *d, const struct object *o)
 		return;
 	discovery_unwatch(d);
 	d->model = model_object_ref(o->model);
+	calls_change(d, old->upstream);
 	discovery_watch(d);
 	model_object_unref(old);
 	/* Whoever edits is told when it is enforced, endpoints and all. */
@@ -322,12 +492,15 @@ discovery_free(struct discovery *d)
 		on_save(d);
 	loop_timer_free(d->save);
 	loop_timer_free(d->tell);
+	loop_timer_free(d->former);
+	functions_free(d->functions);
 	health_free(d->health);
 	doc_free(d->found_for);
 	model_object_unref(d->model);
 	free(d->ns);
 	free(d->name);
 	free(d->label);
+	free(d->key);
 	free(d);
 }
 
@@ -381,4 +554,50 @@ discovery_show(const struct discovery *d, struct doc *to)
 	kind = d->model->upstream->kind;
 	if (kind->show != NULL)
 		kind->show(d->watch, to);
+}
+
+void
+discovery_secret_changed(struct discovery *d)
+{
+	const struct upstream_kind *kind;
+
+	if (d == NULL || d->watch == NULL)
+		return;
+	kind = d->model->upstream->kind;
+	if (kind->secret_changed != NULL)
+		kind->secret_changed(d->watch);
+}
+
+void
+discovery_credentials_refused(struct discovery *d)
+{
+	const struct upstream_kind *kind;
+
+	if (d == NULL || d->watch == NULL)
+		return;
+	kind = d->model->upstream->kind;
+	if (kind->credentials_refused != NULL)
+		kind->credentials_refused(d->watch);
+}
+
+bool
+discovery_probe(struct discovery *d, const struct object *o,
+	struct http_server_request *r)
+{
+	char *problem;
+
+	if (d == NULL || d->watch == NULL || d->control->probes == NULL)
+		return false;
+	problem = relation_kind_secret_problem(
+		d->control->objects, d->model->upstream);
+	function_probe_run(d->control->probes, o, d->watch, problem, r);
+	free(problem);
+	return true;
+}
+
+const char *const *
+discovery_functions(const struct discovery *d, size_t *count)
+{
+	*count = 0;
+	return d == NULL ? NULL : functions_get(d->functions, count);
 }

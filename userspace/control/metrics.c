@@ -292,6 +292,26 @@ seconds_since(uint64_t realtime_ms)
 		       : (now - realtime_ms) / 1000;
 }
 
+/* Of those of which it is known. */
+static void
+functions_print(struct str *out, const struct upstream_row *rows, size_t count)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t known;
+
+		if (discovery_functions(rows[i].upstream->discovery, &known) ==
+			NULL)
+			continue;
+		if (!any)
+			head(out, "upstream_functions", "gauge",
+				"functions that discovery found");
+		any = true;
+		upstream_number(out, "functions", rows[i].upstream, known);
+	}
+}
+
 /* What discovery knows of each. */
 static void
 discoveries_print(struct str *out, const struct upstream_row *rows, size_t count)
@@ -308,6 +328,7 @@ discoveries_print(struct str *out, const struct upstream_row *rows, size_t count
 	for (size_t i = 0; i < count; i++)
 		upstream_number(out, "endpoint_messages", rows[i].upstream,
 			discovery_messages(rows[i].upstream->discovery));
+	functions_print(out, rows, count);
 	head(out, "upstream_stale_seconds", "gauge",
 		"for how long its endpoints could not be asked for");
 	for (size_t i = 0; i < count; i++) {
