@@ -450,7 +450,9 @@ secret_is_same(const struct model_upstream *a, const struct model_upstream *b)
 	return strcmp(x->name, y->name) == 0 && strcmp(x->ns, y->ns) == 0;
 }
 
-/* What another kind found, and another secret's credentials, are not its. */
+/* What another kind found, and another secret's credentials, are not its. What
+ * one dialect signs with the other must not read; if nothing is called any more
+ * the proxy goes on until it runs an image that says so. */
 static void
 calls_change(struct discovery *d, const struct model_upstream *old)
 {
@@ -458,7 +460,11 @@ calls_change(struct discovery *d, const struct model_upstream *old)
 
 	if (old->kind != now->kind) {
 		on_functions(&d->host, NULL, 0);
-		credentials_replace(d->control, d->id, now->kind->key, NULL, 0);
+		if (old->kind->dialect != NULL && now->kind->dialect != NULL)
+			credentials_replace(d->control, d->id, old->kind->key,
+				NULL, 0);
+		else
+			credentials_drop(d->control, d->id);
 	} else if (!secret_is_same(old, now)) {
 		loop_timer_start(d->former, FORMER_MS);
 	}
