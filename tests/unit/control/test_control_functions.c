@@ -3,9 +3,14 @@
  * that come and go, secrets and credentials, and probes. The kind is the test's
  * own (function_kind.h).
  */
+#include "fake_kind.h"
 #include "function_kind.h"
 
+#define CONTROL_CHILD_KIND fake_kind
+#define CONTROL_CHILD_SETTINGS                                                 \
+	"fake: { socket: kind.sock }\ntls: { roots: roots.pem }\n"
 #include "control_child.h"
+#include "tests/lib/certificates.h"
 
 #define APP(name, more)                                                        \
 	"metadata: { name: " name " }\nupstreamSpec: { azure: { app: " name   \
@@ -143,6 +148,57 @@ test_many_destinations(void **state)
 	until_text(VS("v"), "status", "reason", "no function is named \"g\"");
 	assert_int_equal(metric(CALLS("app")),
 		sum_of("call:f/app") + sum_of("call:g/app"));
+}
+
+/* Without the key in the settings it is open; what they say then is another
+ * opening. */
+static void
+test_settings_are_optional(void **state)
+{
+	uint32_t watched;
+
+	(void)state;
+	put_app("app", APP("app", ""));
+	assert_int_equal(called->opened, 1);
+	watched = called->watched;
+	settings_put(CONTROL_CHILD_SETTINGS "azure: {}\n");
+	expect("POST", "/v1/reload", "", 200, NULL, NULL);
+	assert_int_equal(called->opened, 1);
+	settings_put(CONTROL_CHILD_SETTINGS "azure: { cloud: one }\n");
+	expect("POST", "/v1/reload", "", 200, NULL, NULL);
+	assert_int_equal(called->opened, 2);
+	assert_int_equal(called->watched, watched + 1);
+	settings_put(CONTROL_CHILD_SETTINGS);
+	expect("POST", "/v1/reload", "", 200, NULL, NULL);
+	assert_int_equal(called->opened, 3);
+	until_text(UP("app"), "status", "state", "Accepted");
+}
+
+/* Without an sslConfig as its kind says. */
+static void
+test_tls(void **state)
+{
+	struct certificate c;
+	char *pem;
+
+	(void)state;
+	certificate_make(&c,
+		&(struct certificate_options){ .name = "roots",
+			.authority = true },
+		NULL);
+	pem = xstrndup(certificate_text(&c).data, certificate_text(&c).length);
+	put_app("app", APP("app", ", tls: true"));
+	expect("PUT", VS("v"), CALL("v", "a.test", "app", FUNCTION("f")), 200,
+		"reason", "tls.roots");
+	text_put("roots.pem", pem);
+	expect("POST", "/v1/reload", "", 200, NULL, NULL);
+	until_text(VS("v"), "status", "state", "Accepted");
+	assert_int_equal(metric(NUMBER("tls_failures", "app")), 1);
+	put_app("app", APP("app", ""));
+	assert_int_equal(metric(NUMBER("tls_failures", "app")), 0);
+	assert_int_equal(metric(CALLS("app")), sum_of("call:f/app"));
+	free(pem);
+	certificate_drop(&c);
 }
 
 /* ---- functions */
@@ -421,6 +477,61 @@ test_credentials_after_take_over(void **state)
 	assert_int_equal(metric(WITHOUT("app")), 0);
 }
 
+#define CLUSTER(type, name, doc)                                               \
+	"{\"do\": \"put\", \"type\": \"" type "\", \"ns\": \"gloo-system\", " \
+	"\"name\": \"" name "\", \"doc\": " doc "}"
+#define SECRETS_SETTLED                                                        \
+	"{\"do\": \"resources_settled\", \"type\": \"secret\"}"
+
+/* A secret of another store is not on our disk: a proxy that is adopted is not
+ * robbed of what it has before that store was asked. */
+static void
+test_secrets_that_are_awaited(void **state)
+{
+	char *path = xasprintf(
+		"%s/state/resources/fake/upstreams/gloo-system/app.json", root);
+	uint64_t end = clock_monotonic_ms() + 15000;
+	uint32_t changed;
+
+	(void)state;
+	fake_tell(root,
+		CLUSTER("upstream", "app",
+			"{\"spec\": {\"azure\": {\"app\": \"app\", "
+			"\"secretRef\": {\"name\": \"s\"}}}}"),
+		"ok");
+	fake_tell(root,
+		CLUSTER("secret", "s",
+			"{\"azure\": {\"apiKeys\": {\"f\": \"k\"}}}"),
+		"ok");
+	fake_tell(root, SECRETS_SETTLED, "ok");
+	called_credentials("app", "one");
+	expect("PUT", VS("v"), CALL("v", "a.test", "app", FUNCTION("f")), 200,
+		"state", "Accepted");
+	assert_string_equal(called->secret, "f ");
+	assert_int_equal(metric(BYTES("app")), sum_of("one"));
+	while (access(path, F_OK) != 0) {
+		assert_true(clock_monotonic_ms() < end);
+		poll(NULL, 0, 10);
+	}
+
+	control_restart();
+	assert_string_equal(called->secret, "-");
+	until_text(VS("v"), "status", "state", "Accepted");
+	until_text(UP("app"), "status", "reason", "no secret is named");
+	called_credentials("app", "");
+	assert_int_equal(metric(TAKEN("app")), 0);
+	assert_int_equal(metric(BYTES("app")), sum_of("one"));
+	assert_int_equal(metric(CALLS("app")), sum_of("call:f/app"));
+	/* It is not there. */
+	changed = called->secrets_changed;
+	fake_tell(root, SECRETS_SETTLED, "ok");
+	assert_int_equal(called->secrets_changed, changed + 1);
+	until_text(VS("v"), "status", "reason", "no secret is named");
+	until_metric(CALLS("app"), 0);
+	until_metric(BYTES("app"), 0);
+	free(path);
+}
+
 static void
 test_refused(void **state)
 {
@@ -535,6 +646,8 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CALLED_CASE(test_calls),
 		CALLED_CASE(test_many_destinations),
+		CALLED_CASE(test_settings_are_optional),
+		CALLED_CASE(test_tls),
 		CALLED_CASE(test_functions_come_and_go),
 		CALLED_CASE(test_functions_are_remembered),
 		CALLED_CASE(test_labels),
@@ -543,6 +656,7 @@ main(int argc, char **argv)
 		CALLED_CASE(test_credentials_of_what_goes),
 		CALLED_CASE(test_credentials_of_a_new_proxy),
 		CALLED_CASE(test_credentials_after_take_over),
+		CALLED_CASE(test_secrets_that_are_awaited),
 		CALLED_CASE(test_refused),
 		CALLED_CASE(test_probe),
 		CALLED_CASE(test_probe_at_the_end),
