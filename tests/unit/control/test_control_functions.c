@@ -383,10 +383,13 @@ test_credentials_where_used(void **state)
 	put_app("app", APP("app", ""));
 	called_credentials("app", "one");
 	assert_int_equal(metric(GIVEN("app")), 0);
+	assert_int_equal(metric("call_credentials"), 1);
+	assert_int_equal(metric("call_credentials_sent"), 0);
 	expect("PUT", VS("v"), CALL("v", "a.test", "app", FUNCTION("f")), 200,
 		"state", "Accepted");
 	assert_int_equal(metric(GIVEN("app")), 1);
 	assert_int_equal(metric(BYTES("app")), sum_of("one"));
+	assert_int_equal(metric("call_credentials_sent"), 1);
 	/* They came before the image. */
 	assert_int_equal(metric(WITHOUT("app")), 0);
 	called_credentials("app", "two-2");
