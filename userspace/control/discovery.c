@@ -8,11 +8,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "control/calls.h"
-#include "control/credentials.h"
+#include "control/callee.h"
 #include "control/function_probe.h"
-#include "control/functions.h"
-#include "control/generation.h"
 #include "control/health.h"
 #include "control/programs.h"
 #include "control/relation.h"
@@ -26,9 +23,6 @@
 /* Between two sets: when a thousand of them come at once, files are made beside
  * other work, not all before it. */
 #define SAVE_GAP_MS 2
-/* After the spec names another secret: until its credentials are there those of
- * the former one are used, but no longer than that. */
-#define FORMER_MS 10000
 
 struct discovery {
 	struct kind_host host; /* first: the kind hands it back */
@@ -50,9 +44,7 @@ struct discovery {
 	char *note;
 	struct loop_timer *save;
 	bool save_late; /* it runs for SAVE_HEALTH_MS */
-	struct functions *functions;
-	struct loop_timer *former; /* FORMER_MS */
-	bool known; /* the object has it: what it learns is looked at */
+	struct callee *callee;
 };
 
 static void
@@ -226,95 +218,24 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 
 /* ---- functions */
 
-static const struct object *
-object_of(const struct discovery *d)
-{
-	return objects_find(
-		d->control->objects, MODEL_UPSTREAM, d->ns, d->name);
-}
-
 static const struct model_secret *
 on_secret_get(struct kind_host *host)
 {
-	const struct discovery *d = (struct discovery *)host;
-	const struct model_upstream *u = d->model->upstream;
-	const struct model_ref *ref = relation_kind_secret(u);
-	const struct object *o =
-		ref == NULL ? NULL
-			    : objects_find(d->control->objects, MODEL_SECRET,
-				      ref->ns, ref->name);
-	char *problem;
-
-	if (o == NULL || o->model == NULL)
-		return NULL;
-	/* One of another type has nothing for it. */
-	problem = relation_kind_secret_problem(d->control->objects, u);
-	free(problem);
-	return problem == NULL ? o->model->secret : NULL;
+	return callee_secret(((const struct discovery *)host)->callee);
 }
 
 static void
 on_credentials(struct kind_host *host, const void *bytes, size_t length)
 {
-	struct discovery *d = (struct discovery *)host;
-	const struct object *o = object_of(d);
-
-	/* An adopted proxy has some, and nobody could be asked yet. */
-	if (length == 0 && o != NULL && calls_secret_awaited(d->control, o))
-		return;
-	loop_timer_stop(d->former);
-	credentials_replace(d->control, d->id, d->model->upstream->kind->key,
-		bytes, length);
-}
-
-static void
-on_former(void *arg)
-{
-	struct discovery *d = arg;
-
-	on_credentials(&d->host, NULL, 0);
-}
-
-static void
-functions_save(struct discovery *d)
-{
-	struct error err = ERROR_INIT;
-	struct doc *names = functions_print(d->functions);
-
-	if (names == NULL)
-		state_functions_remove(d->control->state, d->ns, d->name);
-	else if (state_functions_write(d->control->state, d->ns, d->name, names,
-			 &err) != 0)
-		log_warn("state: %s", err.text);
-	doc_free(names);
+	callee_credentials_replace(
+		((const struct discovery *)host)->callee, bytes, length);
 }
 
 static void
 on_functions(struct kind_host *host, const char *const *names, size_t count)
 {
-	struct discovery *d = (struct discovery *)host;
-
-	if (count > FUNCTIONS_KEPT_MAX)
-		log_warn("upstream %s: %zu functions, %d are kept", d->label,
-			count, FUNCTIONS_KEPT_MAX);
-	if (!functions_replace(d->functions, names, count))
-		return;
-	log_debug("upstream %s: functions count=%zu", d->label, count);
-	functions_save(d);
-	if (!d->known)
-		return;
-	d->control->upstream_epoch++;
-	generation_look(d->control);
-}
-
-static void
-functions_read(struct discovery *d)
-{
-	struct doc *names =
-		state_functions_read(d->control->state, d->ns, d->name);
-
-	functions_restore(d->functions, names);
-	doc_free(names);
+	callee_functions_replace(
+		((const struct discovery *)host)->callee, names, count);
 }
 
 /* ---- watching */
@@ -376,17 +297,14 @@ discovery_new(struct control *c, const struct object *o)
 	d->model = model_object_ref(o->model);
 	d->save = loop_timer_new(c->loop, on_save, d);
 	d->tell = loop_timer_new(c->loop, on_tell, d);
-	d->former = loop_timer_new(c->loop, on_former, d);
-	d->functions = functions_new();
+	d->callee = callee_new(c, o);
 	d->health = health_new(c, o, on_health, d);
 	known = state_endpoints_read(
 		c->state, o->ns, o->name, &d->found_for, &count);
 	health_restore(d->health, known, count);
 	free(known);
-	if (o->model->upstream->kind->dialect != NULL)
-		functions_read(d);
 	discovery_watch(d);
-	d->known = true;
+	callee_show(d->callee);
 	if (d->version > 0)
 		return d;
 	/* No change yet: the first one is told at once. */
@@ -439,37 +357,6 @@ spec_is_same(const struct model_upstream *a, const struct model_upstream *b)
 	return same;
 }
 
-static bool
-secret_is_same(const struct model_upstream *a, const struct model_upstream *b)
-{
-	const struct model_ref *x = relation_kind_secret(a);
-	const struct model_ref *y = relation_kind_secret(b);
-
-	if (x == NULL || y == NULL)
-		return x == y;
-	return strcmp(x->name, y->name) == 0 && strcmp(x->ns, y->ns) == 0;
-}
-
-/* What another kind found, and another secret's credentials, are not its. What
- * one dialect signs with the other must not read; if nothing is called any more
- * the proxy goes on until it runs an image that says so. */
-static void
-calls_change(struct discovery *d, const struct model_upstream *old)
-{
-	const struct model_upstream *now = d->model->upstream;
-
-	if (old->kind != now->kind) {
-		on_functions(&d->host, NULL, 0);
-		if (old->kind->dialect != NULL && now->kind->dialect != NULL)
-			credentials_replace(d->control, d->id, old->kind->key,
-				NULL, 0);
-		else
-			credentials_drop(d->control, d->id);
-	} else if (!secret_is_same(old, now)) {
-		loop_timer_start(d->former, FORMER_MS);
-	}
-}
-
 void
 discovery_change(struct discovery *d, const struct object *o)
 {
@@ -480,7 +367,7 @@ discovery_change(struct discovery *d, const struct object *o)
 		return;
 	discovery_unwatch(d);
 	d->model = model_object_ref(o->model);
-	calls_change(d, old->upstream);
+	callee_change(d->callee, o->model);
 	discovery_watch(d);
 	model_object_unref(old);
 	/* Whoever edits is told when it is enforced, endpoints and all. */
@@ -498,8 +385,7 @@ discovery_free(struct discovery *d)
 		on_save(d);
 	loop_timer_free(d->save);
 	loop_timer_free(d->tell);
-	loop_timer_free(d->former);
-	functions_free(d->functions);
+	callee_free(d->callee);
 	health_free(d->health);
 	doc_free(d->found_for);
 	model_object_unref(d->model);
@@ -605,5 +491,5 @@ const char *const *
 discovery_functions(const struct discovery *d, size_t *count)
 {
 	*count = 0;
-	return d == NULL ? NULL : functions_get(d->functions, count);
+	return d == NULL ? NULL : callee_functions(d->callee, count);
 }
