@@ -54,7 +54,7 @@ ready(const char *key, const char *spec)
 }
 
 #define FOUND     "ok: credentials are of the environment\n"
-#define WHO       "ok: they are those of arn:aws:iam::123456789012:user/gateway\n"
+#define WHO       "ok: they belong to arn:aws:iam::123456789012:user/gateway\n"
 #define DRY(path) "POST /2015-03-31/functions/" path "\n"
 
 static void
@@ -132,7 +132,7 @@ test_nobody_says_who(void **state)
 	region.message = "an explicit deny";
 	probe_begin();
 	pass(SECOND);
-	told_is(FOUND "note: whose they are cannot be asked: "
+	told_is(FOUND "note: whose they are is not known: "
 		      "https://sts.us-east-2.amazonaws.com answered 403 "
 		      "AccessDenied: an explicit deny\n"
 		      "ok: one: may be called\nok: two: may be called\n"
@@ -221,7 +221,7 @@ test_nobody_answers(void **state)
 	probe_begin();
 	pass(SECOND);
 	/* The rest would be the same. */
-	told_is(FOUND "note: whose they are cannot be asked: https://lambda: "
+	told_is(FOUND "note: whose they are is not known: https://lambda: "
 		      "connection refused\n"
 		      "error: it cannot be asked: https://lambda: connection "
 		      "refused\ndone\n");

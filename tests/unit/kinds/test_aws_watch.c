@@ -339,7 +339,7 @@ test_shown(void **state)
 	assert_string_equal(
 		doc_get_text(part, "expiresAt"), "2026-11-26T13:50:00Z");
 	assert_string_equal(doc_get_text(part, "problem"), "STS is gone");
-	part = doc_get(d, "functions");
+	part = doc_get(d, "discovery");
 	assert_int_equal(doc_get_integer(part, "count"), 4);
 	assert_in_range(doc_get_integer(part, "ageSeconds"), 8, 10);
 	assert_string_equal(

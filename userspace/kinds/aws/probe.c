@@ -415,11 +415,11 @@ on_identity(const struct aws_api_reply *reply, void *arg)
 	}
 	if (reply->trouble == AWS_API_FINE && arn.length > 0)
 		say(p, KIND_OK,
-			xasprintf("they are those of %.*s", (int)arn.length,
+			xasprintf("they belong to %.*s", (int)arn.length,
 				arn.data));
 	else
 		say(p, KIND_NOTE,
-			xasprintf("whose they are cannot be asked: %s",
+			xasprintf("whose they are is not known: %s",
 				reply->trouble == AWS_API_FINE
 					? "the answer names nobody"
 					: reply->why));

@@ -462,7 +462,7 @@ credentials_show(const struct aws_watch *w, struct doc *to)
 		doc_set_string(to, "problem", w->credentials_problem);
 }
 
-/* "names", "credentials" and, if they are discovered, "functions"; never a
+/* "names", "credentials" and, if functions are discovered, "discovery"; never a
  * value of the credentials. */
 void
 aws_show(const void *state, struct doc *to)
@@ -475,5 +475,5 @@ aws_show(const void *state, struct doc *to)
 	credentials_show(w, doc_set(to, "credentials", doc_new_map()));
 	if (w->functions != NULL)
 		aws_functions_show(
-			w->functions, doc_set(to, "functions", doc_new_map()));
+			w->functions, doc_set(to, "discovery", doc_new_map()));
 }
