@@ -43,7 +43,7 @@ UNIT_TESTS := $(UNIT_SRCS:tests/%.c=$(B)/tests/%)
 BPF_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bpf/test_*.c))
 BPF_ALONE := $(addprefix $(B)/tests/bpf/,test_endpoint_path test_steering_size)
 TEST_LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
-TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup $(B)/tests/bench/sign)
+TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup $(B)/tests/bench/sign $(B)/tests/interop/sign)
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB_OBJS) $(TEST_OBJS)
@@ -146,7 +146,7 @@ $(B)/tests/tools/%: tests/tools/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lpthread
 units: $(UNIT_TESTS)
-tests: units $(BPF_TESTS) $(B)/tests/bench/lookup $(B)/tests/bench/sign ## build the test programs
+tests: units $(BPF_TESTS) $(B)/tests/bench/lookup $(B)/tests/bench/sign $(B)/tests/interop/sign ## build the test programs
 layers: ## who may include whom
 	$(Q)scripts/check-layers
 headers: $(GENERATED) $(SKELS) ## every header compiles alone

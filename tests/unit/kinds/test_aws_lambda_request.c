@@ -1,6 +1,8 @@
 /* The request that calls a Lambda function. Signatures: botocore's. */
 #include "tests/unit/kinds/aws_lambda.h"
 
+#include <pthread.h>
+
 #include "base/doc.h"
 #include "base/json.h"
 
@@ -229,6 +231,65 @@ test_next_day(void **state)
 	lambda_world_fini(&w);
 }
 
+#define THREADS 4
+#define ROUNDS  500
+
+struct signer {
+	struct lambda_world w;
+	bool differs;
+};
+
+/* Of two days by turns, so that the key is replaced all the time. */
+static void *
+signer_run(void *arg)
+{
+	struct signer *s = arg;
+	char heads[2][LAMBDA_HEAD];
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		s->w.r.now_ms = LAMBDA_NOW_MS + (i % 2) * 86400000u;
+		if (lambda_ask(&s->w) != 0)
+			return NULL;
+		s->w.head_bytes[s->w.head.length] = '\0';
+		if (i < 2)
+			strcpy(heads[i], s->w.head_bytes);
+		else if (strcmp(heads[i % 2], s->w.head_bytes) != 0)
+			s->differs = true;
+	}
+	return NULL;
+}
+
+/* Workers share credentials. */
+static void
+test_threads(void **state)
+{
+	static struct signer signers[THREADS];
+	pthread_t threads[THREADS];
+	void *own[THREADS];
+
+	(void)state;
+	for (size_t i = 0; i < THREADS; i++) {
+		lambda_world_init(&signers[i].w, "{}", "{logicalName: a}");
+		own[i] = signers[i].w.credentials;
+		signers[i].w.credentials = own[0];
+	}
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, signer_run,
+					 &signers[i]),
+			0);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	for (size_t i = 0; i < THREADS; i++) {
+		assert_false(signers[i].differs);
+		assert_string_equal(lambda_head_text(&signers[i].w),
+			lambda_head_text(&signers[0].w));
+	}
+	for (size_t i = 0; i < THREADS; i++) {
+		signers[i].w.credentials = own[i];
+		lambda_world_fini(&signers[i].w);
+	}
+}
+
 static void
 test_no_credentials(void **state)
 {
@@ -309,6 +370,7 @@ main(void)
 		cmocka_unit_test(test_multi_value_headers),
 		cmocka_unit_test(test_attempts),
 		cmocka_unit_test(test_next_day),
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_no_credentials),
 		cmocka_unit_test(test_bad_credentials),
 		cmocka_unit_test(test_too_large),

@@ -293,12 +293,18 @@ lambda_refused(struct lambda_call *c, struct slice body,
 
 /* ---- the function's own */
 
+static bool
+is_timeout_name(const char *name)
+{
+	return strcmp(name, "Sandbox.Timedout") == 0 ||
+	       strcmp(name, "Function.Timedout") == 0;
+}
+
 /* Runtimes say it in different ways, and the older ones in words alone. */
 static bool
-is_timeout(const char *type, const char *message)
+is_timeout(const char *kind, const char *type, const char *message)
 {
-	return strcmp(type, "Sandbox.Timedout") == 0 ||
-	       strcmp(type, "Function.Timedout") == 0 ||
+	return is_timeout_name(kind) || is_timeout_name(type) ||
 	       strstr(message, "Task timed out after ") != NULL;
 }
 
@@ -317,7 +323,7 @@ lambda_function_failed(
 	member_put(body, types, &text);
 	member_put(body, messages, &message);
 	lambda_type_copy((struct slice){ text.data, text.length }, type);
-	if (is_timeout(type, message.data))
+	if (is_timeout(kind, type, message.data))
 		step = lambda_refuse(refusal, 504, "function_timeout",
 			"the function ran into its own timeout");
 	else
