@@ -276,5 +276,6 @@ const struct upstream_kind upstream_kind_aws = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
+	.function_key = "logicalName",
 	.not_served = "upstreams of kind aws are not served yet",
 };

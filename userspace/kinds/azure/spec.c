@@ -146,5 +146,6 @@ const struct upstream_kind upstream_kind_azure = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
+	.function_key = "functionName",
 	.not_served = "upstreams of kind azure are not served yet",
 };
