@@ -54,6 +54,40 @@ choose_name(const struct cli *cli, enum model_type type, const char *question,
 	return name;
 }
 
+static void
+word_add(const char **words, size_t *count, const char *word)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp(words[i], word) == 0)
+			return;
+	words[(*count)++] = word;
+}
+
+int
+choose_namespace(const struct cli *cli, const char *question, char **answer,
+	struct error *err)
+{
+	struct doc *status = api_get(cli, "/v1/status", NULL, NULL, NULL);
+	const struct doc *objects = doc_get(status, "objects");
+	const char **words =
+		xcalloc(doc_count(objects) + 1, sizeof(*words));
+	size_t count = 0;
+	int rc;
+
+	word_add(words, &count, cli->ns); /* an empty answer */
+	for (size_t i = 0; i < doc_count(objects); i++) {
+		const char *ns =
+			doc_get_string(doc_at(objects, i), "namespace");
+
+		if (ns != NULL)
+			word_add(words, &count, ns);
+	}
+	rc = prompt_offer(question, words, count, cli->ns, answer, err);
+	free(words);
+	doc_free(status);
+	return rc;
+}
+
 /* "ns.name" of the secrets that are the kind's own, a list. */
 static struct doc *
 secrets_list(const struct cli *cli, const char *kind)

@@ -41,10 +41,32 @@ static const struct command_case cases[] = {
 	{ "create secret aws -i: what is typed is not shown",
 		"create secret aws -i", "\ns\nAKIDTYPED\nKEYTYPED\n", STORED,
 		CLI_OK, TABLE,
-		"? Enter AWS Access Key ID (leave empty to read this value "
-		"from ~/.aws/credentials): \n? Enter AWS Secret Key (leave "
-		"empty to read this value from ~/.aws/credentials): \n",
+		"? Please choose a namespace gloo-system\n"
+		"? name of secret s\n"
+		"? Enter AWS Access Key ID (leave empty to read credentials "
+		"from ~/.aws/credentials):  ...\n"
+		"? Enter AWS Secret Key (leave empty to read credentials from "
+		"~/.aws/credentials):  ...\n",
 		"\"secretKey\":\"KEYTYPED\"" },
+	{ "create secret aws: a token without its keys",
+		"create secret aws s --session-token NEVERSHOWN", NULL, { END },
+		CLI_USAGE, "", "--session-token belongs to an --access-key",
+		NULL },
+	{ "create secret aws -i: another namespace",
+		"create secret aws -i", "other\ns\nA\nB\n",
+		{ { "PUT /v1/secrets/other/s", 200,
+			  VERDICT("Accepted", "", SHOWN), false },
+			END },
+		CLI_OK, TABLE, "? Please choose a namespace other\n",
+		"\"namespace\":\"other\"" },
+	{ "create secret azure -i",
+		"create secret azure -i", "\ns\nf=NEVERSHOWN\n\n", STORED,
+		CLI_OK, TABLE,
+		"? Please choose a namespace gloo-system\n"
+		"? name of secret s\n"
+		"? Add an API key as function=key (empty to finish): ...\n"
+		"? Add an API key as function=key (empty to finish): \n",
+		"{\"apiKeys\":{\"f\":\"NEVERSHOWN\"}}" },
 	{ "create secret aws: half of it",
 		"create secret aws s --access-key AKID", NULL, { END },
 		CLI_USAGE, "", "--secret-key is missing", NULL },
@@ -182,6 +204,117 @@ test_tls_files(void **state)
 	unlink(path);
 }
 
+static struct fake_result
+aws_create(const char *line, char **sent)
+{
+	static const struct fake_row rows[] = STORED;
+	struct fake_result r;
+	struct fake fake;
+
+	fake_start(&fake, rows);
+	r = fake_run(fake.socket, line, NULL);
+	*sent = access(fake.log, R_OK) == 0 ? fake_log(&fake) : xstrdup("");
+	fake_stop(&fake);
+	return r;
+}
+
+/* Without keys those of the file of the AWS tools are taken; nothing of it is
+ * shown. */
+static void
+test_aws_file(void **state)
+{
+	static const char text[] =
+		"[other]\naws_access_key_id = AKIDOTHER\n"
+		"aws_secret_access_key = KEYOTHER\n"
+		"aws_session_token=TOKENOTHER\n"
+		"[default]\r\naws_access_key_id=AKIDFILE\r\n"
+		"# aws_secret_access_key = no\n"
+		"aws_secret_access_key =  KEY=FILE \r\n"
+		"[half]\naws_access_key_id = AKIDHALF\n";
+	static const struct {
+		const char *profile, *line;
+		int status;
+		const char *sent, *err;
+	} rows[] = {
+		{ "", "create secret aws s", CLI_OK,
+			"{\"aws\":{\"accessKey\":\"AKIDFILE\",\"secretKey\":"
+			"\"KEY=FILE\"}",
+			"" },
+		{ "", "create secret aws s --access-key= --secret-key=", CLI_OK,
+			"\"accessKey\":\"AKIDFILE\"", "" },
+		{ "other", "create secret aws s", CLI_OK,
+			"\"sessionToken\":\"TOKENOTHER\"", "" },
+		{ "half", "create secret aws s", CLI_USAGE, "",
+			"has no aws_access_key_id with aws_secret_access_key "
+			"in [half]; give --access-key and --secret-key, or "
+			"-i\n" },
+		{ "none", "create secret aws s", CLI_USAGE, "", "in [none]" },
+	};
+	char path[] = "/tmp/gg-aws-XXXXXX", *sent;
+	int fd = mkstemp(path);
+	struct fake_result r;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(
+		write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setenv("AWS_PROFILE", rows[i].profile, 1);
+		r = aws_create(rows[i].line, &sent);
+		if (r.status != rows[i].status ||
+			strstr(sent, rows[i].sent) == NULL ||
+			strstr(r.err, rows[i].err) == NULL ||
+			strstr(r.err, "AKID") != NULL ||
+			strstr(r.err, "KEYOTHER") != NULL)
+			fail_msg("%zu: %d\n%s%s%s", i, r.status, r.out, r.err,
+				sent);
+		free(sent);
+		fake_result_fini(&r);
+	}
+	unlink(path);
+	r = aws_create("create secret aws s", &sent);
+	assert_int_equal(r.status, CLI_USAGE);
+	assert_non_null(strstr(r.err, path));
+	assert_non_null(strstr(r.err, "; give --access-key and --secret-key, "
+				      "or -i\n"));
+	free(sent);
+	fake_result_fini(&r);
+	unsetenv("AWS_PROFILE");
+	unsetenv("AWS_SHARED_CREDENTIALS_FILE");
+}
+
+/* Whatever goes wrong, what was given is not repeated. */
+static void
+test_never_shown(void **state)
+{
+	static const char *const lines[] = {
+		"create secret aws s --access-key NEVERSHOWN",
+		"create secret aws s --secret-key NEVERSHOWN",
+		"create secret aws s --session-token NEVERSHOWN",
+		"create secret aws s x --secret-key NEVERSHOWN",
+		"create secret aws --access-key a --secret-key NEVERSHOWN",
+		"create secret azure s --api-keys NEVERSHOWN",
+		"create secret azure s --api-keys a=b,NEVERSHOWN",
+		"create secret azure --api-keys a=NEVERSHOWN",
+		"create secret azure s --api-keys a=NEVERSHOWN",
+		"create secret aws s --access-key a --secret-key NEVERSHOWN",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct fake_result r =
+			fake_run("/tmp/no-such-folder/sock", lines[i], NULL);
+
+		assert_int_equal(r.status, CLI_USAGE);
+		if (strstr(r.out, "NEVERSHOWN") != NULL ||
+			strstr(r.err, "NEVERSHOWN") != NULL)
+			fail_msg("%s:\n%s%s", lines[i], r.out, r.err);
+		fake_result_fini(&r);
+	}
+}
+
 /* Times as of now. */
 static void
 test_table(void **state)
@@ -236,6 +369,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_tls_files),
+		cmocka_unit_test(test_aws_file),
+		cmocka_unit_test(test_never_shown),
 		cmocka_unit_test(test_table),
 	};
 
