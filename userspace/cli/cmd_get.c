@@ -392,7 +392,8 @@ routes_print(const struct cli *cli, const struct doc *items)
 		if (doc_count(routes) == 0)
 			cli_say("virtual service %s.%s has no routes",
 				describe_namespace(vs), describe_name(vs));
-		describe_routes(routes, cli->output == CLI_OUTPUT_WIDE, &text);
+		describe_routes(routes, cli->kinds,
+			cli->output == CLI_OUTPUT_WIDE, &text);
 	}
 	fputs(text.data, stdout);
 	str_fini(&text);
