@@ -172,9 +172,10 @@ const struct cli_command cli_command_get = {
 		 "name only their names.\nwide adds namespace, version, what "
 		 "proxy and kernel enforce, and the reason;\nof upstreams also "
 		 "their endpoints, how well each is, when the set last\n"
-		 "changed or since when it is stale, and what of the circuit "
-		 "breakers' limits is\nin use; of gateways of TCP and UDP "
-		 "who serves each, and its backends.\n",
+		 "changed or since when it is stale, functions and where "
+		 "credentials come from, and\nwhat of the circuit breakers' "
+		 "limits is in use; of gateways of TCP and UDP who\nserves "
+		 "each, and its backends.\n",
 	.flags = flags,
 	.children = children,
 };

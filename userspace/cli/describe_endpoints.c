@@ -6,7 +6,8 @@
 #include "cli/row.h"
 #include "cli/text_table.h"
 
-#define NAMES_SHOWN 20 /* of each upstream */
+#define NAMES_SHOWN     20 /* of each upstream */
+#define FUNCTIONS_SHOWN 20
 
 /* ---- endpoints */
 
@@ -213,6 +214,48 @@ data_center_rows_add(struct text_table *t, const struct doc *item)
 	}
 }
 
+/* Of many the first. A map in place of the list: nobody knows which there are,
+ * and why not. */
+static void
+function_rows_add(struct text_table *t, const struct doc *item)
+{
+	const struct doc *functions = doc_get(item, "functions");
+	bool known = doc_type(functions) == DOC_LIST;
+	size_t count = known ? doc_count(functions) : 0;
+	struct row r;
+
+	for (size_t i = 0; i < count && i < FUNCTIONS_SHOWN; i++) {
+		r = part_row(item, i);
+		row_put(&r, doc_string(doc_at(functions, i)));
+		row_put(&r, "");
+		row_end(&r, t);
+	}
+	if (count > 0 && count <= FUNCTIONS_SHOWN)
+		return;
+	r = part_row(item, count);
+	if (count > 0)
+		str_printf(row_cell(&r), "and %zu more",
+			count - FUNCTIONS_SHOWN);
+	else
+		row_put(&r, known ? "none" : "not known");
+	row_put(&r, doc_get_string(functions, "problem"));
+	row_end(&r, t);
+}
+
+/* Where they come from; never one of them. */
+static void
+credentials_row_add(struct text_table *t, const struct doc *item)
+{
+	const struct doc *d = doc_get(item, "credentials");
+	struct row r = part_row(item, 0);
+
+	row_put(&r, doc_get_string(d, "source"));
+	row_put(&r, doc_bool(doc_get(d, "known")) ? "there" : "none");
+	row_put(&r, doc_get_string(d, "expiresAt"));
+	row_put(&r, doc_get_string(d, "problem"));
+	row_end(&r, t);
+}
+
 static void
 in_use_row_add(struct text_table *t, const struct doc *item)
 {
@@ -273,6 +316,11 @@ static const struct endpoint_part {
 		{ "upstream", "data centre", "instances", "wanted",
 			"not passing", "why" },
 		data_center_rows_add, "dataCenters" },
+	{ "Functions", { "upstream", "function", "why" }, function_rows_add,
+		"functions" },
+	{ "Credentials",
+		{ "upstream", "source", "credentials", "expire", "why" },
+		credentials_row_add, "credentials" },
 	{ "In use",
 		{ "upstream", "connections", "pending", "requests", "retries" },
 		in_use_row_add, NULL },
