@@ -69,8 +69,7 @@ choose_namespace(const struct cli *cli, const char *question, char **answer,
 {
 	struct doc *status = api_get(cli, "/v1/status", NULL, NULL, NULL);
 	const struct doc *objects = doc_get(status, "objects");
-	const char **words =
-		xcalloc(doc_count(objects) + 1, sizeof(*words));
+	const char **words = xcalloc(doc_count(objects) + 1, sizeof(*words));
 	size_t count = 0;
 	int rc;
 

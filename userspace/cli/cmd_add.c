@@ -290,8 +290,7 @@ function_ask(struct cli *cli, struct answers *a, const struct doc *upstream,
 	for (size_t i = 0; i < count; i++)
 		names[i] = doc_string(doc_at(list, i));
 	if (found && count > 0) {
-		rc = prompt_choice(
-			question, names, count, count, &chosen, err);
+		rc = prompt_choice(question, names, count, count, &chosen, err);
 		text = rc == 0 ? xstrdup(names[chosen]) : NULL;
 	} else {
 		rc = prompt_offer(question, names, count, "", &text, err);

@@ -175,11 +175,11 @@ tables_put(struct cli *cli)
 }
 
 /* What is needed of a value that was given, to ask for the names of others. */
-#define VALUE_KEEP                                                       \
-	"\t\t\tcase $w in\n"                                                  \
-	"\t\t\t--socket) socket=${words[i]};;\n"                              \
-	"\t\t\t--dest-name|-u) upstream=${words[i]};;\n"                      \
-	"\t\t\t--dest-namespace|-s) space=${words[i]};;\n"                    \
+#define VALUE_KEEP                                                             \
+	"\t\t\tcase $w in\n"                                                   \
+	"\t\t\t--socket) socket=${words[i]};;\n"                               \
+	"\t\t\t--dest-name|-u) upstream=${words[i]};;\n"                       \
+	"\t\t\t--dest-namespace|-s) space=${words[i]};;\n"                     \
 	"\t\t\tesac\n"
 
 static int
@@ -226,9 +226,7 @@ completion_bash(struct cli *cli)
 	      "\t\tkind=$(_glooctl_value \"$path\" \"$w\")\n"
 	      "\t\tif [ -n \"$kind\" ]; then\n"
 	      "\t\t\t((i + 2 == ${#words[@]})) && break\n"
-	      "\t\t\ti=$((i + 1))\n"
-	      VALUE_KEEP
-	      "\t\t\tkind=\n"
+	      "\t\t\ti=$((i + 1))\n" VALUE_KEEP "\t\t\tkind=\n"
 	      "\t\t\tcontinue\n"
 	      "\t\tfi\n"
 	      "\t\tnext=$(_glooctl_child \"$path\" \"$w\")\n"
@@ -265,9 +263,7 @@ completion_zsh(struct cli *cli)
 	      "\t\tkind=$(_glooctl_value \"$at\" \"$w\")\n"
 	      "\t\tif [ -n \"$kind\" ]; then\n"
 	      "\t\t\t((i + 1 == CURRENT)) && break\n"
-	      "\t\t\ti=$((i + 1))\n"
-	      VALUE_KEEP
-	      "\t\t\tkind=\n"
+	      "\t\t\ti=$((i + 1))\n" VALUE_KEEP "\t\t\tkind=\n"
 	      "\t\t\tcontinue\n"
 	      "\t\tfi\n"
 	      "\t\tnext=$(_glooctl_child \"$at\" \"$w\")\n"

@@ -146,8 +146,8 @@ names_ask(const struct cli *cli, char **ns, char **name, struct error *err)
 	*ns = *name = NULL;
 	if (cli_given(cli, "namespace"))
 		*ns = xstrdup(cli->ns);
-	else if (choose_namespace(
-			 cli, "Please choose a namespace", ns, err) != 0)
+	else if (choose_namespace(cli, "Please choose a namespace", ns, err) !=
+		 0)
 		return -1;
 	if (cli_name(cli) != NULL)
 		*name = xstrdup(cli_name(cli));
@@ -368,8 +368,8 @@ keys_ask(const struct cli *cli, struct doc *values, struct error *err)
 			"~/.aws/credentials is read");
 	if (cli_given(cli, "session-token") &&
 		cli_text(cli, "session-token")[0] != '\0')
-		doc_set_string(values, "sessionToken",
-			cli_text(cli, "session-token"));
+		doc_set_string(
+			values, "sessionToken", cli_text(cli, "session-token"));
 	return 0;
 }
 

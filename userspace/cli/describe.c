@@ -219,8 +219,7 @@ describe_routes(const struct doc *routes,
 			if (doc_get(route, actions[a].key) == NULL)
 				continue;
 			any = true;
-			route_rows_add(
-				t, i, route, &actions[a], kinds, wide);
+			route_rows_add(t, i, route, &actions[a], kinds, wide);
 		}
 		if (any) {
 			str_printf(out, "%s\n", actions[a].title);

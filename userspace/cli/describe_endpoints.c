@@ -234,8 +234,8 @@ function_rows_add(struct text_table *t, const struct doc *item)
 		return;
 	r = part_row(item, count);
 	if (count > 0)
-		str_printf(row_cell(&r), "and %zu more",
-			count - FUNCTIONS_SHOWN);
+		str_printf(
+			row_cell(&r), "and %zu more", count - FUNCTIONS_SHOWN);
 	else
 		row_put(&r, known ? "none" : "not known");
 	row_put(&r, doc_get_string(functions, "problem"));

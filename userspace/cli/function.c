@@ -33,8 +33,8 @@ function_kind_has(const struct cli *cli, const struct doc *upstream)
 }
 
 const char *
-function_of(const struct upstream_kind *const *kinds,
-	const struct doc *destination)
+function_of(
+	const struct upstream_kind *const *kinds, const struct doc *destination)
 {
 	const struct doc *spec = doc_get(destination, "destinationSpec");
 	const struct upstream_kind *kind =
@@ -112,8 +112,7 @@ names_sort(struct names *n)
 }
 
 struct doc *
-function_names(
-	const struct cli *cli, const struct doc *upstream, bool *found)
+function_names(const struct cli *cli, const struct doc *upstream, bool *found)
 {
 	const char *key = key_of(cli, function_kind(upstream));
 	struct doc *answer = NULL, *list;
@@ -189,8 +188,8 @@ function_flag_given(const struct cli *cli)
 }
 
 static int
-naming_read(const struct cli *cli, const struct naming **naming,
-	struct error *err)
+naming_read(
+	const struct cli *cli, const struct naming **naming, struct error *err)
 {
 	*naming = NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(namings); i++) {

@@ -1,5 +1,5 @@
-/* The functions of upstreams (AWS Lambda, Azure Functions): which there are, and
- * how a route names one. */
+/* The functions of upstreams (AWS Lambda, Azure Functions): which there are,
+ * and how a route names one. */
 #ifndef CLI_FUNCTION_H
 #define CLI_FUNCTION_H
 
@@ -30,35 +30,43 @@ const char *function_of(const struct upstream_kind *const *kinds,
 		.argument = "name",                                            \
 		.help = "function NAME[:QUALIFIER] of the upstream",           \
 		.complete = "functions" },                                     \
-	{ .name = "aws-function-name",                                         \
-		.letter = 'a',                                                 \
-		.argument = "string",                                          \
-		.help = "the same, of an AWS upstream",                        \
-		.complete = "functions" },                                     \
-	{ .name = "azure-function-name",                                       \
-		.argument = "string",                                          \
-		.help = "the same, of an Azure upstream",                      \
-		.complete = "functions" },                                     \
-	{ .name = "aws-invocation-style",                                      \
-		.argument = "word",                                            \
-		.help = "SYNC (default); ASYNC: it runs later, the client is " \
-			"answered 202; DRY_RUN: only whether it might run",    \
-		.complete = "SYNC|ASYNC|DRY_RUN" },                            \
-	{ .name = "aws-request-transformation",                                \
-		.help = "the function is given method, path, query and "       \
-			"headers too, in Gloo's event" },                      \
-	{ .name = "aws-alb-wrap",                                              \
-		.help = "the same, in the event of a load balancer (ALB)" },   \
-	{ .name = "aws-api-gw-wrap",                                           \
-		.help = "the same, in API Gateway's event" },                  \
-	{ .name = "aws-unescape",                                              \
-		.help = "make the answer of the JSON that the function "       \
-			"answers, as --aws-api-gw-unwrap does" },              \
-	{ .name = "aws-alb-unwrap",                                            \
-		.help = "make the answer of statusCode, headers and body in "  \
-			"that JSON, as a load balancer (ALB) does" },          \
-	{ .name = "aws-api-gw-unwrap",                                         \
-		.help = "the same, as API Gateway does" }
+		{ .name = "aws-function-name",                                 \
+			.letter = 'a',                                         \
+			.argument = "string",                                  \
+			.help = "the same, of an AWS upstream",                \
+			.complete = "functions" },                             \
+		{ .name = "azure-function-name",                               \
+			.argument = "string",                                  \
+			.help = "the same, of an Azure upstream",              \
+			.complete = "functions" },                             \
+		{ .name = "aws-invocation-style",                              \
+			.argument = "word",                                    \
+			.help = "SYNC (default); ASYNC: it runs later, the "   \
+				"client is "                                   \
+				"answered 202; DRY_RUN: only whether it "      \
+				"might run",                                   \
+			.complete = "SYNC|ASYNC|DRY_RUN" },                    \
+		{ .name = "aws-request-transformation",                        \
+			.help = "the function is given method, path, query "   \
+				"and "                                         \
+				"headers too, in Gloo's event" },              \
+		{ .name = "aws-alb-wrap",                                      \
+			.help = "the same, in the event of a load balancer "   \
+				"(ALB)" },                                     \
+		{ .name = "aws-api-gw-wrap",                                   \
+			.help = "the same, in API Gateway's event" },          \
+		{ .name = "aws-unescape",                                      \
+			.help = "make the answer of the JSON that the "        \
+				"function "                                    \
+				"answers, as --aws-api-gw-unwrap does" },      \
+		{ .name = "aws-alb-unwrap",                                    \
+			.help = "make the answer of statusCode, headers and "  \
+				"body in "                                     \
+				"that JSON, as a load balancer (ALB) does" },  \
+	{                                                                      \
+		.name = "aws-api-gw-unwrap",                                   \
+		.help = "the same, as API Gateway does"                        \
+	}
 
 /* One that names the function was given. */
 bool function_named(const struct cli *cli);

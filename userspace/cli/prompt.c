@@ -10,7 +10,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define CHOICES_SHOWN 100 /* a cloud account may have thousands of functions */
+#define CHOICES_SHOWN                                                          \
+	100 /* a cloud account may have thousands of functions                 \
+	     */
 
 /* A line of standard input without its end; NULL and err at the end. */
 static char *

@@ -15,8 +15,8 @@
 int prompt_text(const char *question, const char *fallback, char **answer,
 	struct error *err);
 /* As prompt_text; the choices are shown, but it may be another one. */
-int prompt_offer(const char *question, const char *const *choices,
-	size_t count, const char *fallback, char **answer, struct error *err);
+int prompt_offer(const char *question, const char *const *choices, size_t count,
+	const char *fallback, char **answer, struct error *err);
 /* A text that is not shown while it is typed, "..." afterwards; "" for an empty
  * line. */
 int prompt_secret(const char *question, char **answer, struct error *err);

@@ -34,7 +34,7 @@
 	"\"region\":\"us-east-2\",\"secretRef\":{\"name\":\"aws\","            \
 	"\"namespace\":\"gloo-system\"}}}}"
 #define AZURE                                                                  \
-	"{\"metadata\":{\"name\":\"fx\",\"namespace\":\"gloo-system\"},"     \
+	"{\"metadata\":{\"name\":\"fx\",\"namespace\":\"gloo-system\"},"       \
 	"\"upstreamSpec\":{\"azure\":{\"functionAppName\":\"app\","            \
 	"\"functions\":[{\"authLevel\":\"Function\",\"functionName\":"         \
 	"\"orders\"}]}}}"

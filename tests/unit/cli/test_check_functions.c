@@ -31,10 +31,10 @@ static const struct command_case cases[] = {
 	{ "a permission that is missing", "check lambda hello-lambda", NULL,
 		{ { "GET " LAMBDA, 200, AWS, false },
 			{ PROBE, 200,
-				FINDINGS(FINE "," ONE("warning", "old keys") ","
-					ONE("error",
-						"hello: lambda:InvokeFunction "
-						"is missing")),
+				FINDINGS(FINE "," ONE(
+					"warning", "old keys") "," ONE("error",
+					"hello: lambda:InvokeFunction "
+					"is missing")),
 				false },
 			END },
 		CLI_REJECTED,
@@ -48,8 +48,8 @@ static const struct command_case cases[] = {
 		{ { UPSTREAMS, 200, ITEMS(KUBE "," AZURE "," FAR "," AWS),
 			  false },
 			{ PROBE, 200,
-				FINDINGS(ONE("warning", "a") ","
-					ONE("warning", "b")),
+				FINDINGS(ONE("warning", "a") "," ONE(
+					"warning", "b")),
 				false },
 			{ "GET /v1/probe/other/far", 200, FINDINGS(FINE),
 				false },
@@ -66,7 +66,8 @@ static const struct command_case cases[] = {
 		{ { UPSTREAMS, 200, ITEMS(FAR "," AWS), false },
 			{ PROBE, 200, FINDINGS(FINE), false },
 			{ "GET /v1/probe/other/far", 409,
-				"{\"error\":\"the upstream \\\"other.far\\\" is "
+				"{\"error\":\"the upstream \\\"other.far\\\" "
+				"is "
 				"Rejected\"}",
 				false },
 			END },
@@ -121,8 +122,8 @@ static const struct command_case cases[] = {
 		"azure -i\" makes one\n",
 		NULL },
 	{ "an answer that is none", "check lambda hello-lambda", NULL,
-		{ { "GET " LAMBDA, 200, AWS, false }, { PROBE, 200, "{}", false },
-			END },
+		{ { "GET " LAMBDA, 200, AWS, false },
+			{ PROBE, 200, "{}", false }, END },
 		CLI_REJECTED,
 		"Checking gloo-system.hello-lambda... 1 Error!\n"
 		"1. gloo-system.hello-lambda: the daemon answered without "

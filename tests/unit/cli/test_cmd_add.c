@@ -2,11 +2,9 @@
  * destination. */
 #include "command_cases.h"
 
-#define FX "/v1/upstreams/gloo-system/fx"
-#define FOUND(name)                                                            \
-	"GET /v1/endpoints?limit=0&namespace=gloo-system&name=" name
-#define SPEC(kind, members)                                                    \
-	"\"destinationSpec\":{\"" kind "\":{" members "}}"
+#define FX                  "/v1/upstreams/gloo-system/fx"
+#define FOUND(name)         "GET /v1/endpoints?limit=0&namespace=gloo-system&name=" name
+#define SPEC(kind, members) "\"destinationSpec\":{\"" kind "\":{" members "}}"
 #define ADDED                                                                  \
 	{ "GET " DEFAULT, 200, VS(""), false },                                \
 	{                                                                      \
@@ -135,9 +133,8 @@ static const struct command_case cases[] = {
 	{ "--function of an Azure upstream",
 		"add route -p /fx -u fx --function orders --name default "
 		"-o json",
-		NULL,
-		{ { "GET " FX, 200, AZURE, false }, ADDED, END }, CLI_OK, NULL,
-		"", SPEC("azure", "\"functionName\":\"orders\"") },
+		NULL, { { "GET " FX, 200, AZURE, false }, ADDED, END }, CLI_OK,
+		NULL, "", SPEC("azure", "\"functionName\":\"orders\"") },
 	{ "--function of an upstream that is not there",
 		"add route -p /fx -u fy --function orders --name default", NULL,
 		{ { UPSTREAMS, 200, ITEMS(AZURE), false }, END }, CLI_USAGE, "",
@@ -177,9 +174,8 @@ static const struct command_case cases[] = {
 	{ "flags of AWS where the upstream names the function",
 		"add route -p /l -u hello-lambda --aws-alb-unwrap "
 		"--name default -o json",
-		NULL,
-		{ { "GET " LAMBDA, 200, AWS, false }, ADDED, END }, CLI_OK,
-		NULL, "", SPEC("aws", "\"unwrapAsAlb\":true") },
+		NULL, { { "GET " LAMBDA, 200, AWS, false }, ADDED, END },
+		CLI_OK, NULL, "", SPEC("aws", "\"unwrapAsAlb\":true") },
 	{ "flags of AWS with an Azure upstream",
 		"add route -p /fx -u fx --function orders --aws-alb-unwrap",
 		NULL, { { "GET " FX, 200, AZURE, false }, END }, CLI_USAGE, "",

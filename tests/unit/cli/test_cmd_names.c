@@ -8,11 +8,13 @@ static const struct command_case cases[] = {
 	{ "functions: those that the upstream lists and those that were found",
 		"__names functions hello-lambda -n gloo-system", NULL,
 		{ { UPSTREAMS, 200,
-			  ITEMS(KUBE ",{\"metadata\":{\"name\":"
-				"\"hello-lambda\",\"namespace\":"
-				"\"gloo-system\"},\"upstreamSpec\":{\"aws\":{"
-				"\"lambdaFunctions\":[{\"logicalName\":\"mine\","
-				"\"lambdaFunctionName\":\"x\"}]}}}"),
+			  ITEMS(KUBE
+				  ",{\"metadata\":{\"name\":"
+				  "\"hello-lambda\",\"namespace\":"
+				  "\"gloo-system\"},\"upstreamSpec\":{\"aws\":{"
+				  "\"lambdaFunctions\":[{\"logicalName\":"
+				  "\"mine\","
+				  "\"lambdaFunctionName\":\"x\"}]}}}"),
 			  false },
 			{ "GET /v1/endpoints?limit=0&namespace=gloo-system&"
 			  "name=hello-lambda",

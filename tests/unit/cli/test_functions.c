@@ -81,8 +81,8 @@ static const struct command_case cases[] = {
 		"default\n2\n1: /f -> up (orders)\n",
 		{ { SERVICES, 200, ITEMS(VS(LAMBDA_ROUTE "," AZURE_ROUTE)),
 			  false },
-			{ "GET " DEFAULT, 200,
-				VS(LAMBDA_ROUTE "," AZURE_ROUTE), false },
+			{ "GET " DEFAULT, 200, VS(LAMBDA_ROUTE "," AZURE_ROUTE),
+				false },
 			{ "PUT " DEFAULT, 200,
 				VERDICT("Accepted", "", VS(LAMBDA_ROUTE)),
 				false },
@@ -105,7 +105,8 @@ test_commands(void **state)
 #define ITEM(name, members)                                                    \
 	"{\"namespace\":\"ns\",\"name\":\"" name "\",\"count\":0,"             \
 	"\"endpoints\":[]" members "}"
-#define OBJECT(name) "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"ns\"}}"
+#define OBJECT(name)                                                           \
+	"{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"ns\"}}"
 
 /* The part of the tables from head on, up to the next one. */
 static void
@@ -132,11 +133,13 @@ static void
 test_functions(void **state)
 {
 	(void)state;
-	tables_have("[" ITEM("a", ",\"functions\":[\"hello\",\"hello:1\"]") ","
-			ITEM("b", ",\"functions\":[]") ","
-			ITEM("c", ",\"functions\":{\"problem\":\"not "
-				  "permitted\"}") "," ITEM("d",
-				",\"functions\":[\"of another\"]") "]",
+	tables_have(
+		"[" ITEM("a",
+			",\"functions\":[\"hello\",\"hello:1\"]") "," ITEM("b",
+			",\"functions\":[]") "," ITEM("c",
+			",\"functions\":{\"problem\":\"not "
+			"permitted\"}") "," ITEM("d",
+			",\"functions\":[\"of another\"]") "]",
 		"Functions\n"
 		"+----------+-----------+---------------+\n"
 		"| UPSTREAM | FUNCTION  |      WHY      |\n"
@@ -172,14 +175,14 @@ static void
 test_credentials(void **state)
 {
 	(void)state;
-	tables_have("[" ITEM("a",
+	tables_have(
+		"[" ITEM("a",
 			",\"credentials\":{\"source\":\"the secret ns.aws\","
 			"\"known\":true}") "," ITEM("b",
 			",\"credentials\":{\"source\":\"instance metadata\","
-			"\"known\":true,\"expiresAt\":\"2026-11-27T00:00:00Z\"}"
-			) "," ITEM("c",
-			",\"credentials\":{\"problem\":\"no source has any\"}")
-			"]",
+			"\"known\":true,\"expiresAt\":\"2026-11-27T00:00:"
+			"00Z\"}") "," ITEM("c", ",\"credentials\":{\"problem\":"
+						"\"no source has any\"}") "]",
 		"Credentials\n"
 		"+----------+-------------------+-------------+---------------"
 		"-------+-------------------+\n"

@@ -52,16 +52,15 @@ static const struct command_case cases[] = {
 		"create secret aws s --session-token NEVERSHOWN", NULL, { END },
 		CLI_USAGE, "", "--session-token belongs to an --access-key",
 		NULL },
-	{ "create secret aws -i: another namespace",
-		"create secret aws -i", "other\ns\nA\nB\n",
+	{ "create secret aws -i: another namespace", "create secret aws -i",
+		"other\ns\nA\nB\n",
 		{ { "PUT /v1/secrets/other/s", 200,
 			  VERDICT("Accepted", "", SHOWN), false },
 			END },
 		CLI_OK, TABLE, "? Please choose a namespace other\n",
 		"\"namespace\":\"other\"" },
-	{ "create secret azure -i",
-		"create secret azure -i", "\ns\nf=NEVERSHOWN\n\n", STORED,
-		CLI_OK, TABLE,
+	{ "create secret azure -i", "create secret azure -i",
+		"\ns\nf=NEVERSHOWN\n\n", STORED, CLI_OK, TABLE,
 		"? Please choose a namespace gloo-system\n"
 		"? name of secret s\n"
 		"? Add an API key as function=key (empty to finish): ...\n"
@@ -71,8 +70,8 @@ static const struct command_case cases[] = {
 		"create secret aws s --access-key AKID", NULL, { END },
 		CLI_USAGE, "", "--secret-key is missing", NULL },
 	{ "create secret azure: by flags",
-		"create secret azure --name s --api-keys e=a,f=b=c",
-		NULL, STORED, CLI_OK, TABLE, "",
+		"create secret azure --name s --api-keys e=a,f=b=c", NULL,
+		STORED, CLI_OK, TABLE, "",
 		"{\"azure\":{\"apiKeys\":{\"e\":\"a\",\"f\":\"b=c\"}}" },
 	{ "create secret azure: a key without its function",
 		"create secret azure s --api-keys NEVERSHOWN", NULL, { END },
@@ -107,8 +106,7 @@ static const struct command_case cases[] = {
 			  false },
 			END },
 		CLI_OK, TABLE, "", NULL },
-	{ "delete secret: who still names it",
-		"delete secret s", NULL,
+	{ "delete secret: who still names it", "delete secret s", NULL,
 		{ { "GET " SECRET, 200, SHOWN, false },
 			{ "DELETE " SECRET, 200,
 				"{\"state\":\"Warning\",\"reason\":\"it is "
@@ -128,12 +126,13 @@ static const struct command_case cases[] = {
 				VERDICT("Accepted", "", UPSTREAM("")), false },
 			END },
 		CLI_OK, NULL, "Choose an AWS credentials secret",
-		"\"secretRef\":{\"name\":\"s\",\"namespace\":\"gloo-system\"}" },
+		"\"secretRef\":{\"name\":\"s\",\"namespace\":\"gloo-"
+		"system\"}" },
 	{ "create upstream aws -i: another one is asked for again",
 		"create upstream aws -i", "us-east-1\ngloo-system.t\n",
 		{ { "GET /v1/secrets", 200, ITEMS(SHOWN), false }, END },
-		CLI_USAGE, "",
-		"\"gloo-system.t\" is none of: gloo-system.s", NULL },
+		CLI_USAGE, "", "\"gloo-system.t\" is none of: gloo-system.s",
+		NULL },
 	{ "edit upstream: a secret and a name",
 		"edit upstream backend --ssl-secret-name s --ssl-sni a.test",
 		NULL,
@@ -141,8 +140,8 @@ static const struct command_case cases[] = {
 			  UPSTREAM(",\"sslConfig\":{\"sslFiles\":{\"rootCa\":"
 				   "\"/x\"},\"oneWayTls\":true}"),
 			  false },
-			{ "PUT " UP, 200,
-				VERDICT("Accepted", "", UPSTREAM("")), false },
+			{ "PUT " UP, 200, VERDICT("Accepted", "", UPSTREAM("")),
+				false },
 			END },
 		CLI_OK, NULL, "",
 		"\"sslConfig\":{\"oneWayTls\":true,\"secretRef\":{\"name\":"
@@ -150,8 +149,8 @@ static const struct command_case cases[] = {
 	{ "edit upstream --ssl-remove", "edit upstream backend --ssl-remove",
 		NULL,
 		{ { "GET " UP, 200, UPSTREAM(",\"sslConfig\":{}"), false },
-			{ "PUT " UP, 200,
-				VERDICT("Accepted", "", UPSTREAM("")), false },
+			{ "PUT " UP, 200, VERDICT("Accepted", "", UPSTREAM("")),
+				false },
 			END },
 		CLI_OK, NULL, "",
 		"PUT " UP " {\"metadata\":{\"name\":\"backend\",\"namespace\":"
@@ -160,8 +159,9 @@ static const struct command_case cases[] = {
 		"edit upstream backend --ssl-remove", NULL,
 		{ { "GET " UP, 200, UPSTREAM(""), false }, END }, CLI_OK, NULL,
 		"", NULL },
-	{ "edit upstream: both", "edit upstream backend --ssl-remove --ssl-sni a",
-		NULL, { END }, CLI_USAGE, "", "--ssl-remove takes away", NULL },
+	{ "edit upstream: both",
+		"edit upstream backend --ssl-remove --ssl-sni a", NULL, { END },
+		CLI_USAGE, "", "--ssl-remove takes away", NULL },
 };
 
 static void
@@ -223,14 +223,13 @@ aws_create(const char *line, char **sent)
 static void
 test_aws_file(void **state)
 {
-	static const char text[] =
-		"[other]\naws_access_key_id = AKIDOTHER\n"
-		"aws_secret_access_key = KEYOTHER\n"
-		"aws_session_token=TOKENOTHER\n"
-		"[default]\r\naws_access_key_id=AKIDFILE\r\n"
-		"# aws_secret_access_key = no\n"
-		"aws_secret_access_key =  KEY=FILE \r\n"
-		"[half]\naws_access_key_id = AKIDHALF\n";
+	static const char text[] = "[other]\naws_access_key_id = AKIDOTHER\n"
+				   "aws_secret_access_key = KEYOTHER\n"
+				   "aws_session_token=TOKENOTHER\n"
+				   "[default]\r\naws_access_key_id=AKIDFILE\r\n"
+				   "# aws_secret_access_key = no\n"
+				   "aws_secret_access_key =  KEY=FILE \r\n"
+				   "[half]\naws_access_key_id = AKIDHALF\n";
 	static const struct {
 		const char *profile, *line;
 		int status;
@@ -256,8 +255,7 @@ test_aws_file(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(
-		write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
 	setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

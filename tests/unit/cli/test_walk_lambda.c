@@ -16,7 +16,7 @@
 static const struct step {
 	const char *line, *input;
 	struct fake_row rows[ROW_MAX];
-	const char *out; /* all of it, or NULL */
+	const char *out;        /* all of it, or NULL */
 	const char *err, *sent; /* all of both */
 } steps[] = {
 	{ "create secret aws -i", "\naws\nAKIDEXAMPLE\nwJalrXUtnFEMI\n",
@@ -49,7 +49,8 @@ static const struct step {
 		"| hello-lambda | AWS  | Accepted | region: us-east-2       |\n"
 		"|              |      |          | secret: gloo-system.aws |\n"
 		"|              |      |          |                         |\n"
-		"+--------------+------+----------+-------------------------+\n",
+		"+--------------+------+----------+-------------------------+"
+		"\n",
 		"? What type of Upstream do you want to create? aws\n"
 		"? What region are the AWS services in for this upstream? "
 		"us-east-2\n"
@@ -77,7 +78,8 @@ static const struct step {
 					   "\"aws\":{\"logicalName\":"
 					   "\"hello-world:1\"}},\"upstream\":{"
 					   "\"name\":\"hello-lambda\","
-					   "\"namespace\":\"gloo-system\"}}}}")),
+					   "\"namespace\":\"gloo-system\"}}}"
+					   "}")),
 				false },
 			END },
 		"+-----------------+---------+------+----------+---------+-----"
