@@ -149,14 +149,23 @@ static const struct naming {
 /* What a kind's destinations may say besides. */
 static const struct option {
 	const char *flag, *kind, *key;
+	const char *words; /* of which it is one, between '|'; NULL: a switch */
 } options[] = {
-	{ "aws-invocation-style", "aws", "invocationStyle" },
-	{ "aws-request-transformation", "aws", "requestTransformation" },
-	{ "aws-alb-wrap", "aws", "wrapAsAlb" },
-	{ "aws-api-gw-wrap", "aws", "wrapAsApiGateway" },
-	{ "aws-unescape", "aws", "responseTransformation" },
-	{ "aws-alb-unwrap", "aws", "unwrapAsAlb" },
-	{ "aws-api-gw-unwrap", "aws", "unwrapAsApiGateway" },
+	{ "aws-invocation-style", "aws", "invocationStyle",
+		FUNCTION_INVOCATION_STYLES },
+	{ "aws-request-transformation", "aws", "requestTransformation", NULL },
+	{ "aws-alb-wrap", "aws", "wrapAsAlb", NULL },
+	{ "aws-api-gw-wrap", "aws", "wrapAsApiGateway", NULL },
+	{ "aws-payload-format-version", "aws", "payloadFormatVersion",
+		FUNCTION_PAYLOAD_VERSIONS },
+	{ "aws-multi-value-headers", "aws", "multiValueHeaders", NULL },
+	{ "aws-propagate-original-routing", "aws", "propagateOriginalRouting",
+		NULL },
+	{ "aws-unescape", "aws", "responseTransformation", NULL },
+	{ "aws-alb-unwrap", "aws", "unwrapAsAlb", NULL },
+	{ "aws-api-gw-unwrap", "aws", "unwrapAsApiGateway", NULL },
+	{ "aws-response-streaming", "aws", "responseStreaming", NULL },
+	{ "aws-log-tail", "aws", "logTail", NULL },
 };
 
 static const char *
@@ -228,19 +237,23 @@ kind_ask(const struct cli *cli, const char *flag, const char *ns,
 }
 
 static int
-invocation_read(const char *flag, const char *word, struct doc *to,
-	const char *key, struct error *err)
+word_read(const struct option *o, const char *word, struct doc *to,
+	struct error *err)
 {
-	static const char *const words[] = { "SYNC", "ASYNC", "DRY_RUN" };
+	size_t length = strlen(word);
+	const char *at = o->words;
 
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcasecmp(words[i], word) != 0)
-			continue;
-		doc_set_string(to, key, words[i]);
-		return 0;
+	while (*at != '\0') {
+		size_t n = strcspn(at, "|");
+
+		if (n == length && strncasecmp(at, word, n) == 0) {
+			doc_set(to, o->key, doc_new_string_n(at, n));
+			return 0;
+		}
+		at += n + (at[n] == '|');
 	}
-	return error_set(err, ERROR_CONFIG,
-		"--%s: \"%.64s\" is none of SYNC, ASYNC, DRY_RUN", flag, word);
+	return error_set(err, ERROR_CONFIG, "--%s: \"%.64s\" is none of %s",
+		o->flag, word, o->words);
 }
 
 /* A switch that is turned off (=false) counts as well: against what is set for
@@ -258,11 +271,10 @@ options_read(const struct cli *cli, const char *name, const char *kind,
 			return error_set(err, ERROR_CONFIG,
 				"--%s: upstream %s is of kind %s", o->flag,
 				name, kind);
-		if (strcmp(o->key, "invocationStyle") != 0)
+		if (o->words == NULL)
 			doc_set(to, o->key,
 				doc_new_bool(cli_switch(cli, o->flag)));
-		else if (invocation_read(o->flag, cli_text(cli, o->flag), to,
-				 o->key, err) != 0)
+		else if (word_read(o, cli_text(cli, o->flag), to, err) != 0)
 			return -1;
 	}
 	return 0;

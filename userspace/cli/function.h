@@ -24,6 +24,10 @@ struct doc *function_names(
 const char *function_of(const struct upstream_kind *const *kinds,
 	const struct doc *destination);
 
+/* As the daemon spells them, between '|'. */
+#define FUNCTION_INVOCATION_STYLES "SYNC|ASYNC|DRY_RUN"
+#define FUNCTION_PAYLOAD_VERSIONS  "1.0|2.0"
+
 /* The flags of `add route` for functions, a part of its table. */
 #define FUNCTION_FLAGS                                                         \
 	{ .name = "function",                                                  \
@@ -42,30 +46,44 @@ const char *function_of(const struct upstream_kind *const *kinds,
 		{ .name = "aws-invocation-style",                              \
 			.argument = "word",                                    \
 			.help = "SYNC (default); ASYNC: it runs later, the "   \
-				"client is "                                   \
-				"answered 202; DRY_RUN: only whether it "      \
-				"might run",                                   \
-			.complete = "SYNC|ASYNC|DRY_RUN" },                    \
+				"client is answered 202; DRY_RUN: only "       \
+				"whether it might run",                        \
+			.complete = FUNCTION_INVOCATION_STYLES },              \
 		{ .name = "aws-request-transformation",                        \
 			.help = "the function is given method, path, query "   \
-				"and "                                         \
-				"headers too, in Gloo's event" },              \
+				"and headers too, in Gloo's event" },          \
 		{ .name = "aws-alb-wrap",                                      \
 			.help = "the same, in the event of a load balancer "   \
 				"(ALB)" },                                     \
 		{ .name = "aws-api-gw-wrap",                                   \
 			.help = "the same, in API Gateway's event" },          \
+		{ .name = "aws-payload-format-version",                        \
+			.argument = "word",                                    \
+			.help = "of that event and its answer: 1.0 (default) " \
+				"or 2.0",                                      \
+			.complete = FUNCTION_PAYLOAD_VERSIONS },               \
+		{ .name = "aws-multi-value-headers",                           \
+			.help = "the event of a load balancer has all values " \
+				"of a header" },                               \
+		{ .name = "aws-propagate-original-routing",                    \
+			.help = "x-envoy-original-path and -method go with "   \
+				"the call" },                                  \
 		{ .name = "aws-unescape",                                      \
 			.help = "make the answer of the JSON that the "        \
-				"function "                                    \
-				"answers, as --aws-api-gw-unwrap does" },      \
+				"function answers, as --aws-api-gw-unwrap "    \
+				"does" },                                      \
 		{ .name = "aws-alb-unwrap",                                    \
 			.help = "make the answer of statusCode, headers and "  \
-				"body in "                                     \
-				"that JSON, as a load balancer (ALB) does" },  \
+				"body in that JSON, as a load balancer (ALB) " \
+				"does" },                                      \
+		{ .name = "aws-api-gw-unwrap",                                 \
+			.help = "the same, as API Gateway does" },             \
+		{ .name = "aws-response-streaming",                            \
+			.help = "pass the answer on while the function makes " \
+				"it" },                                        \
 	{                                                                      \
-		.name = "aws-api-gw-unwrap",                                   \
-		.help = "the same, as API Gateway does"                        \
+		.name = "aws-log-tail",                                        \
+		.help = "ask for the milliseconds that AWS bills, for the log" \
 	}
 
 /* One that names the function was given. */

@@ -171,6 +171,17 @@ static const struct command_case cases[] = {
 		NULL, { ADDED, END }, CLI_OK, NULL, "",
 		SPEC("aws", "\"logicalName\":\"hello\",\"unwrapAsApiGateway\":"
 			    "true,\"wrapAsApiGateway\":true") },
+	{ "what more may be said of the call",
+		"add route -p /l -u hello-lambda -a hello --name default "
+		"--aws-payload-format-version 2.0 --aws-multi-value-headers "
+		"--aws-propagate-original-routing --aws-response-streaming "
+		"--aws-log-tail=false -o json",
+		NULL, { ADDED, END }, CLI_OK, NULL, "",
+		SPEC("aws", "\"logTail\":false,\"logicalName\":\"hello\","
+			    "\"multiValueHeaders\":true,"
+			    "\"payloadFormatVersion\":\"2.0\","
+			    "\"propagateOriginalRouting\":true,"
+			    "\"responseStreaming\":true") },
 	{ "flags of AWS where the upstream names the function",
 		"add route -p /l -u hello-lambda --aws-alb-unwrap "
 		"--name default -o json",
@@ -183,8 +194,8 @@ static const struct command_case cases[] = {
 	{ "an invocation style that is none",
 		"add route -p /l -u hello-lambda -a f --aws-invocation-style x",
 		NULL, { END }, CLI_USAGE, "",
-		"--aws-invocation-style: \"x\" is none of SYNC, ASYNC, "
-		"DRY_RUN\n",
+		"--aws-invocation-style: \"x\" is none of "
+		"SYNC|ASYNC|DRY_RUN\n",
 		NULL },
 	{ "two flags that name the function",
 		"add route -p /l -u hello-lambda -a f --function f", NULL,
