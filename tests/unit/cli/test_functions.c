@@ -177,27 +177,45 @@ test_credentials(void **state)
 	(void)state;
 	tables_have(
 		"[" ITEM("a",
-			",\"credentials\":{\"source\":\"the secret ns.aws\","
-			"\"known\":true}") "," ITEM("b",
 			",\"credentials\":{\"source\":\"instance metadata\","
 			"\"known\":true,\"expiresAt\":\"2026-11-27T00:00:"
-			"00Z\"}") "," ITEM("c", ",\"credentials\":{\"problem\":"
-						"\"no source has any\"}") "]",
+			"00Z\"}") "," ITEM("b",
+			",\"credentials\":{\"source\":\"the secret ns.aws\","
+			"\"known\":false}") "," ITEM("c",
+			",\"credentials\":{\"known\":false,\"problem\":"
+			"\"no source has any\"}") "]",
 		"Credentials\n"
-		"+----------+-------------------+-------------+---------------"
-		"-------+-------------------+\n"
-		"| UPSTREAM |      SOURCE       | CREDENTIALS |        EXPIRE "
-		"       |        WHY        |\n"
-		"+----------+-------------------+-------------+---------------"
-		"-------+-------------------+\n"
-		"| ns.a     | the secret ns.aws | there       |               "
-		"       |                   |\n"
-		"| ns.b     | instance metadata | there       | 2026-11-27T00:"
-		"00:00Z |                   |\n"
-		"| ns.c     |                   | none        |               "
-		"       | no source has any |\n"
-		"+----------+-------------------+-------------+---------------"
-		"-------+-------------------+\n");
+		"+----------+-------+-------------------+----------------------"
+		"+--------------------+\n"
+		"| UPSTREAM |  FOR  |      SOURCE       |        EXPIRE        "
+		"|        WHY         |\n"
+		"+----------+-------+-------------------+----------------------"
+		"+--------------------+\n"
+		"| ns.a     | calls | instance metadata | 2026-11-27T00:00:00Z "
+		"|                    |\n"
+		"| ns.b     | calls | the secret ns.aws |                      "
+		"| there are none yet |\n"
+		"| ns.c     | calls |                   |                      "
+		"| no source has any  |\n"
+		"+----------+-------+-------------------+----------------------"
+		"+--------------------+\n");
+	tables_have("[" ITEM("a",
+			    ",\"keysFrom\":\"the management API\",\"tokens\":[{"
+			    "\"of\":\"the management API\",\"source\":\"IMDS\","
+			    "\"problem\":\"404\"}]") "," ITEM("b", "") "]",
+		"Credentials\n"
+		"+----------+--------------------+--------------------+--------"
+		"+-----+\n"
+		"| UPSTREAM |        FOR         |       SOURCE       | EXPIRE "
+		"| WHY |\n"
+		"+----------+--------------------+--------------------+--------"
+		"+-----+\n"
+		"| ns.a     | calls              | the management API |        "
+		"|     |\n"
+		"|          | the management API | IMDS               |        "
+		"| 404 |\n"
+		"+----------+--------------------+--------------------+--------"
+		"+-----+\n");
 }
 
 int

@@ -42,7 +42,7 @@ test_flags(void **state)
 {
 	static const struct {
 		const char *key;
-		struct flag_value flags[8];
+		struct flag_value flags[12];
 		const char *printed, *details;
 	} rows[] = {
 		{ "static",
@@ -141,6 +141,37 @@ test_flags(void **state)
 			"functionAppName: my-app\n"
 			"secretRef:\n  name: x\n  namespace: gloo-system\n",
 			"function app name: my-app\nsecret: gloo-system.x\n" },
+		{ "azure",
+			{ { "azure-app-name", "my-app" },
+				{ "azure-slot", "blue" },
+				{ "azure-hostname", "fx.example.com" },
+				{ "azure-route-prefix", "" },
+				{ "azure-functions", "a, b=Admin" },
+				{ "azure-functions", "c=Function" },
+				{ "azure-subscription-id", "sub" },
+				{ "azure-resource-group", "group" },
+				{ "azure-management-url",
+					"https://management.example.com" },
+				{ "azure-audience", "api://my-app" },
+				{ "azure-identity-client-id", "client" },
+				{ "azure-max-request-bytes", "1000" } },
+			"appServiceAuthentication:\n"
+			"  audience: api://my-app\n"
+			"functionAppName: my-app\n"
+			"functions:\n"
+			"- authLevel: Anonymous\n  functionName: a\n"
+			"- authLevel: Admin\n  functionName: b\n"
+			"- authLevel: Function\n  functionName: c\n"
+			"hostname: fx.example.com\n"
+			"managedIdentityClientId: client\n"
+			"managementUrl: https://management.example.com\n"
+			"maxRequestBytes: 1000\n"
+			"resourceGroup: group\n"
+			"routePrefix: \"\"\n"
+			"slot: blue\n"
+			"subscriptionId: sub\n",
+			"function app name: my-app\nsecret: <None>\n"
+			"functions:\n- a\n- b\n- c\n" },
 	};
 
 	(void)state;
@@ -217,6 +248,12 @@ test_flags_refused(void **state)
 			"\"aws\" is not of the form namespace.name" },
 		{ "azure", "azure-secret", ".a",
 			"\".a\" is not of the form namespace.name" },
+		{ "azure", "azure-functions", "=Admin",
+			"\"=Admin\" is not of the form name or name=level" },
+		{ "azure", "azure-functions", "a,b=",
+			"\"b=\" is not of the form name or name=level" },
+		{ "azure", "azure-max-request-bytes", "many",
+			"\"many\" is not a number" },
 		{ "aws", "aws-overrides", "unwrapAsAlb",
 			"\"unwrapAsAlb\" is not of the form key=value" },
 		{ "aws", "aws-overrides", "=true",

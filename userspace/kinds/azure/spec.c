@@ -10,7 +10,7 @@
 #include "http/target.h"
 #include "kinds/azure/azure.h"
 #include "kinds/azure/template.h"
-#include "kinds/flags.h"
+#include "kinds/azure/flags.h"
 #include "kinds/secret.h"
 #include "kinds/spec.h"
 #include "model/tables.h"
@@ -439,25 +439,6 @@ spec_secret(const void *data)
 
 /* ---- the command line */
 
-static int
-app_set(struct doc *spec, const char *value, struct error *err)
-{
-	return flag_text(spec, "functionAppName", value, err);
-}
-
-static const struct kind_flag flags[] = {
-	{ "azure-app-name", "string", "name of the function app", app_set },
-	{ "azure-secret", "string",
-		"secret with the keys of the app, as namespace.name",
-		flag_secret },
-	{ "azure-secret-name", "string", "name of that secret",
-		flag_secret_name },
-	{ "azure-secret-namespace", "string",
-		"namespace of that secret, gloo-system by default",
-		flag_secret_namespace },
-	{ NULL, NULL, NULL, NULL },
-};
-
 static const struct kind_prompt prompts[] = {
 	{ KIND_PROMPT_TEXT,
 		"What is the name of the Azure Functions app to associate "
@@ -477,7 +458,7 @@ const struct upstream_kind upstream_kind_azure = {
 	.print = spec_print,
 	.free = spec_free,
 	.details = spec_details,
-	.flags = flags,
+	.flags = azure_flags,
 	.prompts = prompts,
 	.tls = spec_tls,
 	.dialect = &azure_dialect,
