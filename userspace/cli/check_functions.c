@@ -29,10 +29,14 @@ const struct cli_command check_lambda_command = {
 	.aliases = "aws",
 	.arguments = "[UPSTREAM]",
 	.summary = "ask AWS whether the functions of upstreams may be called",
-	.about = "Of one upstream, or of all of kind aws. Each function that a "
-		 "route names is called\nwith DryRun, which runs nothing; the "
-		 "permission that is missing is named. Exit\nstatus as of "
-		 "check.\n",
+	.about =
+		"Of one upstream, or of all of kind aws: where the credentials "
+		"come from and whose\nthey are, whether functions may be "
+		"listed "
+		"where they are looked for, and whether\nthose that the "
+		"upstream lists or that were found may be called (DryRun: "
+		"nothing\nruns). The permission that is missing is named. Exit "
+		"status as of check.\n",
 	.examples = "  glooctl check lambda hello-lambda\n",
 	.complete = "upstreams",
 	.flags = flags,
@@ -44,9 +48,12 @@ const struct cli_command check_azure_command = {
 	.name = "azure",
 	.arguments = "[UPSTREAM]",
 	.summary = "ask Azure whether the functions of upstreams may be called",
-	.about = "Of one upstream, or of all of kind azure: is the host "
-		 "there, are there keys or\ntokens, and are they taken. Exit "
-		 "status as of check.\n",
+	.about = "Of one upstream, or of all of kind azure: the host's name, "
+		 "the "
+		 "keys, the tokens,\nand what is asked of the management API. "
+		 "The "
+		 "permission that is missing is named.\nExit status as of "
+		 "check.\n",
 	.examples = "  glooctl check azure orders\n",
 	.complete = "upstreams",
 	.flags = flags,

@@ -210,6 +210,10 @@ area_list(
 				"account has its rights, nothing is stale" },
 		{ "consul", "the agent answers, and its catalog shows what it "
 			    "showed" },
+		{ "aws", "what the upstreams of AWS share; \"check lambda\" "
+			 "asks AWS" },
+		{ "azure", "what the upstreams of Azure share; \"check azure\" "
+			   "asks Azure" },
 	};
 	const char *name = doc_get_text(area, "name");
 	const struct doc *objects = doc_get(status, "objects");
