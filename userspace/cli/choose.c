@@ -120,13 +120,14 @@ choose_secret(const struct cli *cli, const char *kind,
 
 	for (size_t i = 0; i < count; i++)
 		names[i] = doc_string(doc_at(list, i));
+	names[count] = "none"; /* an empty answer, too */
 	if (count == 0)
 		rc = prompt_text(p->question, p->fallback, answer, err);
 	else
-		rc = prompt_choice(
-			p->question, names, count, count, &chosen, err);
+		rc = prompt_choice(p->question, names, count + 1, count,
+			&chosen, err);
 	if (count > 0 && rc == 0)
-		*answer = xstrdup(names[chosen]);
+		*answer = xstrdup(chosen < count ? names[chosen] : "");
 	free(names);
 	doc_free(list);
 	return rc;
