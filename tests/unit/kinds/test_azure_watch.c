@@ -164,11 +164,42 @@ test_secret(void **state)
 	upstream_kind_azure.secret_changed(w.state);
 	told_is("u note the secret n.s is none of kind azure (apiKeys): "
 		"functions that need a key cannot be called\n");
-	/* Nothing to get anew. */
-	upstream_kind_azure.credentials_refused(w.state);
-	told_is("");
 	world_unwatch(&w);
 	told_is("u note -\n");
+}
+
+#define REFUSED(what)                                                          \
+	"u note the function app did not take the " what                       \
+	" that it was sent last; "
+
+/* A4: nothing can be got anew, but it is told, for a while. */
+static void
+test_secret_refused(void **state)
+{
+	static const char note[] =
+		REFUSED("key") "give the secret n.s its present keys\n";
+	struct world w = { .name = "u" };
+
+	(void)state;
+	secret_put(&w, "f=k1,_master=m");
+	world_watch(&w, shared,
+		"functionAppName: my-app\nhostname: 10.0.0.1\n"
+		"secretRef: {name: s, namespace: n}\n" FUNCTIONS);
+	str_clear(&told);
+	upstream_kind_azure.credentials_refused(w.state);
+	told_is(note);
+	pass(9 * MINUTE);
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(10 * MINUTE - 1);
+	told_is("");
+	pass(1);
+	told_is("u note -\n");
+	upstream_kind_azure.credentials_refused(w.state);
+	told_is(note);
+	secret_put(&w, "f=k2,_master=m");
+	upstream_kind_azure.secret_changed(w.state);
+	told_is("u credentials master=m f=k2/3\nu note -\n");
+	world_unwatch(&w);
 }
 
 /* A3 */
@@ -298,18 +329,19 @@ test_token_refused(void **state)
 	pass(4 * SECOND);
 	upstream_kind_azure.credentials_refused(w.state);
 	upstream_kind_azure.credentials_refused(w.state);
+	told_is(REFUSED("token") "another is asked for\n");
 	pass(6 * SECOND - 1);
 	told_is("");
 	pass(1);
 	told_is(ASK_APP_TOKEN);
 	upstream_kind_azure.credentials_refused(w.state);
 	reply_token("t2", 3600);
-	told_is("u credentials bearer=Bearer t2\n");
+	told_is("u credentials bearer=Bearer t2\nu note -\n");
 	pass(MINUTE);
 	told_is("");
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(0);
-	told_is(ASK_APP_TOKEN);
+	told_is(REFUSED("token") "another is asked for\n" ASK_APP_TOKEN);
 	world_unwatch(&w);
 }
 
@@ -478,15 +510,17 @@ test_keys_are_fetched(void **state)
 	pass(20 * SECOND);
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(0);
-	told_is("POST " SITE "/host/default/listkeys" VERSION AS("t"));
+	told_is(REFUSED("key") "another is asked for\n"
+		"POST " SITE "/host/default/listkeys" VERSION AS("t"));
 	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{\"default\":\"d2\"}"
 		   "}");
 	str_clear(&told);
 	upstream_kind_azure.credentials_refused(w.state);
 	reply(200, "{\"other\":\"k2\"}");
-	told_is("u credentials master=m2 default=d2 f=k2/3 g=/3\n");
+	told_is("u credentials master=m2 default=d2 f=k2/3 g=/3\nu note -\n");
 	/* At most each 10 s. */
 	upstream_kind_azure.credentials_refused(w.state);
+	told_is(REFUSED("key") "another is asked for\n");
 	pass(9 * SECOND);
 	told_is("");
 	pass(SECOND);
@@ -832,6 +866,7 @@ main(void)
 		TEST(test_endpoint_given),
 		TEST(test_earlier),
 		TEST(test_secret),
+		TEST(test_secret_refused),
 		TEST(test_two_apps),
 		TEST(test_token),
 		TEST(test_token_is_over),

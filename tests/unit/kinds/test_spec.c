@@ -116,6 +116,29 @@ test_flags(void **state)
 			"functionAppName: my-app\n"
 			"secretRef:\n  name: x\n  namespace: gloo-system\n",
 			"function app name: my-app\nsecret: gloo-system.x\n" },
+		{ "azure",
+			{ { "azure-app-name", "my-app" },
+				{ "azure-slot", "blue" },
+				{ "azure-route-prefix", "" },
+				{ "azure-functions", "a, b=Anonymous" } },
+			"functionAppName: my-app\n"
+			"functions:\n"
+			"- authLevel: Function\n  functionName: a\n"
+			"- authLevel: Anonymous\n  functionName: b\n"
+			"routePrefix: \"\"\n"
+			"slot: blue\n",
+			"function app name: my-app\nsecret: <None>\n"
+			"functions:\n- a\n- b\n" },
+		{ "azure",
+			{ { "azure-app-name", "a" },
+				{ "azure-audience", "api://x" },
+				{ "azure-subscription-id", "s" },
+				{ "azure-resource-group", "g" } },
+			"appServiceAuthentication:\n  audience: api://x\n"
+			"functionAppName: a\n"
+			"resourceGroup: g\n"
+			"subscriptionId: s\n",
+			"function app name: a\nsecret: <None>\n" },
 	};
 
 	(void)state;
