@@ -24,6 +24,9 @@
 #define DISCOVERY_LABEL "discovery.solo.io/function_discovery"
 #define DISCOVERY_ON    "enabled"
 
+/* A refusal is told for so long after the last one. */
+#define REFUSED_MS 600000u
+
 /* ---- endpoints */
 
 static struct endpoint
@@ -181,6 +184,7 @@ credentials_report(struct azure_watch *w)
 		return;
 	}
 	w->host->credentials_replace(w->host, bytes.data, bytes.length);
+	w->refused = false;
 	str_fini_wiped(&w->sent);
 	w->sent = bytes;
 }
@@ -280,6 +284,24 @@ key_note(const struct azure_watch *w)
 }
 
 static char *
+refused_note(const struct azure_watch *w)
+{
+	const struct model_ref *ref = w->spec->secret;
+	const char *what = w->app == NULL                       ? "key"
+			   : ref == NULL && w->catalog == NULL ? "token"
+							       : "key or the token";
+
+	if (ref != NULL)
+		return xasprintf("the function app did not take the %s that it "
+				 "was sent last; give the secret %s.%s its "
+				 "present keys",
+			what, ref->ns, ref->name);
+	return xasprintf("the function app did not take the %s that it was "
+			 "sent last; another is asked for",
+		what);
+}
+
+static char *
 note_make(const struct azure_watch *w)
 {
 	const struct model_ref *ref = w->spec->secret;
@@ -293,6 +315,8 @@ note_make(const struct azure_watch *w)
 	if (w->discovers && w->catalog == NULL)
 		return xstrdup("functions cannot be discovered without "
 			       "subscriptionId and resourceGroup");
+	if (w->refused)
+		return refused_note(w);
 	return key_note(w);
 }
 
@@ -362,10 +386,22 @@ azure_credentials_refused(void *state)
 {
 	struct azure_watch *w = state;
 
+	w->refused = true;
+	loop_timer_start(w->calm, REFUSED_MS);
 	if (w->app != NULL)
 		azure_token_refused(w->app);
 	if (w->catalog != NULL)
 		azure_catalog_refused(w->catalog);
+	condition_report(w);
+}
+
+static void
+on_calm(void *arg)
+{
+	struct azure_watch *w = arg;
+
+	w->refused = false;
+	condition_report(w);
 }
 
 /* ---- */
@@ -425,6 +461,7 @@ azure_watch(const void *spec, struct kind_host *host)
 	w->discovers = discovery_is_on(host->meta);
 	str_init(&w->name);
 	str_init(&w->sent);
+	w->calm = loop_timer_new(host->loop, on_calm, w);
 	name_watch(w);
 	management_watch(w);
 	if (w->spec->authentication != NULL)
@@ -447,6 +484,7 @@ azure_unwatch(void *state)
 	azure_catalog_free(w->catalog);
 	azure_token_free(w->management);
 	azure_token_free(w->app);
+	loop_timer_free(w->calm);
 	kind_telling_fini(&w->told, w->host);
 	azure_spec_free(w->spec);
 	str_fini(&w->name);

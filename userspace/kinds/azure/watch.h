@@ -11,6 +11,7 @@
 #include "kinds/azure/token.h"
 #include "kinds/telling.h"
 #include "model/kind.h"
+#include "net/loop.h"
 #include "net/watched_name.h"
 
 struct azure_probing;
@@ -28,6 +29,8 @@ struct azure_watch {
 	bool discovers; /* functions */
 	bool dropped;   /* more addresses than ENDPOINTS_MAX */
 	struct str sent; /* the credentials that the host was given last */
+	bool refused;    /* by the app, not long ago */
+	struct loop_timer *calm; /* until that is */
 	struct kind_telling told;
 	struct azure_probing *probings; /* that go on */
 };
