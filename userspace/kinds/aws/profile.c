@@ -3,9 +3,11 @@
  * (credential_process), or a role that is assumed with a web identity, with
  * another profile (source_profile) or with another source (credential_source).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "kinds/aws/plan.h"
@@ -61,16 +63,25 @@ struct profile {
 
 /* ---- files */
 
+/* Where nobody said that there is one, one that we may not read is none: a
+ * unit's ProtectHome. */
 static char *
 file_path(const struct aws_place *place, const char *setting,
 	const char *variable, const char *usual)
 {
-	const char *path;
+	const char *named = aws_environment_get(place, variable);
+	char *path;
 
 	if (setting != NULL)
 		return aws_path(place, place->folder, setting);
-	path = aws_environment_get(place, variable);
-	return aws_path(place, NULL, path == NULL ? usual : path);
+	if (named != NULL)
+		return aws_path(place, NULL, named);
+	path = aws_path(place, NULL, usual);
+	if (path != NULL && access(path, R_OK) != 0 && errno == EACCES) {
+		free(path);
+		path = NULL;
+	}
+	return path;
 }
 
 static void
