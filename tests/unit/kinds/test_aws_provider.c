@@ -893,8 +893,11 @@ test_instance_problems(void **state)
 		{ 200, "r", "{\"Code\":\"AssumeRoleUnauthorizedAccess\"}",
 			"what it answers for role r: its \"Code\" is "
 			"AssumeRoleUnauthorizedAccess rather than Success" },
-		{ 200, "r", "{}", "what it answers for role r: its \"Code\" is "
-				  "no word rather than Success" },
+		{ 200, "r", "{\"Code\":7}",
+			"what it answers for role r: its \"Code\" is no word "
+			"rather than Success" },
+		{ 200, "r", "{}", "what it answers for role r: its "
+				  "\"Expiration\" is no time of RFC 3339" },
 		{ 200, "r", SECRET, "what it answers for role r: it is no "
 				    "JSON (line 1)" },
 		{ 200, "r",

@@ -80,9 +80,15 @@ test_error(void **state)
 		"&#252;</Message></Error></ErrorResponse>";
 	static const char bare[] = "<ErrorResponse><Error><Code>Throttling"
 				   "</Code></Error></ErrorResponse>";
+	static const char other[] =
+		"<ErrorResponse><Errors><Error><Code>InvalidClientTokenId"
+		"</Code><Message>m</Message></Error></Errors></ErrorResponse>";
 	struct sts_answer a;
 
 	(void)state;
+	assert_int_equal(read_exact(other, sizeof(other) - 1, &a, NULL), 0);
+	assert_string_equal(a.code, "InvalidClientTokenId");
+	sts_answer_fini(&a);
 	assert_int_equal(read_exact(text, sizeof(text) - 1, &a, NULL), 0);
 	assert_string_equal(a.code, "AccessDenied");
 	assert_string_equal(a.message, "not \"you\"\n?");

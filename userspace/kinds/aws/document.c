@@ -21,15 +21,15 @@ version_check(const struct doc *d, struct error *err)
 	return 0;
 }
 
-/* "Code" may be there without being one of ours to know, so it is shown, if it
- * is a word. */
+/* It says there why it has none; a word is shown. Without it (as botocore takes
+ * it) the rest has to be whole. */
 static int
 code_check(const struct doc *d, struct error *err)
 {
 	const char *code = doc_get_text(d, "Code");
 	size_t length = strlen(code);
 
-	if (strcmp(code, "Success") == 0)
+	if (doc_get(d, "Code") == NULL || strcmp(code, "Success") == 0)
 		return 0;
 	for (size_t i = 0; i < length; i++)
 		if (!isalnum((unsigned char)code[i]))

@@ -333,7 +333,7 @@ origin_ask(struct aws_provider *p)
 	}
 	if (p->question == NULL)
 		fail(p, AWS_TROUBLE_LASTS,
-			xasprintf("%s: %s", p->source, err.text));
+			xasprintf("%s: %s", plan->source, err.text));
 }
 
 static void
@@ -388,7 +388,8 @@ on_answer(struct aws_credentials *c, enum aws_trouble trouble,
 	p->calling = true;
 	p->question = NULL;
 	if (c == NULL) {
-		fail(p, trouble, xasprintf("%s: %s", p->source, problem));
+		fail(p, trouble,
+			xasprintf("%s: %s", p->plan.source, problem));
 	} else {
 		aws_credentials_fini(&p->step);
 		p->step = *c;

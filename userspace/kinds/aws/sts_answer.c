@@ -41,6 +41,9 @@ static const struct {
 	{ WEB "Expiration", PART_EXPIRATION },
 	{ "ErrorResponse/Error/Code", PART_CODE },
 	{ "ErrorResponse/Error/Message", PART_MESSAGE },
+	/* of other services, and of moto's STS */
+	{ "ErrorResponse/Errors/Error/Code", PART_CODE },
+	{ "ErrorResponse/Errors/Error/Message", PART_MESSAGE },
 };
 
 struct reader {
