@@ -17,6 +17,22 @@ clock_format(uint64_t realtime_ms, char *out)
 }
 
 int
+clock_parse_http(const char *text, uint64_t *realtime_ms)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	time_t seconds;
+
+	if (end == NULL || *end != '\0')
+		return -1;
+	seconds = timegm(&tm);
+	if (seconds <= 0)
+		return -1;
+	*realtime_ms = (uint64_t)seconds * 1000;
+	return 0;
+}
+
+int
 clock_parse(const char *text, uint64_t *realtime_ms)
 {
 	struct tm tm = { 0 };

@@ -48,6 +48,16 @@ test_parse(void **state)
 	assert_int_equal(clock_parse("2026-11-26T13:08:33", &ms), -1);
 	assert_int_equal(clock_parse("2026-11-26T13:08:33Zx", &ms), -1);
 	assert_int_equal(clock_parse("", &ms), -1);
+	assert_int_equal(
+		clock_parse_http("Thu, 26 Nov 2026 13:08:33 GMT", &ms), 0);
+	assert_true(ms == 1795698513000);
+	assert_int_equal(
+		clock_parse_http("Thu, 26 Nov 2026 13:08:33 CET", &ms), -1);
+	assert_int_equal(
+		clock_parse_http("Thu, 26 Nov 2026 13:08:33 GMT ", &ms), -1);
+	assert_int_equal(
+		clock_parse_http("Thu, 01 Jan 1970 00:00:00 GMT", &ms), -1);
+	assert_int_equal(clock_parse_http("", &ms), -1);
 }
 
 static void

@@ -81,12 +81,15 @@ test_refused(void **state)
 		{ { "\"\\\0\"", 4 }, "an escape that is none at byte 1" },
 		{ { "\"\\u12g4\"", 8 },
 			"\\u without four hexadecimal digits at byte 5" },
-		{ { "\"\n\"", 3 }, "a control character in a string at byte 1" },
-		{ { "\"\0\"", 3 }, "a control character in a string at byte 1" },
+		{ { "\"\n\"", 3 },
+			"a control character in a string at byte 1" },
+		{ { "\"\0\"", 3 },
+			"a control character in a string at byte 1" },
 		{ { "\"\xff\"", 3 }, "a string that is not UTF-8 at byte 1" },
 		{ { "\"\xc3\"", 3 }, "a string that is not UTF-8 at byte 1" },
 		{ { "[1,]", 4 }, "no value where one should be at byte 3" },
-		{ { "[1 2]", 5 }, "a map or list that does not go on at byte 3" },
+		{ { "[1 2]", 5 },
+			"a map or list that does not go on at byte 3" },
 		{ { "[1}", 3 }, "a map or list that does not go on at byte 2" },
 		{ { "[", 1 }, "no value where one should be at byte 1" },
 		{ { "]", 1 }, "no value where one should be at byte 0" },
@@ -107,10 +110,9 @@ test_refused(void **state)
 		/* ASan sees a read behind it. */
 		char *text = xmemdup(rows[i].text.data, rows[i].text.length);
 
-		assert_int_equal(
-			json_span_read((struct slice){ text,
-					       rows[i].text.length },
-				&s, &err),
+		assert_int_equal(json_span_read((struct slice){ text,
+							rows[i].text.length },
+					 &s, &err),
 			-1);
 		assert_string_equal(err.text, rows[i].want);
 		free(text);
@@ -132,8 +134,8 @@ test_depth(void **state)
 	assert_int_equal(s.text.length, 2 * deep);
 	memset(text, '[', deep + 1);
 	memset(text + deep + 1, ']', deep + 1);
-	assert_int_equal(json_span_read((struct slice){ text, sizeof(text) },
-				 &s, NULL),
+	assert_int_equal(
+		json_span_read((struct slice){ text, sizeof(text) }, &s, NULL),
 		-1);
 }
 
@@ -188,9 +190,10 @@ test_strings(void **state)
 		{ "\"\\ud83d\\ude00!\"", { "\xf0\x9f\x98\x80!", 5 } },
 		{ "\"\\ud83d\"", { "\xef\xbf\xbd", 3 } },
 		{ "\"\\ud83dx\"", { "\xef\xbf\xbdx", 4 } },
-		{ "\"\\ude00\\ud83d\"",
-			{ "\xef\xbf\xbd\xef\xbf\xbd", 6 } },
-		{ "\"\\ud83d\\u0041\"", { "\xef\xbf\xbd" "A", 4 } },
+		{ "\"\\ude00\\ud83d\"", { "\xef\xbf\xbd\xef\xbf\xbd", 6 } },
+		{ "\"\\ud83d\\u0041\"", { "\xef\xbf\xbd"
+					  "A",
+						4 } },
 		{ "\"\xe2\x82\xac\"", { "\xe2\x82\xac", 3 } },
 		{ "12.50", { "12.50", 5 } },
 		{ "[ 1 ]", { "[ 1 ]", 5 } },
@@ -293,8 +296,8 @@ compare(const char *text, size_t length)
 	struct error err = ERROR_INIT;
 	struct doc *whole, *ours;
 	struct json_span s;
-	bool good = json_span_read((struct slice){ text, length }, &s, NULL) ==
-		0;
+	bool good =
+		json_span_read((struct slice){ text, length }, &s, NULL) == 0;
 
 	whole = json_doc_read(text, length, &err);
 	if (whole == NULL && good && !refused_for_more(err.text))

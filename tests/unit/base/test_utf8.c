@@ -24,10 +24,10 @@ test_what_is_a_character(void **state)
 		{ { "\xf0\x9f\x98\x80", 4 }, 4 },
 		{ { "\xf4\x8f\xbf\xbf", 4 }, 4 },
 		{ { "\x80", 1 }, 0 },
-		{ { "\xc0\x80", 2 }, 0 },	  /* overlong */
-		{ { "\xe0\x9f\xbf", 3 }, 0 },	  /* overlong */
+		{ { "\xc0\x80", 2 }, 0 },         /* overlong */
+		{ { "\xe0\x9f\xbf", 3 }, 0 },     /* overlong */
 		{ { "\xf0\x8f\xbf\xbf", 4 }, 0 }, /* overlong */
-		{ { "\xed\xa0\x80", 3 }, 0 },	  /* surrogate */
+		{ { "\xed\xa0\x80", 3 }, 0 },     /* surrogate */
 		{ { "\xf4\x90\x80\x80", 4 }, 0 }, /* past the last one */
 		{ { "\xff", 1 }, 0 },
 		{ { "\xc3", 1 }, 0 }, /* cut */
@@ -37,8 +37,8 @@ test_what_is_a_character(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		assert_int_equal(utf8_length(rows[i].text.data,
-					 rows[i].text.length),
+		assert_int_equal(
+			utf8_length(rows[i].text.data, rows[i].text.length),
 			rows[i].length);
 }
 
@@ -53,12 +53,12 @@ test_all_codes(void **state)
 
 		str_init(&out);
 		utf8_put_code(&out, code);
-		assert_int_equal(
-			utf8_length(out.data, out.length), out.length);
+		assert_int_equal(utf8_length(out.data, out.length), out.length);
 		if (!good)
 			assert_string_equal(out.data, "\xef\xbf\xbd");
 		else if (code >= 0x800 && code < 0x10000)
-			assert_int_equal((unsigned)(out.data[0] & 0xf) << 12 |
+			assert_int_equal(
+				(unsigned)(out.data[0] & 0xf) << 12 |
 					(unsigned)(out.data[1] & 0x3f) << 6 |
 					(unsigned)(out.data[2] & 0x3f),
 				code);
@@ -93,8 +93,8 @@ test_texts(void **state)
 	}
 	str_clear(&out);
 	utf8_put_valid(&out, "\xc3\xa4\xe2\x82|\xc3", 6);
-	assert_string_equal(out.data,
-		"\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd");
+	assert_string_equal(
+		out.data, "\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd");
 	str_fini(&out);
 }
 

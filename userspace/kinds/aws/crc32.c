@@ -2,7 +2,7 @@
 #include "kinds/aws/crc32.h"
 
 /* Of each byte with the reflected polynomial 0xedb88320;
- * tests/unit/kinds/test_aws_crc32.c derives it anew. */
+ * tests/unit/kinds/test_aws_eventstream.c derives it anew. */
 /* clang-format off */
 static const uint32_t table[256] = {
 	0x00000000, 0x77073096, 0xee0e612c, 0x990951ba, 0x076dc419, 0x706af48f,

@@ -227,7 +227,8 @@ add_if_absent(struct wrap *w, const char *name, struct slice value)
 		event_pairs_add(&w->fields, slice_of(name), value);
 }
 
-/* Those of the request and those that each of AWS's front ends adds. */
+/* Those of the request and those that each of AWS's front ends adds, spelled as
+ * REST APIs do; the others have all names in lower case. */
 static void
 fields_collect(struct wrap *w)
 {
@@ -243,15 +244,15 @@ fields_collect(struct wrap *w)
 		event_pairs_add(&w->fields, f->name, f->value);
 	}
 	if (w->r->host.length > 0)
-		add_if_absent(w, "host", w->r->host);
+		add_if_absent(w, "Host", w->r->host);
 	if (w->r->body.length > 0)
-		add_if_absent(w, "content-length", slice_of(w->length));
+		add_if_absent(w, "Content-Length", slice_of(w->length));
 	authority_split(w->r->host, &host, &port);
-	add_if_absent(w, "x-forwarded-for", slice_of(w->client));
-	add_if_absent(w, "x-forwarded-port",
+	add_if_absent(w, "X-Forwarded-For", slice_of(w->client));
+	add_if_absent(w, "X-Forwarded-Port",
 		port.length > 0 ? port : slice_of(w->r->tls ? "443" : "80"));
 	add_if_absent(
-		w, "x-forwarded-proto", slice_of(w->r->tls ? "https" : "http"));
+		w, "X-Forwarded-Proto", slice_of(w->r->tls ? "https" : "http"));
 }
 
 /* Each of "a=1; b=2" by itself. */

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "kinds/aws/lambda.h"
 #include "kinds/flags.h"
 #include "kinds/secret.h"
 #include "kinds/spec.h"
@@ -288,6 +289,14 @@ spec_details(const void *data, struct str *lines)
 		str_printf(lines, "- %s\n", spec->functions[i].logical_name);
 }
 
+static const struct model_ref *
+spec_secret(const void *data)
+{
+	const struct aws_spec *spec = data;
+
+	return spec->secret;
+}
+
 static int
 region_set(struct doc *spec, const char *value, struct error *err)
 {
@@ -328,5 +337,8 @@ const struct upstream_kind upstream_kind_aws = {
 	.details = spec_details,
 	.flags = flags,
 	.prompts = prompts,
+	.dialect = &aws_dialect,
+	.function_key = "logicalName",
+	.secret = spec_secret,
 	.not_served = "upstreams of kind aws are not served yet",
 };
