@@ -192,8 +192,8 @@ static struct command *fake_command;
 static size_t fake_commands;
 
 int
-command_start(struct loop *loop, const struct command_line *line,
-	command_f *cb, void *arg, struct command **out)
+command_start(struct loop *loop, const struct command_line *line, command_f *cb,
+	void *arg, struct command **out)
 {
 	struct str words;
 

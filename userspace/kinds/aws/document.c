@@ -16,8 +16,7 @@ static int
 version_check(const struct doc *d, struct error *err)
 {
 	if (doc_get_integer(d, "Version") != 1)
-		return error_set(
-			err, ERROR_CONFIG, "its \"Version\" is not 1");
+		return error_set(err, ERROR_CONFIG, "its \"Version\" is not 1");
 	return 0;
 }
 
@@ -68,8 +67,8 @@ parts_read(enum aws_document sort, const struct doc *d,
 		return -1;
 	out->access_key = xstrdup(doc_get_text(d, "AccessKeyId"));
 	out->secret_key = xstrdup(doc_get_text(d, "SecretAccessKey"));
-	out->session_token = xstrdup(
-		doc_get_text(d, is_process ? "SessionToken" : "Token"));
+	out->session_token =
+		xstrdup(doc_get_text(d, is_process ? "SessionToken" : "Token"));
 	return aws_credentials_check(out, err);
 }
 
