@@ -547,8 +547,12 @@ test_refused(void **state)
 static void
 test_refused_without_others(void **state)
 {
+	/* As a secret without a token is read. */
+	const struct aws_credentials tokenless = { access_key, secret_key, NULL,
+		0 };
+
 	(void)state;
-	options.fixed = &fixed;
+	options.fixed = &tokenless;
 	options.secret = "gloo-system.aws";
 	start();
 	told_is("use AKIDSECRET\n");

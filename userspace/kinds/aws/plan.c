@@ -185,6 +185,8 @@ secret_plan(
 		return error_prefix(err, "%s", p->source);
 	p->origin = AWS_ORIGIN_GIVEN;
 	aws_credentials_copy(&p->given, place->fixed);
+	if (p->given.session_token == NULL)
+		p->given.session_token = xstrdup("");
 	return 0;
 }
 
