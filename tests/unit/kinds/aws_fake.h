@@ -192,8 +192,8 @@ static struct command *fake_command;
 static size_t fake_commands;
 
 int
-command_start(struct loop *loop, const struct command_line *line,
-	command_f *cb, void *arg, struct command **out)
+command_start(struct loop *loop, const struct command_line *line, command_f *cb,
+	void *arg, struct command **out)
 {
 	struct str words;
 
@@ -256,6 +256,8 @@ static inline void
 on_changed(const struct aws_credentials *c, void *arg)
 {
 	(void)arg;
+	if (c != NULL)
+		assert_non_null(c->session_token);
 	str_printf(&told, "use %s\n", c == NULL ? "none" : c->access_key);
 	used_until_ms = c == NULL ? 0 : c->expires_ms;
 	if (free_in_changed) {

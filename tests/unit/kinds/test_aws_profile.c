@@ -61,8 +61,8 @@ plan(char *const *environment, struct str *out, struct error *err)
 				strrchr(p.token_file, '/') + 1,
 				p.identity.seconds);
 		for (size_t i = 0; i < p.role_count; i++)
-			str_printf(out, " %s",
-				strrchr(p.roles[i].arn, '/') + 1);
+			str_printf(
+				out, " %s", strrchr(p.roles[i].arn, '/') + 1);
 	}
 	aws_plan_fini(&p);
 	return rc;
@@ -100,7 +100,8 @@ static const struct {
 	{ "[default]\n" KEYS "aws_session_token=t\n", NULL, NULL,
 		"given AKID+t", NULL },
 	{ "[default]\nregion=x\n", "[other]\n" KEYS, NULL, "", NULL },
-	{ NULL, "[default]\nAWS_Access_Key_ID=AKID\n"
+	{ NULL,
+		"[default]\nAWS_Access_Key_ID=AKID\n"
 		"aws_secret_access_key=s3cr3t\naws_access_key_id=AKID2\n",
 		NULL, "given AKID2", NULL },
 	/* What stands in the credentials file counts. */
@@ -108,8 +109,8 @@ static const struct {
 		"[p]\n" KEYS, "p", "given AKID", NULL },
 	{ "[p]\n" KEYS, NULL, "p", NULL, "there is no profile p (" },
 	{ NULL, NULL, "p", NULL, "there is no profile p (" },
-	{ "[profile p]\ncredential_process = /x y\n", NULL, "p",
-		"process /x y", NULL },
+	{ "[profile p]\ncredential_process = /x y\n", NULL, "p", "process /x y",
+		NULL },
 	{ "[profile p]\ncredential_process = /x y\n", "[p]\n" KEYS, "p",
 		"given AKID", NULL },
 	{ "[profile p]\nsso_session = s\n", NULL, "p", NULL,
@@ -117,8 +118,8 @@ static const struct {
 	{ "[profile p]\naws_access_key_id=AKID\n", NULL, "p", NULL,
 		"/.aws/config): there is no secret access key" },
 	/* roles */
-	{ SOURCED "source_profile=q\n", "[q]\n" KEYS, "p",
-		"given AKID gateway", NULL },
+	{ SOURCED "source_profile=q\n", "[q]\n" KEYS, "p", "given AKID gateway",
+		NULL },
 	{ SOURCED "source_profile=p\n" KEYS, NULL, "p", "given AKID gateway",
 		NULL },
 	{ SOURCED "credential_source=Environment\n", NULL, "p",
@@ -144,10 +145,10 @@ static const struct {
 	{ SOURCED "source_profile=q\n[profile q]\nrole_arn=" ARN "\n"
 		  "source_profile=p\n",
 		NULL, "p", NULL, "leads round in a circle" },
-	{ SOURCED "source_profile=q\nduration_seconds=899\n", "[q]\n" KEYS,
-		"p", NULL, "duration_seconds is a number from 900 to 43200" },
-	{ SOURCED "source_profile=q\nduration_seconds=1h\n", "[q]\n" KEYS,
-		"p", NULL, "duration_seconds is a number from 900 to 43200" },
+	{ SOURCED "source_profile=q\nduration_seconds=899\n", "[q]\n" KEYS, "p",
+		NULL, "duration_seconds is a number from 900 to 43200" },
+	{ SOURCED "source_profile=q\nduration_seconds=1h\n", "[q]\n" KEYS, "p",
+		NULL, "duration_seconds is a number from 900 to 43200" },
 	{ SOURCED "source_profile=q\nrole_session_name=a b\n", "[q]\n" KEYS,
 		"p", NULL, "a role's session name has 2 to 64" },
 	{ "[profile p]\nrole_arn=gateway\nsource_profile=q\n", "[q]\n" KEYS,

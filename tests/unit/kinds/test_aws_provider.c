@@ -33,8 +33,8 @@ test_secret(void **state)
 	environment("AWS_SECRET_ACCESS_KEY=" SECRET "env");
 	start();
 	told_is("use AKIDSECRET\n");
-	assert_string_equal(aws_provider_source(provider),
-		"the secret gloo-system.aws");
+	assert_string_equal(
+		aws_provider_source(provider), "the secret gloo-system.aws");
 	pass(24 * HOUR);
 	assert_null(fake_call);
 	stop();
@@ -70,9 +70,8 @@ test_secret_without_keys(void **state)
 	stop();
 	options.fixed = &keyless;
 	environment("AWS_SHARED_CREDENTIALS_FILE=%/credentials");
-	fake_file("credentials",
-		"[default]\naws_access_key_id = AKIDFILE\n"
-		"aws_secret_access_key = " SECRET "file\n");
+	fake_file("credentials", "[default]\naws_access_key_id = AKIDFILE\n"
+				 "aws_secret_access_key = " SECRET "file\n");
 	start();
 	told_is("use AKIDFILE\n");
 	fake_file("credentials", NULL);
@@ -85,7 +84,7 @@ test_order(void **state)
 {
 	static const struct {
 		const char *const pairs[3];
-		const char *use; /* told, or ... */
+		const char *use;  /* told, or ... */
 		const char *asks; /* asked */
 	} sources[] = {
 		{ { "AWS_ACCESS_KEY_ID=AKIDENV",
@@ -103,9 +102,8 @@ test_order(void **state)
 
 	(void)state;
 	fake_file("web-token", SESSION "web");
-	fake_file("credentials",
-		"[default]\naws_access_key_id = AKIDFILE\n"
-		"aws_secret_access_key = " SECRET "file\n");
+	fake_file("credentials", "[default]\naws_access_key_id = AKIDFILE\n"
+				 "aws_secret_access_key = " SECRET "file\n");
 	for (size_t first = 0; first < ARRAY_SIZE(sources); first++) {
 		settings_yaml = SETTINGS;
 		for (size_t i = first; i < ARRAY_SIZE(sources); i++)
@@ -176,7 +174,8 @@ test_region(void **state)
 	static const struct {
 		const char *region, *variable, *asks;
 	} cases[] = {
-		{ "us-east-2", NULL, "POST https://sts.us-east-2.amazonaws.com/" },
+		{ "us-east-2", NULL,
+			"POST https://sts.us-east-2.amazonaws.com/" },
 		{ "cn-north-1", NULL,
 			"POST https://sts.cn-north-1.amazonaws.com.cn/" },
 		{ "us-east-2", "AWS_ENDPOINT_URL_STS=https://[::1]:443",
@@ -421,8 +420,8 @@ test_they_expire(void **state)
 	}
 	assert_non_null(strstr(told.data, "use none\nproblem: the AWS "
 					  "credentials expired at 2026-"));
-	assert_non_null(strstr(told.data,
-		", and there are no others: the web identity in "));
+	assert_non_null(strstr(
+		told.data, ", and there are no others: the web identity in "));
 	str_clear(&told);
 	pass(MINUTE);
 	answers(200, sts_says(WEB, "ASIA2", HOUR));
@@ -548,8 +547,12 @@ test_refused(void **state)
 static void
 test_refused_without_others(void **state)
 {
+	/* As a secret without a token is read. */
+	const struct aws_credentials tokenless = { access_key, secret_key, NULL,
+		0 };
+
 	(void)state;
-	options.fixed = &fixed;
+	options.fixed = &tokenless;
 	options.secret = "gloo-system.aws";
 	start();
 	told_is("use AKIDSECRET\n");
@@ -576,16 +579,14 @@ test_file_is_edited(void **state)
 	(void)state;
 	settings_yaml = "sharedCredentialsFile: credentials\n"
 			"configFile: config\nprofile: dev\n";
-	fake_file("credentials",
-		"[dev]\naws_access_key_id=AKIDONE\n"
-		"aws_secret_access_key=" SECRET "one\n");
+	fake_file("credentials", "[dev]\naws_access_key_id=AKIDONE\n"
+				 "aws_secret_access_key=" SECRET "one\n");
 	start();
 	told_is("use AKIDONE\n");
 	pass(10 * MINUTE);
 	told_is("");
-	fake_file("credentials",
-		"[dev]\naws_access_key_id=AKIDTWO\n"
-		"aws_secret_access_key=" SECRET "two\n");
+	fake_file("credentials", "[dev]\naws_access_key_id=AKIDTWO\n"
+				 "aws_secret_access_key=" SECRET "two\n");
 	pass(MINUTE);
 	told_is("use AKIDTWO\n");
 	/* One that is being edited takes nothing away. */
@@ -593,9 +594,8 @@ test_file_is_edited(void **state)
 	pass(MINUTE);
 	told_begins("problem: the AWS credentials stay what they were, since "
 		    "others cannot be looked for: profile dev (/tmp/");
-	fake_file("credentials",
-		"[dev]\naws_access_key_id=AKIDTWO\n"
-		"aws_secret_access_key=" SECRET "two\n");
+	fake_file("credentials", "[dev]\naws_access_key_id=AKIDTWO\n"
+				 "aws_secret_access_key=" SECRET "two\n");
 	pass(MINUTE);
 	told_is("well\n");
 	fake_file("credentials", NULL);
@@ -610,8 +610,8 @@ test_process(void **state)
 	(void)state;
 	settings_yaml = SETTINGS "sharedCredentialsFile: none\n"
 				 "configFile: config\n";
-	fake_file("config",
-		"[default]\ncredential_process = /opt/get 'a b' \"c\\\"d\" e\\ f\n");
+	fake_file("config", "[default]\ncredential_process = /opt/get 'a b' "
+			    "\"c\\\"d\" e\\ f\n");
 	start();
 	assert_non_null(fake_command);
 	assert_string_equal(fake_command->line, "/opt/get|a b|c\"d|e f");
@@ -643,7 +643,8 @@ test_process(void **state)
 	stop();
 	settings_yaml = SETTINGS "sharedCredentialsFile: none\n"
 				 "configFile: config\n";
-	fake_file("config", "[default]\ncredential_process = no-such-program\n");
+	fake_file(
+		"config", "[default]\ncredential_process = no-such-program\n");
 	start();
 	told_begins("problem: there are no AWS credentials: profile default "
 		    "(");
@@ -663,9 +664,8 @@ test_source_profile(void **state)
 		"role_session_name = me\n"
 		"[profile hop]\nrole_arn = arn:aws:iam::210987654321:role/hop\n"
 		"source_profile = base\nduration_seconds = 7200\n");
-	fake_file("credentials",
-		"[base]\naws_access_key_id = AKIDBASE\n"
-		"aws_secret_access_key = " SECRET "base\n");
+	fake_file("credentials", "[base]\naws_access_key_id = AKIDBASE\n"
+				 "aws_secret_access_key = " SECRET "base\n");
 	start();
 	body_has("role%2Fhop&RoleSessionName=gloo-gateway&DurationSeconds="
 		 "7200");
@@ -705,8 +705,10 @@ test_container(void **state)
 	environment("AWS_CONTAINER_AUTHORIZATION_TOKEN=not-this-one");
 	fake_file("pod-token", SESSION "1\n");
 	start();
-	assert_string_equal(fake_call->headers, "Authorization: " SESSION "1\n");
-	answers(403, "{\"code\":\"AccessDenied\",\"message\":\"" SESSION "1\"}");
+	assert_string_equal(
+		fake_call->headers, "Authorization: " SESSION "1\n");
+	answers(403,
+		"{\"code\":\"AccessDenied\",\"message\":\"" SESSION "1\"}");
 	told_begins("problem: there are no AWS credentials: the container's "
 		    "agent (AWS_CONTAINER_CREDENTIALS_FULL_URI): it answers "
 		    "403 AccessDenied: ");
@@ -755,10 +757,10 @@ test_container_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		char *full = xasprintf("AWS_CONTAINER_CREDENTIALS_FULL_URI=%s",
-			cases[i].full);
-		char *token = xasprintf("AWS_CONTAINER_AUTHORIZATION_TOKEN=%s",
-			cases[i].token);
+		char *full = xasprintf(
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI=%s", cases[i].full);
+		char *token = xasprintf(
+			"AWS_CONTAINER_AUTHORIZATION_TOKEN=%s", cases[i].token);
 
 		environment(full);
 		environment(token);
@@ -813,8 +815,8 @@ test_instance(void **state)
 	header_is("X-aws-ec2-metadata-token: " SESSION "i1\n");
 	answers(200, json_says("ASIAONE", HOUR));
 	told_is("use ASIAONE\n");
-	assert_string_equal(aws_provider_source(provider),
-		"instance metadata (" IMDS ")");
+	assert_string_equal(
+		aws_provider_source(provider), "instance metadata (" IMDS ")");
 	/* The session is used again; then it is one that is not known. */
 	pass(48 * MINUTE);
 	asks(ROLES_URL);
@@ -888,15 +890,21 @@ test_instance_problems(void **state)
 		{ 200, "", NULL, "the instance has no role" },
 		{ 200, "../x", NULL, "what it answers is no name of a role" },
 		{ 200, "a b", NULL, "what it answers is no name of a role" },
-		{ 500, "", NULL, "it answers 500 to the question for the "
-				 "role's name" },
+		{ 500, "", NULL,
+			"it answers 500 to the question for the "
+			"role's name" },
 		{ 200, "r", "{\"Code\":\"AssumeRoleUnauthorizedAccess\"}",
 			"what it answers for role r: its \"Code\" is "
 			"AssumeRoleUnauthorizedAccess rather than Success" },
-		{ 200, "r", "{}", "what it answers for role r: its \"Code\" is "
-				  "no word rather than Success" },
-		{ 200, "r", SECRET, "what it answers for role r: it is no "
-				    "JSON (line 1)" },
+		{ 200, "r", "{\"Code\":7}",
+			"what it answers for role r: its \"Code\" is no word "
+			"rather than Success" },
+		{ 200, "r", "{}",
+			"what it answers for role r: its "
+			"\"Expiration\" is no time of RFC 3339" },
+		{ 200, "r", SECRET,
+			"what it answers for role r: it is no "
+			"JSON (line 1)" },
 		{ 200, "r",
 			"{\"Code\":\"Success\",\"AccessKeyId\":\"A\","
 			"\"SecretAccessKey\":\"" SECRET "\",\"Token\":\"t\"}",

@@ -38,15 +38,14 @@ test_renewal(void **state)
 
 			assert_int_equal(t.mandatory_ms,
 				expires - cases[i].mandatory_ms);
-			assert_in_range(t.renew_ms,
-				expires - cases[i].from_ms,
+			assert_in_range(t.renew_ms, expires - cases[i].from_ms,
 				expires - cases[i].to_ms);
 			low = t.renew_ms < low ? t.renew_ms : low;
 			high = t.renew_ms > high ? t.renew_ms : high;
 		}
 		/* Chance uses most of what it is given. */
 		assert_true(high - low >=
-			(cases[i].from_ms - cases[i].to_ms) * 9 / 10);
+			    (cases[i].from_ms - cases[i].to_ms) * 9 / 10);
 	}
 }
 
@@ -70,8 +69,8 @@ test_not_yet(void **state)
 {
 	(void)state;
 	for (int k = 0; k < DRAWS; k++) {
-		struct refresh_times t = refresh_times(
-			NOW + 6 * MINUTE, NOW, true, false);
+		struct refresh_times t =
+			refresh_times(NOW + 6 * MINUTE, NOW, true, false);
 
 		assert_in_range(t.renew_ms, NOW + 30000, NOW + 60000);
 		t = refresh_times(NOW - MINUTE, NOW, false, false);
@@ -104,13 +103,12 @@ test_pauses(void **state)
 	for (int k = 0; k < DRAWS; k++) {
 		for (size_t i = 0; i < ARRAY_SIZE(attempts); i++)
 			assert_in_range(
-				refresh_attempt_pause_ms(attempts[i].trouble,
-					attempts[i].n),
+				refresh_attempt_pause_ms(
+					attempts[i].trouble, attempts[i].n),
 				0, attempts[i].max_ms);
 		for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
-			assert_in_range(
-				refresh_failure_pause_ms(failures[i].n), 1000,
-				failures[i].max_ms);
+			assert_in_range(refresh_failure_pause_ms(failures[i].n),
+				1000, failures[i].max_ms);
 	}
 }
 

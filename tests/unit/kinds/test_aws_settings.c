@@ -20,8 +20,7 @@ test_all_keys(void **state)
 
 	(void)state;
 	assert_non_null(s);
-	assert_string_equal(
-		s->sts_endpoint_url, "https://sts.internal:8443/");
+	assert_string_equal(s->sts_endpoint_url, "https://sts.internal:8443/");
 	assert_string_equal(s->imds_endpoint_url, "http://[fd00::1]");
 	assert_true(s->imds_v1_fallback);
 	assert_string_equal(s->profile, "dev one");
@@ -80,8 +79,8 @@ test_urls(void **state)
 		{ "https://h:443/", "h", "h", "/", 443, true },
 		{ "https://h:8443/a?b=c", "h", "h:8443", "/a?b=c", 8443, true },
 		{ "http://[::1]:80/x", "::1", "[::1]", "/x", 80, false },
-		{ "http://[fd00:ec2::23]:1", "fd00:ec2::23",
-			"[fd00:ec2::23]:1", "", 1, false },
+		{ "http://[fd00:ec2::23]:1", "fd00:ec2::23", "[fd00:ec2::23]:1",
+			"", 1, false },
 		{ "http://h/a@b", "h", "h", "/a@b", 80, false },
 	};
 

@@ -44,8 +44,7 @@ test_what_is_read(void **state)
 	} cases[] = {
 		{ false, "", "" },
 		{ false, "[a]\nk=v\n[b]\nk = v w \n", "[a]k=v;[b]k=v w;" },
-		{ false, "\xef\xbb\xbf[a]\r\nk=v\r\n\r\nl=\r\n",
-			"[a]k=v;l=;" },
+		{ false, "\xef\xbb\xbf[a]\r\nk=v\r\n\r\nl=\r\n", "[a]k=v;l=;" },
 		{ false, "# c\n; c\n[ a b ] # c\n  # c\nk=v # w\nl=a;b",
 			"[a b]k=v # w;l=a;b;" },
 		{ false, "[a]\nk=v==\nl==\n", "[a]k=v==;l==;" },
@@ -60,7 +59,8 @@ test_what_is_read(void **state)
 			"[default]k=v;[dev]l=w;" },
 		{ true, "[profile \"a b\"]\nk=v\n[profile default]\nl=w\n",
 			"[a b]k=v;[default]l=w;" },
-		{ true, "[dev]\nk=v\n[sso-session x]\nl=w\n[profiles]\nm=n\n"
+		{ true,
+			"[dev]\nk=v\n[sso-session x]\nl=w\n[profiles]\nm=n\n"
 			"[profile]\no=p\n[profile ]\nq=r\n",
 			"" },
 		{ false, "[]\nk=v\n", "" },
@@ -88,8 +88,9 @@ test_what_is_none(void **state)
 		const char *text, *why;
 		int line;
 	} cases[] = {
-		{ "k=s3cr3t\n", "line 1: a key stands in front of the first "
-				"section",
+		{ "k=s3cr3t\n",
+			"line 1: a key stands in front of the first "
+			"section",
 			1 },
 		{ "[a]\n\ns3cr3t\n",
 			"line 3: it is neither a section, nor a key and its "
@@ -109,9 +110,9 @@ test_what_is_none(void **state)
 		struct str out;
 
 		str_init(&out);
-		assert_int_equal(read_exact(cases[i].text,
-					 strlen(cases[i].text), false, &out,
-					 &err),
+		assert_int_equal(
+			read_exact(cases[i].text, strlen(cases[i].text), false,
+				&out, &err),
 			-1);
 		assert_string_equal(err.text, cases[i].why);
 		assert_int_equal(err.line, cases[i].line);

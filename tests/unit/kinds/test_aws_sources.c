@@ -24,8 +24,9 @@
 	"\"Code\":\"Success\",\"Expiration\":\"2099-01-01T00:00:00Z\""
 #define CREDENTIALS(name) "{" KEYS(name) "}"
 #define STS(action, name)                                                      \
-	"<" action "Response><" action "Result><Credentials><AccessKeyId>"     \
-	name "</AccessKeyId><SecretAccessKey>s3cr3t</SecretAccessKey>"         \
+	"<" action "Response><" action                                         \
+	"Result><Credentials><AccessKeyId>" name                               \
+	"</AccessKeyId><SecretAccessKey>s3cr3t</SecretAccessKey>"              \
 	"<SessionToken>t0k3n</SessionToken>"                                   \
 	"<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></" action \
 	"Result></" action "Response>"
@@ -63,8 +64,8 @@ on_problem(const char *sentence, void *arg)
 {
 	struct world *w = arg;
 
-	str_printf(&told, "problem: %s\n",
-		sentence == NULL ? "none" : sentence);
+	str_printf(
+		&told, "problem: %s\n", sentence == NULL ? "none" : sentence);
 	loop_stop(w->loop);
 }
 
@@ -119,8 +120,7 @@ file_make(const char *name, const char *text, mode_t mode)
 {
 	char *path = xasprintf("%s/%s", folder, name);
 
-	assert_int_equal(
-		file_replace(path, text, strlen(text), mode, NULL), 0);
+	assert_int_equal(file_replace(path, text, strlen(text), mode, NULL), 0);
 	return path;
 }
 
@@ -201,8 +201,8 @@ test_container(void **state)
 	w.environment[0] = xasprintf("AWS_CONTAINER_CREDENTIALS_FULL_URI="
 				     "http://127.0.0.1:%u/v1/credentials?a=b",
 		replay_port(w.server));
-	w.environment[1] = xasprintf(
-		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=%s", path);
+	w.environment[1] =
+		xasprintf("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=%s", path);
 	world_run(&w);
 	told_is("use ASIAPOD\n");
 	world_close(&w);
@@ -314,8 +314,7 @@ test_lines(void **state)
 		{ "'a b' \"c d\" e\\ f", "<a b><c d><e f>" },
 		{ "a'b'\"c\" ''", "<abc><>" },
 		{ "\"a\\\"b\\\\c\\d\" '\\'", "<a\"b\\c\\d><\\>" },
-		{ "a; b | c > d $HOME `e`",
-			"<a;><b><|><c><>><d><$HOME><`e`>" },
+		{ "a; b | c > d $HOME `e`", "<a;><b><|><c><>><d><$HOME><`e`>" },
 		{ "a\\", "<a\\>" },
 		{ "", NULL },
 		{ "  ", NULL },

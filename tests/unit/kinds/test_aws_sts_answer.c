@@ -19,7 +19,8 @@
 #define END "</AssumeRoleResult><ResponseMetadata/></AssumeRoleResponse>\n"
 #define KEYS                                                                   \
 	"<AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>" SECRET             \
-	"</SecretAccessKey><SessionToken>a&amp;b&lt;&#x2F;&#61;</SessionToken>"
+	"</SecretAccessKey><SessionToken>a&amp;b&lt;&#x2F;&#61;</"             \
+	"SessionToken>"
 #define EXPIRES "<Expiration>2026-11-26T13:00:00Z</Expiration>"
 #define GOOD                                                                   \
 	"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" BEGIN                   \
@@ -50,8 +51,8 @@ test_credentials(void **state)
 		"<AssumeRoleWithWebIdentityResult><Credentials>" KEYS EXPIRES
 		"</Credentials></AssumeRoleWithWebIdentityResult>"
 		"</AssumeRoleWithWebIdentityResponse>";
-	const char *const texts[] = { good, BEGIN "<Credentials>" KEYS EXPIRES
-				    "</Credentials>" END };
+	const char *const texts[] = { good,
+		BEGIN "<Credentials>" KEYS EXPIRES "</Credentials>" END };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -80,9 +81,15 @@ test_error(void **state)
 		"&#252;</Message></Error></ErrorResponse>";
 	static const char bare[] = "<ErrorResponse><Error><Code>Throttling"
 				   "</Code></Error></ErrorResponse>";
+	static const char other[] =
+		"<ErrorResponse><Errors><Error><Code>InvalidClientTokenId"
+		"</Code><Message>m</Message></Error></Errors></ErrorResponse>";
 	struct sts_answer a;
 
 	(void)state;
+	assert_int_equal(read_exact(other, sizeof(other) - 1, &a, NULL), 0);
+	assert_string_equal(a.code, "InvalidClientTokenId");
+	sts_answer_fini(&a);
 	assert_int_equal(read_exact(text, sizeof(text) - 1, &a, NULL), 0);
 	assert_string_equal(a.code, "AccessDenied");
 	assert_string_equal(a.message, "not \"you\"\n?");
@@ -157,7 +164,7 @@ test_what_is_none(void **state)
 			"there is no access key id" },
 		{ BEGIN KEYS EXPIRES END, "its credentials are not complete" },
 		{ "<x>" BEGIN "<Credentials>" KEYS EXPIRES "</Credentials>" END
-			"</x>",
+		  "</x>",
 			"its credentials are not complete" },
 		{ "<ErrorResponse><Error><Message>m</Message></Error>"
 		  "</ErrorResponse>",
@@ -193,8 +200,7 @@ test_too_much(void **state)
 	memset(text, ' ', STS_ANSWER_MAX + 1);
 	assert_int_equal(read_exact(text, STS_ANSWER_MAX + 1, &a, &err), -1);
 	assert_string_equal(err.text, "it has more than 65536 bytes");
-	assert_int_equal(
-		read_exact("<a>\0</a>", 8, &a, NULL), -1);
+	assert_int_equal(read_exact("<a>\0</a>", 8, &a, NULL), -1);
 	free(text);
 }
 

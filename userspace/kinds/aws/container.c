@@ -32,8 +32,8 @@
 static bool
 is_near(const struct aws_url *u)
 {
-	static const char *const agents[] = { "169.254.170.2",
-		"169.254.170.23", "fd00:ec2::23" };
+	static const char *const agents[] = { "169.254.170.2", "169.254.170.23",
+		"fd00:ec2::23" };
 	char *host = xstrndup(u->host.data, u->host.length);
 	bool near = strcasecmp(host, "localhost") == 0;
 	struct addr addr, agent;
@@ -78,8 +78,7 @@ token_check(const char *token, struct error *err)
 }
 
 static int
-token_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err)
+token_plan(const struct aws_place *place, struct aws_plan *p, struct error *err)
 {
 	const char *file = aws_environment_get(place, TOKEN_FILE);
 	const char *token = aws_environment_get(place, TOKEN);
@@ -97,8 +96,8 @@ token_plan(const struct aws_place *place, struct aws_plan *p,
 }
 
 int
-aws_container_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err)
+aws_container_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err)
 {
 	const char *relative = aws_environment_get(place, RELATIVE);
 	const char *full = aws_environment_get(place, FULL);
@@ -133,8 +132,8 @@ struct container {
 static void
 refusal_say(const struct http_result *result, struct str *out)
 {
-	struct doc *d = json_doc_read(
-		result->body.data, result->body.length, NULL);
+	struct doc *d =
+		json_doc_read(result->body.data, result->body.length, NULL);
 	const char *code = doc_get_text(d, "code");
 	size_t length = strlen(code);
 
@@ -145,9 +144,9 @@ refusal_say(const struct http_result *result, struct str *out)
 	if (length > 0 && length <= CODE_MAX)
 		str_printf(out, " %s", code);
 	str_puts(out, result->status == 401 || result->status == 403
-			? ": look at the role of the task or pod, and at "
-			  TOKEN_FILE
-			: "");
+			      ? ": look at the role of the task or pod, and "
+				"at " TOKEN_FILE
+			      : "");
 	doc_free_wiped(d);
 }
 

@@ -16,20 +16,19 @@ static int
 version_check(const struct doc *d, struct error *err)
 {
 	if (doc_get_integer(d, "Version") != 1)
-		return error_set(
-			err, ERROR_CONFIG, "its \"Version\" is not 1");
+		return error_set(err, ERROR_CONFIG, "its \"Version\" is not 1");
 	return 0;
 }
 
-/* "Code" may be there without being one of ours to know, so it is shown, if it
- * is a word. */
+/* It says there why it has none; a word is shown. Without it (as botocore takes
+ * it) the rest has to be whole. */
 static int
 code_check(const struct doc *d, struct error *err)
 {
 	const char *code = doc_get_text(d, "Code");
 	size_t length = strlen(code);
 
-	if (strcmp(code, "Success") == 0)
+	if (doc_get(d, "Code") == NULL || strcmp(code, "Success") == 0)
 		return 0;
 	for (size_t i = 0; i < length; i++)
 		if (!isalnum((unsigned char)code[i]))
@@ -68,8 +67,8 @@ parts_read(enum aws_document sort, const struct doc *d,
 		return -1;
 	out->access_key = xstrdup(doc_get_text(d, "AccessKeyId"));
 	out->secret_key = xstrdup(doc_get_text(d, "SecretAccessKey"));
-	out->session_token = xstrdup(
-		doc_get_text(d, is_process ? "SessionToken" : "Token"));
+	out->session_token =
+		xstrdup(doc_get_text(d, is_process ? "SessionToken" : "Token"));
 	return aws_credentials_check(out, err);
 }
 

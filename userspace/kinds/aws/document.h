@@ -10,10 +10,11 @@
 #include "kinds/aws/credentials.h"
 
 enum aws_document {
-	AWS_DOCUMENT_PROCESS,  /* "Version": 1, "SessionToken"; they need not
-				* expire */
+	AWS_DOCUMENT_PROCESS,   /* "Version": 1, "SessionToken"; they need not
+				 * expire */
 	AWS_DOCUMENT_CONTAINER, /* "Token" */
-	AWS_DOCUMENT_INSTANCE, /* "Token", and "Code" is "Success" */
+	AWS_DOCUMENT_INSTANCE,  /* "Token", and "Code" is "Success" if
+				 * it is there */
 };
 
 /* err quotes nothing of it but an instance's Code. *out is empty after that. */

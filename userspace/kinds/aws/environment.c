@@ -3,8 +3,8 @@
 #include "kinds/aws/plan.h"
 
 int
-aws_environment_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err)
+aws_environment_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err)
 {
 	const char *access = aws_environment_get(place, "AWS_ACCESS_KEY_ID");
 	const char *secret =

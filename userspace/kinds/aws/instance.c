@@ -32,11 +32,11 @@
 /* ---- plan */
 
 int
-aws_instance_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err)
+aws_instance_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err)
 {
-	const char *off = aws_environment_get(
-		place, "AWS_EC2_METADATA_DISABLED");
+	const char *off =
+		aws_environment_get(place, "AWS_EC2_METADATA_DISABLED");
 	const char *mode = aws_environment_get(
 		place, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
 	const char *variable = "aws.imdsEndpointUrl";
@@ -74,7 +74,11 @@ aws_session_forget(struct aws_session *s)
 
 /* ---- question */
 
-enum step { STEP_SESSION, STEP_ROLE, STEP_CREDENTIALS };
+enum step {
+	STEP_SESSION,
+	STEP_ROLE,
+	STEP_CREDENTIALS
+};
 
 struct instance {
 	struct aws_question question; /* the first */
@@ -118,8 +122,8 @@ fail(struct instance *i, enum aws_trouble trouble, const char *problem)
 static void
 fail_status(struct instance *i, const char *what, int status)
 {
-	char *problem = xasprintf("it answers %d to the question for %s",
-		status, what);
+	char *problem =
+		xasprintf("it answers %d to the question for %s", status, what);
 
 	fail(i, aws_status_trouble(status), problem);
 	free(problem);
@@ -156,8 +160,8 @@ is_token(struct slice s)
 static uint64_t
 session_seconds(const struct http_call *call)
 {
-	const char *text = http_call_header(
-		call, "x-aws-ec2-metadata-token-ttl-seconds");
+	const char *text =
+		http_call_header(call, "x-aws-ec2-metadata-token-ttl-seconds");
 	unsigned long seconds = text == NULL ? 0 : strtoul(text, NULL, 10);
 
 	if (seconds == 0 || seconds > SESSION_S)
@@ -192,8 +196,7 @@ session_answer(struct instance *i, const struct http_call *call,
 		return;
 	}
 	aws_session_forget(i->session);
-	i->session->token =
-		xstrndup(result->body.data, result->body.length);
+	i->session->token = xstrndup(result->body.data, result->body.length);
 	i->session->until_ms =
 		clock_monotonic_ms() + session_seconds(call) * 1000;
 	i->session_is_new = true;
@@ -266,8 +269,8 @@ credentials_answer(struct instance *i, const struct http_result *result)
 		fail_status(i, "the role's credentials", result->status);
 		return;
 	}
-	if (aws_document_read(AWS_DOCUMENT_INSTANCE, result->body, &found,
-		    &err) != 0) {
+	if (aws_document_read(
+		    AWS_DOCUMENT_INSTANCE, result->body, &found, &err) != 0) {
 		error_prefix(&err, "what it answers for role %s", i->role);
 		fail(i, AWS_TROUBLE_PASSES, err.text);
 		return;
@@ -344,8 +347,8 @@ step_begin(struct instance *i, enum step step)
 	};
 
 	if (step == STEP_SESSION)
-		field = xasprintf("X-aws-ec2-metadata-token-ttl-seconds: %d",
-			SESSION_S);
+		field = xasprintf(
+			"X-aws-ec2-metadata-token-ttl-seconds: %d", SESSION_S);
 	else if (!i->without_session)
 		field = xasprintf(
 			"X-aws-ec2-metadata-token: %s", i->session->token);
@@ -361,7 +364,7 @@ aws_instance_ask(const struct aws_asker *a, const char *url,
 {
 	struct instance *i = xcalloc(1, sizeof(*i));
 	bool has_session = session->token != NULL &&
-		clock_monotonic_ms() < session->until_ms;
+			   clock_monotonic_ms() < session->until_ms;
 
 	(void)err; /* it can always be asked */
 	i->question.cancel = instance_cancel;

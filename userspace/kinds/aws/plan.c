@@ -38,8 +38,7 @@ aws_path(const struct aws_place *place, const char *folder, const char *path)
 
 	if (strncmp(path, "~/", 2) == 0) {
 		home = aws_environment_get(place, "HOME");
-		return home == NULL ? NULL
-				    : xasprintf("%s/%s", home, path + 2);
+		return home == NULL ? NULL : xasprintf("%s/%s", home, path + 2);
 	}
 	if (path[0] == '/' || folder == NULL)
 		return xstrdup(path);
@@ -167,8 +166,8 @@ aws_plan_role_add(struct aws_plan *p, const char *arn, const char *name,
 			AWS_ROLES_MAX);
 	if (aws_role_init(&role, arn, name, err) != 0)
 		return -1;
-	p->roles = xreallocarray(
-		p->roles, p->role_count + 1, sizeof(*p->roles));
+	p->roles =
+		xreallocarray(p->roles, p->role_count + 1, sizeof(*p->roles));
 	p->roles[p->role_count++] = role;
 	return 0;
 }
@@ -176,8 +175,8 @@ aws_plan_role_add(struct aws_plan *p, const char *arn, const char *name,
 /* ---- the chain */
 
 static int
-secret_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err)
+secret_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err)
 {
 	p->source = place->secret == NULL
 			    ? xstrdup("the upstream's secret")
@@ -186,13 +185,14 @@ secret_plan(const struct aws_place *place, struct aws_plan *p,
 		return error_prefix(err, "%s", p->source);
 	p->origin = AWS_ORIGIN_GIVEN;
 	aws_credentials_copy(&p->given, place->fixed);
+	if (p->given.session_token == NULL)
+		p->given.session_token = xstrdup("");
 	return 0;
 }
 
 /* A secret without keys says: those of the shared files, whatever else. */
 static int
-files_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err)
+files_plan(const struct aws_place *place, struct aws_plan *p, struct error *err)
 {
 	int rc = aws_profile_plan(place, p, err);
 
@@ -208,11 +208,11 @@ files_plan(const struct aws_place *place, struct aws_plan *p,
 }
 
 static int
-process_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err)
+process_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err)
 {
-	static int (*const chain[])(const struct aws_place *, struct aws_plan *,
-		struct error *) = {
+	static int (*const chain[])(
+		const struct aws_place *, struct aws_plan *, struct error *) = {
 		aws_environment_plan,
 		aws_web_identity_plan,
 		aws_profile_plan,
@@ -247,7 +247,8 @@ role_plan(const struct aws_place *place, struct aws_plan *p, struct error *err)
 			return error_set(err, ERROR_CONFIG,
 				"disableRoleChaining is set, so role %.128s is "
 				"assumed with a web identity alone, and "
-				"AWS_WEB_IDENTITY_TOKEN_FILE is not set for the "
+				"AWS_WEB_IDENTITY_TOKEN_FILE is not set for "
+				"the "
 				"gateway",
 				place->role_arn);
 		return rc < 0 ? -1 : 0;
@@ -268,7 +269,7 @@ static bool
 has_a_key(const struct aws_credentials *c)
 {
 	return (c->access_key != NULL && c->access_key[0] != '\0') ||
-		(c->secret_key != NULL && c->secret_key[0] != '\0');
+	       (c->secret_key != NULL && c->secret_key[0] != '\0');
 }
 
 int

@@ -56,11 +56,11 @@ struct aws_plan {
 /* Where to look. Borrowed. */
 struct aws_place {
 	const struct aws_settings *settings;
-	const char *folder;               /* of relative paths in settings */
-	char *const *environment;         /* ends with NULL */
+	const char *folder;                  /* of relative paths in settings */
+	char *const *environment;            /* ends with NULL */
 	const struct aws_credentials *fixed; /* or NULL, as in provider.h */
-	const char *secret;               /* its name or NULL */
-	const char *role_arn;             /* or NULL */
+	const char *secret;                  /* its name or NULL */
+	const char *role_arn;                /* or NULL */
 	bool no_role_chaining;
 };
 
@@ -73,16 +73,16 @@ void aws_plan_fini(struct aws_plan *p);
 /* ---- for the sources: 1: it is the origin of the plan now; 0: it is not
  * configured; -1 and err */
 
-int aws_environment_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err);
-int aws_web_identity_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err);
-int aws_profile_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err);
-int aws_container_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err);
-int aws_instance_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err);
+int aws_environment_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err);
+int aws_web_identity_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err);
+int aws_profile_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err);
+int aws_container_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err);
+int aws_instance_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err);
 
 /* NULL: not set or empty. */
 const char *aws_environment_get(

@@ -43,9 +43,9 @@ word_read(const char **at, struct str *word, bool *open)
 		} else if (quote == '\0' && (*p == '"' || *p == '\'')) {
 			quote = *p;
 		} else if (*p == '\\' && p[1] != '\0' &&
-			(quote == '\0' ||
-				(quote == '"' &&
-					(p[1] == '"' || p[1] == '\\')))) {
+			   (quote == '\0' ||
+				   (quote == '"' &&
+					   (p[1] == '"' || p[1] == '\\')))) {
 			str_putc(word, *++p);
 		} else {
 			str_putc(word, *p);
@@ -156,8 +156,8 @@ process_start(struct process *p, const struct aws_asker *a, char *const *words,
 }
 
 struct aws_question *
-aws_process_ask(const struct aws_asker *a, const char *command_line,
-	struct error *err)
+aws_process_ask(
+	const struct aws_asker *a, const char *command_line, struct error *err)
 {
 	char **words = aws_process_split(command_line, err);
 	struct process *p;

@@ -3,15 +3,21 @@
  * (credential_process), or a role that is assumed with a web identity, with
  * another profile (source_profile) or with another source (credential_source).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "kinds/aws/plan.h"
 #include "kinds/aws/shared_file.h"
 
-enum { FILE_CONFIG, FILE_CREDENTIALS, FILE_COUNT };
+enum {
+	FILE_CONFIG,
+	FILE_CREDENTIALS,
+	FILE_COUNT
+};
 
 struct file {
 	char *path; /* NULL: there is no home that it would be in */
@@ -53,24 +59,33 @@ static const char *const keys[KEY_COUNT] = {
 
 struct profile {
 	const char *name;
-	char *at;   /* "profile dev (/root/.aws/credentials)" */
-	int file;   /* that is read now */
+	char *at; /* "profile dev (/root/.aws/credentials)" */
+	int file; /* that is read now */
 	bool found[FILE_COUNT];
 	char *values[KEY_COUNT]; /* NULL: not given or empty */
 };
 
 /* ---- files */
 
+/* Where nobody said that there is one, one that we may not read is none: a
+ * unit's ProtectHome. */
 static char *
 file_path(const struct aws_place *place, const char *setting,
 	const char *variable, const char *usual)
 {
-	const char *path;
+	const char *named = aws_environment_get(place, variable);
+	char *path;
 
 	if (setting != NULL)
 		return aws_path(place, place->folder, setting);
-	path = aws_environment_get(place, variable);
-	return aws_path(place, NULL, path == NULL ? usual : path);
+	if (named != NULL)
+		return aws_path(place, NULL, named);
+	path = aws_path(place, NULL, usual);
+	if (path != NULL && access(path, R_OK) != 0 && errno == EACCES) {
+		free(path);
+		path = NULL;
+	}
+	return path;
 }
 
 static void
@@ -89,9 +104,9 @@ files_read(const struct aws_place *place, struct files *f, struct error *err)
 
 	f->of[FILE_CONFIG].path = file_path(place, place->settings->config_file,
 		"AWS_CONFIG_FILE", "~/.aws/config");
-	f->of[FILE_CREDENTIALS].path = file_path(place,
-		place->settings->shared_credentials_file,
-		"AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials");
+	f->of[FILE_CREDENTIALS].path =
+		file_path(place, place->settings->shared_credentials_file,
+			"AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials");
 	for (size_t i = 0; i < FILE_COUNT; i++) {
 		str_init(&f->of[i].text);
 		if (rc >= 0 && f->of[i].path != NULL)
@@ -107,7 +122,7 @@ static bool
 is_key(struct slice key, const char *name)
 {
 	return key.length == strlen(name) &&
-		strncasecmp(key.data, name, key.length) == 0;
+	       strncasecmp(key.data, name, key.length) == 0;
 }
 
 static void
@@ -122,10 +137,11 @@ on_key(struct slice profile, struct slice key, struct slice value, void *arg)
 		if (!is_key(key, keys[i]))
 			continue;
 		mem_free_wiped(p->values[i]);
-		p->values[i] = value.length == 0 ||
-				memchr(value.data, '\0', value.length) != NULL
-					? NULL
-					: xstrndup(value.data, value.length);
+		p->values[i] =
+			value.length == 0 || memchr(value.data, '\0',
+						     value.length) != NULL
+				? NULL
+				: xstrndup(value.data, value.length);
 	}
 }
 
@@ -253,8 +269,8 @@ web_identity_plan(const struct aws_place *place, const struct profile *p,
 		return error_prefix(err, "%s", p->at);
 	if (seconds_read(p, &plan->identity.seconds, err) != 0)
 		return -1;
-	plan->token_file = aws_path(
-		place, place->folder, p->values[KEY_WEB_TOKEN_FILE]);
+	plan->token_file =
+		aws_path(place, place->folder, p->values[KEY_WEB_TOKEN_FILE]);
 	if (plan->token_file == NULL)
 		return error_set(err, ERROR_CONFIG,
 			"%s: HOME is not set, so there is no \"~\" for "
@@ -334,8 +350,8 @@ static int
 role_sources_check(const struct profile *p, struct error *err)
 {
 	int count = (p->values[KEY_SOURCE_PROFILE] != NULL) +
-		(p->values[KEY_SOURCE] != NULL) +
-		(p->values[KEY_WEB_TOKEN_FILE] != NULL);
+		    (p->values[KEY_SOURCE] != NULL) +
+		    (p->values[KEY_WEB_TOKEN_FILE] != NULL);
 
 	if (p->values[KEY_MFA] != NULL)
 		return error_set(err, ERROR_CONFIG,
@@ -434,8 +450,8 @@ asked_plan(const struct aws_place *place, const struct files *f,
 }
 
 int
-aws_profile_plan(const struct aws_place *place, struct aws_plan *plan,
-	struct error *err)
+aws_profile_plan(
+	const struct aws_place *place, struct aws_plan *plan, struct error *err)
 {
 	const char *name = place->settings->profile;
 	struct files f = { 0 };
@@ -447,8 +463,8 @@ aws_profile_plan(const struct aws_place *place, struct aws_plan *plan,
 	named = name != NULL;
 	rc = files_read(place, &f, err);
 	if (rc == 0)
-		rc = asked_plan(place, &f, named ? name : "default", named,
-			plan, err);
+		rc = asked_plan(
+			place, &f, named ? name : "default", named, plan, err);
 	files_fini(&f);
 	return rc;
 }

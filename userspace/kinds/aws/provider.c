@@ -20,7 +20,8 @@
 
 #define LOOK_MS    60000  /* the clock may have been set */
 #define FORCED_MS  10000  /* between two questions because of a refusal */
-#define REFUSED_MS 300000 /* a refusal is told so long, unless it comes again */
+#define REFUSED_MS 300000 /* a refusal is told so long, unless it comes again  \
+			   */
 
 struct aws_provider {
 	struct loop *loop;
@@ -53,9 +54,9 @@ struct aws_provider {
 	bool wanted; /* others are, not before that (monotonic) */
 	uint64_t not_before_ms, forced_next_ms;
 	unsigned attempts, failures; /* in a row */
-	char *why;           /* the last failure; NULL: it went well */
-	uint64_t refused_ms; /* monotonic; 0: they were not refused */
-	bool refused_same;   /* and there are no others */
+	char *why;                   /* the last failure; NULL: it went well */
+	uint64_t refused_ms;         /* monotonic; 0: they were not refused */
+	bool refused_same;           /* and there are no others */
 	char *told;
 
 	bool calling, freed; /* to be freed when it is no longer in use */
@@ -146,7 +147,7 @@ tell(struct aws_provider *p)
 	text = sentence_get(p);
 	if (text == NULL ? p->told == NULL
 			 : p->told != NULL &&
-				is_same_but_digits(p->told, text)) {
+				   is_same_but_digits(p->told, text)) {
 		free(text);
 		return;
 	}
@@ -186,8 +187,8 @@ timer_start(struct aws_provider *p)
 	if (p->freed)
 		return;
 	if (p->question == NULL && p->wanted)
-		delay_ms = until(p->not_before_ms, clock_monotonic_ms(),
-			delay_ms);
+		delay_ms =
+			until(p->not_before_ms, clock_monotonic_ms(), delay_ms);
 	else if (p->question == NULL)
 		delay_ms = until(p->times.renew_ms, now_ms, delay_ms);
 	if (do_expire(p))
@@ -201,9 +202,9 @@ static bool
 is_same(const struct aws_credentials *a, const struct aws_credentials *b)
 {
 	return a->expires_ms == b->expires_ms &&
-		strcmp(a->access_key, b->access_key) == 0 &&
-		strcmp(a->secret_key, b->secret_key) == 0 &&
-		strcmp(a->session_token, b->session_token) == 0;
+	       strcmp(a->access_key, b->access_key) == 0 &&
+	       strcmp(a->secret_key, b->secret_key) == 0 &&
+	       strcmp(a->session_token, b->session_token) == 0;
 }
 
 static void
@@ -230,12 +231,12 @@ succeed(struct aws_provider *p)
 {
 	bool same = p->has && is_same(&p->step, &p->held);
 	bool is_file = p->plan.is_file && p->plan.origin == AWS_ORIGIN_GIVEN &&
-		p->plan.role_count == 0;
-	struct refresh_times t = refresh_times(p->step.expires_ms,
-		clock_realtime_ms(), same, is_file);
+		       p->plan.role_count == 0;
+	struct refresh_times t = refresh_times(
+		p->step.expires_ms, clock_realtime_ms(), same, is_file);
 
 	p->beyond = p->plan.origin == AWS_ORIGIN_INSTANCE &&
-		p->plan.role_count == 0;
+		    p->plan.role_count == 0;
 	aws_plan_fini(&p->plan);
 	p->attempts = p->failures = 0;
 	p->wanted = false;
@@ -333,7 +334,7 @@ origin_ask(struct aws_provider *p)
 	}
 	if (p->question == NULL)
 		fail(p, AWS_TROUBLE_LASTS,
-			xasprintf("%s: %s", p->source, err.text));
+			xasprintf("%s: %s", plan->source, err.text));
 }
 
 static void
@@ -388,7 +389,7 @@ on_answer(struct aws_credentials *c, enum aws_trouble trouble,
 	p->calling = true;
 	p->question = NULL;
 	if (c == NULL) {
-		fail(p, trouble, xasprintf("%s: %s", p->source, problem));
+		fail(p, trouble, xasprintf("%s: %s", p->plan.source, problem));
 	} else {
 		aws_credentials_fini(&p->step);
 		p->step = *c;

@@ -13,7 +13,7 @@
 #include "kinds/aws/plan.h"
 #include "net/http_client.h"
 
-enum aws_trouble { /* how soon it makes sense to ask again */
+enum aws_trouble {             /* how soon it makes sense to ask again */
 	AWS_TROUBLE_LASTS,     /* until somebody changes something */
 	AWS_TROUBLE_PASSES,    /* no answer, 5xx */
 	AWS_TROUBLE_THROTTLED, /* asked too often */
@@ -54,15 +54,14 @@ struct aws_session {
 void aws_session_forget(struct aws_session *s);
 
 /* NULL and err: it cannot be asked, and that lasts. */
-struct aws_question *aws_process_ask(const struct aws_asker *a,
-	const char *command_line, struct error *err);
+struct aws_question *aws_process_ask(
+	const struct aws_asker *a, const char *command_line, struct error *err);
 struct aws_question *aws_container_ask(const struct aws_asker *a,
 	const struct aws_plan *plan, struct error *err);
 struct aws_question *aws_instance_ask(const struct aws_asker *a,
 	const char *url, struct aws_session *session, struct error *err);
 struct aws_question *aws_web_identity_ask(const struct aws_asker *a,
-	const struct aws_role *role, const char *token_file,
-	struct error *err);
+	const struct aws_role *role, const char *token_file, struct error *err);
 struct aws_question *aws_role_ask(const struct aws_asker *a,
 	const struct aws_role *role, const struct aws_credentials *with,
 	struct error *err);

@@ -32,7 +32,7 @@ refresh_times(uint64_t expires_ms, uint64_t now_ms, bool same, bool file)
 	if (expires_ms == 0) {
 		if (file)
 			t.renew_ms = now_ms + REFRESH_FILE_MS / 2 +
-				below(REFRESH_FILE_MS / 2);
+				     below(REFRESH_FILE_MS / 2);
 		return t;
 	}
 	t.mandatory_ms = expires_ms - mandatory_ms;
@@ -40,7 +40,7 @@ refresh_times(uint64_t expires_ms, uint64_t now_ms, bool same, bool file)
 		t.renew_ms = now_ms + AGAIN_MIN_MS + below(AGAIN_MIN_MS);
 	else
 		t.renew_ms = expires_ms - advisory_ms +
-			below((advisory_ms - mandatory_ms) / 2);
+			     below((advisory_ms - mandatory_ms) / 2);
 	return t;
 }
 
@@ -56,18 +56,18 @@ doubled(uint64_t scale_ms, unsigned n, uint64_t max_ms)
 uint64_t
 refresh_attempt_pause_ms(enum aws_trouble trouble, unsigned n)
 {
-	return below(doubled(trouble == AWS_TROUBLE_THROTTLED
-					   ? SCALE_THROTTLED_MS
-					   : SCALE_MS,
-			       n, SCALE_MAX_MS) +
+	return below(
+		doubled(trouble == AWS_TROUBLE_THROTTLED ? SCALE_THROTTLED_MS
+							 : SCALE_MS,
+			n, SCALE_MAX_MS) +
 		1);
 }
 
 uint64_t
 refresh_failure_pause_ms(unsigned n)
 {
-	uint64_t most_ms = doubled(REFRESH_PAUSE_MS, n == 0 ? 0 : n - 1,
-		REFRESH_PAUSE_MAX_MS);
+	uint64_t most_ms = doubled(
+		REFRESH_PAUSE_MS, n == 0 ? 0 : n - 1, REFRESH_PAUSE_MAX_MS);
 
 	return PAUSE_MIN_MS + below(most_ms - PAUSE_MIN_MS + 1);
 }

@@ -53,8 +53,8 @@ config_profile(struct slice name, struct slice *profile)
 	if (!slice_starts(name, word) || name.length == word.length ||
 		!is_blank(name.data[word.length]))
 		return false;
-	*profile = unquote(trim((struct slice){ name.data + word.length,
-		name.length - word.length }));
+	*profile = unquote(trim((struct slice){
+		name.data + word.length, name.length - word.length }));
 	return profile->length > 0;
 }
 
@@ -67,8 +67,8 @@ section_read(struct reader *r, struct slice line, struct error *err)
 	if (end == NULL)
 		return error_set(err, ERROR_CONFIG,
 			"a section's name has no \"]\" behind it");
-	name = trim((struct slice){
-		line.data + 1, (size_t)(end - line.data) - 1 });
+	name = trim(
+		(struct slice){ line.data + 1, (size_t)(end - line.data) - 1 });
 	r->in_section = true;
 	r->has_key = false;
 	r->profile = name;
@@ -135,8 +135,8 @@ shared_file_read(struct slice text, bool is_config, shared_file_f *each,
 	}
 	while (text.length > 0) {
 		const char *end = memchr(text.data, '\n', text.length);
-		size_t length = end == NULL ? text.length
-					    : (size_t)(end - text.data);
+		size_t length =
+			end == NULL ? text.length : (size_t)(end - text.data);
 
 		line++;
 		if (line_read(&r, (struct slice){ text.data, length }, err) !=

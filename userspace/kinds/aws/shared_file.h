@@ -17,8 +17,8 @@
 
 /* A key of a profile; all within the text. Once with an empty key where a
  * section of it begins. Of two equal keys the later one counts. */
-typedef void shared_file_f(struct slice profile, struct slice key,
-	struct slice value, void *arg);
+typedef void shared_file_f(
+	struct slice profile, struct slice key, struct slice value, void *arg);
 
 /* is_config: profiles are "[profile NAME]" and "[default]" there, and other
  * sections are passed over; else each section is one. err names the line and

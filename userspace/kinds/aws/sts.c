@@ -24,8 +24,8 @@
 /* ---- plan: a web identity by the environment */
 
 int
-aws_web_identity_plan(const struct aws_place *place, struct aws_plan *p,
-	struct error *err)
+aws_web_identity_plan(
+	const struct aws_place *place, struct aws_plan *p, struct error *err)
 {
 	const char *file =
 		aws_environment_get(place, "AWS_WEB_IDENTITY_TOKEN_FILE");
@@ -64,8 +64,8 @@ target_fini(struct target *t)
 }
 
 static int
-target_by_url(struct target *t, const char *url, const char *place,
-	struct error *err)
+target_by_url(
+	struct target *t, const char *url, const char *place, struct error *err)
 {
 	struct aws_url u;
 
@@ -73,8 +73,7 @@ target_by_url(struct target *t, const char *url, const char *place,
 		aws_url_read(url, &u, err) != 0)
 		return error_prefix(err, "%s", place);
 	aws_url_host_field(&u, &t->host);
-	str_printf(&t->url, "%s://%s/", u.tls ? "https" : "http",
-		t->host.data);
+	str_printf(&t->url, "%s://%s/", u.tls ? "https" : "http", t->host.data);
 	return 0;
 }
 
@@ -141,10 +140,9 @@ static enum aws_trouble
 code_trouble(const char *code, int status)
 {
 	static const char *const throttled[] = { "Throttling",
-		"ThrottlingException", "ThrottledException",
-		"RequestThrottled", "RequestThrottledException",
-		"RequestLimitExceeded", "TooManyRequestsException",
-		"SlowDown", NULL };
+		"ThrottlingException", "ThrottledException", "RequestThrottled",
+		"RequestThrottledException", "RequestLimitExceeded",
+		"TooManyRequestsException", "SlowDown", NULL };
 	static const char *const passes[] = { "RequestTimeout",
 		"RequestTimeoutException", "IDPCommunicationError",
 		"InternalFailure", "ServiceUnavailable", NULL };
@@ -177,8 +175,7 @@ remedy(const struct sts *s, const char *code)
 			"; correct the secret access key, or this host's "
 			"clock" },
 		{ "RequestExpired", "; correct this host's clock" },
-		{ "RegionDisabledException",
-			"; switch STS on for the region" },
+		{ "RegionDisabledException", "; switch STS on for the region" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -376,8 +373,8 @@ sign(struct signature *s, const struct aws_asker *a, const struct target *t,
 		.path = slice_of("/"),
 		.query = slice_of(""),
 		.fields = fields,
-		.field_count = ARRAY_SIZE(fields) -
-			(with->session_token[0] == '\0'),
+		.field_count =
+			ARRAY_SIZE(fields) - (with->session_token[0] == '\0'),
 		.body = { body->data, body->length },
 		.access_key = slice_of(with->access_key),
 		.secret_key = slice_of(with->secret_key),
@@ -403,8 +400,8 @@ sign_and_send(const struct aws_asker *a, const struct aws_role *role,
 	str_init(&s.authorization);
 	if (sign(&s, a, t, with, body, err) == 0) {
 		char *date = xasprintf("X-Amz-Date: %s", s.date);
-		char *authorization = xasprintf(
-			"Authorization: %s", s.authorization.data);
+		char *authorization =
+			xasprintf("Authorization: %s", s.authorization.data);
 		char *token = xasprintf(
 			"X-Amz-Security-Token: %s", with->session_token);
 		const char *const headers[] = {

@@ -41,6 +41,9 @@ static const struct {
 	{ WEB "Expiration", PART_EXPIRATION },
 	{ "ErrorResponse/Error/Code", PART_CODE },
 	{ "ErrorResponse/Error/Message", PART_MESSAGE },
+	/* of other services, and of moto's STS */
+	{ "ErrorResponse/Errors/Error/Code", PART_CODE },
+	{ "ErrorResponse/Errors/Error/Message", PART_MESSAGE },
 };
 
 struct reader {
@@ -60,7 +63,7 @@ static bool
 is_of_name(char c)
 {
 	return isalnum((unsigned char)c) ||
-		(c != '\0' && strchr("-._:", c) != NULL);
+	       (c != '\0' && strchr("-._:", c) != NULL);
 }
 
 static bool
@@ -107,9 +110,10 @@ entity_value(struct slice name)
 		if (!good)
 			return '\0';
 		number = number * base +
-			(unsigned)(isdigit((unsigned char)c)
-					? c - '0'
-					: tolower((unsigned char)c) - 'a' + 10);
+			 (unsigned)(isdigit((unsigned char)c)
+					    ? c - '0'
+					    : tolower((unsigned char)c) - 'a' +
+						      10);
 	}
 	if (number == 0)
 		return '\0';
@@ -129,8 +133,7 @@ text_put(struct reader *r, char c)
 static int
 entity_read(struct reader *r, struct error *err)
 {
-	const char *end =
-		memchr(r->at, ';', (size_t)(r->end - r->at));
+	const char *end = memchr(r->at, ';', (size_t)(r->end - r->at));
 	char value;
 
 	if (end == NULL)
@@ -206,8 +209,7 @@ attributes_skip(struct reader *r, bool *empty, struct error *err)
 			*empty = false;
 			return 0;
 		}
-		if (r->end - r->at >= 2 && r->at[0] == '/' &&
-			r->at[1] == '>') {
+		if (r->end - r->at >= 2 && r->at[0] == '/' && r->at[1] == '>') {
 			r->at += 2;
 			*empty = true;
 			return 0;
@@ -359,8 +361,8 @@ credentials_take(
 	for (int i = PART_ACCESS_KEY; i <= PART_EXPIRATION; i++)
 		if (!r->given[i])
 			return broken(err, "its credentials are not complete");
-	if (clock_parse_rfc3339(r->texts[PART_EXPIRATION].data,
-		    &c->expires_ms) != 0)
+	if (clock_parse_rfc3339(
+		    r->texts[PART_EXPIRATION].data, &c->expires_ms) != 0)
 		return broken(err, "its Expiration is no time");
 	c->access_key = text_take(r, PART_ACCESS_KEY);
 	c->secret_key = text_take(r, PART_SECRET_KEY);

@@ -1,8 +1,8 @@
 /*
- * What STS answers: the credentials of AssumeRole and AssumeRoleWithWebIdentity,
- * or an error, in XML (STS API Reference). A strict reader of what they need
- * and no more of XML: no document type, no comments, no CDATA. Pure; any bytes
- * may come. Private to kinds/aws/.
+ * What STS answers: the credentials of AssumeRole and
+ * AssumeRoleWithWebIdentity, or an error, in XML (STS API Reference). A strict
+ * reader of what they need and no more of XML: no document type, no comments,
+ * no CDATA. Pure; any bytes may come. Private to kinds/aws/.
  */
 #ifndef KINDS_AWS_STS_ANSWER_H
 #define KINDS_AWS_STS_ANSWER_H
@@ -15,7 +15,7 @@
 
 struct sts_answer {
 	struct aws_credentials credentials; /* access_key NULL: none */
-	char *code;    /* "AccessDenied"; letters, digits, "."; NULL: no error */
+	char *code; /* "AccessDenied"; letters, digits, "."; NULL: no error */
 	char *message; /* may quote what was asked: a secret; or NULL */
 };
 

@@ -75,10 +75,9 @@ authority_read(struct aws_url *u, struct error *err)
 	u->port = default_port(u->tls);
 	if (after < end && *after != ':')
 		return form_error(err);
-	if (after < end &&
-		port_read((struct slice){ after + 1,
-				  (size_t)(end - after) - 1 },
-			&u->port, err) != 0)
+	if (after < end && port_read((struct slice){ after + 1,
+					     (size_t)(end - after) - 1 },
+				   &u->port, err) != 0)
 		return -1;
 	return host_check(u->host, err);
 }
