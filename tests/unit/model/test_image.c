@@ -299,7 +299,7 @@ faults_are_named(void **state)
 	err = (struct error)ERROR_INIT;
 	image->contract++;
 	assert_int_equal(image_check(image, f->image_length, &err), -1);
-	assert_non_null(strstr(err.text, "contract 5, not 4"));
+	assert_non_null(strstr(err.text, "contract 6, not 5"));
 	err = (struct error)ERROR_INIT;
 	assert_int_equal(
 		image_check((char *)image + 4, f->image_length - 4, &err), -1);

@@ -38,7 +38,7 @@
 enum {
 	UP_CALLS = 10, /* 1000 bytes of a request, 2000 of an answer */
 	UP_ANEW,       /* the same, bodies are made anew */
-	UP_LARGE,      /* 8 MB of either */
+	UP_LARGE, /* 8 MB of either, one request on a connection */
 	UP_LARGE_ANEW,
 	UP_BROKEN,  /* its settings are no use */
 	UP_ONCE,    /* as UP_CALLS, one request on a connection */
@@ -71,7 +71,7 @@ static const struct policy_breakers two_requests = {
 static struct image_build_upstream upstreams[] = {
 	{ .id = UP_CALLS, .name = "g.calls" },
 	{ .id = UP_ANEW, .name = "g.anew" },
-	{ .id = UP_LARGE, .name = "g.large" },
+	{ .id = UP_LARGE, .name = "g.large", .max_requests_per_connection = 1 },
 	{ .id = UP_LARGE_ANEW, .name = "g.large-anew" },
 	{ .id = UP_BROKEN, .name = "g.broken" },
 	{ .id = UP_ONCE, .name = "g.once", .max_requests_per_connection = 1 },
