@@ -59,6 +59,16 @@ call_hold(struct exchange *x, size_t bytes)
 	return false;
 }
 
+bool
+call_hold_made(struct exchange *x, struct slice made, const struct str *of)
+{
+	uintptr_t at = (uintptr_t)made.data, from = (uintptr_t)of->data;
+
+	if (made.length == 0 || (at >= from && at < from + of->length))
+		return true;
+	return call_hold(x, made.length);
+}
+
 void
 call_message_drop(struct exchange *x)
 {
@@ -352,8 +362,7 @@ message_make(struct exchange *x, struct call_request *r,
 		call_refuse(x);
 		return false;
 	}
-	if (c->message.length > 0 && c->message.data != c->body.data &&
-		!call_hold(x, c->message.length))
+	if (!call_hold_made(x, c->message, &c->body))
 		return false;
 	c->method = (uint8_t)method_of(head);
 	if (c->message.length > 0 || (c->method != HTTP_GET &&

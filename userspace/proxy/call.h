@@ -82,6 +82,9 @@ void call_client_drained(struct exchange *x);
 
 /* So many more bytes are in memory. False: answered, they are too many. */
 bool call_hold(struct exchange *x, size_t bytes);
+/* The same of what the dialect made, unless it lies in what is counted. */
+bool call_hold_made(
+	struct exchange *x, struct slice made, const struct str *of);
 /* The client's body and the message are no longer needed. */
 void call_message_drop(struct exchange *x);
 /* The answer is what the dialect said in the refusal; once some of another is

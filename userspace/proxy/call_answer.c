@@ -274,8 +274,7 @@ whole_take(struct exchange *x, bool clean)
 	news_take(x, &news);
 	switch (step) {
 	case CALL_DONE:
-		if (c->out.length > 0 && c->out.data != body.data &&
-			!call_hold(x, c->out.length))
+		if (!call_hold_made(x, c->out, &c->answer))
 			return;
 		c->state = CALL_GIVES;
 		if (head_begin(x, &head, HTTP_BODY_LENGTH, c->out.length,
@@ -476,6 +475,7 @@ decoded_take(struct exchange *x, const char *bytes, size_t length, size_t at)
 	struct slice run;
 	size_t n;
 
+	x->worker->down.chunked = x->chunked;
 	while (goes_on) {
 		switch (http_body_read(
 			&x->body, bytes + at, length - at, &run, &n)) {
