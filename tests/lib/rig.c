@@ -177,7 +177,8 @@ static void
 text_add(struct image_vhost **block, const char *text, size_t to)
 {
 	size_t length = strlen(text), at = (*block)->length;
-	size_t more = (length + 1 + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN;
+	size_t more =
+		(length + 1 + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN;
 
 	*block = xreallocarray(*block, at + more, 1);
 	memset((char *)*block + at, 0, more);
@@ -194,14 +195,16 @@ calls_add(const struct rig *r, struct image_vhost **block)
 	for (uint32_t i = 0; i < (*block)->routes.count; i++) {
 		const struct image_route *route =
 			(const struct image_route *)image_at(
-				*block, (*block)->routes.offset) + i;
+				*block, (*block)->routes.offset) +
+			i;
 		uint32_t at = route->destinations.offset;
 		uint32_t count = route->destinations.count;
 
 		for (uint32_t k = 0; k < count; k++) {
 			const struct image_destination *d =
 				(const struct image_destination *)image_at(
-					*block, at) + k;
+					*block, at) +
+				k;
 			const char *text = r->call_of(d->upstream);
 			size_t to = (size_t)((const char *)&d->call -
 					     (const char *)*block);
@@ -304,8 +307,7 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 }
 
 int
-rig_credentials(
-	struct rig *r, uint32_t id, const char *kind, const char *text)
+rig_credentials(struct rig *r, uint32_t id, const char *kind, const char *text)
 {
 	struct wire_message m = rig_message(WIRE_CREDENTIALS);
 	size_t length = text != NULL ? strlen(text) : 0, mapped;

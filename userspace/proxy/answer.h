@@ -24,8 +24,8 @@ void answer_ended(struct exchange *x);
 
 /* Heads, up to the final one: true, it is in the worker's answer. It answers a
  * request with that method. *used counts all heads. */
-bool answer_head(struct exchange *x, enum http_method method,
-	const char *bytes, size_t length, size_t *used);
+bool answer_head(struct exchange *x, enum http_method method, const char *bytes,
+	size_t length, size_t *used);
 /* The client is to get that head and x->body behind it. False: answered
  * otherwise. */
 bool answer_begin(struct exchange *x, const struct http_head *answer);

@@ -468,8 +468,8 @@ request_is_allowed(struct exchange *x)
 {
 	const struct image_upstream *u = x->upstream;
 
-	if (BREAKER_ALLOWS(x->worker, u->id, requests_active,
-		    u->breakers.requests))
+	if (BREAKER_ALLOWS(
+		    x->worker, u->id, requests_active, u->breakers.requests))
 		return true;
 	x->counts->requests_overflow++;
 	fail(x, 503, "upstream_overflow",
@@ -823,9 +823,9 @@ reasons_of(const struct exchange *x, uint16_t status)
 void
 attempt_note(struct exchange *x, uint16_t status)
 {
-	result_note(x, status < 500		     ? STREAK_GOOD
+	result_note(x, status < 500               ? STREAK_GOOD
 		       : is_gateway_error(status) ? STREAK_GATEWAY_ERROR
-						     : STREAK_ERROR);
+						  : STREAK_ERROR);
 }
 
 bool
@@ -841,8 +841,8 @@ attempt_refused(struct exchange *x, uint16_t status, bool unheard)
 {
 	if (!retry_is_possible(x) || (!unheard && !is_idempotent(x)))
 		return false;
-	return retry(x, reasons_of(x, status) |
-				(unheard ? NO_ANSWER |
-						   POLICY_RETRY_CONNECT_FAILURE
-					 : 0));
+	return retry(
+		x, reasons_of(x, status) |
+			   (unheard ? NO_ANSWER | POLICY_RETRY_CONNECT_FAILURE
+				    : 0));
 }

@@ -76,10 +76,16 @@ call_message_drop(struct exchange *x)
 
 	if (c->sent < c->message.length)
 		return;
+	held_set(x, c->held - c->body.length);
 	str_fini(&c->body);
 	str_init(&c->body);
 	c->message = (struct slice){ NULL, 0 };
 	c->sent = 0;
+	if (c->state != CALL_PASSES)
+		return;
+	held_set(x, c->held - c->made_held);
+	c->target->dialect->call_free(c->made);
+	c->made = NULL;
 }
 
 /* ---- birth and end */
@@ -102,7 +108,8 @@ call_free(struct exchange *x)
 	struct call *c = x->call;
 
 	held_set(x, 0);
-	c->target->dialect->call_free(c->made);
+	if (c->made != NULL)
+		c->target->dialect->call_free(c->made);
 	str_fini(&c->body);
 	str_fini(&c->answer);
 	free(c);
@@ -119,8 +126,8 @@ call_detail(struct exchange *x, const char *fmt, ...)
 	va_list ap;
 
 	if (length > 0)
-		length += (size_t)snprintf(c->detail + length,
-			sizeof(c->detail) - length, "; ");
+		length += (size_t)snprintf(
+			c->detail + length, sizeof(c->detail) - length, "; ");
 	if (length >= sizeof(c->detail))
 		return;
 	va_start(ap, fmt);
@@ -156,8 +163,8 @@ call_refuse(struct exchange *x)
 		return;
 	}
 	c->refused = true;
-	exchange_fail(x, c->refusal.status, c->refusal.word,
-		c->refusal.sentence);
+	exchange_fail(
+		x, c->refusal.status, c->refusal.word, c->refusal.sentence);
 }
 
 /* ---- the client's body */
@@ -242,6 +249,9 @@ call_take_body(struct exchange *x, const char *bytes, size_t length)
 		case HTTP_BODY_DATA:
 			x->expects = false;
 			at += n;
+			/* The session sees to that. */
+			if (s->body_max > 0 && s->body.total > s->body_max)
+				return at;
 			if (!body_add(x, run))
 				return at;
 			exchange_moved(x);
@@ -344,8 +354,8 @@ refuse_unwritable(struct exchange *x)
 
 /* The dialect's message, head in *head. False: answered. */
 static bool
-message_make(struct exchange *x, struct call_request *r,
-	struct http_write *head)
+message_make(
+	struct exchange *x, struct call_request *r, struct http_write *head)
 {
 	struct call *c = x->call;
 	struct upstream *u = attempt_upstream(x);
@@ -364,9 +374,10 @@ message_make(struct exchange *x, struct call_request *r,
 	}
 	if (!call_hold_made(x, c->message, &c->body))
 		return false;
+	c->made_held = c->held - c->body.length;
 	c->method = (uint8_t)method_of(head);
-	if (c->message.length > 0 || (c->method != HTTP_GET &&
-					     c->method != HTTP_HEAD))
+	if (c->message.length > 0 ||
+		(c->method != HTTP_GET && c->method != HTTP_HEAD))
 		http_write_field_number(
 			head, "content-length", c->message.length);
 	http_write_end(head);

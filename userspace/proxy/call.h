@@ -39,18 +39,18 @@ enum call_state {
 
 struct call {
 	const struct call_target *target; /* of the exchange's generation */
-	void *made;                       /* of the dialect's call_new */
-	uint8_t state;                    /* enum call_state */
-	uint8_t method;                   /* enum http_method of the message */
+	void *made;     /* of the dialect's call_new; NULL: no longer needed */
+	uint8_t state;  /* enum call_state */
+	uint8_t method; /* enum http_method of the message */
 	/* One attempt more was had for clock or credentials; is to be made. */
 	bool corrected, correcting;
-	bool refused;   /* the answer is the refusal */
+	bool refused;            /* the answer is the refusal */
 	struct str body, answer; /* the client's, the endpoint's */
 	struct slice message;    /* body of the message */
 	size_t sent;             /* of it */
 	struct slice out;        /* CALL_GIVES */
 	size_t passed;           /* of it */
-	size_t held;             /* bytes that are counted */
+	size_t held, made_held;  /* bytes that are counted; of the message */
 	int64_t skew_ms;         /* that the message was made with */
 	uint64_t credentials;    /* the same: which of the upstream's */
 	uint64_t hold_back_ms;   /* other ones are waited for until then */
@@ -85,7 +85,8 @@ bool call_hold(struct exchange *x, size_t bytes);
 /* The same of what the dialect made, unless it lies in what is counted. */
 bool call_hold_made(
 	struct exchange *x, struct slice made, const struct str *of);
-/* The client's body and the message are no longer needed. */
+/* The client's body and the message are no longer needed, nor is, where the
+ * answer is passed on, the dialect's call. */
 void call_message_drop(struct exchange *x);
 /* The answer is what the dialect said in the refusal; once some of another is
  * on its way, the connection is reset. */

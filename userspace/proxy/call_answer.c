@@ -61,8 +61,7 @@ news_take(struct exchange *x, const struct call_news *news)
 	if (news->skewed)
 		u->skew_ms = c->skew_ms + news->skew_ms;
 	/* It may be that it has others by now. */
-	if (news->credentials_refused &&
-		u->credentials_count == c->credentials)
+	if (news->credentials_refused && u->credentials_count == c->credentials)
 		upstream_credentials_refused(u);
 }
 
@@ -78,8 +77,7 @@ corrected(struct exchange *x, const struct call_news *news)
 		!(news->skewed || news->credentials_refused))
 		return false;
 	c->corrected = c->correcting = true;
-	if (news->credentials_refused &&
-		u->credentials_count == c->credentials)
+	if (news->credentials_refused && u->credentials_count == c->credentials)
 		c->hold_back_ms = u->refused_ms + CALL_CREDENTIALS_MS;
 	c->state = CALL_WAITS;
 	attempt_once_more(x, 0);
@@ -197,8 +195,7 @@ head_take(struct exchange *x)
 		answer->content_length);
 	framing_keep(x, answer);
 	/* Nobody reads the rest of a message that was answered before. */
-	x->upstream_keeps =
-		answer->keep_alive && c->sent == c->message.length;
+	x->upstream_keeps = answer->keep_alive && c->sent == c->message.length;
 	http_write_init(&head, x->worker->head_up, WORKER_HEAD);
 	step = dialect_of(x)->answer(
 		c->made, answer, &head, &c->refusal, &news);
@@ -277,8 +274,8 @@ whole_take(struct exchange *x, bool clean)
 		if (!call_hold_made(x, c->out, &c->answer))
 			return;
 		c->state = CALL_GIVES;
-		if (head_begin(x, &head, HTTP_BODY_LENGTH, c->out.length,
-			    false))
+		if (head_begin(
+			    x, &head, HTTP_BODY_LENGTH, c->out.length, false))
 			call_answer_give(x);
 		return;
 	case CALL_AGAIN:
@@ -499,8 +496,8 @@ decoded_take(struct exchange *x, const char *bytes, size_t length, size_t at)
 		}
 	}
 	if (s->exchange == x && x->call->state == CALL_ENDS) {
-		bool clean = last ? at == length
-				  : body_ends(x, bytes, length, &at);
+		bool clean =
+			last ? at == length : body_ends(x, bytes, length, &at);
 
 		answer_complete(x, clean);
 	}
@@ -517,8 +514,8 @@ call_answer_take(struct exchange *x, const char *bytes, size_t length)
 	size_t at = 0;
 
 	if (c->state == CALL_ASKED) {
-		if (!answer_head(x, (enum http_method)c->method, bytes, length,
-			    &at))
+		if (!answer_head(
+			    x, (enum http_method)c->method, bytes, length, &at))
 			return at;
 		head_take(x);
 		if (s->exchange != x)

@@ -85,8 +85,8 @@ call_targets_free(struct call_targets *t)
 }
 
 struct call_target *
-call_targets_get(struct call_targets *t, struct slice kind,
-	struct slice settings)
+call_targets_get(
+	struct call_targets *t, struct slice kind, struct slice settings)
 {
 	struct call_target *target;
 	struct str key;

@@ -437,8 +437,8 @@ exchange_body_bad(struct exchange *x)
 {
 	x->session->counts->bad_requests++;
 	x->client_keeps = false;
-	exchange_refuse(x, 400, "bad_body",
-		"the body of the request is malformed");
+	exchange_refuse(
+		x, 400, "bad_body", "the body of the request is malformed");
 }
 
 void

@@ -52,7 +52,7 @@ struct exchange {
 	struct counters_upstream *counts;
 	struct backend *backend;
 	struct link *link;
-	struct call *call; /* NULL: plain HTTP */
+	struct call *call;     /* NULL: plain HTTP */
 	struct exchange *next; /* spare, ended */
 	/* Waits for a connection; at NULL: it does not. */
 	struct exchange *wait_next, **wait_at;

@@ -104,8 +104,7 @@ calls_find(struct generation *g, struct call_targets *targets)
 		}
 	}
 	if (g->call_count > 1)
-		qsort(g->calls, g->call_count, sizeof(*g->calls),
-			call_compare);
+		qsort(g->calls, g->call_count, sizeof(*g->calls), call_compare);
 }
 
 const struct call_target *
@@ -116,8 +115,8 @@ generation_call_target(
 
 	if (g->call_count == 0)
 		return NULL;
-	found = bsearch(&key, g->calls, g->call_count, sizeof(key),
-		call_compare);
+	found = bsearch(
+		&key, g->calls, g->call_count, sizeof(key), call_compare);
 	return found != NULL ? found->target : NULL;
 }
 

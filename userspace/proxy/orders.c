@@ -284,8 +284,7 @@ image_take(struct proxy *p, const struct wire_message *m, int fd)
 	bool first = p->worker_count == 0;
 	uint32_t count = first ? proxy_workers_wanted(p) : p->worker_count;
 
-	g = generation_new(
-		fd, p->matchers, p->trusts, p->targets, count, &err);
+	g = generation_new(fd, p->matchers, p->trusts, p->targets, count, &err);
 	if (g == NULL) {
 		struct wire_message no = proxy_message(WIRE_REFUSED);
 

@@ -478,8 +478,8 @@ clients_possible(void)
 }
 
 static void
-proxy_init(struct proxy *p, int channel,
-	const struct upstream_kind *const *kinds)
+proxy_init(
+	struct proxy *p, int channel, const struct upstream_kind *const *kinds)
 {
 	struct ucred cred = { .uid = 0 };
 	socklen_t length = sizeof(cred);

@@ -18,8 +18,8 @@ refusal_write(const struct call *c, struct http_write *w)
 {
 	if (!c->refused)
 		return;
-	http_write_field(w, TEXT("x-gloo-gateway-reason"),
-		slice_of(c->refusal.word));
+	http_write_field(
+		w, TEXT("x-gloo-gateway-reason"), slice_of(c->refusal.word));
 	if (c->refusal.retry_after_s > 0)
 		http_write_field_number(
 			w, "retry-after", c->refusal.retry_after_s);

@@ -23,6 +23,7 @@
 
 #define LOOK_MS    50   /* whether those who wait may go on */
 #define REFUSED_MS 1000 /* credentials: control is not told more often */
+#define REFUSED_LONG_MS 60000 /* so long ago is another matter */
 
 struct registry {
 	struct worker *worker;
@@ -497,7 +498,7 @@ upstream_credentials_refused(struct upstream *u)
 		.number = u->id };
 	uint64_t now = worker_now(u->worker);
 
-	if (u->refused_ms == 0)
+	if (u->refused_ms == 0 || now >= u->refused_ms + REFUSED_LONG_MS)
 		u->refused_ms = now;
 	if (u->refused_told_ms != 0 && now < u->refused_told_ms + REFUSED_MS)
 		return;

@@ -86,7 +86,7 @@ struct upstream { /* for as long as it has an id */
 	/* When the ones that are there were refused first, and when control was
 	 * told so last; 0: never. */
 	uint64_t refused_ms, refused_told_ms;
-	int64_t skew_ms; /* its clock is so far ahead of ours */
+	int64_t skew_ms;           /* its clock is so far ahead of ours */
 	struct worker_later later; /* serves them */
 	struct wheel_timer look;   /* while there are any */
 };

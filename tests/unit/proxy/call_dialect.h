@@ -154,9 +154,9 @@ calls_about(struct http_write *head, const void *credentials,
 }
 
 static inline int
-calls_request(void *call, const void *credentials,
-	const struct call_request *r, struct http_write *head,
-	struct slice *body, struct call_refusal *refusal)
+calls_request(void *call, const void *credentials, const struct call_request *r,
+	struct http_write *head, struct slice *body,
+	struct call_refusal *refusal)
 {
 	static const struct slice post = { "POST", 4 }, none = { NULL, 0 };
 	struct calls_call *c = call;
@@ -167,8 +167,8 @@ calls_request(void *call, const void *credentials,
 		return -1;
 	}
 	http_write_request_line(head,
-		calls_has(r->query, "as") ? r->method : post,
-		slice_of("/call"), none);
+		calls_has(r->query, "as") ? r->method : post, slice_of("/call"),
+		none);
 	calls_about(head, credentials, r);
 	if (calls_has(r->query, "wrong"))
 		calls_text(head, "x-wrong", "a\r\nb");
@@ -188,8 +188,7 @@ calls_request(void *call, const void *credentials,
 static inline struct slice
 calls_field(const struct http_head *head, const char *name)
 {
-	const struct http_field *f =
-		http_head_find_name(head, slice_of(name));
+	const struct http_field *f = http_head_find_name(head, slice_of(name));
 
 	return f != NULL ? http_field_value(head, f) : slice_of("");
 }
@@ -231,8 +230,8 @@ calls_answer(void *call, const struct http_head *answer,
 	struct slice status = calls_field(answer, "x-status");
 	struct calls_call *c = call;
 
-	calls_refuse(refusal, 502, "function_error",
-		"the function did not answer");
+	calls_refuse(
+		refusal, 502, "function_error", "the function did not answer");
 	refusal->retry_after_s =
 		(uint32_t)calls_number(calls_field(answer, "x-news"), "after=");
 	calls_news(answer, news);
@@ -260,8 +259,7 @@ calls_answer(void *call, const struct http_head *answer,
 
 static inline enum call_step
 calls_whole(void *call, struct slice body, struct http_write *head,
-	struct slice *out, struct call_refusal *refusal,
-	struct call_news *news)
+	struct slice *out, struct call_refusal *refusal, struct call_news *news)
 {
 	struct calls_call *c = call;
 	const char *line = memchr(body.data, '\n', body.length);
@@ -271,8 +269,7 @@ calls_whole(void *call, struct slice body, struct http_write *head,
 	if (line == NULL)
 		return CALL_MORE; /* which is none here */
 	line++;
-	*out = (struct slice){ line,
-		body.length - (size_t)(line - body.data) };
+	*out = (struct slice){ line, body.length - (size_t)(line - body.data) };
 	if (sscanf(body.data, "refuse %d", &status) == 1) {
 		calls_refuse(refusal, status, "function_error",
 			"the function failed");

@@ -38,7 +38,7 @@
 enum {
 	UP_CALLS = 10, /* 1000 bytes of a request, 2000 of an answer */
 	UP_ANEW,       /* the same, bodies are made anew */
-	UP_LARGE, /* 8 MB of either, one request on a connection */
+	UP_LARGE,      /* 8 MB of either, one request on a connection */
 	UP_LARGE_ANEW,
 	UP_BROKEN,  /* its settings are no use */
 	UP_ONCE,    /* as UP_CALLS, one request on a connection */
@@ -190,10 +190,9 @@ routes_make(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct model_route *r = &routes[i];
 
-		matchers[i] = (struct model_matcher){
-			.path_type = MODEL_PATH_PREFIX,
-			.path = CHARS(rows[i].path)
-		};
+		matchers[i] =
+			(struct model_matcher){ .path_type = MODEL_PATH_PREFIX,
+				.path = CHARS(rows[i].path) };
 		*r = (struct model_route){ .name = CHARS(rows[i].path + 1),
 			.matchers = &matchers[i],
 			.matcher_count = 1,
@@ -204,9 +203,9 @@ routes_make(void)
 		r->options.host_rewrite = CHARS(rows[i].host_rewrite);
 		r->options.headers = rows[i].headers;
 		if (rows[i].timeout_ms > 0)
-			r->options.timeout = (struct model_duration){
-				.given = true, .ms = rows[i].timeout_ms
-			};
+			r->options.timeout =
+				(struct model_duration){ .given = true,
+					.ms = rows[i].timeout_ms };
 	}
 }
 
@@ -350,8 +349,7 @@ logged(const char *text)
 	str_init(&log);
 	do
 		log_read(&log);
-	while (strstr(log.data, text) == NULL &&
-		clock_monotonic_ms() < until);
+	while (strstr(log.data, text) == NULL && clock_monotonic_ms() < until);
 	has("the access log", &log, text);
 	str_fini(&log);
 }

@@ -221,6 +221,18 @@ a_slow_body_is_given_up(void **state)
 	nothing_is_held();
 }
 
+/* limits.bodyBytes */
+static void
+body_bytes_set(uint64_t most)
+{
+	struct wire_message m = rig_message(WIRE_SETTINGS);
+
+	m.settings = settings;
+	m.settings.body_bytes = most;
+	rig_send(&rig, &m, NULL, 0);
+	generation_next();
+}
+
 static void
 large_requests_are_refused(void **state)
 {
@@ -245,6 +257,12 @@ large_requests_are_refused(void **state)
 	refused("POST /calls HTTP/1.1\r\nHost: h\r\n"
 		"Transfer-Encoding: chunked\r\n\r\nx\r\n",
 		"400", "bad_body", "malformed");
+	body_bytes_set(20);
+	refused("POST /calls HTTP/1.1\r\nHost: h\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n"
+		"15\r\n012345678901234567890\r\n0\r\n\r\n",
+		"413", "body_too_large", "too large");
+	body_bytes_set(0);
 	seen(&sent);
 	is("nothing", &sent, "");
 	/* Just as large as it may be. */
@@ -311,8 +329,8 @@ memory_is_bounded(void **state)
 	logged("\"reason\":\"calls_overflow\"");
 	assert_int_equal(
 		counted(UP_LARGE).calls_overflow - before.calls_overflow, 1);
-	assert_int_equal(counted(UP_LARGE).call_bytes_active,
-		2 * ((5 << 20) - 1));
+	assert_int_equal(
+		counted(UP_LARGE).call_bytes_active, 2 * ((5 << 20) - 1));
 	for (int i = 0; i < 2; i++) {
 		rig_client_send(fds[i], bytes + (5 << 20) - 1, 1);
 		client_read(fds[i], &got);
@@ -341,8 +359,8 @@ large_messages_wait_where_they_are(void **state)
 	(void)state;
 	rig_origin_script(rig.origin, always_ok);
 	fd = large_send("/large", bytes, 6);
-	assert_true(rig_await(
-		&rig, UP_LARGE, "call_bytes_active", (6 << 20) - 1));
+	assert_true(
+		rig_await(&rig, UP_LARGE, "call_bytes_active", (6 << 20) - 1));
 	rig_origin_pause(rig.origin, true);
 	rig_client_send(fd, bytes + (6 << 20) - 1, 1);
 	assert_true(rig_await(&rig, UP_LARGE, "requests_active", 1));
@@ -353,8 +371,7 @@ large_messages_wait_where_they_are(void **state)
 	at = strstr(sent.data, "\r\n\r\n");
 	assert_non_null(at);
 	at += 4;
-	assert_memory_equal(
-		at, bytes, sent.length - (size_t)(at - sent.data));
+	assert_memory_equal(at, bytes, sent.length - (size_t)(at - sent.data));
 	assert_true(rig_await(&rig, UP_LARGE, "call_bytes_active", 6 << 20));
 	rig_client_reset(fd);
 	nothing_is_held();

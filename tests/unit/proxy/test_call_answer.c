@@ -21,7 +21,7 @@ static struct str got;
 struct row {
 	const char *what, *request;
 	struct rig_answer answer;
-	const char *want;   /* all that the client gets, or how it begins */
+	const char *want; /* all that the client gets, or how it begins */
 	unsigned flags;
 	const char *reason; /* of the log, or NULL */
 };
@@ -107,13 +107,12 @@ answers_are_passed_on(void **state)
 			"-" },
 		{ "chunks", GET("/calls"),
 			{ PASS CHUNKED "1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", 0, 0 },
-			PASS "transfer-encoding: chunked\r\n" CLOSE,
-			AGAIN, NULL },
+			PASS "transfer-encoding: chunked\r\n" CLOSE, AGAIN,
+			NULL },
 		{ "to the end", GET("/calls"), { PASS "\r\nabc", RIG_CLOSE, 0 },
-			PASS "transfer-encoding: chunked\r\n" CLOSE,
-			0, NULL },
-		{ "nothing",
-			GET("/calls"), { "HTTP/1.1 204 No\r\nX-Step: pass\r\n\r\n", 0, 0 },
+			PASS "transfer-encoding: chunked\r\n" CLOSE, 0, NULL },
+		{ "nothing", GET("/calls"),
+			{ "HTTP/1.1 204 No\r\nX-Step: pass\r\n\r\n", 0, 0 },
 			"HTTP/1.1 204 No Content\r\nX-Step: pass\r\n" CLOSE
 			"\r\n",
 			AGAIN, NULL },
@@ -153,8 +152,7 @@ answers_are_passed_on(void **state)
 				0, 0 },
 			PASS "content-length: 0\r\n" CLOSE "\r\n", AGAIN,
 			NULL },
-		{ "HTTP/1.0",
-			"GET /calls HTTP/1.0\r\nHost: h\r\n\r\n",
+		{ "HTTP/1.0", "GET /calls HTTP/1.0\r\nHost: h\r\n\r\n",
 			{ PASS CHUNKED "1\r\na\r\n0\r\n\r\n", 0, 0 },
 			PASS CLOSE "\r\na", AGAIN, NULL },
 		{ "filtered", GET("/filtered"),
@@ -181,8 +179,8 @@ heads_that_are_none_are_refused(void **state)
 				0 },
 			BAD, 0, "bad_response" },
 		{ "an upgrade", GET("/calls"),
-			{ "HTTP/1.1 101 Up\r\nX-Step: pass\r\n\r\n", 0, 0 }, BAD,
-			0, "unasked_upgrade" },
+			{ "HTTP/1.1 101 Up\r\nX-Step: pass\r\n\r\n", 0, 0 },
+			BAD, 0, "unasked_upgrade" },
 		{ "status 99", GET("/calls"),
 			{ PASS "X-Status: 99\r\nContent-Length: 0\r\n\r\n", 0,
 				0 },
@@ -218,8 +216,7 @@ heads_that_are_none_are_refused(void **state)
 /* ---- collected */
 
 #define WHOLE(length, body) ANSWER("collect", "", length, body)
-#define MADE                                                                   \
-	"HTTP/1.1 200 OK\r\nx-made: whole\r\n"
+#define MADE                "HTTP/1.1 200 OK\r\nx-made: whole\r\n"
 
 static void
 answers_are_collected(void **state)
@@ -240,8 +237,7 @@ answers_are_collected(void **state)
 			{ "HTTP/1.1 200 OK\r\nX-Step: collect\r\n\r\n"
 			  "done 200\nabc",
 				RIG_CLOSE, 0 },
-			MADE "content-length: 3\r\n" CLOSE "\r\nabc", 0,
-			NULL },
+			MADE "content-length: 3\r\n" CLOSE "\r\nabc", 0, NULL },
 		{ "nothing in it", GET("/calls"),
 			{ WHOLE("9", "done 200\n"), 0, 0 },
 			MADE "content-length: 0\r\n" CLOSE "\r\n", AGAIN,
@@ -270,8 +266,8 @@ answers_are_collected(void **state)
 			"content-length: 3\r\n" CLOSE "\r\nabc",
 			AGAIN, NULL },
 		{ "a function's error", GET("/calls"),
-			{ WHOLE("11", "refuse 429\n"), 0, 0 },
-			"HTTP/1.1 429 ", AGAIN, "function_error" },
+			{ WHOLE("11", "refuse 429\n"), 0, 0 }, "HTTP/1.1 429 ",
+			AGAIN, "function_error" },
 		{ "a status that is no refusal", GET("/calls"),
 			{ WHOLE("11", "refuse 200\n"), 0, 0 }, BAD, AGAIN,
 			"function_error" },
@@ -281,21 +277,18 @@ answers_are_collected(void **state)
 		{ "a length of its own", GET("/calls"),
 			{ WHOLE("10", "framed\nabc"), 0, 0 }, BAD, AGAIN,
 			"bad_response" },
-		{ "no head", GET("/calls"),
-			{ WHOLE("8", "nothing\n"), 0, 0 }, BAD, AGAIN,
-			"bad_response" },
+		{ "no head", GET("/calls"), { WHOLE("8", "nothing\n"), 0, 0 },
+			BAD, AGAIN, "bad_response" },
 		{ "a step that is none", GET("/calls"),
 			{ WHOLE("4", "odd\n"), 0, 0 }, BAD, AGAIN,
 			"bad_response" },
 		{ "not understood", GET("/calls"), { WHOLE("3", "odd"), 0, 0 },
 			BAD, AGAIN, "bad_response" },
-		{ "status 99", GET("/calls"),
-			{ WHOLE("8", "done 99\n"), 0, 0 }, BAD, AGAIN,
-			"bad_response" },
+		{ "status 99", GET("/calls"), { WHOLE("8", "done 99\n"), 0, 0 },
+			BAD, AGAIN, "bad_response" },
 		{ "more than its length", GET("/calls"),
 			{ WHOLE("12", "done 200\nabcd"), 0, 0 },
-			MADE "content-length: 3\r\n" CLOSE "\r\nabc",
-			0, NULL },
+			MADE "content-length: 3\r\n" CLOSE "\r\nabc", 0, NULL },
 		{ "cut", GET("/calls"),
 			{ WHOLE("12", "done 200\na"), RIG_CLOSE, 0 }, BAD, 0,
 			"upstream_reset" },
@@ -328,8 +321,9 @@ collected_answers_are_limited(void **state)
 	const struct row too_large = { "chunks", GET("/calls"),
 		{ chunks, 0, 0 }, BAD, 0, "call_answer_too_large" };
 	struct counters_upstream before = counted(UP_CALLS);
-	int at = sprintf(chunks, "HTTP/1.1 200 OK\r\nX-Step: collect\r\n" CHUNKED
-				 "7d0\r\ndone 200\n");
+	int at =
+		sprintf(chunks, "HTTP/1.1 200 OK\r\nX-Step: collect\r\n" CHUNKED
+				"7d0\r\ndone 200\n");
 
 	(void)state;
 	for (int i = 0; i < 2000 - 9; i++)
@@ -461,11 +455,10 @@ answers_are_decoded(void **state)
 	str_init(&body);
 	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
 		for (int bytewise = 0; bytewise < 2; bytewise++) {
-			struct rig_answer script[] = { { answers[i],
-							       bytewise ? RIG_BYTEWISE
-									: 0,
-							       0 },
-				END_OF_LIST };
+			struct rig_answer script[] = {
+				{ answers[i], bytewise ? RIG_BYTEWISE : 0, 0 },
+				END_OF_LIST
+			};
 			struct counters_upstream u;
 
 			if (i == 2)
@@ -580,7 +573,7 @@ stream_make(struct str *frames, struct str *plain, size_t bytes, char letter)
 			str_putc(plain,
 				(char)('a' + (plain->length * 7 +
 						     plain->length / 4000) %
-						      23));
+						     23));
 		str_printf(frames, "%c4000", letter);
 		str_append(frames, plain->data + from, 4000);
 	}
@@ -590,6 +583,9 @@ stream_make(struct str *frames, struct str *plain, size_t bytes, char letter)
 static void
 streams_wait_for_slow_clients(void **state)
 {
+	static const char request[] =
+		"POST /calls HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+		"Content-Length: 3\r\n\r\nabc";
 	struct str frames, plain, body;
 
 	(void)state;
@@ -607,7 +603,7 @@ streams_wait_for_slow_clients(void **state)
 		script[0].length = frames.length;
 		rig_origin_script(rig.origin, script);
 		fd = rig_client(&rig);
-		rig_client_send(fd, GET("/calls"), strlen(GET("/calls")));
+		rig_client_send(fd, request, strlen(request));
 		str_clear(&got);
 		rig_client_read(fd, &got, 1000, RIG_WAIT_MS);
 		/* It stops to come when nobody takes it. */
@@ -641,10 +637,10 @@ whole_make(struct str *answer)
 		(7u << 20) + 9);
 	while (answer->length < 7u << 20)
 		str_putc(answer, (char)('a' + answer->length * 7 % 23 +
-					       answer->length / 4096 % 3));
+					 answer->length / 4096 % 3));
 	{
-		size_t head = (size_t)(strstr(answer->data, "done") -
-				       answer->data);
+		size_t head =
+			(size_t)(strstr(answer->data, "done") - answer->data);
 
 		while (answer->length < head + 9 + (7u << 20))
 			str_putc(answer, 'z');
@@ -670,8 +666,7 @@ slow_clients_hold_memory_and_nothing_else(void **state)
 	rig_client_read(fd, &got, 1000, RIG_WAIT_MS);
 	begins("slow", &got, MADE "content-length: 7340032\r\n");
 	/* All of it is there, and its endpoint is free. */
-	assert_int_equal(
-		counted(UP_LARGE).call_bytes_active, (7u << 20) + 9);
+	assert_int_equal(counted(UP_LARGE).call_bytes_active, (7u << 20) + 9);
 	assert_int_equal(counted(UP_LARGE).requests_active, 0);
 	assert_int_equal(counted(UP_LARGE).connections_open, 0);
 	assert_int_equal(rig_counters(&rig).requests_active, 1);
@@ -686,8 +681,8 @@ slow_clients_hold_memory_and_nothing_else(void **state)
 	/* Who does not read at all is cut off. */
 	fd = rig_client(&rig);
 	rig_client_send(fd, GET("/large"), strlen(GET("/large")));
-	assert_true(rig_await(
-		&rig, UP_LARGE, "call_bytes_active", (7u << 20) + 9));
+	assert_true(
+		rig_await(&rig, UP_LARGE, "call_bytes_active", (7u << 20) + 9));
 	assert_true(rig_await(&rig, UP_LARGE, "call_bytes_active", 0));
 	close(fd);
 	nothing_is_held();
