@@ -16,6 +16,7 @@
 #include "control/health.h"
 #include "control/kernel_limits.h"
 #include "control/limits.h"
+#include "control/materials.h"
 #include "control/programs.h"
 #include "control/relation.h"
 #include "control/service_view.h"
@@ -515,6 +516,23 @@ names_print(const struct control *c, struct str *out)
 		"names that cannot be resolved now", counts.stale);
 }
 
+/* ---- of what TLS is spoken to upstreams with */
+
+static void
+materials_print(const struct control *c, struct str *out)
+{
+	struct materials_counts counts;
+
+	materials_counts(c, &counts);
+	one(out, "tls_materials", "gauge",
+		"authorities, and certificates with their key, with which TLS "
+		"is spoken to upstreams",
+		counts.known);
+	one(out, "tls_materials_sent", "gauge",
+		"those of them that the proxy has, since a route leads there",
+		counts.sent);
+}
+
 /* ---- of control */
 
 static void
@@ -591,6 +609,7 @@ metrics_prometheus(const struct control *c, struct str *out)
 	upstreams_print(c, out);
 	programs_print(c, out);
 	names_print(c, out);
+	materials_print(c, out);
 	limits_metrics(c, out);
 	blocks_metrics(c->blocks, out);
 	kernel_print(c, out);
