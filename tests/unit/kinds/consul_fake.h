@@ -8,7 +8,6 @@
 
 #include "fake_host.h"
 #include "fake_program.h"
-#include "fake_time.h"
 #include "told.h"
 
 #include <stdio.h>
@@ -17,10 +16,14 @@
 #include "base/table.h"
 #include "kinds/consul/agent.h"
 #include "net/watched_name.h"
+#include "tests/unit/net/fake_time.h"
 
 extern const struct upstream_kind upstream_kind_consul;
 
 /* ---- the agent */
+
+#define CATALOG "/v1/catalog/services"
+#define OWN     "/v1/health/service/consul"
 
 struct consul_agent {
 	size_t queries;
