@@ -8,8 +8,9 @@
 #ifndef TESTS_UNIT_KINDS_AZURE_WORLD_H
 #define TESTS_UNIT_KINDS_AZURE_WORLD_H
 
-#include "fake_time.h"
 #include "told.h"
+
+#include "tests/unit/net/fake_time.h"
 
 #include <stdio.h>
 #include <strings.h>

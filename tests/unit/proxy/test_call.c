@@ -51,6 +51,7 @@ a_request_becomes_a_message(void **state)
 	seen(&sent);
 	is("the message", &sent,
 		CALL_LINE "x-method: GET\r\nx-path: /calls/c\r\n"
+			  "x-rest: /c\r\n"
 			  "x-target: /calls/b/../c?x=1&y\r\n"
 			  "x-authority: h:80\r\nx-credentials: none\r\n"
 			  "x-skew-s: 0\r\nX-Own: 1\r\nX-Own: 2\r\n"
@@ -74,6 +75,7 @@ filters_come_first(void **state)
 		"content-length: 1\r\nconnection: close\r\n\r\na");
 	seen(&sent);
 	has("path", &sent, "\r\nx-path: /new/x\r\n");
+	has("rest", &sent, "\r\nx-rest: /new/x\r\n");
 	has("host", &sent, "\r\nx-authority: rewritten.example\r\n");
 	has("target", &sent, "\r\nx-target: /filtered/x?q\r\n");
 	has("added", &sent, "\r\nx-added: 1\r\n");
