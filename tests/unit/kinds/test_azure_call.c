@@ -999,7 +999,56 @@ test_host_that_starts(void **state)
 	rig_fini(&r);
 }
 
-/* ---- bytes that nobody made */
+/* ---- bytes */
+
+static void
+test_fit(void **state)
+{
+	struct azure_credentials c = { .master = xstrdup("m") }, read;
+	struct error err = ERROR_INIT;
+	char name[16], key[100];
+	size_t dropped;
+	struct str bytes;
+
+	(void)state;
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	for (int i = 0; i < 1000; i++) {
+		struct azure_known *k;
+
+		snprintf(name, sizeof(name), "f%04d", i);
+		k = azure_credentials_add(&c, name);
+		k->key = xstrdup(key);
+		k->path = xstrdup(i % 2 == 0 ? "/api/x" : "");
+	}
+	dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
+	assert_true(dropped > 0 && dropped < 1000);
+	assert_int_equal(c.count, 1000 - dropped);
+	str_init(&bytes);
+	azure_credentials_write(&c, &bytes);
+	assert_true(bytes.length <= AZURE_CREDENTIALS_MAX);
+	/* One more would have been too many. */
+	assert_true(bytes.length + 140 > AZURE_CREDENTIALS_MAX);
+	assert_int_equal(azure_credentials_read(
+				 (struct slice){ bytes.data, bytes.length },
+				 &read, &err),
+		0);
+	assert_int_equal(read.count, c.count);
+	azure_credentials_fini(&read);
+	/* With the host's default key the keys go first, and no function. */
+	c.fallback = xstrdup("d");
+	assert_int_equal(azure_credentials_fit(&c, bytes.length / 2), 0);
+	assert_null(c.functions[0].key);
+	assert_non_null(c.functions[c.count - 1].key);
+	str_clear(&bytes);
+	azure_credentials_write(&c, &bytes);
+	assert_int_equal(azure_credentials_fit(&c, bytes.length), 0);
+	assert_int_equal(azure_credentials_fit(&c, 0), 1000 - dropped);
+	assert_int_equal(c.count, 0);
+	str_fini(&bytes);
+	azure_credentials_fini(&c);
+}
+
 
 static void
 test_bytes_refused(void **state)
@@ -1112,6 +1161,7 @@ main(void)
 		cmocka_unit_test(test_looked_at),
 		cmocka_unit_test(test_collected),
 		cmocka_unit_test(test_host_that_starts),
+		cmocka_unit_test(test_fit),
 		cmocka_unit_test(test_bytes_refused),
 		cmocka_unit_test(test_written),
 	};

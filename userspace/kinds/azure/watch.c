@@ -173,6 +173,7 @@ credentials_report(struct azure_watch *w)
 	struct str bytes;
 
 	azure_watch_gather(w, &c);
+	w->dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
 	str_init(&bytes);
 	if (c.bearer != NULL || c.master != NULL || c.fallback != NULL ||
 		c.count > 0)
@@ -313,6 +314,11 @@ note_make(const struct azure_watch *w)
 			       "subscriptionId and resourceGroup");
 	if (w->refused)
 		return refused_note(w);
+	if (w->dropped > 0)
+		return xasprintf("keys and routes of %zu functions have no room "
+				 "and are not used: what is called is to be "
+				 "listed in functions",
+			w->dropped);
 	return key_note(w);
 }
 
