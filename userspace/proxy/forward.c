@@ -6,6 +6,7 @@
 #include "filter/filter.h"
 #include "http/write.h"
 #include "model/dialect.h"
+#include "model/model.h"
 #include "proxy/affinity.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
@@ -145,21 +146,24 @@ fields_list(const struct http_head *head, const struct head_edit *edit,
 	return true;
 }
 
+/* Of the path, what is the function's. */
+static struct slice
+rest_of(const struct exchange *x, const struct filter_request *f)
+{
+	struct slice rest = f->path;
+	uint32_t taken = x->match.prefix_length;
+
+	if (f->path.data != f->target->path.data)
+		return rest;
+	if (x->match.path_type == MODEL_PATH_REGEX || taken > rest.length)
+		return (struct slice){ NULL, 0 };
+	rest.data += taken;
+	rest.length -= taken;
+	return rest;
+}
+
 _Static_assert(HTTP_FIELDS_MAX + EDIT_FIELDS_MAX <= CALL_FIELDS_MAX,
 	"a request may have more fields than a call");
-
-/* What of the path the route leaves to the function. */
-static struct slice
-call_rest(const struct filter_request *f, const struct http_target *target)
-{
-	size_t taken = f->match->prefix_length;
-
-	if (f->path.data != target->path.data)
-		return f->path; /* rewritten */
-	if (taken > f->path.length)
-		taken = f->path.length;
-	return (struct slice){ f->path.data + taken, f->path.length - taken };
-}
 
 bool
 forward_call(struct exchange *x, const struct http_head *head,
@@ -180,8 +184,8 @@ forward_call(struct exchange *x, const struct http_head *head,
 	id_keep(x, &f->edit);
 	r->method = head->method_text;
 	r->path = f->path;
-	r->rest = call_rest(f, target);
 	r->query = f->query;
+	r->rest = rest_of(x, f);
 	r->target = head->target;
 	r->host = f->host;
 	r->fields = fields;

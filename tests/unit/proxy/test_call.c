@@ -81,6 +81,12 @@ filters_come_first(void **state)
 	has("added", &sent, "\r\nx-added: 1\r\n");
 	has_not("removed", &sent, "X-Secret");
 	ends("body", &sent, "content-length: 3\r\n\r\nabc");
+	rig_origin_script(rig.origin, always_ok);
+	ask(GET("/exact"), &got);
+	ask(GET("/regex/x"), &got);
+	seen(&sent);
+	has("exact", &sent, "\r\nx-path: /exact\r\nx-rest: \r\n");
+	has("regex", &sent, "\r\nx-path: /regex/x\r\nx-rest: unknown\r\n");
 }
 
 static void
@@ -737,7 +743,7 @@ a_generation_changes_in_the_middle(void **state)
 	waits = client_send(GET("/anew"));
 	assert_true(rig_await(&rig, UP_ANEW, "requests_active", 1));
 	generation_next();
-	rig_image(&rig, routes, 1);
+	rig_image(&rig, routes, 0);
 	generation_next();
 	rig_client_send(fd, "cd", 2);
 	rig_origin_pause(rig.origin, false);
