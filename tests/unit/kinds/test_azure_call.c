@@ -683,6 +683,10 @@ test_passed(void **state)
 			STATUS("503 Service Unavailable")
 			"content-length: 3\r\n\r\n",
 			STATUS("503 Service Unavailable") },
+		{ KEYED,
+			STATUS("503 Service Unavailable")
+			"content-length: 1025\r\n\r\n",
+			STATUS("503 Service Unavailable") },
 		/* No key in what the client is told. */
 		{ KEYED,
 			STATUS("202 Accepted")
@@ -868,24 +872,25 @@ body_feed(struct rig *r, const char *body, size_t piece, struct str *out)
 	}
 }
 
+#define MANY "0123456789012345678901234567890123456789012345678901234567890123" \
+	     "456789 more than is looked at"
+
 static void
 test_looked_at(void **state)
 {
-#define MANY "0123456789012345678901234567890123456789012345678901234567890123" \
-	     "456789 more than is looked at"
 	static const struct {
 		const char *status, *body;
 		enum call_step step;
 		bool nothing_ran;
 	} rows[] = {
-		{ "401 Unauthorized", "", CALL_AGAIN, true },
+		{ "401 Unauthorized", "", CALL_REFUSE, true },
 		{ "401 Unauthorized", "x", CALL_DONE, false },
 		{ "401 Unauthorized", MANY, CALL_DONE, false },
-		{ "503 Service Unavailable", "", CALL_AGAIN, false },
+		{ "503 Service Unavailable", "", CALL_REFUSE, false },
 		{ "503 Service Unavailable", "Function host is not running.",
-			CALL_AGAIN, true },
+			CALL_REFUSE, true },
 		{ "503 Service Unavailable", "The service is unavailable.",
-			CALL_AGAIN, false },
+			CALL_REFUSE, false },
 		{ "503 Service Unavailable", "Function", CALL_DONE, false },
 		{ "503 Service Unavailable", "mine", CALL_DONE, false },
 		{ "503 Service Unavailable", MANY, CALL_DONE, false },
@@ -924,6 +929,51 @@ test_looked_at(void **state)
 }
 
 static void
+test_collected(void **state)
+{
+	static const struct {
+		const char *body;
+		enum call_step step;
+		bool nothing_ran;
+	} rows[] = {
+		{ "Function host is not running.", CALL_AGAIN, true },
+		{ "The service is unavailable.", CALL_AGAIN, false },
+		{ "mine", CALL_DONE, false },
+		{ MANY, CALL_DONE, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *head = xasprintf("HTTP/1.1 503 x\r\nx-own: 1\r\n"
+				       "content-length: %zu\r\n\r\n",
+			strlen(rows[i].body));
+		struct slice out = { NULL, 0 };
+		struct rig r;
+
+		answer_rig(&r, KEYED, NULL);
+		assert_int_equal(answer(&r, KEYED, head), CALL_COLLECT);
+		memset(head, 'x', strlen(head));
+		free(head);
+		assert_int_equal(
+			d->answer_whole(r.call, slice_of(rows[i].body), &r.w,
+				&out, &r.refusal, &r.news),
+			rows[i].step);
+		assert_int_equal(r.news.nothing_ran, rows[i].nothing_ran);
+		if (rows[i].step == CALL_DONE) {
+			assert_true(slice_equal(out, slice_of(rows[i].body)));
+			r.head[r.w.length] = '\0';
+			assert_string_equal(r.head,
+				"HTTP/1.1 503 Service Unavailable\r\n"
+				"x-own: 1\r\n");
+		} else {
+			assert_string_equal(
+				r.refusal.word, "host_unavailable");
+		}
+		rig_fini(&r);
+	}
+}
+
+static void
 test_host_that_starts(void **state)
 {
 	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
@@ -949,7 +999,56 @@ test_host_that_starts(void **state)
 	rig_fini(&r);
 }
 
-/* ---- bytes that nobody made */
+/* ---- bytes */
+
+static void
+test_fit(void **state)
+{
+	struct azure_credentials c = { .master = xstrdup("m") }, read;
+	struct error err = ERROR_INIT;
+	char name[16], key[100];
+	size_t dropped;
+	struct str bytes;
+
+	(void)state;
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	for (int i = 0; i < 1000; i++) {
+		struct azure_known *k;
+
+		snprintf(name, sizeof(name), "f%04d", i);
+		k = azure_credentials_add(&c, name);
+		k->key = xstrdup(key);
+		k->path = xstrdup(i % 2 == 0 ? "/api/x" : "");
+	}
+	dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
+	assert_true(dropped > 0 && dropped < 1000);
+	assert_int_equal(c.count, 1000 - dropped);
+	str_init(&bytes);
+	azure_credentials_write(&c, &bytes);
+	assert_true(bytes.length <= AZURE_CREDENTIALS_MAX);
+	/* One more would have been too many. */
+	assert_true(bytes.length + 140 > AZURE_CREDENTIALS_MAX);
+	assert_int_equal(azure_credentials_read(
+				 (struct slice){ bytes.data, bytes.length },
+				 &read, &err),
+		0);
+	assert_int_equal(read.count, c.count);
+	azure_credentials_fini(&read);
+	/* With the host's default key the keys go first, and no function. */
+	c.fallback = xstrdup("d");
+	assert_int_equal(azure_credentials_fit(&c, bytes.length / 2), 0);
+	assert_null(c.functions[0].key);
+	assert_non_null(c.functions[c.count - 1].key);
+	str_clear(&bytes);
+	azure_credentials_write(&c, &bytes);
+	assert_int_equal(azure_credentials_fit(&c, bytes.length), 0);
+	assert_int_equal(azure_credentials_fit(&c, 0), 1000 - dropped);
+	assert_int_equal(c.count, 0);
+	str_fini(&bytes);
+	azure_credentials_fini(&c);
+}
+
 
 static void
 test_bytes_refused(void **state)
@@ -1060,7 +1159,9 @@ main(void)
 		cmocka_unit_test(test_not_let_in),
 		cmocka_unit_test(test_platform_refuses),
 		cmocka_unit_test(test_looked_at),
+		cmocka_unit_test(test_collected),
 		cmocka_unit_test(test_host_that_starts),
+		cmocka_unit_test(test_fit),
 		cmocka_unit_test(test_bytes_refused),
 		cmocka_unit_test(test_written),
 	};

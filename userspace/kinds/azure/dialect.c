@@ -29,8 +29,6 @@
 #include "kinds/azure/spec.h"
 #include "kinds/azure/template.h"
 
-#define ANSWER_MAX 4096 /* none is collected */
-
 #define SLICE(text) ((struct slice){ (text), sizeof(text) - 1 })
 
 void
@@ -86,7 +84,7 @@ limits(const void *target, size_t *request_max, size_t *answer_max)
 	const struct azure_target *t = target;
 
 	*request_max = t->request_max;
-	*answer_max = ANSWER_MAX;
+	*answer_max = AZURE_COLLECT_MAX;
 }
 
 static void *

@@ -173,6 +173,7 @@ credentials_report(struct azure_watch *w)
 	struct str bytes;
 
 	azure_watch_gather(w, &c);
+	w->dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
 	str_init(&bytes);
 	if (c.bearer != NULL || c.master != NULL || c.fallback != NULL ||
 		c.count > 0)
@@ -258,7 +259,11 @@ key_note(const struct azure_watch *w)
 {
 	struct azure_credentials c;
 	char *note = NULL;
+	const char *why;
 
+	azure_watch_secret(w, &why);
+	if (why != NULL)
+		return NULL; /* control says it */
 	if (w->spec->secret == NULL && azure_spec_is_managed(w->spec) &&
 		(w->catalog == NULL || !azure_catalog_knows_keys(w->catalog)))
 		return NULL;
@@ -304,19 +309,16 @@ refused_note(const struct azure_watch *w)
 static char *
 note_make(const struct azure_watch *w)
 {
-	const struct model_ref *ref = w->spec->secret;
-	const char *why;
-
-	azure_watch_secret(w, &why);
-	if (why != NULL)
-		return xasprintf("the secret %s.%s %s: functions that need a "
-				 "key cannot be called",
-			ref->ns, ref->name, why);
 	if (w->discovers && w->catalog == NULL)
 		return xstrdup("functions cannot be discovered without "
 			       "subscriptionId and resourceGroup");
 	if (w->refused)
 		return refused_note(w);
+	if (w->dropped > 0)
+		return xasprintf("keys and routes of %zu functions have no room "
+				 "and are not used: what is called is to be "
+				 "listed in functions",
+			w->dropped);
 	return key_note(w);
 }
 

@@ -27,7 +27,7 @@ struct azure_watch {
 	struct azure_token *management, *app; /* or NULL */
 	struct azure_catalog *catalog;        /* or NULL */
 	bool discovers; /* functions */
-	bool dropped;   /* more addresses than ENDPOINTS_MAX */
+	size_t dropped; /* functions that the credentials have no room for */
 	struct str sent; /* the credentials that the host was given last */
 	bool refused;    /* by the app, not long ago */
 	struct loop_timer *calm; /* until that is */
