@@ -191,7 +191,7 @@ test_documented_events(void **state)
 		count++;
 	}
 	closedir(folder);
-	assert_true(count >= 16);
+	assert_true(count >= 17);
 }
 
 /* ---- bodies */
