@@ -1,7 +1,8 @@
 /*
- * Tests userspace/kinds/aws/event_wrap.c and event_pairs.c. Each file of
- * aws_events/ is a request and the event that AWS's pages, or an emulator, have
- * for it; members that are known to differ are named there with the reason.
+ * Tests userspace/kinds/aws/event_wrap.c, event_pairs.c and event_text.c. Each
+ * file of aws_events/ is a request and the event that AWS's pages, or an
+ * emulator, have for it; members that are known to differ are named there with
+ * the reason.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -327,7 +328,8 @@ test_odd_requests(void **state)
 	static const struct slice queries[] = { { "", 0 }, { "&&&", 3 },
 		{ "=", 1 }, { "%", 1 }, { "%4", 2 }, { "%zz=%4", 6 },
 		{ "a=%ff&a=%fe&%ff&%fe", 19 }, { "a=b=c&a", 7 },
-		{ "%00=%00", 7 }, { "\xff\x80=\x80", 4 } };
+		{ "%00=%00", 7 }, { "\xff\x80=\x80", 4 },
+		{ "\xff=1&\xfe=2", 7 } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(queries); i++) {
