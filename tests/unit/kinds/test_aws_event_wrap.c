@@ -315,6 +315,48 @@ test_text_with_nul(void **state)
 	str_fini(&out);
 }
 
+/* Escapes do not multiply a large body: beyond what Lambda takes it goes in
+ * Base64. */
+static void
+test_size_is_bounded(void **state)
+{
+	size_t size = 6u << 20;
+	char *bytes = xmalloc(size);
+	struct call_field field = { slice_of("content-type"),
+		slice_of("text/plain") };
+	struct call_request r = { .method = slice_of("POST"),
+		.path = slice_of("/"),
+		.fields = &field,
+		.field_count = 1,
+		.body = { bytes, size } };
+	struct str out;
+
+	(void)state;
+	memset(bytes, '\1', size);
+	for (int shape = AWS_EVENT_GLOO; shape <= AWS_EVENT_API_GATEWAY_V2;
+		shape++) {
+		str_init(&out);
+		aws_event_wrap(
+			(enum aws_event_shape)shape, &r, &nothing_known, &out);
+		assert_in_range(out.length, size, size / 3 * 4 + 4096);
+		assert_in_range(out.capacity, 0, size / 3 * 4 + 2 * 4096);
+		assert_non_null(strstr(out.data, "\"isBase64Encoded\":true"));
+		str_fini(&out);
+	}
+	/* The largest text that goes as it is, and one more byte. */
+	memset(bytes, 'x', size);
+	for (size_t length = size - 2; length <= size - 1; length++) {
+		r.body.length = length;
+		str_init(&out);
+		aws_event_wrap(AWS_EVENT_ALB, &r, &nothing_known, &out);
+		assert_int_equal(
+			strstr(out.data, "\"isBase64Encoded\":false") != NULL,
+			length == size - 2);
+		str_fini(&out);
+	}
+	free(bytes);
+}
+
 /* ---- what is odd in a request */
 
 static void
@@ -411,6 +453,7 @@ main(void)
 		cmocka_unit_test(test_which_body_is_text),
 		cmocka_unit_test(test_any_body),
 		cmocka_unit_test(test_text_with_nul),
+		cmocka_unit_test(test_size_is_bounded),
 		cmocka_unit_test(test_odd_requests),
 		cmocka_unit_test(test_query_keys_meet),
 		cmocka_unit_test(test_many_parameters),

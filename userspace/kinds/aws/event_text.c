@@ -3,7 +3,13 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/utf8.h"
+
+/* Lambda takes no event of more than that (docs.aws.amazon.com, "Lambda
+ * quotas"). Nothing is lost when a longer text goes in Base64, which is at most
+ * a third longer than the body, while escapes may make six bytes of each. */
+#define EVENT_TEXT_MAX (6u << 20)
 
 static bool
 ends(struct slice text, const char *with)
@@ -69,5 +75,6 @@ event_text_is(enum aws_event_shape shape, struct slice type,
 				     : !is_text_type(shape, type))
 			return false;
 	}
-	return utf8_is_valid(body.data, body.length);
+	return utf8_is_valid(body.data, body.length) &&
+	       json_quoted_length(body.data, body.length) <= EVENT_TEXT_MAX;
 }

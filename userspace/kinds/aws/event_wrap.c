@@ -22,7 +22,8 @@
 #include "kinds/aws/event_pairs.h"
 #include "kinds/aws/event_text.h"
 
-#define NUMBER_MAX 21 /* digits of 2^64-1, and NUL */
+#define NUMBER_MAX  21   /* digits of 2^64-1, and NUL */
+#define BESIDE_BODY 4096 /* usual length of the rest of an event */
 
 struct wrap {
 	enum aws_event_shape shape;
@@ -564,8 +565,10 @@ aws_event_wrap(enum aws_event_shape shape, const struct call_request *r,
 		event_pairs_find(&w.fields, "content-encoding"), r->body);
 	stage_path(&w);
 	event_pairs_add_query(&w.query, r->query, shape != AWS_EVENT_ALB);
-	/* Base64, what goes round it, and what is escaped in a usual text. */
-	str_reserve(out, r->body.length / 3 * 4 + 4096);
+	str_reserve(
+		out, BESIDE_BODY + (w.text ? json_quoted_length(r->body.data,
+						     r->body.length)
+					   : r->body.length / 3 * 4 + 4));
 	str_putc(out, '{');
 	if (shape == AWS_EVENT_GLOO)
 		put_gloo(&w);
