@@ -2,17 +2,50 @@
 #include "base/base64.h"
 
 #include <stdint.h>
-#include <string.h>
 
 static const char digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int
+enum {
+	SPACE = 64,
+	PADDING,
+	NOTHING,
+};
+
+/* 0 to 63, or what the byte is instead. */
+static unsigned
 digit_value(char c)
 {
-	const char *at = c == '\0' ? NULL : strchr(digits, c);
+	if (c >= 'A' && c <= 'Z')
+		return (unsigned)(c - 'A');
+	if (c >= 'a' && c <= 'z')
+		return (unsigned)(c - 'a' + 26);
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0' + 52);
+	switch (c) {
+	case '+':
+		return 62;
+	case '/':
+		return 63;
+	case '=':
+		return PADDING;
+	case ' ':
+	case '\t':
+	case '\r':
+	case '\n':
+		return SPACE;
+	default:
+		return NOTHING;
+	}
+}
 
-	return at == NULL ? -1 : (int)(at - digits);
+static char *
+bits_put(char *to, uint32_t bits)
+{
+	*to++ = (char)(bits >> 16);
+	*to++ = (char)(bits >> 8);
+	*to++ = (char)bits;
+	return to;
 }
 
 int
@@ -20,32 +53,31 @@ base64_decode(const char *text, size_t length, struct str *out)
 {
 	size_t before = out->length, count = 0, padding = 0;
 	uint32_t bits = 0;
+	char *to;
 
+	str_reserve(out, length / 4 * 3 + 3);
+	to = out->data + before;
 	for (size_t i = 0; i < length; i++) {
-		int value = digit_value(text[i]);
+		unsigned value = digit_value(text[i]);
 
-		if (text[i] != '\0' && strchr(" \t\r\n", text[i]) != NULL)
+		if (value == SPACE)
 			continue;
-		count++;
-		if (text[i] == '=') {
+		if (value == PADDING) {
 			padding++;
 			value = 0;
-		} else if (value < 0 || padding > 0) {
+		} else if (value == NOTHING || padding > 0) {
 			goto bad;
 		}
-		bits = bits << 6 | (uint32_t)value;
-		if (count % 4 != 0)
-			continue;
-		for (int shift = 16; shift >= 0; shift -= 8)
-			str_putc(out, (char)(bits >> shift & 0xff));
+		bits = bits << 6 | value;
+		if (++count % 4 == 0)
+			to = bits_put(to, bits);
 	}
 	if (count % 4 != 0 || padding > 2)
 		goto bad;
-	out->length -= padding;
+	out->length = (size_t)(to - out->data) - padding;
 	out->data[out->length] = '\0';
 	return 0;
 bad:
-	out->length = before;
 	out->data[before] = '\0';
 	return -1;
 }
@@ -54,7 +86,10 @@ void
 base64_encode(const void *data, size_t length, struct str *out)
 {
 	const uint8_t *bytes = data;
+	char *to;
 
+	str_reserve(out, (length + 2) / 3 * 4);
+	to = out->data + out->length;
 	for (size_t i = 0; i < length; i += 3) {
 		size_t have = length - i < 3 ? length - i : 3;
 		uint32_t bits = (uint32_t)bytes[i] << 16;
@@ -64,8 +99,9 @@ base64_encode(const void *data, size_t length, struct str *out)
 		if (have > 2)
 			bits |= bytes[i + 2];
 		for (size_t k = 0; k < 4; k++)
-			str_putc(out, k > have ? '='
-					       : digits[bits >> (18 - 6 * k) &
-							 63]);
+			*to++ = k > have ? '='
+					 : digits[bits >> (18 - 6 * k) & 63];
 	}
+	out->length = (size_t)(to - out->data);
+	out->data[out->length] = '\0';
 }
