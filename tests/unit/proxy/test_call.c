@@ -533,6 +533,30 @@ a_kept_connection_that_was_closed_is_no_failure(void **state)
 	nothing_is_held();
 }
 
+/* Whatever an attempt before it came to. */
+static void
+one_more_attempt_may_meet_such_a_connection(void **state)
+{
+	static const struct rig_answer answers[] = {
+		{ ANSWER("collect", "X-News: nothing\r\n", "6", "again\n"),
+			RIG_SHUT_IDLE, 0 },
+		{ OK, 0, 0 }, END_OF_LIST
+	};
+	struct counters_upstream before;
+
+	(void)state;
+	rig_origin_reset(rig.origin);
+	assert_true(rig_await(&rig, UP_CALLS, "connections_open", 0));
+	rig_origin_script(rig.origin, answers);
+	before = counted(UP_CALLS);
+	ask(GET("/unheard"), &got);
+	begins("on another connection", &got, PASSED);
+	assert_int_equal(counted(UP_CALLS).retried - before.retried, 1);
+	assert_int_equal(
+		counted(UP_CALLS).retried_idle - before.retried_idle, 1);
+	nothing_is_held();
+}
+
 static void
 the_deadline_holds(void **state)
 {
@@ -820,6 +844,7 @@ main(void)
 		cmocka_unit_test(an_endpoint_that_is_not_there_is_passed_over),
 		cmocka_unit_test(
 			a_kept_connection_that_was_closed_is_no_failure),
+		cmocka_unit_test(one_more_attempt_may_meet_such_a_connection),
 		cmocka_unit_test(the_deadline_holds),
 		cmocka_unit_test(requests_in_work_are_limited),
 		cmocka_unit_test(a_clock_that_is_wrong_is_corrected_once),
