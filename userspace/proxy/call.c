@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/write.h"
+#include "proxy/answer.h"
 #include "proxy/attempt.h"
 #include "proxy/call_credentials.h"
 #include "proxy/call_target.h"
@@ -341,9 +342,18 @@ method_of(const struct http_write *head)
 		(struct slice){ head->out, (size_t)(space - head->out) });
 }
 
+/* Nothing is sent on it: the next one may have it. */
+static void
+link_give_back(struct exchange *x)
+{
+	x->upstream_keeps = true;
+	answer_link_done(x, true);
+}
+
 static void
 refuse_unwritable(struct exchange *x)
 {
+	link_give_back(x);
 	if (x->worker->filter.escapes)
 		exchange_refuse(x, 400, "bad_target",
 			"the path leaves what its prefix stands for");
@@ -369,6 +379,7 @@ message_make(
 	r->now_ms = clock_realtime_ms() + (uint64_t)c->skew_ms;
 	if (c->target->dialect->request(c->made, credentials, r, head,
 		    &c->message, &c->refusal) < 0) {
+		link_give_back(x);
 		call_refuse(x);
 		return false;
 	}

@@ -104,6 +104,31 @@ what_cannot_be_written_is_not_sent(void **state)
 	is("nothing", &sent, "");
 }
 
+/* What cannot be asked does not cost the next one its connection. */
+static void
+a_connection_is_kept_for_the_next(void **state)
+{
+	struct counters_upstream before;
+
+	(void)state;
+	rig_origin_reset(rig.origin);
+	assert_true(rig_await(&rig, UP_CALLS, "connections_open", 0));
+	rig_origin_script(rig.origin, always_ok);
+	before = counted(UP_CALLS);
+	for (int i = 0; i < 3; i++) {
+		refused(GET("/calls?wrong"), "500", "head_too_large",
+			"the request could not be passed on");
+		refused(GET("/calls?must"), "503", "no_credentials",
+			"there are no credentials for it");
+		assert_int_equal(counted(UP_CALLS).connections_open, 1);
+	}
+	ask(GET("/calls"), &got);
+	begins("calls", &got, PASSED);
+	assert_int_equal(counted(UP_CALLS).connections_opened -
+				 before.connections_opened,
+		1);
+}
+
 /* ---- the client's body */
 
 static void
@@ -832,6 +857,7 @@ main(void)
 		cmocka_unit_test(a_request_becomes_a_message),
 		cmocka_unit_test(filters_come_first),
 		cmocka_unit_test(what_cannot_be_written_is_not_sent),
+		cmocka_unit_test(a_connection_is_kept_for_the_next),
 		cmocka_unit_test(bodies_are_collected),
 		cmocka_unit_test(no_connection_is_taken_meanwhile),
 		cmocka_unit_test(a_continue_is_sent),
