@@ -310,8 +310,10 @@ message_go(struct exchange *x, struct slice head)
 void
 call_link_drained(struct exchange *x)
 {
-	if (x->call->sent < x->call->message.length)
-		message_go(x, (struct slice){ NULL, 0 });
+	if (x->call->sent == x->call->message.length)
+		return;
+	exchange_moved(x);
+	message_go(x, (struct slice){ NULL, 0 });
 }
 
 /* The message is made once more: nothing of an attempt before is left. */

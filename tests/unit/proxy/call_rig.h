@@ -47,6 +47,7 @@ enum {
 	UP_GONE,    /* of one test: it is forgotten */
 	UP_TWO,     /* two endpoints, the first a dead port */
 	UP_LIMITED, /* two requests in work */
+	UP_STEADY,  /* as UP_LARGE; its endpoint is of one test */
 	UP_END,
 };
 
@@ -62,6 +63,7 @@ static const char *const call_settings[UP_END] = {
 	[UP_GONE] = "1000 2000 0",
 	[UP_TWO] = "1000 2000 0",
 	[UP_LIMITED] = "1000 2000 0",
+	[UP_STEADY] = "8000000 8000000 0",
 };
 
 static const struct policy_breakers two_requests = {
@@ -80,6 +82,7 @@ static struct image_build_upstream upstreams[] = {
 	{ .id = UP_GONE, .name = "g.gone" },
 	{ .id = UP_TWO, .name = "g.two", .balance.type = POLICY_ROUND_ROBIN },
 	{ .id = UP_LIMITED, .name = "g.limited", .breakers = &two_requests },
+	{ .id = UP_STEADY, .name = "g.steady" },
 };
 
 static struct model_retries retries_5xx = {
@@ -122,7 +125,7 @@ struct route_row {
 	const char *path;
 	uint32_t upstream;
 	struct model_retries *retries;
-	uint32_t timeout_ms;
+	uint32_t timeout_ms, idle_ms;
 	const char *prefix_rewrite, *host_rewrite;
 	enum model_path path_type;
 	struct model_header_manipulation *headers;
@@ -151,6 +154,7 @@ static const struct route_row rows[] = {
 		.upstream = UP_CALLS,
 		.retries = &retries_connect },
 	{ .path = "/brief", .upstream = UP_CALLS, .timeout_ms = 300 },
+	{ .path = "/steady", .upstream = UP_STEADY, .idle_ms = 1000 },
 	{ .path = "/impatient", .upstream = UP_GUARDED, .timeout_ms = 300 },
 	{ .path = "/filtered",
 		.upstream = UP_CALLS,
@@ -209,6 +213,10 @@ routes_make(void)
 		r->options.prefix_rewrite = CHARS(rows[i].prefix_rewrite);
 		r->options.host_rewrite = CHARS(rows[i].host_rewrite);
 		r->options.headers = rows[i].headers;
+		if (rows[i].idle_ms > 0)
+			r->options.idle_timeout =
+				(struct model_duration){ .given = true,
+					.ms = rows[i].idle_ms };
 		if (rows[i].timeout_ms > 0)
 			r->options.timeout =
 				(struct model_duration){ .given = true,

@@ -2,6 +2,8 @@
  * and with what. */
 #include "tests/unit/proxy/call_rig.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 
 #define PASSED "HTTP/1.1 200 OK\r\nX-Step: pass\r\ncontent-length: 1\r\n"
@@ -407,6 +409,69 @@ large_messages_wait_where_they_are(void **state)
 	assert_memory_equal(at, bytes, sent.length - (size_t)(at - sent.data));
 	assert_true(rig_await(&rig, UP_LARGE, "call_bytes_active", 6 << 20));
 	rig_client_reset(fd);
+	nothing_is_held();
+	free(bytes);
+}
+
+/* An endpoint that takes what it is sent little by little: its listener. */
+static int
+slow_endpoint(uint32_t id)
+{
+	struct rig_endpoint one = { .health = ENDPOINT_UP, .weight = 1 };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t length = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), room = 64 << 10;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	/* Or all of it might lie in there. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	getsockname(fd, (struct sockaddr *)&sin, &length);
+	one.port = ntohs(sin.sin_port);
+	rig_endpoints(&rig, id, &one, 1);
+	generation_next();
+	return fd;
+}
+
+static size_t
+some_read(int fd, size_t most)
+{
+	char bytes[64 << 10];
+	size_t got_bytes = 0;
+
+	while (got_bytes < most) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+
+		assert_true(n > 0);
+		got_bytes += (size_t)n;
+	}
+	return got_bytes;
+}
+
+/* idleTimeout is about nothing moving at all. */
+static void
+what_is_taken_slowly_moves(void **state)
+{
+	char *bytes = megabytes(6);
+	int listener = slow_endpoint(UP_STEADY), fd, peer;
+	size_t came = 0;
+
+	(void)state;
+	fd = large_send("/steady", bytes, 6);
+	rig_client_send(fd, bytes + (6 << 20) - 1, 1);
+	peer = accept(listener, NULL, NULL);
+	assert_true(peer >= 0);
+	for (int i = 0; i < 8; i++) {
+		came += some_read(peer, 600 << 10);
+		usleep(200000); /* of the 1000 ms that nothing may move for */
+	}
+	came += some_read(peer, (6u << 20) - came);
+	rig_client_send(peer, OK, strlen(OK));
+	client_read(fd, &got);
+	begins("slow", &got, PASSED);
+	close(peer);
+	close(listener);
 	nothing_is_held();
 	free(bytes);
 }
@@ -865,6 +930,7 @@ main(void)
 		cmocka_unit_test(large_requests_are_refused),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(large_messages_wait_where_they_are),
+		cmocka_unit_test(what_is_taken_slowly_moves),
 		cmocka_unit_test(retries_go_by_the_route),
 		cmocka_unit_test(retries_end),
 		cmocka_unit_test(an_endpoint_that_is_not_there_is_passed_over),
