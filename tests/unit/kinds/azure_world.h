@@ -22,6 +22,7 @@
 #include "model/kind.h"
 #include "net/http_client.h"
 #include "tests/unit/net/fake_resolver.h"
+#include "tests/unit/net/fake_time.h"
 
 extern const struct upstream_kind upstream_kind_azure;
 

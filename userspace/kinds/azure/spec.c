@@ -482,6 +482,24 @@ audience_set(struct doc *spec, const char *value, struct error *err)
 		"audience", value, err);
 }
 
+static int
+management_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "managementUrl", value, err);
+}
+
+static int
+identity_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "managedIdentityClientId", value, err);
+}
+
+static int
+bytes_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_number(spec, "maxRequestBytes", value, err);
+}
+
 /* name, or name=Level. */
 static int
 function_add(struct doc *spec, const char *key, char *one, struct error *err)
@@ -519,6 +537,15 @@ static const struct kind_flag flags[] = {
 		"host[:port] of the app instead of "
 		"<app>[-<slot>].azurewebsites.net",
 		hostname_set },
+	{ "azure-identity-client-id", "string",
+		"managed identity that asks for tokens, if there are several",
+		identity_set },
+	{ "azure-management-url", "string",
+		"where the management API is, in place of the settings'",
+		management_set },
+	{ "azure-max-request-bytes", "uint32",
+		"most bytes of a request's body, 10485760 by default",
+		bytes_set },
 	{ "azure-resource-group", "string",
 		"resource group of the app, to fetch keys and find functions",
 		group_set },
