@@ -76,13 +76,12 @@ azure_credentials_add(struct azure_credentials *c, const char *function)
 		return NULL;
 	/* Room for twice as many whenever it is full. */
 	if ((c->count & (c->count - 1)) == 0)
-		c->functions = xreallocarray(c->functions, 2 * c->count + 1,
-			sizeof(*c->functions));
+		c->functions = xreallocarray(
+			c->functions, 2 * c->count + 1, sizeof(*c->functions));
 	memmove(&c->functions[place + 1], &c->functions[place],
 		(c->count - place) * sizeof(*c->functions));
-	c->functions[place] = (struct azure_known){
-		.name = xstrdup(function), .level = AZURE_LEVEL_UNKNOWN
-	};
+	c->functions[place] = (struct azure_known){ .name = xstrdup(function),
+		.level = AZURE_LEVEL_UNKNOWN };
 	c->count++;
 	return &c->functions[place];
 }
@@ -227,10 +226,10 @@ functions_take(
 		return false;
 	for (uint64_t i = 0; i < count; i++) {
 		char *name = azure_part_take_text(rest);
-		bool good = name != NULL &&
-			    azure_credentials_find(c, name) == NULL &&
-			    known_take(rest, azure_credentials_add(c, name),
-				    err);
+		bool good =
+			name != NULL &&
+			azure_credentials_find(c, name) == NULL &&
+			known_take(rest, azure_credentials_add(c, name), err);
 
 		free(name);
 		if (!good)

@@ -15,7 +15,7 @@
 
 struct azure_template;
 
-#define AZURE_KEY_MAX   1024  /* bytes; the platform's own have 56 */
+#define AZURE_KEY_MAX   1024 /* bytes; the platform's own have 56 */
 #define AZURE_TOKEN_MAX 32768
 #define AZURE_KNOWN_MAX 10000 /* functions */
 /* Bytes of azure_credentials_write that control and proxy take. */
@@ -55,7 +55,7 @@ size_t azure_credentials_fit(struct azure_credentials *c, size_t max);
 void azure_credentials_write(
 	const struct azure_credentials *c, struct str *out);
 /* Templates are read, too. */
-int azure_credentials_read(struct slice bytes, struct azure_credentials *out,
-	struct error *err);
+int azure_credentials_read(
+	struct slice bytes, struct azure_credentials *out, struct error *err);
 
 #endif
