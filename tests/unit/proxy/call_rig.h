@@ -166,7 +166,7 @@ static const struct route_row rows[] = {
 static struct model_route routes[ARRAY_SIZE(rows)];
 static struct model_matcher matchers[ARRAY_SIZE(rows)];
 static struct model_destination destinations[UP_END];
-static char numbers[UP_END][8];
+static char numbers[UP_END][12];
 static struct rig rig;
 
 static const struct wire_settings settings = {
