@@ -47,7 +47,7 @@ enum {
 	UP_GONE,    /* of one test: it is forgotten */
 	UP_TWO,     /* two endpoints, the first a dead port */
 	UP_LIMITED, /* two requests in work */
-	UP_STEADY,  /* as UP_LARGE; its endpoint is of one test */
+	UP_STEADY,  /* of one test, as its endpoint: 30 MB */
 	UP_END,
 };
 
@@ -63,7 +63,7 @@ static const char *const call_settings[UP_END] = {
 	[UP_GONE] = "1000 2000 0",
 	[UP_TWO] = "1000 2000 0",
 	[UP_LIMITED] = "1000 2000 0",
-	[UP_STEADY] = "8000000 8000000 0",
+	[UP_STEADY] = "30000000 2000 0",
 };
 
 static const struct policy_breakers two_requests = {
@@ -227,9 +227,11 @@ routes_make(void)
 static inline void
 endpoints_send(void)
 {
+	/* As the kinds that have functions say of theirs. */
 	struct rig_endpoint one = { .port = rig_origin_port(rig.origin),
 		.health = ENDPOINT_UP,
-		.weight = 1 };
+		.weight = 1,
+		.host_rewrite = true };
 	struct rig_endpoint two[2] = { one, one };
 
 	for (uint32_t i = UP_CALLS; i < UP_END; i++)

@@ -256,14 +256,15 @@ a_slow_body_is_given_up(void **state)
 	nothing_is_held();
 }
 
-/* limits.bodyBytes */
+/* limits.bodyBytes, limits.callBytes */
 static void
-body_bytes_set(uint64_t most)
+limits_set(uint64_t body_bytes, uint64_t call_bytes)
 {
 	struct wire_message m = rig_message(WIRE_SETTINGS);
 
 	m.settings = settings;
-	m.settings.body_bytes = most;
+	m.settings.body_bytes = body_bytes;
+	m.settings.call_bytes = call_bytes;
 	rig_send(&rig, &m, NULL, 0);
 	generation_next();
 }
@@ -292,12 +293,12 @@ large_requests_are_refused(void **state)
 	refused("POST /calls HTTP/1.1\r\nHost: h\r\n"
 		"Transfer-Encoding: chunked\r\n\r\nx\r\n",
 		"400", "bad_body", "malformed");
-	body_bytes_set(20);
+	limits_set(20, settings.call_bytes);
 	refused("POST /calls HTTP/1.1\r\nHost: h\r\n"
 		"Transfer-Encoding: chunked\r\n\r\n"
 		"15\r\n012345678901234567890\r\n0\r\n\r\n",
 		"413", "body_too_large", "too large");
-	body_bytes_set(0);
+	limits_set(0, settings.call_bytes);
 	seen(&sent);
 	is("nothing", &sent, "");
 	/* Just as large as it may be. */
@@ -453,25 +454,29 @@ some_read(int fd, size_t most)
 static void
 what_is_taken_slowly_moves(void **state)
 {
-	char *bytes = megabytes(6);
+	char *bytes = megabytes(24);
 	int listener = slow_endpoint(UP_STEADY), fd, peer;
 	size_t came = 0;
 
 	(void)state;
-	fd = large_send("/steady", bytes, 6);
-	rig_client_send(fd, bytes + (6 << 20) - 1, 1);
+	limits_set(0, 32 << 20);
+	fd = large_send("/steady", bytes, 24);
+	rig_client_send(fd, bytes + (24 << 20) - 1, 1);
 	peer = accept(listener, NULL, NULL);
 	assert_true(peer >= 0);
-	for (int i = 0; i < 8; i++) {
-		came += some_read(peer, 600 << 10);
-		usleep(200000); /* of the 1000 ms that nothing may move for */
+	/* The kernel has some megabytes of it, and takes the next when a good
+	 * part of them is gone. */
+	for (int i = 0; i < 10; i++) {
+		came += some_read(peer, 1536 << 10);
+		usleep(150000); /* of the 1000 ms that nothing may move for */
 	}
-	came += some_read(peer, (6u << 20) - came);
+	came += some_read(peer, (24u << 20) - came);
 	rig_client_send(peer, OK, strlen(OK));
 	client_read(fd, &got);
 	begins("slow", &got, PASSED);
 	close(peer);
 	close(listener);
+	limits_set(0, settings.call_bytes);
 	nothing_is_held();
 	free(bytes);
 }
