@@ -137,13 +137,11 @@ test_secrets(void **state)
 		{ "upstream", "w",
 			"{\"aws\": {\"region\": \"us-east-1\", \"secretRef\": "
 			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
-			"gloo-system.w 1 Warning: upstreams of kind aws are "
-			"not served yet" },
+			"gloo-system.w 1 Warning: upstream" },
 		{ "upstream", "z",
 			"{\"azure\": {\"functionAppName\": \"a\", \"secretRef\": "
 			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
-			"gloo-system.z 1 Warning: upstreams of kind azure are "
-			"not served yet" },
+			"gloo-system.z 1 Warning: upstream" },
 	};
 
 	(void)state;
