@@ -24,6 +24,15 @@
 #include "routing/image_build.h"
 #include "tests/lib/rig_private.h"
 
+static const struct upstream_kind *const no_kinds[] = { NULL };
+static const struct upstream_kind *const *kinds = no_kinds;
+
+void
+rig_kinds(const struct upstream_kind *const *of)
+{
+	kinds = of;
+}
+
 void
 rig_die(const char *what)
 {
@@ -118,9 +127,11 @@ upstream_id(const struct model_destination *d, struct str *call,
 	const char **reason, void *arg)
 {
 	uint32_t id = (uint32_t)strtoul(d->upstream.name, NULL, 10);
+	const struct rig *r = arg;
+	const char *text = r->call_of != NULL ? r->call_of(id) : NULL;
 
-	(void)call;
-	(void)arg;
+	if (text != NULL)
+		str_puts(call, text);
 	if (id == 0)
 		*reason = "no upstream is named \"none\"";
 	return id;
@@ -197,8 +208,8 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	vs.meta.ns = ns;
 	vs.routes = routes;
 	vs.route_count = count;
-	vhost.block = vhost_build(&vs, upstream_id, NULL, no_warning, NULL,
-		&vhost.length, &err);
+	vhost.block = vhost_build(
+		&vs, upstream_id, NULL, no_warning, r, &vhost.length, &err);
 	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
 	if (image == NULL) {
 		fprintf(stderr, "rig: %s\n", err.text);
@@ -247,6 +258,30 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 			"endpoints", set, count * sizeof(*set), NULL);
 	send_fd(r, &m, fd);
 	free(set);
+}
+
+int
+rig_credentials(struct rig *r, uint32_t id, const char *kind, const char *text)
+{
+	struct wire_message m = rig_message(WIRE_CREDENTIALS);
+	size_t length = text != NULL ? strlen(text) : 0, mapped;
+	int fd = -1;
+
+	m.credentials.upstream = id;
+	m.credentials.length = (uint32_t)length;
+	snprintf(m.text, sizeof(m.text), "%s", kind);
+	if (length > 0) {
+		void *to;
+
+		MUST(fd = shm_new_shared("credentials", length, NULL));
+		to = shm_map_shared(fd, &mapped, NULL);
+		if (to == NULL)
+			rig_die("credentials");
+		memcpy(to, text, length);
+		shm_unmap(to, mapped);
+	}
+	rig_send(r, &m, &fd, fd >= 0);
+	return fd;
 }
 
 void
@@ -326,7 +361,7 @@ child_start(struct rig *r)
 	if (r->pid == 0) {
 		close(ends[0]);
 		close(r->listener);
-		_exit(proxy_main(ends[1], false));
+		_exit(proxy_main(ends[1], false, kinds));
 	}
 	close(ends[1]);
 	r->channel = ends[0];
