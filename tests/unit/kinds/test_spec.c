@@ -116,6 +116,29 @@ test_flags(void **state)
 			"functionAppName: my-app\n"
 			"secretRef:\n  name: x\n  namespace: gloo-system\n",
 			"function app name: my-app\nsecret: gloo-system.x\n" },
+		{ "azure",
+			{ { "azure-app-name", "my-app" },
+				{ "azure-slot", "blue" },
+				{ "azure-route-prefix", "" },
+				{ "azure-functions", "a, b=Anonymous" } },
+			"functionAppName: my-app\n"
+			"functions:\n"
+			"- authLevel: Function\n  functionName: a\n"
+			"- authLevel: Anonymous\n  functionName: b\n"
+			"routePrefix: \"\"\n"
+			"slot: blue\n",
+			"function app name: my-app\nsecret: <None>\n"
+			"functions:\n- a\n- b\n" },
+		{ "azure",
+			{ { "azure-app-name", "a" },
+				{ "azure-audience", "api://x" },
+				{ "azure-subscription-id", "s" },
+				{ "azure-resource-group", "g" } },
+			"appServiceAuthentication:\n  audience: api://x\n"
+			"functionAppName: a\n"
+			"resourceGroup: g\n"
+			"subscriptionId: s\n",
+			"function app name: a\nsecret: <None>\n" },
 	};
 
 	(void)state;
@@ -299,10 +322,14 @@ test_contract(void **state)
 		assert_non_null(kind->details);
 		assert_true((kind->watch == NULL) == (kind->unwatch == NULL));
 		/* Which cannot be served always, or not without settings. */
-		assert_true((kind->watch == NULL || kind->open != NULL) ==
+		assert_true((kind->watch == NULL ||
+				    (kind->open != NULL &&
+					    !kind->settings_optional)) ==
 			    (kind->not_served != NULL));
 		assert_true(
 			(kind->open == NULL) == (kind->settings_key == NULL));
+		assert_true(
+			(kind->dialect == NULL) == (kind->function_key == NULL));
 		for (const struct kind_prompt *p = kind->prompts;
 			p != NULL && p->question != NULL; p++) {
 			bool found = false;
