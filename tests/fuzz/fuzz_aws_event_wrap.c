@@ -75,6 +75,9 @@ check_event(enum aws_event_shape shape, const struct call_request *r,
 	struct doc *d;
 
 	str_init(&out);
+	json_quote(&out, r->body.data, r->body.length);
+	expect(out.length == json_quoted_length(r->body.data, r->body.length));
+	str_clear(&out);
 	aws_event_wrap(shape, r, context, &out);
 	expect(json_span_read((struct slice){ out.data, out.length }, &event,
 		       NULL) == 0);

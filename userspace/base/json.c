@@ -252,6 +252,26 @@ json_quote(struct str *out, const char *text, size_t length)
 	str_putc(out, '"');
 }
 
+size_t
+json_quoted_length(const char *text, size_t length)
+{
+	const char *p = text, *end = p + length;
+	size_t quoted = 2;
+
+	while (p < end) {
+		unsigned char c = (unsigned char)*p;
+		size_t n = c < 0x80 ? 1 : utf8_length(p, (size_t)(end - p));
+
+		if (n == 0 || ((c < 0x20 || c == 0x7f) &&
+				      (c < '\b' || c > '\r' || c == '\v')))
+			quoted += 6;
+		else
+			quoted += c < 0x20 || c == '"' || c == '\\' ? 2 : n;
+		p += n == 0 ? 1 : n;
+	}
+	return quoted;
+}
+
 static void
 new_line(struct str *out, int indent, int depth)
 {

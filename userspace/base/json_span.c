@@ -44,6 +44,36 @@ hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* ---- runs of usual characters: where most of a large text is */
+
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* Not 0: one of eight bytes is "\"", "\\", a control character, or not ASCII.
+ * (A borrow may say so of a byte too many, never of one too few.) */
+static uint64_t
+unusual_of(uint64_t eight)
+{
+	uint64_t quote = eight ^ EACH('"'), backslash = eight ^ EACH('\\');
+	uint64_t found = eight | (eight - EACH(0x20)) | (quote - EACH(1)) |
+			 (backslash - EACH(1));
+
+	return found & EACH(0x80);
+}
+
+/* Passes over usual characters of a string, eight at a time. */
+static const char *
+usual_skip(const char *p, const char *end)
+{
+	uint64_t eight;
+
+	for (; end - p >= (ptrdiff_t)sizeof(eight); p += sizeof(eight)) {
+		memcpy(&eight, p, sizeof(eight));
+		if (unusual_of(eight) != 0)
+			break;
+	}
+	return p;
+}
+
 /* ---- is it valid? Each check begins at p and leaves it behind. */
 
 static bool
@@ -65,7 +95,7 @@ check_escape(struct check *c)
 static bool
 check_string(struct check *c)
 {
-	c->p++;
+	c->p = usual_skip(c->p + 1, c->end);
 	while (c->p < c->end) {
 		unsigned char byte = (unsigned char)*c->p;
 		size_t n = 1;
@@ -77,6 +107,7 @@ check_string(struct check *c)
 		if (byte == '\\') {
 			if (!check_escape(c))
 				return false;
+			c->p = usual_skip(c->p, c->end);
 			continue;
 		}
 		if (byte < 0x20)
@@ -86,6 +117,8 @@ check_string(struct check *c)
 		if (n == 0)
 			return fail(c, "a string that is not UTF-8");
 		c->p += n;
+		if (byte >= 0x80)
+			c->p = usual_skip(c->p, c->end);
 	}
 	return fail(c, "a string that does not end");
 }
@@ -255,11 +288,15 @@ type_of(char first)
 }
 
 static const char *
-string_skip(const char *p)
+string_skip(const char *p, const char *end)
 {
-	for (p++; *p != '"'; p++)
+	p = usual_skip(p + 1, end);
+	while (*p != '"') {
 		if (*p == '\\')
+			p = usual_skip(p + 2, end);
+		else
 			p++;
+	}
 	return p + 1;
 }
 
@@ -271,7 +308,7 @@ value_skip(const char *p, const char *end)
 
 	do {
 		if (*p == '"') {
-			p = string_skip(p);
+			p = string_skip(p, end);
 			continue;
 		}
 		if (*p == '{' || *p == '[')
@@ -289,10 +326,16 @@ value_skip(const char *p, const char *end)
 }
 
 static void
-span_at(const char *p, const char *end, struct json_span *out)
+span_set(struct json_span *out, const char *p, const char *behind)
 {
 	out->type = type_of(*p);
-	out->text = (struct slice){ p, (size_t)(value_skip(p, end) - p) };
+	out->text = (struct slice){ p, (size_t)(behind - p) };
+}
+
+static void
+span_at(const char *p, const char *end, struct json_span *out)
+{
+	span_set(out, p, value_skip(p, end));
 }
 
 int
@@ -302,8 +345,10 @@ json_span_read(struct slice text, struct json_span *out, struct error *err)
 	struct check c = {
 		.begin = begin, .p = begin, .end = begin + text.length
 	};
+	const char *behind = begin;
 
 	if (check_value(&c)) {
+		behind = c.p;
 		c.p = space_skip(c.p, c.end);
 		if (c.p < c.end)
 			fail(&c, "more than one value");
@@ -311,7 +356,7 @@ json_span_read(struct slice text, struct json_span *out, struct error *err)
 	if (c.why != NULL)
 		return error_set(err, ERROR_CONFIG, "%s at byte %zu", c.why,
 			(size_t)(c.p - c.begin));
-	span_at(space_skip(begin, c.end), c.end, out);
+	span_set(out, space_skip(begin, c.end), behind);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws_judged.h"
 #include "base/mem.h"
 #include "http/head.h"
 #include "kinds/aws/event.h"
@@ -430,6 +431,69 @@ test_heads_of_streams(void **state)
 	check_rows(rows, ARRAY_SIZE(rows), true);
 }
 
+static enum aws_event_shape
+shape_of(const char *name)
+{
+	return strcmp(name, "alb") == 0  ? ALB
+	       : strcmp(name, "v1") == 0 ? V1
+					 : V2;
+}
+
+static bool
+listed(const struct doc *list, const struct call_field *f)
+{
+	char *line = xasprintf("%.*s: %.*s", (int)f->name.length, f->name.data,
+		(int)f->value.length, f->value.data);
+	bool found = false;
+
+	for (size_t i = 0; i < doc_count(list); i++) {
+		struct slice want = slice_of(doc_string(doc_at(list, i)));
+
+		found |= slice_equal_nocase(slice_of(line), want);
+	}
+	free(line);
+	return found;
+}
+
+/* An application says through us what it says over HTTP alone. */
+static void
+test_answers_of_a_framework(void **state)
+{
+	struct doc *all = judged(), *answers = doc_get(all, "answers");
+	struct str text, body;
+
+	(void)state;
+	str_init(&text);
+	str_init(&body);
+	for (size_t i = 0; i < doc_count(answers); i++) {
+		const struct doc *c = doc_value_at(answers, i);
+		const struct doc *http = doc_get(c, "http");
+		struct error err = ERROR_INIT;
+		struct aws_event_answer a;
+
+		str_clear(&text);
+		json_doc_write(doc_get(c, "answer"), 0, &text);
+		if (aws_event_unwrap(shape_of(doc_get_string(c, "shape")),
+			    (struct slice){ text.data, text.length }, &a,
+			    &err) != 0)
+			fail_msg("%s: %s", doc_key_at(answers, i), err.text);
+		assert_int_equal(a.status, doc_get_integer(http, "status"));
+		assert_int_equal(
+			a.field_count, doc_count(doc_get(http, "fields")));
+		for (size_t k = 0; k < a.field_count; k++)
+			assert_true(
+				listed(doc_get(http, "fields"), &a.fields[k]));
+		judged_bytes(http, "body", &body);
+		assert_int_equal(a.body.length, body.length);
+		assert_memory_equal(a.body.data, body.data, body.length);
+		aws_event_answer_fini(&a);
+	}
+	assert_true(doc_count(answers) >= 11);
+	str_fini(&text);
+	str_fini(&body);
+	doc_free(all);
+}
+
 /* Whatever bytes come, there is an answer or a reason. */
 static void
 test_any_bytes(void **state)
@@ -476,6 +540,7 @@ main(void)
 		cmocka_unit_test(test_body_of_any_byte),
 		cmocka_unit_test(test_too_many_fields),
 		cmocka_unit_test(test_heads_of_streams),
+		cmocka_unit_test(test_answers_of_a_framework),
 		cmocka_unit_test(test_any_bytes),
 	};
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "aws_frames.h"
+#include "aws_judged.h"
 #include "base/mem.h"
 #include "kinds/aws/eventstream.h"
 
@@ -465,6 +466,36 @@ test_any_chunking(void **state)
 	assert_in_range(bad, 200, 1500);
 }
 
+/* A stream that the SDK's codec wrote, with headers of every type. */
+static void
+test_stream_of_the_sdk(void **state)
+{
+	static const char want[] =
+		"P({\"statusCode\":200,\"headers\":{\"Content-Type\":"
+		"\"text/html\"}})P(\0\0\0\0\0\0\0\0<p>)P(Gr\xc3\xbc\xc3\x9f"
+		"e)C({\"LogResult\":\"\"})X(InternalFailure|{})";
+	static const size_t steps[] = { 1 << 20, 1, 5, 64 };
+	struct doc *d = judged();
+	struct str in;
+
+	(void)state;
+	str_init(&in);
+	judged_bytes(d, "stream", &in);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct reading r;
+
+		reading_init(&r);
+		reading_feed(
+			&r, (struct slice){ in.data, in.length }, steps[i]);
+		assert_true(eventstream_is_between(r.s));
+		assert_int_equal(r.told.length, sizeof(want) - 1);
+		assert_memory_equal(r.told.data, want, sizeof(want) - 1);
+		reading_fini(&r);
+	}
+	str_fini(&in);
+	doc_free(d);
+}
+
 /* The largest frame there may be, in pieces. */
 static void
 test_large(void **state)
@@ -514,6 +545,7 @@ main(void)
 		cmocka_unit_test(test_every_bit_counts),
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_any_chunking),
+		cmocka_unit_test(test_stream_of_the_sdk),
 		cmocka_unit_test(test_large),
 	};
 

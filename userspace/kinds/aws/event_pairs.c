@@ -69,13 +69,17 @@ decode(struct slice coded, struct str *out)
 
 /* p->text has the room: slices of it must stay where they are. */
 static struct slice
-decoded_slice(struct event_pairs *p, struct slice coded, struct str *scratch)
+own_slice(struct event_pairs *p, struct slice text, bool decoded,
+	struct str *scratch)
 {
 	size_t begin = p->text.length;
 
-	str_clear(scratch);
-	decode(coded, scratch);
-	utf8_put_valid(&p->text, scratch->data, scratch->length);
+	if (decoded) {
+		str_clear(scratch);
+		decode(text, scratch);
+		text = (struct slice){ scratch->data, scratch->length };
+	}
+	utf8_put_valid(&p->text, text.data, text.length);
 	return (struct slice){ p->text.data + begin, p->text.length - begin };
 }
 
@@ -88,8 +92,7 @@ event_pairs_add_query(struct event_pairs *p, struct slice query, bool decoded)
 	if (query.length == 0)
 		return;
 	str_init(&scratch);
-	if (decoded)
-		str_reserve(&p->text, 3 * query.length);
+	str_reserve(&p->text, 3 * query.length);
 	while (at < end) {
 		const char *stop = memchr(at, '&', (size_t)(end - at));
 		const char *equals;
@@ -102,12 +105,10 @@ event_pairs_add_query(struct event_pairs *p, struct slice query, bool decoded)
 		if (equals != NULL)
 			value = (struct slice){ equals + 1,
 				(size_t)(stop - equals - 1) };
-		if (decoded) {
-			name = decoded_slice(p, name, &scratch);
-			value = decoded_slice(p, value, &scratch);
-		}
 		if (stop > at) /* "a&&b" has two */
-			event_pairs_add(p, name, value);
+			event_pairs_add(p,
+				own_slice(p, name, decoded, &scratch),
+				own_slice(p, value, decoded, &scratch));
 		at = stop + (stop < end);
 	}
 	str_fini(&scratch);

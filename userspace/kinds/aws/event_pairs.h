@@ -21,7 +21,7 @@ struct event_pairs {
 	size_t count, capacity;
 	bool nocase;     /* names that differ by case alone are one */
 	bool lower;      /* and are written in lower case */
-	struct str text; /* of what was decoded */
+	struct str text; /* of the query */
 };
 
 enum event_pairs_form {
@@ -37,8 +37,8 @@ void event_pairs_fini(struct event_pairs *p);
 void event_pairs_add(
 	struct event_pairs *p, struct slice name, struct slice value);
 /* The parameters of a query, once; a name without "=" has the value "".
- * decoded: percent-codes and "+", and what is no UTF-8 then is U+FFFD; else as
- * they are (borrowed). */
+ * decoded: percent-codes and "+". What is no UTF-8 then is U+FFFD, so that
+ * names which nobody could tell apart are one. */
 void event_pairs_add_query(
 	struct event_pairs *p, struct slice query, bool decoded);
 /* The last value of a name, without case; data NULL: there is none. */

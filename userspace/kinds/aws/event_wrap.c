@@ -19,10 +19,11 @@
 
 #include "base/base64.h"
 #include "base/json.h"
-#include "base/utf8.h"
 #include "kinds/aws/event_pairs.h"
+#include "kinds/aws/event_text.h"
 
-#define NUMBER_MAX 21 /* digits of 2^64-1, and NUL */
+#define NUMBER_MAX  21   /* digits of 2^64-1, and NUL */
+#define BESIDE_BODY 4096 /* usual length of the rest of an event */
 
 struct wrap {
 	enum aws_event_shape shape;
@@ -303,76 +304,6 @@ put_cookies(struct wrap *w)
 
 /* ---- the body */
 
-static bool
-ends(struct slice text, const char *with)
-{
-	size_t length = strlen(with);
-
-	return text.length >= length &&
-	       slice_equal_nocase(
-		       (struct slice){
-			       text.data + text.length - length, length },
-		       slice_of(with));
-}
-
-static bool
-is_one_of(struct slice text, const char *const *these)
-{
-	for (; *these != NULL; these++)
-		if (slice_equal_nocase(text, slice_of(*these)))
-			return true;
-	return false;
-}
-
-/* Types that ALB and HTTP APIs hand on as they are, and those that the others
- * do (REST hands on all that nobody declared binary; forms, above all). */
-static bool
-is_text_type(enum aws_event_shape shape, struct slice type)
-{
-	static const char *const always[] = { "application/json",
-		"application/javascript", "application/xml", NULL };
-	static const char *const often[] = {
-		"application/x-www-form-urlencoded", "application/graphql",
-		"application/x-ndjson", "application/yaml", NULL
-	};
-	const char *parameter = memchr(type.data, ';', type.length);
-
-	if (parameter != NULL)
-		type.length = (size_t)(parameter - type.data);
-	while (type.length > 0 && (type.data[type.length - 1] == ' ' ||
-					  type.data[type.length - 1] == '\t'))
-		type.length--;
-	if (is_one_of(type, always) ||
-		(type.length > 5 &&
-			slice_equal_nocase((struct slice){ type.data, 5 },
-				slice_of("text/"))))
-		return true;
-	if (shape == AWS_EVENT_ALB)
-		return false;
-	if (ends(type, "+json") || ends(type, "+xml"))
-		return true;
-	return shape == AWS_EVENT_API_GATEWAY_V1 && is_one_of(type, often);
-}
-
-/* Text stays text; anything else would not survive in JSON. */
-static bool
-body_is_text(const struct wrap *w)
-{
-	struct slice type = event_pairs_find(&w->fields, "content-type");
-	struct slice coding = event_pairs_find(&w->fields, "content-encoding");
-
-	if (w->r->body.length == 0)
-		return true;
-	if (w->shape != AWS_EVENT_GLOO) {
-		if (coding.length > 0)
-			return false;
-		if (type.length == 0 ? w->shape != AWS_EVENT_API_GATEWAY_V1
-				     : !is_text_type(w->shape, type))
-			return false;
-	}
-	return utf8_is_valid(w->r->body.data, w->r->body.length);
-}
-
 static void
 put_body(struct wrap *w)
 {
@@ -629,11 +560,15 @@ aws_event_wrap(enum aws_event_shape shape, const struct call_request *r,
 	w.fields.nocase = true;
 	w.fields.lower = shape != AWS_EVENT_API_GATEWAY_V1;
 	fields_collect(&w);
-	w.text = body_is_text(&w);
+	w.text = event_text_is(shape,
+		event_pairs_find(&w.fields, "content-type"),
+		event_pairs_find(&w.fields, "content-encoding"), r->body);
 	stage_path(&w);
 	event_pairs_add_query(&w.query, r->query, shape != AWS_EVENT_ALB);
-	/* Base64, what goes round it, and what is escaped in a usual text. */
-	str_reserve(out, r->body.length / 3 * 4 + 4096);
+	str_reserve(
+		out, BESIDE_BODY + (w.text ? json_quoted_length(r->body.data,
+						     r->body.length)
+					   : r->body.length / 3 * 4 + 4));
 	str_putc(out, '{');
 	if (shape == AWS_EVENT_GLOO)
 		put_gloo(&w);
