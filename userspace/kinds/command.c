@@ -243,8 +243,8 @@ on_output(int fd, unsigned what, void *arg)
 	(void)fd;
 	(void)what;
 	if (!output_read(o, READS_MAX))
-		command_fail(o->command, "it printed more than %zu bytes",
-			o->max);
+		command_fail(
+			o->command, "it printed more than %zu bytes", o->max);
 }
 
 /* What it started may still hold its descriptors: they are not waited for. */
@@ -341,8 +341,8 @@ spawn(struct command *c, const struct command_line *line, int out,
 }
 
 int
-command_start(struct loop *loop, const struct command_line *line,
-	command_f *cb, void *arg, struct command **command)
+command_start(struct loop *loop, const struct command_line *line, command_f *cb,
+	void *arg, struct command **command)
 {
 	struct command *c;
 	int out[2], complaint[2];
@@ -361,8 +361,7 @@ command_start(struct loop *loop, const struct command_line *line,
 		command_free(c);
 		return problem;
 	}
-	c->exit_watch =
-		loop_fd_new(loop, c->pidfd, LOOP_READ, on_exit_seen, c);
+	c->exit_watch = loop_fd_new(loop, c->pidfd, LOOP_READ, on_exit_seen, c);
 	c->timer = loop_timer_new(loop, on_timeout, c);
 	loop_timer_start(c->timer,
 		line->timeout_ms == 0 ? COMMAND_TIMEOUT_MS : line->timeout_ms);

@@ -104,8 +104,8 @@ test_bytes_that_are_none(void **state)
 		char *exact = xmalloc(i + (i == 0));
 
 		memcpy(exact, bytes.data, i);
-		assert_int_equal(aws_credentials_read((struct slice){ exact, i },
-					 &b, &err),
+		assert_int_equal(aws_credentials_read(
+					 (struct slice){ exact, i }, &b, &err),
 			i == bytes.length - 1 ? 0 : -1);
 		if (i != bytes.length - 1) {
 			assert_null(b.access_key);
@@ -171,8 +171,8 @@ test_form(void **state)
 	(void)state;
 	memset(long_text, 'x', sizeof(long_text) - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct aws_credentials c = make(
-			cases[i].access, cases[i].secret, cases[i].token);
+		struct aws_credentials c =
+			make(cases[i].access, cases[i].secret, cases[i].token);
 		struct error err = ERROR_INIT;
 		int rc = aws_credentials_check(&c, &err);
 

@@ -1,13 +1,9 @@
 /* Where a service of AWS is asked: partitions, FIPS, dual stack
  * (docs.aws.amazon.com, "AWS service endpoints"), or as the upstream says. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/addr.h"
-#include "base/mem.h"
 #include "kinds/aws/spec.h"
-#include "model/tables.h"
+#include "kinds/aws/url.h"
 
 #define PORT_HTTP  80
 #define PORT_HTTPS 443
@@ -45,90 +41,14 @@ aws_partition(const char *region)
 	return partition_of(region)->name;
 }
 
-struct url {
-	bool tls;
-	uint16_t port;
-	char *host; /* without brackets */
-};
-
-static int
-port_read(const char *text, uint16_t *port)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end != '\0' || n == 0 || n > 65535)
-		return -1;
-	*port = (uint16_t)n;
-	return 0;
-}
-
-/* text: what stands behind the scheme, without "/" at its end. */
-static int
-authority_read(char *text, struct url *out)
-{
-	char *port = strrchr(text, ':'), *end = strrchr(text, ']');
-	struct addr addr;
-
-	if (*text == '[') {
-		if (end == NULL || (end[1] != '\0' && end[1] != ':'))
-			return -1;
-		port = end[1] == ':' ? end + 1 : NULL;
-		*end = '\0';
-		text++;
-		if (strchr(text, ':') == NULL ||
-			addr_parse_ip(text, 0, &addr) != 0)
-			return -1;
-	} else if (port != strchr(text, ':')) {
-		return -1; /* of an address without brackets */
-	}
-	if (port != NULL) {
-		if (port_read(port + 1, &out->port) != 0)
-			return -1;
-		*port = '\0';
-	}
-	if (model_host_check(text, NULL) != 0)
-		return -1;
-	out->host = xstrdup(text);
-	return 0;
-}
-
-static int
-url_read(const char *text, struct url *out)
-{
-	size_t length;
-	char *authority;
-	int rc;
-
-	if (strncmp(text, "https://", 8) == 0) {
-		*out = (struct url){ true, PORT_HTTPS, NULL };
-		text += 8;
-	} else if (strncmp(text, "http://", 7) == 0) {
-		*out = (struct url){ false, PORT_HTTP, NULL };
-		text += 7;
-	} else {
-		return -1;
-	}
-	length = strlen(text);
-	if (length > 0 && text[length - 1] == '/')
-		length--;
-	authority = xstrndup(text, length);
-	rc = authority_read(authority, out);
-	free(authority);
-	return rc;
-}
-
 int
 aws_endpoint_check(const char *text, struct error *err)
 {
-	struct url url;
-
-	if (url_read(text, &url) != 0)
+	if (aws_url_check_base(text, NULL) != 0)
 		return error_set(err, ERROR_CONFIG,
 			"\"%.128s\" is not an endpoint such as "
 			"https://host:443, without path and query",
 			text);
-	free(url.host);
 	return 0;
 }
 
@@ -137,16 +57,15 @@ aws_endpoint(const struct aws_spec *spec, const char *service, struct str *host,
 	uint16_t *port, bool *tls)
 {
 	const struct partition *p = partition_of(spec->region);
-	struct url url;
+	struct aws_url url;
 
 	*port = PORT_HTTPS;
 	*tls = true;
 	if (spec->endpoint_url != NULL && strcmp(service, AWS_LAMBDA) == 0 &&
-		url_read(spec->endpoint_url, &url) == 0) {
-		str_puts(host, url.host);
+		aws_url_read(spec->endpoint_url, &url, NULL) == 0) {
+		str_append(host, url.host.data, url.host.length);
 		*port = url.port;
 		*tls = url.tls;
-		free(url.host);
 		return;
 	}
 	str_printf(host, "%s%s.%s.%s", service, spec->fips ? "-fips" : "",

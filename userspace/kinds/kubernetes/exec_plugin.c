@@ -58,7 +58,8 @@ status_read(const struct doc *status, struct exec_credential *out,
 	if (token[0] == '\0' && cert[0] == '\0')
 		return error_set(err, ERROR_CONFIG,
 			"neither a token nor a certificate in its status");
-	if (expires[0] != '\0' && clock_parse_rfc3339(expires, &out->expires_ms) != 0)
+	if (expires[0] != '\0' &&
+		clock_parse_rfc3339(expires, &out->expires_ms) != 0)
 		return error_set(err, ERROR_CONFIG,
 			"expirationTimestamp is no time of RFC 3339");
 	if (token[0] != '\0')
