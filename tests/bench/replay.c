@@ -56,9 +56,11 @@ die(const char *what)
 /* ---- the configuration, as virtualservice.yaml has it */
 
 static uint32_t
-upstream_id(const struct model_destination *d, const char **reason, void *arg)
+upstream_id(const struct model_destination *d, struct str *call,
+	const char **reason, void *arg)
 {
 	(void)d;
+	(void)call;
 	(void)reason;
 	(void)arg;
 	return UPSTREAM;

@@ -111,6 +111,9 @@ class World:
         item = self.gateway.get(f"/v1/endpoints?namespace=gloo-system&name={name}")["items"][0]
         return item["endpoints"][0]
 
+    def materials(self):
+        return tuple(self.gateway.metric("gloo_gateway_tls_materials" + of) for of in ("", "_sent"))
+
     def ask(self, path):
         return e2e.request(self.lab.out, self.lab.address, 8080, "GET", path)
 
@@ -186,12 +189,15 @@ def test_own_certificate(w):
     """our certificate of a Secret is shown, and exchanged without a restart"""
     c = w.certificates
     w.origin.present("good", clients=True)
+    known, sent = w.materials()
     create = ["create", "secret", "tls", "--rootca", c.path("authority"), "--name", "ours"]
     w.gateway.glooctl(*create, "--certchain", c.path("first"), "--privatekey",
                       c.path("first", "key"))
     w.upstream("mutual", {"secretRef": {"name": "ours", "namespace": "gloo-system"}})
+    equal(w.materials(), (known + 1, sent))  # no route leads there
     w.gateway.route("/mutual", "mutual")
     equal(w.ask("/mutual")[2], b"first")
+    equal(w.materials(), (known + 1, sent + 1))
     pid = w.gateway.proxy_pid()
     secret = {"metadata": {"name": "ours", "namespace": "gloo-system"}, "tls": {
         "certChain": open(c.path("second")).read(), "rootCa": open(c.path("authority")).read(),
@@ -200,6 +206,7 @@ def test_own_certificate(w):
     equal(status, 200, text)
     wait_until("the second", lambda: w.ask("/mutual")[2] == b"second")
     equal(w.gateway.proxy_pid(), pid)
+    wait_until("the first forgotten", lambda: w.materials() == (known + 1, sent + 1))
     # Who comes with none is refused.
     w.upstream("bare")
     w.gateway.route("/bare", "bare")
@@ -230,11 +237,13 @@ def test_health(w):
 def test_proxy_starts_anew(w):
     """another proxy is given the certificates too"""
     w.origin.present("good")
-    pid = w.gateway.proxy_pid()
+    pid, materials = w.gateway.proxy_pid(), w.materials()
+    check(materials[1] > 0, materials)
     os.kill(pid, 9)
     wait_until("another proxy", lambda: w.gateway.proxy_pid() not in (0, pid))
     w.gateway.wait_ready()
     equal(w.ask("/good")[0], 200)
+    equal(w.materials(), materials)
 
 
 e2e.main(globals())

@@ -337,8 +337,7 @@ def test_restarted(d):
     d.asker.close()
     d.ask_always("/web")
     d.stale()
-    d.agent.start()
-    d.put(d.at)
+    d.back(d.agent.start)
     return d.unharmed(70)
 
 

@@ -107,6 +107,20 @@ certificate_drop(struct certificate *c)
 	memset(c, 0, sizeof(*c));
 }
 
+void
+certificates_make(const struct certificate_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		certificate_make(rows[i].what, &rows[i].o, rows[i].issuer);
+}
+
+void
+certificates_drop(const struct certificate_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		certificate_drop(rows[i].what);
+}
+
 struct slice
 certificate_text(const struct certificate *c)
 {
@@ -117,4 +131,15 @@ struct slice
 certificate_key_text(const struct certificate *c)
 {
 	return slice_of(c->key_pem);
+}
+
+char *
+certificate_key_locked(const struct certificate *c, const char *phrase)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	must_be(PEM_write_bio_PKCS8PrivateKey(bio, c->key, EVP_aes_256_cbc(),
+			phrase, (int)strlen(phrase), NULL, NULL) == 1,
+		"write");
+	return bio_steal(bio);
 }

@@ -28,7 +28,19 @@ struct certificate_options {
 void certificate_make(struct certificate *c,
 	const struct certificate_options *o, const struct certificate *issuer);
 void certificate_drop(struct certificate *c);
+
+/* Several, in this order: an issuer before what it issues. */
+struct certificate_row {
+	struct certificate *what;
+	const struct certificate *issuer; /* or NULL */
+	struct certificate_options o;
+};
+void certificates_make(const struct certificate_row *rows, size_t count);
+void certificates_drop(const struct certificate_row *rows, size_t count);
+
 struct slice certificate_text(const struct certificate *c);
 struct slice certificate_key_text(const struct certificate *c);
+/* PEM, locked with a pass phrase; the caller frees. */
+char *certificate_key_locked(const struct certificate *c, const char *phrase);
 
 #endif

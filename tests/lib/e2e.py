@@ -334,11 +334,14 @@ class Origin:
         self.address = address
         self.port = self.listener.getsockname()[1]
         self.host = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
-        self.acceptor = Acceptor(self.listener, self.serve)
+        self.acceptor = Acceptor(self.listener, self.accepted)
 
-    def serve(self, s):
+    def accepted(self, s):
         c = {"bytes": b"", "socket": s, "requests": 0, "eof": False}
         self.connections.append(c)
+        self.serve(c)
+
+    def serve(self, c):
         pending = b""
         try:
             while True:

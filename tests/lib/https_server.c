@@ -35,7 +35,6 @@ struct peer {
 };
 
 static SSL_CTX *tls;
-static const char *alpn;
 
 static void
 die(const char *what)
@@ -436,41 +435,6 @@ serve(void *arg)
 	return NULL;
 }
 
-static int
-on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_length,
-	const unsigned char *in, unsigned in_length, void *arg)
-{
-	unsigned char ours[32];
-
-	(void)ssl;
-	(void)arg;
-	ours[0] = (unsigned char)strlen(alpn);
-	memcpy(ours + 1, alpn, ours[0]);
-	return SSL_select_next_proto((unsigned char **)out, out_length, ours,
-		       ours[0] + 1u, in, in_length) == OPENSSL_NPN_NEGOTIATED
-		? SSL_TLSEXT_ERR_OK
-		: SSL_TLSEXT_ERR_NOACK;
-}
-
-static void
-start_tls(const struct https_server_options *o)
-{
-	tls = SSL_CTX_new(TLS_server_method());
-	if (SSL_CTX_use_certificate_chain_file(tls, o->cert) != 1 ||
-		SSL_CTX_use_PrivateKey_file(tls, o->key, SSL_FILETYPE_PEM) != 1)
-		die(o->cert);
-	if (o->client_ca != NULL) {
-		if (SSL_CTX_load_verify_file(tls, o->client_ca) != 1)
-			die(o->client_ca);
-		SSL_CTX_set_verify(tls,
-			SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-			NULL);
-	}
-	alpn = o->alpn;
-	if (alpn != NULL)
-		SSL_CTX_set_alpn_select_cb(tls, on_alpn, NULL);
-}
-
 static void
 run(int listener)
 {
@@ -541,8 +505,8 @@ https_server_start(struct https_server *s, const struct https_server_options *o)
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
-	if (o->cert != NULL)
-		start_tls(o);
+	if (o->tls.own != NULL)
+		tls = tls_server_context_new(&o->tls);
 	run(fd);
 }
 

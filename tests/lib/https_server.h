@@ -33,11 +33,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tests/lib/tls_server_context.h"
+
 struct https_server_options {
 	const char *unix_socket; /* NULL: 127.0.0.1, a port of the kernel's */
-	const char *cert, *key;  /* PEM files; NULL: no TLS */
-	const char *client_ca;   /* PEM file: the client must show one of it */
-	const char *alpn;        /* "h2", "http/1.1"; NULL: none */
+	struct tls_server_options tls; /* own NULL: no TLS */
 };
 
 struct https_server {

@@ -114,10 +114,12 @@ rig_receive(struct rig *r, enum wire_type type, struct wire_message *m, int *fd)
 }
 
 static uint32_t
-upstream_id(const struct model_destination *d, const char **reason, void *arg)
+upstream_id(const struct model_destination *d, struct str *call,
+	const char **reason, void *arg)
 {
 	uint32_t id = (uint32_t)strtoul(d->upstream.name, NULL, 10);
 
+	(void)call;
 	(void)arg;
 	if (id == 0)
 		*reason = "no upstream is named \"none\"";

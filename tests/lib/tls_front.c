@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tests/lib/tls_server_context.h"
 
 #define CONNECTIONS 64
 #define WAIT_MS     5000
@@ -88,26 +89,14 @@ on_sick(X509_STORE_CTX *store, void *arg)
 static SSL_CTX *
 context_make(const struct tls_front_options *o)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = tls_server_context_new(
+		&(struct tls_server_options){ .own = o->own,
+			.wants = o->wants,
+			.version = o->version });
 
-	must_be(SSL_CTX_use_certificate(ctx, o->own->cert) == 1 &&
-			SSL_CTX_use_PrivateKey(ctx, o->own->key) == 1,
-		"certificate");
-	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"f", 1);
-	if (o->wants != NULL) {
-		X509_STORE_add_cert(
-			SSL_CTX_get_cert_store(ctx), o->wants->cert);
-		SSL_CTX_set_verify(ctx,
-			SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-			NULL);
-	}
 	if (o->sick != 0)
 		SSL_CTX_set_cert_verify_callback(
 			ctx, on_sick, (void *)(uintptr_t)&o->sick);
-	if (o->version != 0) {
-		SSL_CTX_set_min_proto_version(ctx, o->version);
-		SSL_CTX_set_max_proto_version(ctx, o->version);
-	}
 	if (o->alpn != NULL)
 		SSL_CTX_set_alpn_select_cb(
 			ctx, on_alpn, (void *)(uintptr_t)o->alpn);

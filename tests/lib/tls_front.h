@@ -30,7 +30,7 @@ struct tls_front_counts { /* since the start */
 	unsigned notified; /* of these: the client said so (close_notify) */
 };
 
-/* Ends the program when it cannot. options must outlive it. */
+/* Ends the program when it cannot. What options name must outlive it. */
 struct tls_front *tls_front_new(const struct tls_front_options *options);
 void tls_front_free(struct tls_front *f);
 uint16_t tls_front_port(const struct tls_front *f);

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "control/calls.h"
+#include "control/credentials.h"
 #include "control/group.h"
 #include "control/materials.h"
 #include "control/programs.h"
@@ -18,6 +20,7 @@
 #include "control/services.h"
 #include "control/subsets.h"
 #include "control/supervise.h"
+#include "model/kind.h"
 #include "net/loop.h"
 #include "net/shm.h"
 #include "routing/image_build.h"
@@ -214,18 +217,26 @@ generation_upstream_relayed(const struct control *c,
 }
 
 uint32_t
-generation_upstream(const struct control *c, const struct model_ref *ref,
-	char *reason, size_t size)
+generation_destination(const struct control *c,
+	const struct model_destination *d, struct str *call, char *reason,
+	size_t size)
 {
-	const struct object *o = upstream_find(c, ref, reason, size);
+	const struct object *o = upstream_find(c, &d->upstream, reason, size);
 
 	if (o == NULL)
 		return 0;
-	if (materials_problem(c, o) == NULL)
-		return o->id;
-	snprintf(reason, size, "the upstream \"%s\" cannot be served: %s",
-		o->label, materials_problem(c, o));
-	return 0;
+	if (materials_problem(c, o) != NULL) {
+		snprintf(reason, size,
+			"the upstream \"%s\" cannot be served: %s", o->label,
+			materials_problem(c, o));
+		return 0;
+	}
+	if (calls_lack(c, o, reason, size) ||
+		!calls_write(o, d, call, reason, size))
+		return 0;
+	if (reason[0] == '\0')
+		subsets_lack(c, d, reason, size);
+	return o->id;
 }
 
 static void
@@ -259,16 +270,16 @@ ids_list(const uint8_t *set, size_t *count)
 }
 
 static uint32_t
-on_upstream(const struct model_destination *d, const char **reason, void *arg)
+on_upstream(const struct model_destination *d, struct str *call,
+	const char **reason, void *arg)
 {
 	struct lookup *l = arg;
-	uint32_t id = generation_upstream(
-		l->control, &d->upstream, l->reason, sizeof(l->reason));
+	uint32_t id = generation_destination(
+		l->control, d, call, l->reason, sizeof(l->reason));
 
 	if (id != 0)
 		id_note(l->uses, id);
-	if (id == 0 || subsets_lack(l->control, d, l->reason,
-			       sizeof(l->reason)))
+	if (l->reason[0] != '\0')
 		*reason = l->reason;
 	return id;
 }
@@ -303,12 +314,17 @@ generation_destination_digest(const struct control *c,
 	const struct model_destination *d, uint64_t digest)
 {
 	char reason[700];
-	uint32_t id =
-		generation_upstream(c, &d->upstream, reason, sizeof(reason));
+	struct str call;
+	uint32_t id;
 
+	str_init(&call);
+	id = generation_destination(c, d, &call, reason, sizeof(reason));
 	digest = hash_bytes(&id, sizeof(id), digest);
-	if (id == 0 || subsets_lack(c, d, reason, sizeof(reason)))
+	if (call.length > 0)
+		digest = hash_bytes(call.data, call.length, digest);
+	if (reason[0] != '\0')
 		digest = hash_bytes(reason, strlen(reason), digest);
+	str_fini(&call);
 	return digest;
 }
 
@@ -400,6 +416,26 @@ block_refresh(struct control *c, struct object *o, uint64_t number)
 	o->warning = b.warning;
 	c->generation->vhosts_built++;
 	o->generation = number;
+}
+
+void
+generation_look(struct control *c)
+{
+	size_t count = objects_count(c->objects, MODEL_VIRTUAL_SERVICE);
+
+	for (size_t i = 0; i < count; i++) {
+		struct object *o =
+			objects_at(c->objects, MODEL_VIRTUAL_SERVICE, i);
+
+		if (o->model == NULL || o->block == NULL ||
+			o->block_epoch == c->upstream_epoch)
+			continue;
+		if (destinations_digest(c, o->model->virtual_service) ==
+			o->block_digest)
+			o->block_epoch = c->upstream_epoch;
+		else
+			generation_touch(c);
+	}
 }
 
 /* ---- an image */
@@ -525,6 +561,8 @@ upstreams_collect(struct control *c, struct input *in)
 			continue;
 		u = o->model->upstream;
 		used = id_is_noted(in->used, o->id);
+		if (used && u->kind->dialect != NULL)
+			credentials_use(c, o->id, u->kind->key);
 		in->upstreams[in->in.upstream_count++] =
 			(struct image_build_upstream){
 				.id = o->id,
@@ -606,6 +644,7 @@ image_make(
 	void *bytes;
 
 	materials_begin(c);
+	credentials_begin(c);
 	vhosts_collect(c, &in, number);
 	listeners_collect(c, &in);
 	services_collect(c, &in);
@@ -700,6 +739,7 @@ generation_commit(struct control *c)
 	};
 	g->blocks_us = 0;
 	materials_commit(c, number);
+	credentials_commit(c, number);
 	supervisor_send_generation(c->supervisor);
 	services_commit(c);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/str.h"
 #include "control/core.h"
 #include "model/image.h"
 
@@ -18,6 +19,9 @@ void generations_free(struct generations *g);
 
 /* Something changed; the number of the generation that will have it. */
 uint64_t generation_touch(struct control *c);
+/* Upstreams lead elsewhere, perhaps (upstream_epoch): a generation is due if a
+ * virtual service is another one by that. */
+void generation_look(struct control *c);
 /* Builds at once when something is due. */
 void generation_commit(struct control *c);
 /* Numbers go on after that one: of the adopted proxy. */
@@ -60,16 +64,17 @@ struct vhost_block {
 	uint64_t spent_us; /* building it */
 };
 
-/* The id of the upstream that ref names; 0 and why it cannot be served. */
-uint32_t generation_upstream(const struct control *c,
-	const struct model_ref *ref, char *reason, size_t size);
-
-/* digest, and what that one leads to: its id, or why there is none,
- * and whether the subset can be. */
-/* The same for bytes that are passed on as they are, in which TLS is the two
- * ends' own. */
+/* The id of the upstream that the destination leads to, and, appended to call,
+ * what a call has to know (calls_write). 0 and why it cannot be served; an id
+ * and a reason: a Warning; "": there is nothing to say. */
+uint32_t generation_destination(const struct control *c,
+	const struct model_destination *d, struct str *call, char *reason,
+	size_t size);
+/* The id of the upstream that ref names, for bytes that are passed on as they
+ * are, in which TLS is the two ends' own; 0 and why it cannot be served. */
 uint32_t generation_upstream_relayed(const struct control *c,
 	const struct model_ref *ref, char *reason, size_t size);
+/* digest, and all that generation_destination says. */
 uint64_t generation_destination_digest(const struct control *c,
 	const struct model_destination *d, uint64_t digest);
 

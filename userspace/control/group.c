@@ -8,7 +8,6 @@
 #include "base/table.h"
 #include "control/generation.h"
 #include "control/object.h"
-#include "control/subsets.h"
 
 #define REASON_MAX    700
 #define MISSING_NAMED 5
@@ -73,20 +72,21 @@ group_missing(const struct control *c, const struct model_upstream_group *g)
 {
 	char reason[REASON_MAX];
 	size_t missing = 0;
-	struct str text;
+	struct str text, call;
 
 	str_init(&text);
+	str_init(&call);
 	for (size_t i = 0; i < g->destination_count; i++) {
 		const struct model_destination *d = &g->destinations[i];
-		bool leads = generation_upstream(c, &d->upstream, reason,
-				     sizeof(reason)) != 0;
 
-		if ((leads && !subsets_lack(c, d, reason, sizeof(reason))) ||
-			missing++ >= MISSING_NAMED)
+		str_clear(&call);
+		generation_destination(c, d, &call, reason, sizeof(reason));
+		if (reason[0] == '\0' || missing++ >= MISSING_NAMED)
 			continue;
 		str_printf(&text, "%sdestinations[%zu]: %s",
 			text.length > 0 ? "; " : "", i, reason);
 	}
+	str_fini(&call);
 	if (missing > MISSING_NAMED)
 		str_printf(&text, "; and %zu more", missing - MISSING_NAMED);
 	if (missing > 0)

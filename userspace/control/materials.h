@@ -63,8 +63,10 @@ void materials_secrets_settled(
 	struct control *c, const struct upstream_kind *kind);
 
 struct materials_counts {
-	size_t known, sent;
+	size_t known; /* needed by an upstream, or not yet forgotten */
+	size_t sent;  /* of those, the proxy has them */
 };
+
 void materials_counts(const struct control *c, struct materials_counts *out);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A proxy process as control knows it. Private to control/supervise and
- * control/takeover.
+ * A proxy process as control knows it: what the files of control/supervise and
+ * control/takeover share. Private to them.
  */
 #ifndef CONTROL_PROXY_PROCESS_H
 #define CONTROL_PROXY_PROCESS_H
@@ -64,11 +64,28 @@ struct supervisor {
 	char problem[600];
 };
 
+/* ---- supervise.c */
+
 /* NULL is fine. */
 void proxy_free(struct proxy *p);
 /* Its end is heard of from now on. */
 void proxy_watch(struct proxy *p);
-/* The counters behind fd, if they are those of so many workers. */
+
+/* ---- supervise_send.c */
+
+/* It runs: it is told everything; one that is fresh also gets its memory and
+ * the door by which a later control finds it. */
+void proxy_feed(struct supervisor *s, struct proxy *p, bool fresh);
+void proxy_send_drain(struct proxy *p, uint64_t deadline_ms);
+
+/* ---- supervise_counters.c */
+
+/* Those of the proxies to come. -1 and err. */
+int supervisor_counters_make(struct supervisor *s, struct error *err);
+/* What a replaced proxy counted stays in the sums. */
+void supervisor_counters_keep(struct supervisor *s, struct counters *of);
+/* The counters behind fd, if they are those of so many workers; or NULL and
+ * err. */
 struct counters *supervisor_counters_map(
 	int fd, uint32_t workers, size_t *length, struct error *err);
 

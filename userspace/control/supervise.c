@@ -1,4 +1,5 @@
-/* The proxy process and those that went before it. */
+/* The proxy process and those that went before it: each from its start to its
+ * end. */
 #include "control/supervise.h"
 
 #include <errno.h>
@@ -15,11 +16,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/blocks.h"
-#include "control/discovery.h"
+#include "control/credentials.h"
 #include "control/generation.h"
 #include "control/health.h"
-#include "control/limits.h"
-#include "control/materials.h"
 #include "control/spawn.h"
 #include "control/takeover.h"
 #include "model/wire.h"
@@ -122,415 +121,6 @@ proxy_kill(const struct proxy *p)
 		pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
 }
 
-/* ---- counters */
-
-struct counters *
-supervisor_counters_map(
-	int fd, uint32_t workers, size_t *length, struct error *err)
-{
-	struct counters *counters = shm_map_shared(fd, length, err);
-
-	if (counters == NULL)
-		return NULL;
-	if (*length == counters_size(workers) &&
-		counters->magic == COUNTERS_MAGIC &&
-		counters->workers == workers)
-		return counters;
-	error_set(err, ERROR_SYSTEM, "its counters are of another shape");
-	shm_unmap(counters, *length);
-	return NULL;
-}
-
-static int
-counters_make(struct supervisor *s, struct error *err)
-{
-	uint32_t workers = s->control->workers;
-	int fd = shm_new_shared("gg-counters", counters_size(workers), err);
-
-	if (fd < 0)
-		return -1;
-	s->counters = shm_map_shared(fd, &s->counters_length, err);
-	if (s->counters == NULL) {
-		close(fd);
-		return -1;
-	}
-	s->counters->magic = COUNTERS_MAGIC;
-	s->counters->workers = workers;
-	s->counters_fd = fd;
-	return 0;
-}
-
-static void
-row_add(uint64_t *to, const uint64_t *row, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		to[i] += row[i];
-}
-
-#define NUMBERS(type) (sizeof(struct type) / sizeof(uint64_t))
-
-/* What a replaced proxy counted stays in the sums. */
-static void
-counters_keep(struct supervisor *s, struct counters *of)
-{
-	struct counters_worker *past;
-
-	counters_settle(of);
-	if (s->past == NULL) {
-		s->past = xcalloc(1, counters_size(1));
-		s->past->workers = 1;
-	}
-	past = &s->past->worker[0];
-	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
-		struct counters_listener sum;
-
-		counters_sum_listener(of, slot, &sum);
-		row_add((uint64_t *)&past->listener[slot],
-			(const uint64_t *)&sum, NUMBERS(counters_listener));
-	}
-	for (uint32_t id = 0; id < UPSTREAMS_MAX; id++) {
-		struct counters_upstream sum;
-
-		counters_sum_upstream(of, id, &sum);
-		row_add((uint64_t *)&past->upstream[id], (const uint64_t *)&sum,
-			NUMBERS(counters_upstream));
-	}
-}
-
-static void
-listener_add(const struct counters *from, uint32_t slot,
-	struct counters_listener *out)
-{
-	struct counters_listener sum;
-
-	if (from == NULL)
-		return;
-	counters_sum_listener(from, slot, &sum);
-	row_add((uint64_t *)out, (const uint64_t *)&sum,
-		NUMBERS(counters_listener));
-}
-
-void
-supervisor_sum_listener(const struct supervisor *s, uint32_t slot,
-	struct counters_listener *out)
-{
-	memset(out, 0, sizeof(*out));
-	listener_add(s->counters, slot, out);
-	listener_add(s->past, slot, out);
-	for (const struct proxy *p = s->draining; p != NULL; p = p->next)
-		listener_add(p->counters, slot, out);
-}
-
-static void
-upstream_add(
-	const struct counters *from, uint32_t id, struct counters_upstream *out)
-{
-	struct counters_upstream sum;
-
-	if (from == NULL)
-		return;
-	counters_sum_upstream(from, id, &sum);
-	row_add((uint64_t *)out, (const uint64_t *)&sum,
-		NUMBERS(counters_upstream));
-}
-
-void
-supervisor_sum_upstream(
-	const struct supervisor *s, uint32_t id, struct counters_upstream *out)
-{
-	memset(out, 0, sizeof(*out));
-	upstream_add(s->counters, id, out);
-	upstream_add(s->past, id, out);
-	for (const struct proxy *p = s->draining; p != NULL; p = p->next)
-		upstream_add(p->counters, id, out);
-}
-
-/* ---- telling */
-
-static void
-proxy_send(struct proxy *p, struct wire_message *m, const int *fds,
-	size_t fd_count)
-{
-	m->contract = WIRE_CONTRACT;
-	if (p->channel != NULL)
-		channel_send(p->channel, m, sizeof(*m), fds, fd_count);
-}
-
-/* The proxy that is told of changes, or NULL. */
-static struct proxy *
-listener_of(const struct supervisor *s)
-{
-	if (s == NULL || s->proxy == NULL || s->proxy->phase != PHASE_RUNNING)
-		return NULL;
-	return s->proxy;
-}
-
-static uint32_t
-ms(uint64_t value)
-{
-	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
-}
-
-void
-supervisor_send_settings(struct supervisor *s)
-{
-	const struct settings *from = s->control->settings;
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_SETTINGS };
-
-	if (p == NULL)
-		return;
-	m.settings = (struct wire_settings){
-		.workers = s->control->workers,
-		.orphan_timeout_ms = ms(from->orphan_timeout_ms),
-		.head_timeout_ms = ms(from->head_timeout_ms),
-		.idle_timeout_ms = ms(from->idle_timeout_ms),
-		.upstream_idle_ms = ms(from->upstream_idle_ms),
-		.body_idle_ms = ms(from->body_idle_ms),
-		.stream_idle_ms = ms(from->stream_idle_ms),
-		.head_bytes = from->head_bytes,
-		.target_bytes = from->target_bytes,
-		.fields = from->fields,
-		.body_rate = from->body_rate,
-		.body_rate_grace_ms = ms(from->body_rate_grace_ms),
-		.body_bytes = from->body_bytes,
-		.connections_max = from->connections,
-		.connections_per_source = from->connections_per_source,
-	};
-	proxy_send(p, &m, NULL, 0);
-}
-
-void
-supervisor_send_access_log(struct supervisor *s)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_ACCESS_LOG };
-	int fd = s->control->access_log;
-
-	if (p != NULL)
-		proxy_send(p, &m, &fd, fd >= 0 ? 1 : 0);
-}
-
-void
-supervisor_send_log_level(struct supervisor *s)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_LOG_LEVEL };
-
-	m.number = log_get_level();
-	if (p != NULL)
-		proxy_send(p, &m, NULL, 0);
-}
-
-bool
-supervisor_send_endpoints(struct supervisor *s, uint32_t id, uint64_t version,
-	const struct endpoint *set, size_t count)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_ENDPOINTS };
-	struct error err = ERROR_INIT;
-	int fd = -1;
-
-	if (p == NULL)
-		return false;
-	m.endpoints.upstream = id;
-	m.endpoints.count = (uint32_t)count;
-	m.endpoints.version = version;
-	if (count > 0) {
-		fd = shm_new_sealed(
-			"gg-endpoints", set, count * sizeof(*set), &err);
-		if (fd < 0) {
-			log_error(
-				"proxy: endpoints are not sent: %s", err.text);
-			return false;
-		}
-	}
-	proxy_send(p, &m, &fd, fd >= 0 ? 1 : 0);
-	if (fd >= 0)
-		close(fd);
-	return true;
-}
-
-void
-supervisor_send_health(
-	struct supervisor *s, uint32_t id, const struct endpoint *e)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_HEALTH };
-
-	m.health.upstream = id;
-	m.health.addr = e->addr;
-	m.health.owner = e->owner;
-	m.health.health = e->health;
-	if (p != NULL)
-		proxy_send(p, &m, NULL, 0);
-}
-
-void
-supervisor_send_forget(struct supervisor *s, uint32_t id)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_ENDPOINTS_FORGET };
-
-	m.endpoints.upstream = id;
-	if (p != NULL)
-		proxy_send(p, &m, NULL, 0);
-}
-
-bool
-supervisor_send_material(
-	struct supervisor *s, uint64_t number, int fd, uint32_t length)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_MATERIAL };
-
-	if (p == NULL)
-		return false;
-	m.material.number = number;
-	m.material.length = length;
-	proxy_send(p, &m, &fd, 1);
-	return true;
-}
-
-void
-supervisor_send_material_forget(struct supervisor *s, uint64_t number)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_MATERIAL_FORGET };
-
-	m.number = number;
-	if (p != NULL)
-		proxy_send(p, &m, NULL, 0);
-}
-
-void
-supervisor_send_close(struct supervisor *s, uint32_t slot)
-{
-	const struct listener *l = listeners_get(s->control->listeners, slot);
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_LISTENER_CLOSE };
-
-	m.listener.slot = slot;
-	if (p != NULL && l != NULL && l->told)
-		proxy_send(p, &m, NULL, 0);
-}
-
-void
-supervisor_send_block(struct supervisor *s, uint32_t slot,
-	const struct addr *addr, uint32_t left_ms)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_BLOCK };
-
-	m.block.slot = slot;
-	m.block.ms = left_ms;
-	m.block.addr = *addr;
-	if (p != NULL)
-		proxy_send(p, &m, NULL, 0);
-	/* What it has open may be an older proxy's. */
-	for (p = s != NULL ? s->draining : NULL; p != NULL; p = p->next)
-		proxy_send(p, &m, NULL, 0);
-}
-
-static void
-listeners_send(struct supervisor *s, struct proxy *p)
-{
-	for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
-		struct listener *l = listeners_get(s->control->listeners, slot);
-		struct wire_message m = { .type = WIRE_LISTENER };
-
-		if (l == NULL || l->told || l->closing != 0)
-			continue;
-		m.listener.slot = slot;
-		m.listener.workers = (uint32_t)l->fd_count;
-		m.listener.addr = l->addr;
-		proxy_send(p, &m, l->fds, l->fd_count);
-		l->told = true;
-	}
-}
-
-void
-supervisor_send_generation(struct supervisor *s)
-{
-	struct proxy *p = listener_of(s);
-	struct wire_message m = { .type = WIRE_IMAGE };
-	int fd;
-
-	if (p == NULL || generation_image(s->control) == NULL)
-		return;
-	listeners_send(s, p);
-	fd = generation_fd(s->control);
-	m.generation = generation_number(s->control);
-	proxy_send(p, &m, &fd, 1);
-}
-
-static void
-endpoints_send(struct supervisor *s)
-{
-	const struct objects *all = s->control->objects;
-
-	for (size_t i = 0; i < objects_count(all, MODEL_UPSTREAM); i++)
-		discovery_tell(
-			objects_at(all, MODEL_UPSTREAM, i)->discovery);
-}
-
-static void
-limits_send(struct supervisor *s, struct proxy *p)
-{
-	const struct control *c = s->control;
-	struct wire_message m = { .type = WIRE_LIMITS };
-	struct error err = ERROR_INIT;
-	int fd = limits_fd(c->limits, c->settings->rate_limit_entries, &err);
-
-	if (fd < 0)
-		log_error("proxy: requests are not limited: %s", err.text);
-	else
-		proxy_send(p, &m, &fd, 1);
-}
-
-/* A new proxy gets its memory and its door as well. */
-static void
-proxy_outfit(struct supervisor *s, struct proxy *p)
-{
-	struct wire_message counters = { .type = WIRE_COUNTERS };
-	struct wire_message takeover = { .type = WIRE_TAKEOVER };
-	struct error err = ERROR_INIT;
-
-	proxy_send(p, &counters, &s->counters_fd, 1);
-	limits_send(s, p);
-	if (s->takeover < 0)
-		s->takeover = channel_listen(s->path, &err);
-	if (s->takeover < 0)
-		log_error("proxy: cannot be taken over later: %s", err.text);
-	else
-		proxy_send(p, &takeover, &s->takeover, 1);
-}
-
-static void
-proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
-{
-	p->phase = PHASE_RUNNING;
-	supervisor_send_settings(s);
-	if (fresh) {
-		for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
-			struct listener *l =
-				listeners_get(s->control->listeners, slot);
-
-			if (l != NULL)
-				l->told = false;
-		}
-		healths_forget_workers(s->control->healths);
-		proxy_outfit(s, p);
-	}
-	supervisor_send_access_log(s);
-	supervisor_send_log_level(s);
-	listeners_send(s, p);
-	endpoints_send(s);
-	materials_send_all(s->control, fresh);
-	supervisor_send_generation(s);
-	blocks_send(s->control->blocks);
-}
-
 /* ---- draining */
 
 static void
@@ -546,7 +136,6 @@ static void
 proxy_drain(struct proxy *p, uint64_t deadline_ms)
 {
 	struct supervisor *s = p->supervisor;
-	struct wire_message m = { .type = WIRE_DRAIN };
 
 	if (p->phase != PHASE_DRAINING) {
 		p->phase = PHASE_DRAINING;
@@ -555,8 +144,7 @@ proxy_drain(struct proxy *p, uint64_t deadline_ms)
 		if (s->proxy == p)
 			s->proxy = NULL;
 	}
-	m.drain.deadline_ms = deadline_ms == 0 ? 1 : ms(deadline_ms);
-	proxy_send(p, &m, NULL, 0);
+	proxy_send_drain(p, deadline_ms);
 	loop_timer_free(p->timer);
 	p->timer = loop_timer_new(s->control->loop, on_drain_timeout, p);
 	loop_timer_start(p->timer, deadline_ms + GONE_MS);
@@ -662,7 +250,7 @@ proxy_gone(struct proxy *p)
 		draining_remove(s, p);
 		log_info("proxy %d: has ended: %s", (int)p->pid, cause);
 		if (p->counters != NULL)
-			counters_keep(s, p->counters);
+			supervisor_counters_keep(s, p->counters);
 	}
 	if (serving && !s->ending)
 		respawn_plan(s, p);
@@ -762,6 +350,10 @@ on_running_message(struct proxy *p, const struct wire_message *m)
 	case WIRE_TLS:
 		if (s->proxy == p)
 			healths_tls(s->control->healths, m);
+		break;
+	case WIRE_CREDENTIALS_REFUSED:
+		if (s->proxy == p)
+			credentials_refused(s->control, m->number);
 		break;
 	case WIRE_FAR_BEYOND:
 		blocks_far_beyond(s->control->blocks, m);
@@ -866,7 +458,7 @@ supervisor_start(struct supervisor *s, struct error *err)
 		proxy_feed(s, s->proxy, false);
 		return 0;
 	}
-	if (s->counters == NULL && counters_make(s, err) != 0)
+	if (s->counters == NULL && supervisor_counters_make(s, err) != 0)
 		return -1;
 	if (spawn_proxy(&options, &spawned, err) != 0)
 		return -1;

@@ -1,6 +1,6 @@
 /*
- * The main thread of the proxy: speaks with control, builds routers, tells
- * the workers. It never touches a client's byte.
+ * The main thread of the proxy: has the workers, tells control what they say,
+ * is found by the next control, ends. It never touches a client's byte.
  */
 #include "proxy/proxy.h"
 
@@ -9,8 +9,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,86 +20,38 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "filter/limit_table.h"
-#include "model/counters.h"
-#include "model/wire.h"
 #include "net/channel.h"
 #include "net/loop.h"
 #include "net/shm.h"
 #include "proxy/access.h"
 #include "proxy/census.h"
 #include "proxy/generation.h"
-#include "proxy/mailbox.h"
-#include "proxy/vault.h"
+#include "proxy/proxy_inner.h"
+#include "proxy/sandbox.h"
 #include "proxy/secure.h"
 #include "proxy/streak.h"
-#include "proxy/sandbox.h"
 #include "proxy/throttle.h"
 #include "proxy/trust.h"
 #include "proxy/upstream.h"
-#include "proxy/worker.h"
+#include "proxy/vault.h"
 #include "routing/router.h"
 #include "version.h"
 
 #define DRAIN_MS_DEFAULT 30000
 #define OTHER_FDS        1024 /* kept free for what is no client */
 
-struct listening { /* of a slot; count 0: nothing */
-	struct addr addr;
-	int fds[WIRE_FDS_MAX];
-	size_t count;
-	bool waits; /* for the image that has its slot: nobody accepts yet */
-};
-
-struct proxy {
-	struct loop *loop;
-	struct channel *channel; /* NULL: no control */
-	uid_t control_uid;
-	int takeover_fd; /* the listening proxy.sock, or -1 */
-	struct loop_fd *takeover;
-	struct loop_timer *orphan;
-	struct loop_signal *terminate;
-	struct wire_settings settings;
-	uint32_t clients_possible; /* for so many there are descriptors */
-
-	int counters_fd;
-	struct counters *counters; /* shared, or our own when fd is -1 */
-	size_t counters_length;
-	int limits_fd; /* or -1: requests are not limited */
-	void *limits_memory;
-	size_t limits_length;
-	struct limit_table *limits;
-	struct access_file *access_file;
-	struct listening listening[SLOTS_MAX];
-	struct mail *early; /* for workers that do not run yet */
-	size_t early_count;
-
-	struct matcher_cache *matchers;
-	struct vault *vault;
-	bool taken_over; /* and no image came since */
-	bool sweep_due; /* of vault, once an image of this control is run */
-	struct trusts *trusts;
-	struct mailbox *inbox;
-	struct census *census;
-	struct worker *workers[COUNTERS_WORKERS_MAX];
-	pthread_t threads[COUNTERS_WORKERS_MAX];
-	uint32_t worker_count, drained;
-	struct generation *current; /* the newest that was handed out */
-	uint64_t enforced;
-	bool draining, ready;
-};
-
 /* ---- to control */
 
-static void
-tell(struct proxy *p, const struct wire_message *m, const int *fds,
+void
+proxy_tell(struct proxy *p, const struct wire_message *m, const int *fds,
 	size_t fd_count)
 {
 	if (p->channel != NULL)
 		channel_send(p->channel, m, sizeof(*m), fds, fd_count);
 }
 
-static struct wire_message
-message(enum wire_type type)
+struct wire_message
+proxy_message(enum wire_type type)
 {
 	struct wire_message m;
 
@@ -114,7 +64,7 @@ message(enum wire_type type)
 static void
 hello_send(struct proxy *p)
 {
-	struct wire_message m = message(WIRE_HELLO);
+	struct wire_message m = proxy_message(WIRE_HELLO);
 
 	m.hello.contract = WIRE_CONTRACT;
 	m.hello.pid = (uint32_t)getpid();
@@ -122,14 +72,14 @@ hello_send(struct proxy *p)
 	m.hello.ready = p->ready;
 	m.hello.generation = p->enforced;
 	snprintf(m.hello.build_id, sizeof(m.hello.build_id), "%s", BUILD_ID);
-	tell(p, &m, NULL, 0);
+	proxy_tell(p, &m, NULL, 0);
 }
 
 /* What a control that takes over gets back. */
 static void
 holdings_send(struct proxy *p)
 {
-	struct wire_message m = message(WIRE_LISTENER);
+	struct wire_message m = proxy_message(WIRE_LISTENER);
 
 	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
 		const struct listening *l = &p->listening[slot];
@@ -139,24 +89,24 @@ holdings_send(struct proxy *p)
 		m.listener.slot = slot;
 		m.listener.workers = p->worker_count;
 		m.listener.addr = l->addr;
-		tell(p, &m, l->fds, l->count);
+		proxy_tell(p, &m, l->fds, l->count);
 	}
 	if (p->counters_fd >= 0) {
-		m = message(WIRE_COUNTERS);
-		tell(p, &m, &p->counters_fd, 1);
+		m = proxy_message(WIRE_COUNTERS);
+		proxy_tell(p, &m, &p->counters_fd, 1);
 	}
 	if (p->limits_fd >= 0) {
-		m = message(WIRE_LIMITS);
-		tell(p, &m, &p->limits_fd, 1);
+		m = proxy_message(WIRE_LIMITS);
+		proxy_tell(p, &m, &p->limits_fd, 1);
 	}
-	m = message(WIRE_HELLO_END);
-	tell(p, &m, NULL, 0);
+	m = proxy_message(WIRE_HELLO_END);
+	proxy_tell(p, &m, NULL, 0);
 }
 
 /* ---- to the workers */
 
-static void
-mail_one(struct worker *w, const struct mail *mail)
+void
+proxy_mail_one(struct worker *w, const struct mail *mail)
 {
 	if (mail->type == MAIL_ACCESS_LOG)
 		access_file_ref(mail->object);
@@ -174,9 +124,8 @@ mail_drop(const struct mail *mail)
 		endpoint_set_unref(mail->object);
 }
 
-/* Takes the reference that mail's object came with. */
-static void
-mail_all(struct proxy *p, const struct mail *mail)
+void
+proxy_mail_all(struct proxy *p, const struct mail *mail)
 {
 	if (p->worker_count == 0) {
 		p->early = xreallocarray(
@@ -185,7 +134,7 @@ mail_all(struct proxy *p, const struct mail *mail)
 		return;
 	}
 	for (uint32_t i = 0; i < p->worker_count; i++)
-		mail_one(p->workers[i], mail);
+		proxy_mail_one(p->workers[i], mail);
 	mail_drop(mail);
 }
 
@@ -193,75 +142,25 @@ static void
 mail_early(struct proxy *p)
 {
 	for (size_t i = 0; i < p->early_count; i++)
-		mail_all(p, &p->early[i]);
+		proxy_mail_all(p, &p->early[i]);
 	free(p->early);
 	p->early = NULL;
 	p->early_count = 0;
 }
 
-/* A worker closes what it was given, so it gets a descriptor of its own. */
-static void
-listening_mail(struct proxy *p, uint32_t slot)
-{
-	const struct listening *l = &p->listening[slot];
-
-	for (size_t i = 0; i < l->count && p->worker_count > 0; i++) {
-		struct mail mail = { .type = MAIL_LISTEN, .number = slot };
-
-		mail.fd = fcntl(l->fds[i], F_DUPFD_CLOEXEC, 0);
-		if (mail.fd < 0)
-			log_error("listener: no descriptor slot=%u errno=%d",
-				slot, errno);
-		else
-			mail_one(p->workers[i % p->worker_count], &mail);
-	}
-}
-
-/* After an image: what comes is known to it. */
-static void
-listening_begin(struct proxy *p)
-{
-	for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
-		if (!p->listening[slot].waits)
-			continue;
-		p->listening[slot].waits = false;
-		listening_mail(p, slot);
-	}
-}
-
-static void
-listening_drop(struct proxy *p, uint32_t slot)
-{
-	struct listening *l = &p->listening[slot];
-	const struct mail mail = { .type = MAIL_DEAF, .number = slot };
-
-	if (l->count == 0)
-		return;
-	for (size_t i = 0; i < l->count; i++)
-		close(l->fds[i]);
-	l->count = 0;
-	l->waits = false;
-	if (p->worker_count > 0)
-		mail_all(p, &mail);
-}
-
-static void
+void
 proxy_drain(struct proxy *p, uint32_t deadline_ms)
 {
 	const struct mail mail = { .type = MAIL_DRAIN, .number = deadline_ms };
 
 	log_info("draining deadline_ms=%u", deadline_ms);
 	p->draining = true;
-	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
-		struct listening *l = &p->listening[slot];
-
-		while (l->count > 0)
-			close(l->fds[--l->count]);
-	}
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++)
+		listening_close(&p->listening[slot]);
 	if (p->worker_count == 0)
 		loop_stop(p->loop);
 	else
-		mail_all(p, &mail);
+		proxy_mail_all(p, &mail);
 }
 
 /* ---- the workers */
@@ -273,8 +172,8 @@ thread_main(void *arg)
 	return NULL;
 }
 
-static uint32_t
-worker_count_wanted(const struct proxy *p)
+uint32_t
+proxy_workers_wanted(const struct proxy *p)
 {
 	uint32_t count = p->settings.workers;
 	cpu_set_t cpus;
@@ -290,8 +189,8 @@ worker_count_wanted(const struct proxy *p)
 	return count;
 }
 
-static void
-workers_start(struct proxy *p, uint32_t count)
+void
+proxy_workers_start(struct proxy *p, uint32_t count)
 {
 	struct mail log = { .type = MAIL_ACCESS_LOG };
 
@@ -309,12 +208,12 @@ workers_start(struct proxy *p, uint32_t count)
 	}
 	p->worker_count = count;
 	log.object = access_file_ref(p->access_file);
-	mail_all(p, &log);
+	proxy_mail_all(p, &log);
 	mail_early(p);
 }
 
-static void
-threads_start(struct proxy *p)
+void
+proxy_threads_start(struct proxy *p)
 {
 	for (uint32_t i = 0; i < p->worker_count; i++) {
 		int problem = pthread_create(
@@ -329,20 +228,20 @@ threads_start(struct proxy *p)
 static void
 enforced(struct proxy *p, struct generation *g)
 {
-	struct wire_message m = message(WIRE_ENFORCED);
+	struct wire_message m = proxy_message(WIRE_ENFORCED);
 
 	if (++g->enforced < p->worker_count)
 		return;
 	if (!p->ready) {
-		struct wire_message ready = message(WIRE_READY);
+		struct wire_message ready = proxy_message(WIRE_READY);
 
 		p->ready = true;
-		tell(p, &ready, NULL, 0);
+		proxy_tell(p, &ready, NULL, 0);
 	}
 	if (g->number >= p->enforced || g == p->current)
 		p->enforced = g->number;
 	m.generation = g->number;
-	tell(p, &m, NULL, 0);
+	proxy_tell(p, &m, NULL, 0);
 	log_debug("enforced generation=%lu", (unsigned long)g->number);
 	if (!p->sweep_due || g != p->current)
 		return;
@@ -353,7 +252,7 @@ enforced(struct proxy *p, struct generation *g)
 static void
 streak_tell(struct proxy *p, struct streak_report *r)
 {
-	struct wire_message m = message(WIRE_OUTLIER);
+	struct wire_message m = proxy_message(WIRE_OUTLIER);
 
 	m.outlier.upstream = r->upstream;
 	m.outlier.worker = r->worker;
@@ -361,33 +260,33 @@ streak_tell(struct proxy *p, struct streak_report *r)
 	m.outlier.owner = r->owner;
 	m.outlier.errors = r->errors;
 	m.outlier.gateway_errors = r->gateway_errors;
-	tell(p, &m, NULL, 0);
+	proxy_tell(p, &m, NULL, 0);
 	free(r);
 }
 
 static void
 far_beyond_tell(struct proxy *p, struct throttle_report *r)
 {
-	struct wire_message m = message(WIRE_FAR_BEYOND);
+	struct wire_message m = proxy_message(WIRE_FAR_BEYOND);
 
 	m.far_beyond.slot = r->slot;
 	m.far_beyond.addr = r->addr;
 	m.far_beyond.rule = r->rule;
-	tell(p, &m, NULL, 0);
+	proxy_tell(p, &m, NULL, 0);
 	free(r);
 }
 
 static void
 tls_tell(struct proxy *p, struct secure_report *r)
 {
-	struct wire_message m = message(WIRE_TLS);
+	struct wire_message m = proxy_message(WIRE_TLS);
 
 	m.tls.upstream = r->upstream;
 	m.tls.worker = r->worker;
 	m.tls.addr = r->addr;
 	m.tls.owner = r->owner;
 	memcpy(m.text, r->problem, sizeof(m.text));
-	tell(p, &m, NULL, 0);
+	proxy_tell(p, &m, NULL, 0);
 	free(r);
 }
 
@@ -409,8 +308,8 @@ on_mail(const struct mail *mail, void *arg)
 		tls_tell(p, mail->object);
 		break;
 	case MAIL_CROWDED:
-		mail_all(p, &(struct mail){ .type = MAIL_CLOSE_IDLE,
-				    .number = mail->number });
+		proxy_mail_all(p, &(struct mail){ .type = MAIL_CLOSE_IDLE,
+					  .number = mail->number });
 		break;
 	case MAIL_STREAK:
 		streak_tell(p, mail->object);
@@ -425,314 +324,6 @@ on_mail(const struct mail *mail, void *arg)
 	default:
 		break;
 	}
-}
-
-/* ---- from control */
-
-static void
-settings_take(struct proxy *p, const struct wire_settings *settings)
-{
-	struct mail mail = { .type = MAIL_SETTINGS };
-
-	p->settings = *settings;
-	if (p->settings.connections_max == 0 ||
-		p->settings.connections_max > p->clients_possible) {
-		log_warn("limits.connections: %u hold instead of %u, there are "
-			 "no more descriptors (LimitNOFILE=)",
-			p->clients_possible, p->settings.connections_max);
-		p->settings.connections_max = p->clients_possible;
-	}
-	mail.settings = p->settings;
-	if (p->worker_count > 0)
-		mail_all(p, &mail);
-}
-
-static void
-counters_take(struct proxy *p, int fd)
-{
-	struct error err = ERROR_INIT;
-	struct counters *c;
-	size_t length;
-
-	/* Those of a control that takes over are the ones we have. */
-	if (p->counters != NULL)
-		return;
-	c = shm_map_shared(fd, &length, &err);
-	if (c == NULL) {
-		log_error("counters: %s", err.text);
-		return;
-	}
-	if (length < sizeof(*c) || c->magic != COUNTERS_MAGIC ||
-		c->workers == 0 || c->workers > COUNTERS_WORKERS_MAX ||
-		length < counters_size(c->workers)) {
-		log_error("counters: not usable bytes=%zu", length);
-		shm_unmap(c, length);
-		return;
-	}
-	p->counters = c;
-	p->counters_length = length;
-	p->counters_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-}
-
-static void
-limits_take(struct proxy *p, int fd)
-{
-	struct error err = ERROR_INIT;
-
-	/* As for the counters; and workers that run keep what they have. */
-	if (p->limits != NULL || p->worker_count > 0)
-		return;
-	p->limits_memory = shm_map_shared(fd, &p->limits_length, &err);
-	if (p->limits_memory != NULL)
-		p->limits = limit_table_new(
-			p->limits_memory, p->limits_length, &err);
-	if (p->limits == NULL) {
-		log_error("rate limits: %s", err.text);
-		shm_unmap(p->limits_memory, p->limits_length);
-		p->limits_memory = NULL;
-		return;
-	}
-	p->limits_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-}
-
-static void
-block_take(struct proxy *p, const struct wire_message *m)
-{
-	const struct mail mail = {
-		.type = MAIL_BLOCK,
-		.number = m->block.slot,
-		.addr = m->block.addr,
-		.ms = m->block.ms,
-	};
-
-	mail_all(p, &mail);
-}
-
-static void
-access_log_take(struct proxy *p, int fd)
-{
-	struct mail mail = { .type = MAIL_ACCESS_LOG };
-	int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-
-	access_file_unref(p->access_file);
-	p->access_file = copy >= 0 ? access_file_new(copy) : NULL;
-	if (p->worker_count == 0)
-		return;
-	mail.object = access_file_ref(p->access_file);
-	mail_all(p, &mail);
-}
-
-static void
-listener_take(struct proxy *p, const struct wire_message *m, const int *fds,
-	size_t count)
-{
-	uint32_t slot = m->listener.slot;
-	struct listening *l;
-
-	if (slot == 0 || slot >= SLOTS_MAX || count == 0 || p->draining) {
-		log_error("listener: refused slot=%u sockets=%zu", slot, count);
-		return;
-	}
-	l = &p->listening[slot];
-	if (l->count > 0 && addr_equal(&l->addr, &m->listener.addr))
-		return;
-	listening_drop(p, slot);
-	l->addr = m->listener.addr;
-	for (size_t i = 0; i < count; i++) {
-		int copy = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-
-		if (copy >= 0)
-			l->fds[l->count++] = copy;
-	}
-	l->waits = true;
-}
-
-static void
-endpoints_take(struct proxy *p, const struct wire_message *m, int fd)
-{
-	struct mail mail = { .type = MAIL_ENDPOINTS,
-		.number = m->endpoints.upstream };
-	struct error err = ERROR_INIT;
-
-	if (m->endpoints.upstream == 0 ||
-		m->endpoints.upstream >= UPSTREAMS_MAX) {
-		log_error("endpoints: no such upstream=%u",
-			m->endpoints.upstream);
-		return;
-	}
-	mail.object = endpoint_set_new(
-		fd, m->endpoints.count, m->endpoints.version, &err);
-	if (mail.object == NULL) {
-		log_error("endpoints: %s upstream=%u", err.text,
-			m->endpoints.upstream);
-		return;
-	}
-	mail_all(p, &mail);
-}
-
-static void
-health_take(struct proxy *p, const struct wire_message *m)
-{
-	const struct mail mail = {
-		.type = MAIL_HEALTH,
-		.number = m->health.upstream,
-		.addr = m->health.addr,
-		.owner = m->health.owner,
-		.health = m->health.health,
-	};
-
-	if (m->health.health > ENDPOINT_DOWN)
-		log_error("health: no such state=%u", m->health.health);
-	else
-		mail_all(p, &mail);
-}
-
-static void
-material_take(struct proxy *p, const struct wire_message *m, int fd)
-{
-	struct error err = ERROR_INIT;
-
-	if (vault_take(p->vault, m->material.number, fd, &err) < 0)
-		log_error("material: %s", err.text);
-}
-
-static void
-image_take(struct proxy *p, const struct wire_message *m, int fd)
-{
-	struct error err = ERROR_INIT;
-	struct mail mail = { .type = MAIL_GENERATION };
-	struct generation *g;
-	bool first = p->worker_count == 0;
-	uint32_t count = first ? worker_count_wanted(p) : p->worker_count;
-
-	g = generation_new(fd, p->matchers, p->trusts, count, &err);
-	if (g == NULL) {
-		struct wire_message no = message(WIRE_REFUSED);
-
-		log_error("image: %s generation=%lu", err.text,
-			(unsigned long)m->generation);
-		no.generation = m->generation;
-		snprintf(no.text, sizeof(no.text), "%.*s",
-			(int)sizeof(no.text) - 1, err.text);
-		tell(p, &no, NULL, 0);
-		matcher_cache_trim(p->matchers);
-		return;
-	}
-	if (first)
-		workers_start(p, count);
-	p->current = g;
-	p->sweep_due = p->sweep_due || p->taken_over;
-	p->taken_over = false;
-	mail.object = g;
-	mail_all(p, &mail);
-	listening_begin(p);
-	if (first)
-		threads_start(p);
-}
-
-static void on_takeover(int fd, unsigned what, void *arg);
-
-static void
-takeover_take(struct proxy *p, int fd)
-{
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
-	if (copy < 0 || fcntl(copy, F_SETFL, O_NONBLOCK) < 0) {
-		log_error("takeover: no descriptor errno=%d", errno);
-		if (copy >= 0)
-			close(copy);
-		return;
-	}
-	loop_fd_free(p->takeover);
-	if (p->takeover_fd >= 0)
-		close(p->takeover_fd);
-	p->takeover_fd = copy;
-	p->takeover = loop_fd_new(p->loop, copy, LOOP_READ, on_takeover, p);
-}
-
-static void
-message_take(struct proxy *p, const struct wire_message *m, const int *fds,
-	size_t count)
-{
-	int fd = count > 0 ? fds[0] : -1;
-
-	switch ((enum wire_type)m->type) {
-	case WIRE_SETTINGS:
-		settings_take(p, &m->settings);
-		break;
-	case WIRE_COUNTERS:
-		counters_take(p, fd);
-		break;
-	case WIRE_ACCESS_LOG:
-		access_log_take(p, fd);
-		break;
-	case WIRE_TAKEOVER:
-		takeover_take(p, fd);
-		break;
-	case WIRE_LISTENER:
-		listener_take(p, m, fds, count);
-		break;
-	case WIRE_LISTENER_CLOSE:
-		if (m->listener.slot > 0 && m->listener.slot < SLOTS_MAX)
-			listening_drop(p, m->listener.slot);
-		break;
-	case WIRE_IMAGE:
-		image_take(p, m, fd);
-		break;
-	case WIRE_ENDPOINTS:
-		endpoints_take(p, m, fd);
-		break;
-	case WIRE_HEALTH:
-		health_take(p, m);
-		break;
-	case WIRE_ENDPOINTS_FORGET:
-		mail_all(p, &(struct mail){ .type = MAIL_FORGET,
-				    .number = m->endpoints.upstream });
-		break;
-	case WIRE_LOG_LEVEL:
-		if (m->number <= LOG_LEVEL_DEBUG)
-			log_set_level((enum log_level)m->number);
-		break;
-	case WIRE_DRAIN:
-		proxy_drain(p, m->drain.deadline_ms);
-		break;
-	case WIRE_LIMITS:
-		limits_take(p, fd);
-		break;
-	case WIRE_BLOCK:
-		block_take(p, m);
-		break;
-	case WIRE_MATERIAL:
-		material_take(p, m, fd);
-		break;
-	case WIRE_MATERIAL_FORGET:
-		vault_forget(p->vault, m->number);
-		break;
-	default:
-		log_error("channel: unknown message type=%u", m->type);
-	}
-}
-
-static void
-on_message(const void *bytes, size_t length, const int *fds, size_t count,
-	void *arg)
-{
-	struct proxy *p = arg;
-	struct wire_message m;
-
-	if (length != sizeof(m)) {
-		log_error("channel: a message of the wrong length bytes=%zu",
-			length);
-	} else {
-		memcpy(&m, bytes, sizeof(m));
-		m.text[sizeof(m.text) - 1] = '\0';
-		if (m.contract == WIRE_CONTRACT)
-			message_take(p, &m, fds, count);
-		else
-			log_error("channel: another contract=%u", m.contract);
-	}
-	for (size_t i = 0; i < count; i++)
-		close(fds[i]);
 }
 
 /* ---- control comes and goes */
@@ -790,13 +381,32 @@ on_takeover(int listening, unsigned what, void *arg)
 	}
 	loop_timer_stop(p->orphan);
 	channel_free(p->channel);
-	p->channel = channel_new(p->loop, fd, on_message, on_channel_closed, p);
+	p->channel =
+		channel_new(p->loop, fd, orders_message, on_channel_closed, p);
 	log_info("a new control");
 	p->taken_over = true;
 	p->sweep_due = false;
 	vault_age(p->vault);
 	hello_send(p);
 	holdings_send(p);
+}
+
+void
+proxy_door(struct proxy *p, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0 || fcntl(copy, F_SETFL, O_NONBLOCK) < 0) {
+		log_error("takeover: no descriptor errno=%d", errno);
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	loop_fd_free(p->takeover);
+	if (p->takeover_fd >= 0)
+		close(p->takeover_fd);
+	p->takeover_fd = copy;
+	p->takeover = loop_fd_new(p->loop, copy, LOOP_READ, on_takeover, p);
 }
 
 /* ---- birth and end */
@@ -869,8 +479,8 @@ proxy_init(struct proxy *p, int channel)
 	p->census = census_new();
 	p->orphan = loop_timer_new(p->loop, on_orphan, p);
 	p->terminate = loop_signal_new(p->loop, SIGTERM, on_terminate, p);
-	p->channel =
-		channel_new(p->loop, channel, on_message, on_channel_closed, p);
+	p->channel = channel_new(
+		p->loop, channel, orders_message, on_channel_closed, p);
 }
 
 static void
@@ -889,15 +499,15 @@ workers_free(struct proxy *p)
 static void
 proxy_fini(struct proxy *p)
 {
-	struct wire_message m = message(WIRE_DRAINED);
+	struct wire_message m = proxy_message(WIRE_DRAINED);
 
 	workers_free(p);
 	if (p->draining)
-		tell(p, &m, NULL, 0);
+		proxy_tell(p, &m, NULL, 0);
 	channel_free(p->channel);
 	access_file_unref(p->access_file);
 	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++)
-		listening_drop(p, slot);
+		listening_close(&p->listening[slot]);
 	loop_fd_free(p->takeover);
 	if (p->takeover_fd >= 0)
 		close(p->takeover_fd);

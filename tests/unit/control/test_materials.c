@@ -207,6 +207,16 @@ said(const char *want)
 	str_clear(&told);
 }
 
+static void
+counted(size_t known, size_t sent)
+{
+	struct materials_counts counts;
+
+	materials_counts(&control, &counts);
+	assert_int_equal(counts.known, known);
+	assert_int_equal(counts.sent, sent);
+}
+
 /* An image in which a route leads to a and to b, if they are given. */
 static void
 image(uint64_t number, struct object *a, struct object *b)
@@ -248,6 +258,7 @@ test_sent_where_used(void **state)
 	assert_null(materials_problem(&control, o));
 	image(1, NULL, NULL);
 	said("");
+	counted(2, 0);
 	materials_begin(&control);
 	tls = materials_use(&control, o);
 	assert_non_null(tls);
@@ -257,6 +268,7 @@ test_sent_where_used(void **state)
 	if (strcmp(told.data, "send CA\nsend CERT+KEY\n") != 0)
 		assert_string_equal(told.data, "send CERT+KEY\nsend CA\n");
 	str_clear(&told);
+	counted(2, 2);
 	image(3, o, NULL);
 	said("");
 }
@@ -307,8 +319,10 @@ test_rotation(void **state)
 	assert_true(o->tls->build.roots != before);
 	materials_enforced(&control, 1);
 	said("");
+	counted(2, 2);
 	materials_enforced(&control, 2);
 	said("forget another\n");
+	counted(1, 1);
 	materials_enforced(&control, 3);
 	said("");
 	/* The same bytes have the same number again. */
@@ -348,7 +362,6 @@ static void
 test_missing(void **state)
 {
 	struct object *o = upstream("a", OF_SECRET);
-	struct materials_counts counts;
 	uint64_t epoch;
 
 	(void)state;
@@ -370,9 +383,7 @@ test_missing(void **state)
 	assert_null(materials_problem(&control, o));
 	assert_int_equal(control.upstream_epoch, epoch);
 	image(2, NULL, NULL);
-	materials_counts(&control, &counts);
-	assert_int_equal(counts.known, 2);
-	assert_int_equal(counts.sent, 0);
+	counted(2, 0);
 }
 
 static void

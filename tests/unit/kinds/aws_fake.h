@@ -7,7 +7,6 @@
 #ifndef TESTS_UNIT_KINDS_AWS_FAKE_H
 #define TESTS_UNIT_KINDS_AWS_FAKE_H
 
-#include "fake_time.h"
 #include "told.h"
 
 #include <errno.h>
@@ -20,6 +19,7 @@
 #include "kinds/aws/provider.h"
 #include "kinds/command.h"
 #include "net/http_client.h"
+#include "tests/unit/net/fake_time.h"
 
 #define MINUTE  UINT64_C(60000)
 #define HOUR    (60 * MINUTE)

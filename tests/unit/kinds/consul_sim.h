@@ -7,10 +7,10 @@
 #ifndef TESTS_UNIT_KINDS_CONSUL_SIM_H
 #define TESTS_UNIT_KINDS_CONSUL_SIM_H
 
-#include "fake_time.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <cmocka.h>
 
 #include <inttypes.h>
@@ -20,6 +20,7 @@
 
 #include "base/str.h"
 #include "net/http_client.h"
+#include "tests/unit/net/fake_time.h"
 
 #define SIM_ASKED_MAX 65536
 

@@ -81,17 +81,11 @@ upstream_note_set(struct kind_host *host, const char *note)
 	str_printf(&told, "%s note %s\n", u->name, note == NULL ? "-" : note);
 }
 
-/* shared: of the kind's open, or NULL. name is kept. */
+/* Nothing is watched yet. shared: of the kind's open, or NULL. name is kept. */
 static inline void
-upstream_watch(struct upstream *u, const struct upstream_kind *kind,
-	void *shared, const char *name, const char *spec_yaml)
+upstream_init(struct upstream *u, const struct upstream_kind *kind,
+	void *shared, const char *name)
 {
-	struct error err = ERROR_INIT;
-	struct doc *d = yaml(spec_yaml);
-	void *spec = kind->read(d, &err);
-
-	if (spec == NULL)
-		fail_msg("%s", err.text);
 	*u = (struct upstream){
 		.host = { .endpoints_replace = upstream_endpoints_replace,
 			.endpoints_used = upstream_endpoints_used,
@@ -101,10 +95,30 @@ upstream_watch(struct upstream *u, const struct upstream_kind *kind,
 		.name = name,
 		.kind = kind,
 	};
-	u->state = kind->watch(spec, &u->host);
+}
+
+/* Watches with what is in use. */
+static inline void
+upstream_resume(struct upstream *u, const char *spec_yaml)
+{
+	struct error err = ERROR_INIT;
+	struct doc *d = yaml(spec_yaml);
+	void *spec = u->kind->read(d, &err);
+
+	if (spec == NULL)
+		fail_msg("%s", err.text);
+	u->state = u->kind->watch(spec, &u->host);
 	/* The state must not lean on the spec. */
-	kind->free(spec);
+	u->kind->free(spec);
 	doc_free(d);
+}
+
+static inline void
+upstream_watch(struct upstream *u, const struct upstream_kind *kind,
+	void *shared, const char *name, const char *spec_yaml)
+{
+	upstream_init(u, kind, shared, name);
+	upstream_resume(u, spec_yaml);
 }
 
 static inline void

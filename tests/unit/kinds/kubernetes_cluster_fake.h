@@ -8,8 +8,9 @@
 
 #include "fake_host.h"
 #include "fake_program.h"
+#include "kubernetes_reflector_fake.h"
 #include "tests/unit/net/fake_resolver.h"
-#include "fake_time.h"
+#include "tests/unit/net/fake_time.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +19,10 @@
 #include "base/mem.h"
 #include "kinds/kubernetes/cluster.h"
 #include "kinds/kubernetes/permissions.h"
-#include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/resources.h"
 #include "kinds/kubernetes/token.h"
 
 extern const struct upstream_kind upstream_kind_kubernetes;
-
-#define REFLECTORS 8
 
 /* ---- the account, the API server, the resources */
 
@@ -148,108 +146,6 @@ kubernetes_token_free(struct kubernetes_token *t)
 	assert_null(t);
 }
 
-struct kubernetes_reflector {
-	char *what; /* "services", "pods in ns of a=b" */
-	struct kubernetes_reflector_events events;
-	void *arg;
-};
-
-static struct kubernetes_reflector *reflectors[REFLECTORS];
-
-struct kubernetes_reflector *
-kubernetes_reflector_new(struct kubernetes_api *api,
-	const struct kubernetes_collection *c,
-	const struct kubernetes_reflector_events *events, void *arg)
-{
-	struct kubernetes_reflector *r = xcalloc(1, sizeof(*r));
-	size_t i = 0;
-
-	assert_ptr_equal(api, &the_api);
-	assert_string_equal(c->versions[0], "v1");
-	assert_string_equal(c->group,
-		strcmp(c->plural, "endpointslices") == 0 ? "discovery.k8s.io"
-							 : "");
-	r->what = xasprintf("%s%s%s%s%s", c->plural,
-		c->ns == NULL ? "" : " in ", c->ns == NULL ? "" : c->ns,
-		c->labels == NULL ? "" : " of ",
-		c->labels == NULL ? "" : c->labels);
-	r->events = *events;
-	r->arg = arg;
-	while (i < REFLECTORS && reflectors[i] != NULL)
-		i++;
-	assert_true(i < REFLECTORS);
-	reflectors[i] = r;
-	str_printf(&told, "follow %s\n", r->what);
-	return r;
-}
-
-void
-kubernetes_reflector_free(struct kubernetes_reflector *r)
-{
-	if (r == NULL)
-		return;
-	for (size_t i = 0; i < REFLECTORS; i++)
-		if (reflectors[i] == r)
-			reflectors[i] = NULL;
-	str_printf(&told, "unfollow %s\n", r->what);
-	free(r->what);
-	free(r);
-}
-
-static inline struct kubernetes_reflector *
-reflector(const char *what)
-{
-	for (size_t i = 0; i < REFLECTORS; i++)
-		if (reflectors[i] != NULL &&
-			strcmp(reflectors[i]->what, what) == 0)
-			return reflectors[i];
-	fail_msg("%s is not followed", what);
-	return NULL;
-}
-
-static inline void
-put(const char *what, const char *text)
-{
-	struct kubernetes_reflector *r = reflector(what);
-	struct doc *d = yaml(text);
-
-	r->events.put(d, "v1", r->arg);
-	doc_free(d);
-}
-
-static inline void
-gone(const char *what, const char *ns, const char *name)
-{
-	struct kubernetes_reflector *r = reflector(what);
-
-	r->events.gone(ns, name, r->arg);
-}
-
-static inline void
-settled(const char *what)
-{
-	struct kubernetes_reflector *r = reflector(what);
-
-	r->events.settled(true, r->arg);
-}
-
-/* Something on the list could not be read. */
-static inline void
-settled_in_part(const char *what)
-{
-	struct kubernetes_reflector *r = reflector(what);
-
-	r->events.settled(false, r->arg);
-}
-
-static inline void
-is_now(const char *what, enum kubernetes_state state, const char *reason)
-{
-	struct kubernetes_reflector *r = reflector(what);
-
-	r->events.state(state, reason, r->arg);
-}
-
 /* ---- the program */
 
 static const char *found_problem; /* of every upstream; NULL: none */
@@ -334,6 +230,8 @@ begin(const char *settings)
 {
 	cluster_settings = yaml(settings);
 	program.settings = cluster_settings;
+	reflectors_api = &the_api;
+	reflectors_told = true;
 	cluster = upstream_kind_kubernetes.open(&program);
 	told_is("");
 }
@@ -353,8 +251,7 @@ end(void)
 	upstream_kind_kubernetes.close(cluster);
 	doc_free(cluster_settings);
 	assert_null(fake_timers);
-	for (size_t i = 0; i < REFLECTORS; i++)
-		assert_null(reflectors[i]);
+	assert_int_equal(reflector_count(), 0);
 	assert_int_equal(fake_query_count(), 0);
 	assert_int_equal(fake_wait_count(), 0);
 	fake_forget();

@@ -7,7 +7,6 @@
 #define TESTS_UNIT_KINDS_KUBERNETES_FAKE_H
 
 #include "fake_program.h"
-#include "fake_time.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -20,6 +19,7 @@
 #include "base/str.h"
 #include "kinds/kubernetes/cluster.h"
 #include "net/loop.h"
+#include "tests/unit/net/fake_time.h"
 
 /* ---- calls */
 

@@ -19,6 +19,7 @@
 #include "kinds/consul/agent.h"
 #include "net/http_client.h"
 #include "net/loop.h"
+#include "tests/lib/certificates.h"
 #include "tests/lib/command.h"
 #include "tests/lib/https_server.h"
 #include "tests/lib/replay.h"
@@ -140,36 +141,25 @@ is_well_again(void *arg)
 
 /* ---- the rig */
 
-static void __attribute__((format(printf, 2, 3)))
-file_write(const char *name, const char *fmt, ...)
+static void
+file_write(const char *name, const char *text)
 {
-	char *path = xasprintf("%s/%s", folder, name), *text;
+	char *path = xasprintf("%s/%s", folder, name);
 	struct error err = ERROR_INIT;
-	va_list args;
 
-	va_start(args, fmt);
-	assert_true(vasprintf(&text, fmt, args) >= 0);
-	va_end(args);
 	if (file_replace(path, text, strlen(text), 0600, &err) != 0)
 		fail_msg("%s", err.text);
-	free(text);
 	free(path);
 }
 
-/* An authority, or what it issued to a subject. */
-static void
-make_certificate(const char *name, const char *issuer, const char *extension)
-{
-	char by[200] = "";
+static struct certificate authority, other, agents, gateway;
 
-	if (issuer != NULL)
-		snprintf(by, sizeof(by), "-CA %s/%s.crt -CAkey %s/%s.key",
-			folder, issuer, folder, issuer);
-	must("openssl req -x509 -newkey ec -pkeyopt "
-	     "ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=%s "
-	     "-addext %s %s -keyout %s/%s.key -out %s/%s.crt 2>/dev/null",
-		name, extension, by, folder, name, folder, name);
-}
+static const struct certificate_row made[] = {
+	{ &authority, NULL, { .name = "ca", .authority = true } },
+	{ &other, NULL, { .name = "other", .authority = true } },
+	{ &agents, &authority, { .name = "agent", .names = "IP:127.0.0.1" } },
+	{ &gateway, &authority, { .name = "gateway" } },
+};
 
 static int
 group_set_up(void **state)
@@ -178,10 +168,7 @@ group_set_up(void **state)
 	snprintf(folder, sizeof(folder), "/tmp/consul-XXXXXX");
 	if (mkdtemp(folder) == NULL)
 		return -1;
-	make_certificate("ca", NULL, "basicConstraints=critical,CA:TRUE");
-	make_certificate("other", NULL, "basicConstraints=critical,CA:TRUE");
-	make_certificate("agent", "ca", "subjectAltName=IP:127.0.0.1");
-	make_certificate("gateway", "ca", "keyUsage=digitalSignature");
+	certificates_make(made, ARRAY_SIZE(made));
 	return 0;
 }
 
@@ -189,6 +176,7 @@ static int
 group_tear_down(void **state)
 {
 	(void)state;
+	certificates_drop(made, ARRAY_SIZE(made));
 	must("rm -r %s", folder);
 	return 0;
 }
@@ -396,31 +384,20 @@ test_unix_socket(void **state)
 /* ---- TLS */
 
 static void
-copy(const char *from, const char *to)
-{
-	must("cp %s/%s %s/%s.new && mv %s/%s.new %s/%s", folder, from, folder,
-		to, folder, to, folder, to);
-}
-
-static void
 test_tls(void **state)
 {
 	char ca[] = "trusted.crt", cert[] = "us.crt", key[] = "us.key";
-	char *agent_cert = xasprintf("%s/agent.crt", folder);
-	char *agent_key = xasprintf("%s/agent.key", folder);
-	char *client_ca = xasprintf("%s/ca.crt", folder);
 	struct https_server server;
 	struct asker w;
 
 	(void)state;
-	https_server_start(
-		&server, &(struct https_server_options){ .cert = agent_cert,
-				 .key = agent_key,
-				 .client_ca = client_ca });
+	https_server_start(&server,
+		&(struct https_server_options){
+			.tls = { .own = &agents, .wants = &authority } });
 	/* Whom it trusts is somebody else: nothing is asked. */
-	copy("other.crt", ca);
-	copy("gateway.crt", cert);
-	copy("gateway.key", key);
+	file_write(ca, other.cert_pem);
+	file_write(cert, gateway.cert_pem);
+	file_write(key, gateway.key_pem);
 	begin_at(xasprintf("https://127.0.0.1:%u", server.port),
 		(struct consul_settings){
 			.ca_file = ca, .cert_file = cert, .key_file = key });
@@ -432,14 +409,11 @@ test_tls(void **state)
 				      "consul.caFile, "));
 	assert_int_equal(w.answers, 0);
 	/* The right one comes into the file. */
-	copy("ca.crt", ca);
+	file_write(ca, authority.cert_pem);
 	run_until(is_well_again, &w);
 	assert_string_equal(w.body.data, "gateway");
 	end(&w);
 	https_server_stop(&server);
-	free(agent_cert);
-	free(agent_key);
-	free(client_ca);
 }
 
 static void
@@ -457,7 +431,7 @@ test_tls_files(void **state)
 	assert_non_null(strstr(w.why, "none.crt"));
 	/* An empty one does not stand for the system's roots. */
 	end(&w);
-	file_write(ca, "%s", "");
+	file_write(ca, "");
 	ask(&w, (struct consul_question){ .path = "/q" });
 	run_until(is_failing, &w);
 	assert_non_null(strstr(w.why, "is empty"));

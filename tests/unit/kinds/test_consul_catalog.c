@@ -6,8 +6,6 @@
 
 #include "kinds/consul/catalog.h"
 
-#define CATALOG "/v1/catalog/services"
-
 static char *
 listing(const char *services)
 {
@@ -286,8 +284,6 @@ test_bad_answer(void **state)
 }
 
 /* ---- data centres */
-
-#define OWN "/v1/health/service/consul"
 
 static void
 test_data_centers(void **state)

@@ -73,30 +73,36 @@ test_namespaces(void **state)
 	end();
 }
 
+/* Objects that cannot be taken. */
+#define ODD_SERVICE                                                            \
+	"metadata: {name: b, namespace: default}\n"                            \
+	"spec: {ports: 1}\n"
+#define MENDED_SERVICE                                                         \
+	"metadata: {name: b, namespace: default}\n"                            \
+	"spec: {}\n"
+#define ODD_SERVICE_TOLD                                                       \
+	"objects warning: Service default/b is passed over: spec.ports: "      \
+	"expected a list, found an integer\n"
+#define ODD_SLICE                                                              \
+	"metadata: {name: a, namespace: default,"                              \
+	" labels: {kubernetes.io/service-name: web}}\n"
+
 static void
 test_objects(void **state)
 {
 	(void)state;
 	begin_settled();
-	put("services", "metadata: {name: b, namespace: default}\n"
-			"spec: {ports: 1}\n");
-	told_is("objects warning: Service default/b is passed over: "
-		"spec.ports: expected a list, found an integer\n");
-	put("endpointslices",
-		"metadata: {name: a, namespace: default,"
-		" labels: {kubernetes.io/service-name: web}}\n");
+	put("services", ODD_SERVICE);
+	told_is(ODD_SERVICE_TOLD);
+	put("endpointslices", ODD_SLICE);
 	told_is("objects warning: EndpointSlice default/a is passed over: "
 		"addressType: expected IPv4, IPv6 or FQDN, found \"\" (and 1 "
 		"more)\n");
-	put("endpointslices",
-		"metadata: {name: a, namespace: default,"
-		" labels: {kubernetes.io/service-name: web}}\n");
+	put("endpointslices", ODD_SLICE);
 	told_is("");
 	gone("endpointslices", "default", "a");
-	told_is("objects warning: Service default/b is passed over: "
-		"spec.ports: expected a list, found an integer\n");
-	put("services", "metadata: {name: b, namespace: default}\n"
-			"spec: {}\n");
+	told_is(ODD_SERVICE_TOLD);
+	put("services", MENDED_SERVICE);
 	told_is("objects ok\n");
 	end();
 }
@@ -121,18 +127,14 @@ test_not_whole(void **state)
 	pass(100);
 	told_is("u ok\n");
 	/* A relist that is whole, but for an object that cannot be taken. */
-	put("services", "metadata: {name: b, namespace: default}\n"
-			"spec: {ports: 1}\n");
-	put("endpointslices",
-		"metadata: {name: a, namespace: default,"
-		" labels: {kubernetes.io/service-name: web}}\n");
+	put("services", ODD_SERVICE);
+	put("endpointslices", ODD_SLICE);
 	settled("services");
 	settled("endpointslices");
 	str_clear(&told);
 	pass(100);
 	told_is("");
-	put("services", "metadata: {name: b, namespace: default}\n"
-			"spec: {}\n");
+	put("services", MENDED_SERVICE);
 	assert_non_null(strstr(told.data, "settled\n"));
 	str_clear(&told);
 	pass(100);
@@ -161,24 +163,25 @@ test_upstreams_refused(void **state)
 	end();
 }
 
+/* Two services whose port 80 makes an upstream of one name, a-b-c-80. */
+#define OLDER                                                                  \
+	"metadata: {name: b-c, namespace: a,"                                  \
+	" creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"                      \
+	"spec: {ports: [{port: 80}]}\n"
+#define YOUNGER                                                                \
+	"metadata: {name: c, namespace: a-b,"                                  \
+	" creationTimestamp: \"2026-01-02T00:00:00Z\"}\n"                      \
+	"spec: {ports: [{port: 80}]}\n"
+
 /* The older of two has the name; it goes over without being gone in between. */
 static void
 test_clash(void **state)
 {
-	static const char older[] =
-		"metadata: {name: b-c, namespace: a,"
-		" creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"
-		"spec: {ports: [{port: 80}]}\n";
-	static const char younger[] =
-		"metadata: {name: c, namespace: a-b,"
-		" creationTimestamp: \"2026-01-02T00:00:00Z\"}\n"
-		"spec: {ports: [{port: 80}]}\n";
-
 	(void)state;
 	begin_settled();
-	put("services", younger);
+	put("services", YOUNGER);
 	told_is("found a-b-c-80 of a-b/c\n");
-	put("services", older);
+	put("services", OLDER);
 	assert_non_null(strstr(told.data, "found a-b-c-80 of a/b-c\n"));
 	assert_non_null(strstr(told.data,
 		"upstreams warning: port 80 of service a-b/c makes no "
@@ -201,14 +204,8 @@ test_clash_listed(void **state)
 {
 	(void)state;
 	begin_following("{}");
-	put("services",
-		"metadata: {name: c, namespace: a-b,"
-		" creationTimestamp: \"2026-01-02T00:00:00Z\"}\n"
-		"spec: {ports: [{port: 80}]}\n");
-	put("services",
-		"metadata: {name: b-c, namespace: a,"
-		" creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"
-		"spec: {ports: [{port: 80}]}\n");
+	put("services", YOUNGER);
+	put("services", OLDER);
 	settled("services");
 	told_is("upstreams warning: port 80 "
 		"of service a-b/c makes no upstream: \"a-b-c-80\" is that of "
@@ -222,29 +219,21 @@ test_clash_listed(void **state)
 static void
 test_clash_of_namespaces(void **state)
 {
-	static const char younger[] =
-		"metadata: {name: c, namespace: a-b,"
-		" creationTimestamp: \"2026-01-02T00:00:00Z\"}\n"
-		"spec: {ports: [{port: 80}]}\n";
-
 	(void)state;
 	said = yaml("upstreamSpec: {kube: {serviceNamespace: a,"
 		    " serviceName: b-c, servicePort: 80}}");
 	begin_following("watchNamespaces: [a, a-b]");
-	put("services in a-b", younger);
+	put("services in a-b", YOUNGER);
 	settled("services in a-b");
 	told_is("settled\n");
-	put("services in a",
-		"metadata: {name: b-c, namespace: a,"
-		" creationTimestamp: \"2026-01-01T00:00:00Z\"}\n"
-		"spec: {ports: [{port: 80}]}\n");
+	put("services in a", OLDER);
 	settled("services in a");
 	assert_non_null(strstr(told.data, "found a-b-c-80 of a/b-c\n"));
 	assert_null(strstr(told.data, "of a-b/c\n"));
 	end();
 	/* It is there no more. */
 	begin_following("watchNamespaces: [a, a-b]");
-	put("services in a-b", younger);
+	put("services in a-b", YOUNGER);
 	settled("services in a-b");
 	told_is("settled\n");
 	settled("services in a");

@@ -1,123 +1,10 @@
 /* Resources of the cluster: what the program hears of them, and what is written
  * back, with reflectors and an API server of the test's own. */
 #include "kubernetes_fake.h"
+#include "kubernetes_reflector_fake.h"
 
-#include "kinds/kubernetes/reflector.h"
 #include "kinds/kubernetes/resources.h"
 #include "net/resolver.h"
-
-#define SLOTS 16
-
-/* ---- reflectors */
-
-struct kubernetes_reflector {
-	struct kubernetes_collection c;
-	const struct kubernetes_reflector_events *events;
-	void *arg;
-	char field[64]; /* selector */
-};
-
-static struct kubernetes_reflector *reflectors[SLOTS];
-
-struct kubernetes_reflector *
-kubernetes_reflector_new(struct kubernetes_api *api,
-	const struct kubernetes_collection *c,
-	const struct kubernetes_reflector_events *events, void *arg)
-{
-	struct kubernetes_reflector *r = xcalloc(1, sizeof(*r));
-
-	(void)api;
-	*r = (struct kubernetes_reflector){ *c, events, arg, "" };
-	if (c->fields != NULL)
-		snprintf(r->field, sizeof(r->field), "%s", c->fields);
-	assert_string_equal(c->versions[0], "v1");
-	assert_null(c->versions[1]);
-	for (size_t i = 0; i < SLOTS; i++) {
-		if (reflectors[i] != NULL)
-			continue;
-		reflectors[i] = r;
-		return r;
-	}
-	fail();
-	return NULL;
-}
-
-void
-kubernetes_reflector_free(struct kubernetes_reflector *r)
-{
-	for (size_t i = 0; i < SLOTS; i++)
-		if (reflectors[i] == r)
-			reflectors[i] = NULL;
-	free(r);
-}
-
-static struct kubernetes_reflector *
-reflector(const char *plural, const char *ns)
-{
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct kubernetes_reflector *r = reflectors[i];
-
-		if (r != NULL && strcmp(r->c.plural, plural) == 0 &&
-			(ns == NULL ? r->c.ns == NULL
-				    : strcmp(r->c.ns, ns) == 0))
-			return r;
-	}
-	fail_msg("%s are not followed", plural);
-	return NULL;
-}
-
-static void
-put_in(const char *plural, const char *place, const char *json)
-{
-	struct kubernetes_reflector *r = reflector(plural, place);
-	struct error err = ERROR_INIT;
-	struct doc *d = json_doc_read(json, strlen(json), &err);
-
-	if (d == NULL)
-		fail_msg("%s: %s", json, err.text);
-	r->events->put(d, "v1", r->arg);
-	doc_free(d);
-}
-
-static void
-put(const char *plural, const char *json)
-{
-	put_in(plural, NULL, json);
-}
-
-static void
-gone(const char *plural, const char *ns, const char *name)
-{
-	struct kubernetes_reflector *r = reflector(plural, NULL);
-
-	r->events->gone(ns, name, r->arg);
-}
-
-static void
-settled_in(const char *plural, const char *ns)
-{
-	struct kubernetes_reflector *r = reflector(plural, ns);
-
-	r->events->settled(true, r->arg);
-}
-
-/* Something on the list could not be read. */
-static void
-settled_in_part(const char *plural)
-{
-	struct kubernetes_reflector *r = reflector(plural, NULL);
-
-	r->events->settled(false, r->arg);
-}
-
-static void
-state_in(const char *plural, const char *ns, enum kubernetes_state state,
-	const char *reason)
-{
-	struct kubernetes_reflector *r = reflector(plural, ns);
-
-	r->events->state(state, reason, r->arg);
-}
 
 /* ---- what address.c asks; the server is this box, so it asks no more */
 
@@ -232,6 +119,7 @@ setup(void **state)
 		.resources = true,
 	};
 	fake_serve = release;
+	reflectors_api = &api;
 	fake_now_ms += 3600000;
 	return 0;
 }
@@ -241,8 +129,7 @@ teardown(void **state)
 {
 	(void)state;
 	kubernetes_resources_free(resources);
-	for (size_t i = 0; i < SLOTS; i++)
-		assert_null(reflectors[i]);
+	assert_int_equal(reflector_count(), 0);
 	doc_free(last);
 	last = NULL;
 	fake_end();
@@ -415,7 +302,7 @@ test_not_served(void **state)
 		assert_int_equal(
 			doc_get_integer(said, "observedGeneration"), 2);
 		answer(fake_calls, 200, "{}");
-		settled_in(plurals[i][0], NULL);
+		settled(plurals[i][0]);
 		gone(plurals[i][0], "n", "a");
 		told_is("");
 	}
@@ -499,33 +386,33 @@ test_namespaces(void **state)
 	settings.watch_namespace_count = 2;
 	begin();
 	told_is(BEGUN);
-	put_in("virtualservices", "a",
+	put("virtualservices in a",
 		"{\"metadata\": {\"name\": \"x\", \"namespace\": \"a\","
 		" \"generation\": 1}}");
 	told_is("put VirtualService a/x 1\n");
-	put_in("virtualservices", "a",
+	put("virtualservices in a",
 		"{\"metadata\": {\"name\": \"x\", \"namespace\": \"b\"}}");
 	assert_non_null(strstr(told.data, "it is of another namespace"));
 	str_clear(&told);
 
-	settled_in("virtualservices", "a");
+	settled("virtualservices in a");
 	told_is("");
-	settled_in("gateways", "b");
+	settled("gateways in b");
 	told_is("");
-	settled_in("virtualservices", "b");
+	settled("virtualservices in b");
 	told_is("settled VirtualService\n");
 	/* Only once: what was not said again is not gone. */
-	settled_in("virtualservices", "a");
-	settled_in("virtualservices", "b");
+	settled("virtualservices in a");
+	settled("virtualservices in b");
 	told_is("");
 
-	state_in("virtualservices", "a", KUBERNETES_CURRENT, "");
+	is_now("virtualservices in a", KUBERNETES_CURRENT, "");
 	told_is("");
-	state_in("virtualservices", "b", KUBERNETES_FORBIDDEN, "list: no");
+	is_now("virtualservices in b", KUBERNETES_FORBIDDEN, "list: no");
 	told_is("virtualservices warning: list: no\n");
-	state_in("virtualservices", "a", KUBERNETES_ABSENT, "none");
+	is_now("virtualservices in a", KUBERNETES_ABSENT, "none");
 	told_is("");
-	state_in("virtualservices", "b", KUBERNETES_CURRENT, NULL);
+	is_now("virtualservices in b", KUBERNETES_CURRENT, NULL);
 	told_is("virtualservices note: the cluster does not define "
 		"virtualservices.gateway.solo.io; `glooctl install kube` "
 		"does\n");
@@ -538,19 +425,19 @@ test_definition(void **state)
 	(void)state;
 	begin();
 	str_clear(&told);
-	state_in("virtualservices", NULL, KUBERNETES_ABSENT, "none");
+	is_now("virtualservices", KUBERNETES_ABSENT, "none");
 	str_clear(&told);
-	state_in("virtualservices", NULL, KUBERNETES_CURRENT, "");
+	is_now("virtualservices", KUBERNETES_CURRENT, "");
 	told_is("virtualservices ok\n");
 	put("virtualservices", VS("a", 1, ""));
-	settled_in("virtualservices", NULL);
+	settled("virtualservices");
 	told_is("put VirtualService default/a 1\nsettled VirtualService\n");
-	state_in("virtualservices", NULL, KUBERNETES_STALE, "refused");
-	state_in("virtualservices", NULL, KUBERNETES_FORBIDDEN, "no");
+	is_now("virtualservices", KUBERNETES_STALE, "refused");
+	is_now("virtualservices", KUBERNETES_FORBIDDEN, "no");
 	told_is("virtualservices warning: refused\n"
 		"virtualservices warning: no\n");
 	gone("virtualservices", "default", "a");
-	state_in("virtualservices", NULL, KUBERNETES_ABSENT, "deleted");
+	is_now("virtualservices", KUBERNETES_ABSENT, "deleted");
 	told_is("remove VirtualService default/a\n"
 		"virtualservices note: the cluster does not define "
 		"virtualservices.gateway.solo.io; `glooctl install kube` "
@@ -558,7 +445,7 @@ test_definition(void **state)
 	/* A verdict that comes too late. */
 	judge(MODEL_VIRTUAL_SERVICE, "default", "a", "Rejected", "x", 1);
 	put("virtualservices", VS("a", 1, ""));
-	settled_in("virtualservices", NULL);
+	settled("virtualservices");
 	told_is("put VirtualService default/a 1\n");
 }
 
@@ -573,34 +460,35 @@ test_not_whole(void **state)
 	told_is("");
 	put("virtualservices", "{\"metadata\": {\"name\": \"a/b\","
 			       " \"namespace\": \"n\"}}");
-	settled_in("virtualservices", NULL);
+	settled("virtualservices");
 	assert_null(strstr(told.data, "settled"));
 	str_clear(&told);
 	gone("virtualservices", "n", "a/b");
 	told_is("resources ok\nsettled VirtualService\n");
 	/* A definition that was deleted meanwhile: there are none. */
-	state_in("gateways", NULL, KUBERNETES_ABSENT, "none");
+	is_now("gateways", KUBERNETES_ABSENT, "none");
 	str_clear(&told);
-	settled_in("gateways", NULL);
+	settled("gateways");
 	told_is("settled Gateway\n");
 }
 
 static void
-secret_is_followed(const char *ns, const char *field)
+secret_is_followed(const char *what, const char *fields)
 {
-	const struct kubernetes_reflector *r = reflector("secrets", ns);
+	const struct kubernetes_reflector *r = reflector(what);
 
-	assert_string_equal(r->c.group, "");
-	assert_string_equal(r->field, field);
-	assert_true(r->c.hidden);
+	assert_string_equal(r->fields, fields);
+	assert_true(r->hidden);
 }
 
 static bool
 is_followed(const char *plural)
 {
-	for (size_t i = 0; i < SLOTS; i++)
+	const struct slice prefix = slice_of(plural);
+
+	for (size_t i = 0; i < REFLECTORS; i++)
 		if (reflectors[i] != NULL &&
-			strcmp(reflectors[i]->c.plural, plural) == 0)
+			slice_starts(slice_of(reflectors[i]->what), prefix))
 			return true;
 	return false;
 }
@@ -628,23 +516,23 @@ test_secrets(void **state)
 			"\"sslConfig\": {\"secretRef\": {\"name\": \"s\","
 			" \"namespace\": \"n\"}}"));
 	told_is("put Upstream n/a 2\n");
-	secret_is_followed("n", "metadata.name=s");
+	secret_is_followed("secrets in n", "metadata.name=s");
 	/* Another names the same one, in Gloo's first spelling. */
 	put("upstreams",
 		UPSTREAM("b", 1,
 			"\"upstreamSpec\": {\"aws\": {\"secretRef\":"
 			" {\"name\": \"s\", \"namespace\": \"n\"}}}"));
 	told_is("put Upstream n/b 1\n");
-	settled_in("upstreams", NULL);
+	settled("upstreams");
 	told_is("settled Upstream\n");
-	put_in("secrets", "n", SECRET("s"));
+	put("secrets in n", SECRET("s"));
 	told_is("put Secret n/s 0\n");
 	assert_string_equal(doc_get_text(last, "apiVersion"), "v1");
 	assert_string_equal(doc_get_text(last, "kind"), "Secret");
 	/* A server that shows more than it was asked for. */
-	put_in("secrets", "n", SECRET("other"));
+	put("secrets in n", SECRET("other"));
 	told_is("");
-	settled_in("secrets", "n");
+	settled("secrets in n");
 	told_is("settled Secret\n");
 	put("upstreams", UPSTREAM("a", 3, ""));
 	told_is("put Upstream n/a 3\n");
@@ -670,12 +558,12 @@ test_secrets_forbidden(void **state)
 		UPSTREAM("a", 1,
 			"\"sslConfig\": {\"secretRef\": {\"name\": \"s\"}}"));
 	told_is("put Upstream n/a 1\n");
-	state_in("secrets", "gloo-system", KUBERNETES_FORBIDDEN, "no rule");
+	is_now("secrets in gloo-system", KUBERNETES_FORBIDDEN, "no rule");
 	told_is("secrets warning: the secret gloo-system.s cannot be read: no "
 		"rule; grant it with: kubectl create role gloo-gateway-s -n "
 		"gloo-system --verb=get,list,watch --resource=secrets "
 		"--resource-name=s, and a rolebinding\n");
-	state_in("secrets", "gloo-system", KUBERNETES_CURRENT, "");
+	is_now("secrets in gloo-system", KUBERNETES_CURRENT, "");
 	told_is("secrets ok\n");
 }
 
@@ -687,8 +575,7 @@ test_off(void **state)
 	begin();
 	told_is("settled Upstream\nsettled VirtualService\nsettled Gateway\n"
 		"settled UpstreamGroup\nsettled Secret\n" BEGUN);
-	for (size_t i = 0; i < SLOTS; i++)
-		assert_null(reflectors[i]);
+	assert_int_equal(reflector_count(), 0);
 	judge(MODEL_VIRTUAL_SERVICE, "default", "a", "Rejected", "x", 1);
 	pass(60000);
 	assert_null(fake_calls);

@@ -299,7 +299,9 @@ test_contract(void **state)
 		assert_non_null(kind->details);
 		assert_true((kind->watch == NULL) == (kind->unwatch == NULL));
 		/* Which cannot be served always, or not without settings. */
-		assert_true((kind->watch == NULL || kind->open != NULL) ==
+		assert_true((kind->watch == NULL ||
+				    (kind->open != NULL &&
+					    !kind->settings_optional)) ==
 			    (kind->not_served != NULL));
 		assert_true(
 			(kind->open == NULL) == (kind->settings_key == NULL));

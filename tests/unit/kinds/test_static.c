@@ -2,112 +2,26 @@
  * Discovery of static upstreams, with a loop and a resolver of the test's own:
  * time passes and names are answered when a row says so.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "told.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/yaml.h"
 #include "kinds/static/static.h"
-#include "net/loop.h"
 #include "net/watched_name.h"
 #include "tests/unit/net/fake_resolver.h"
+#include "tests/unit/net/fake_time.h"
 
 extern const struct upstream_kind upstream_kind_static;
 
-#define SLOTS 32
-
-/* ---- the loop's timers */
-
-struct loop_timer {
-	loop_timer_f *cb;
-	void *arg;
-	uint64_t delay_ms; /* 0: not started */
-	bool used;
-};
-
-static struct loop_timer timers[SLOTS];
-static uint64_t now_ms = 1000000;
-static bool time_stands;
-
-/* Whoever looks sees that a second has passed. */
-uint64_t
-clock_monotonic_ms(void)
-{
-	return time_stands ? now_ms : (now_ms += 1000);
-}
-
-uint64_t
-clock_monotonic_us(void)
-{
-	return clock_monotonic_ms() * 1000;
-}
-
-uint64_t
-clock_realtime_ms(void)
-{
-	return clock_monotonic_ms();
-}
-
-struct loop_timer *
-loop_timer_new(struct loop *l, loop_timer_f *cb, void *arg)
-{
-	(void)l;
-	for (size_t i = 0; i < SLOTS; i++) {
-		if (timers[i].used)
-			continue;
-		timers[i] = (struct loop_timer){ cb, arg, 0, true };
-		return &timers[i];
-	}
-	fail();
-	return NULL;
-}
-
-void
-loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
-{
-	t->delay_ms = delay_ms;
-}
-
-bool
-loop_timer_pending(const struct loop_timer *t)
-{
-	return t->delay_ms != 0;
-}
-
-void
-loop_timer_stop(struct loop_timer *t)
-{
-	t->delay_ms = 0;
-}
-
-void
-loop_timer_free(struct loop_timer *t)
-{
-	if (t != NULL)
-		memset(t, 0, sizeof(*t));
-}
-
-static void
-timer_fire(size_t i)
-{
-	assert_true(timers[i].delay_ms != 0);
-	timers[i].delay_ms = 0;
-	timers[i].cb(timers[i].arg);
-}
+/* Whoever looks sees that so much has passed, unless a test says otherwise. */
+#define LOOK_MS 1000
 
 /* ---- the host: a line per call */
-
-static struct str told;
 
 /* The pair that a subset of one pair has, of those that rows use. */
 static const char *
@@ -187,18 +101,11 @@ static struct kind_host host = {
 	.note_set = note_set,
 };
 
-static void
-told_is(const char *want)
-{
-	assert_string_equal(told.data, want);
-	str_clear(&told);
-}
-
 static void *
-watch(const char *yaml)
+watch(const char *spec_yaml)
 {
 	struct error err = ERROR_INIT;
-	struct doc *d = yaml_doc_read(yaml, strlen(yaml), &err);
+	struct doc *d = yaml(spec_yaml);
 	void *spec = upstream_kind_static.read(d, &err);
 	void *state;
 
@@ -218,25 +125,8 @@ unwatch(void *state)
 	told_is("");
 	assert_int_equal(fake_query_count(), 0);
 	assert_int_equal(fake_wait_count(), 0);
-	for (size_t i = 0; i < SLOTS; i++)
-		assert_false(timers[i].used);
+	assert_null(fake_timers);
 	used_count = 0;
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	str_init(&told);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	str_fini(&told);
-	return 0;
 }
 
 static void
@@ -270,10 +160,10 @@ test_names(void **state)
 	answer("a.test", "10.0.0.1 ::1", 60, NULL);
 	told_is("set [::1]:81*2(a.test) 10.0.0.1:81*2(a.test) "
 		"10.0.0.9:80*1(b.test)\nok\n");
-	timer_fire(0);
+	fire(0);
 	answer("a.test", "10.0.0.1 ::1", 60, NULL);
 	told_is("");
-	timer_fire(0);
+	fire(0);
 	answer("a.test", "10.0.0.2", 60, NULL);
 	told_is("set 10.0.0.2:81*2(a.test) 10.0.0.9:80*1(b.test)\n");
 	unwatch(s);
@@ -288,7 +178,7 @@ test_literal_at_once(void **state)
 	told_is("set 10.0.0.1:80*1\n");
 	answer("a.test", "", 0, "the server said no");
 	told_is("not ok: cannot resolve \"a.test\": the server said no\n");
-	timer_fire(0);
+	fire(0);
 	answer("a.test", "10.0.0.2", 5, NULL);
 	told_is("set 10.0.0.2:80*1(a.test) 10.0.0.1:80*1\nok\n");
 	unwatch(s);
@@ -316,10 +206,10 @@ test_tls_and_labels(void **state)
 }
 
 static bool
-tls_of(const char *yaml)
+tls_of(const char *spec_yaml)
 {
 	struct error err = ERROR_INIT;
-	struct doc *d = yaml_doc_read(yaml, strlen(yaml), &err);
+	struct doc *d = yaml(spec_yaml);
 	void *spec = upstream_kind_static.read(d, &err);
 	bool tls;
 
@@ -354,23 +244,23 @@ test_failure(void **state)
 	answer("b.test", "10.0.0.2", 60, NULL);
 	told_is("set 10.0.0.2:80*1(b.test)\n");
 	for (int i = 0; i < 8; i++) {
-		timer_fire(0);
+		fire(0);
 		answer("a.test", "", 0, "timeout");
 		told_is("");
 	}
-	timer_fire(0);
+	fire(0);
 	answer("a.test", "10.0.0.1", 60, NULL);
 	told_is("set 10.0.0.1:80*1(a.test) 10.0.0.2:80*1(b.test)\nok\n");
-	timer_fire(0);
+	fire(0);
 	answer("a.test", "", 0, "broken");
 	told_is("not ok: cannot resolve \"a.test\": broken\n");
-	timer_fire(1);
+	fire(1);
 	answer("b.test", "", 0, "refused");
 	told_is("not ok: cannot resolve \"a.test\": broken (and 1 more)\n");
-	timer_fire(0);
+	fire(0);
 	answer("a.test", "10.0.0.1", 60, NULL);
 	told_is("not ok: cannot resolve \"b.test\": refused\n");
-	timer_fire(1);
+	fire(1);
 	answer("b.test", "10.0.0.2", 60, NULL);
 	told_is("ok\n");
 	unwatch(s);
@@ -386,22 +276,22 @@ test_gone(void **state)
 	answer("a.test", "10.0.0.1", 60, NULL);
 	answer("b.test", "10.0.0.2", 60, NULL);
 	str_clear(&told);
-	timer_fire(0);
+	fire(0);
 	deny("a.test", RESOLVER_NO_NAME);
 	told_is("not ok: cannot resolve \"a.test\": no such name\n");
-	timer_fire(0);
+	fire(0);
 	deny("a.test", RESOLVER_NO_DATA);
 	told_is("set 10.0.0.2:80*1(b.test)\n"
 		"not ok: cannot resolve \"a.test\": no address, said twice: it "
 		"has no endpoints\n");
-	timer_fire(1);
+	fire(1);
 	deny("b.test", RESOLVER_NO_NAME);
-	timer_fire(1);
+	fire(1);
 	deny("b.test", RESOLVER_NO_NAME);
 	told_is("not ok: cannot resolve \"a.test\": no address, said twice: it "
 		"has no endpoints (and 1 more)\n"
 		"set\n");
-	timer_fire(1);
+	fire(1);
 	answer("b.test", "10.0.0.2", 60, NULL);
 	told_is("set 10.0.0.2:80*1(b.test)\n"
 		"not ok: cannot resolve \"a.test\": no address, said twice: it "
@@ -418,14 +308,14 @@ test_gone_from_the_start(void **state)
 
 	(void)state;
 	deny("a.test", RESOLVER_NO_NAME);
-	timer_fire(0);
+	fire(0);
 	deny("a.test", RESOLVER_NO_NAME);
 	answer("b.test", "", 0, "timeout");
 	str_clear(&told);
-	timer_fire(1);
+	fire(1);
 	deny("b.test", RESOLVER_NO_NAME);
 	told_is("");
-	timer_fire(1);
+	fire(1);
 	deny("b.test", RESOLVER_NO_NAME);
 	told_is("set\n");
 	unwatch(s);
@@ -465,7 +355,7 @@ test_earlier_run(void **state)
 	told_is("not ok: cannot resolve \"b.test\": timeout\n");
 	deny("_http._tcp.web.test", RESOLVER_NO_NAME);
 	told_is("not ok: cannot resolve \"b.test\": timeout (and 1 more)\n");
-	timer_fire(2);
+	fire(2);
 	deny("_http._tcp.web.test", RESOLVER_NO_NAME);
 	told_is("set 10.0.0.9:80*5(a.test) 10.0.0.2:80*1(b.test)\n");
 	unwatch(s);
@@ -499,7 +389,7 @@ test_edited(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char *was = xasprintf("hosts: [{addr: %s}]", rows[i].was);
 		char *is = xasprintf("hosts: [{addr: %s}]", rows[i].is);
-		struct doc *spec = yaml_doc_read(was, strlen(was), NULL);
+		struct doc *spec = yaml(was);
 		void *s;
 
 		used_put("10.0.0.1", 80, 1, rows[i].was_at);
@@ -649,7 +539,7 @@ test_services_on_the_port_of_tls(void **state)
 			strstr(told.data, "note") != NULL, rows[i].noted);
 		str_clear(&told);
 		if (rows[i].noted) {
-			timer_fire(0);
+			fire(0);
 			answer_services(SRV, "0 1 80 a.test");
 			told_is("set 10.0.0.1:80*1(a.test)\nnote: none\n");
 		}
@@ -696,7 +586,7 @@ test_too_many_addresses(void **state)
 	s = watch(spec.data);
 	str_fini(&spec);
 	/* All but the last at once, then what is too much. */
-	time_stands = true;
+	fake_step_ms = 0;
 	for (int i = 0; i < NAMES; i++) {
 		char name[32];
 
@@ -706,13 +596,13 @@ test_too_many_addresses(void **state)
 			i + 1 < NAMES ? WATCHED_NAME_TARGETS_MAX : LAST);
 	}
 	str_clear(&told);
-	timer_fire(NAMES);
-	time_stands = false;
+	fire(NAMES);
+	fake_step_ms = LOOK_MS;
 	assert_non_null(strstr(told.data,
 		"ok\nnote: its names lead to 3 addresses more than an upstream "
 		"can have (65536): they are not used\n"));
 	str_clear(&told);
-	timer_fire(NAMES - 1);
+	fire(NAMES - 1);
 	answer("n16.test", "10.0.0.1", 60, NULL);
 	told_is("note: none\n");
 	unwatch(s);
@@ -744,7 +634,7 @@ test_nothing_is_no_answer(void **state)
 	answer_services(SRV, "0 1 80 a.test");
 	answer("a.test.", "10.0.0.1", 60, NULL);
 	told_is("set 10.0.0.1:80*1(a.test)\nok\n");
-	timer_fire(0);
+	fire(0);
 	answer_services(SRV, "0 1 80 b.test");
 	answer("b.test.", "", 0, "SERVFAIL");
 	told_is("not ok: cannot resolve \"" SRV "\": SERVFAIL\n");
@@ -753,15 +643,15 @@ test_nothing_is_no_answer(void **state)
 	answer("a.test", "10.0.0.1", 60, NULL);
 	answer("b.test", "", 0, "SERVFAIL");
 	str_clear(&told);
-	timer_fire(0);
+	fire(0);
 	deny("a.test", RESOLVER_NO_NAME);
-	timer_fire(0);
+	fire(0);
 	deny("a.test", RESOLVER_NO_NAME);
 	assert_null(strstr(told.data, "set"));
 	str_clear(&told);
-	timer_fire(1);
+	fire(1);
 	deny("b.test", RESOLVER_NO_NAME);
-	timer_fire(1);
+	fire(1);
 	deny("b.test", RESOLVER_NO_NAME);
 	assert_non_null(strstr(told.data, "set\n"));
 	str_clear(&told);
@@ -776,17 +666,17 @@ test_many_answers(void **state)
 			" {addr: c.test}]");
 
 	(void)state;
-	time_stands = true;
+	fake_step_ms = 0;
 	answer("a.test", "10.0.0.1", 60, NULL);
 	told_is("set 10.0.0.1:80*1(a.test)\n");
 	answer("b.test", "10.0.0.2", 60, NULL);
 	answer("c.test", "10.0.0.3", 60, NULL);
 	told_is("");
 	/* The state's own timer, made after the names'. */
-	timer_fire(3);
+	fire(3);
 	told_is("set 10.0.0.1:80*1(a.test) 10.0.0.2:80*1(b.test) "
 		"10.0.0.3:80*1(c.test)\nok\n");
-	time_stands = false;
+	fake_step_ms = LOOK_MS;
 	unwatch(s);
 }
 
@@ -800,11 +690,11 @@ test_show(void **state)
 
 	(void)state;
 	answer("a.test", "10.0.0.2 10.0.0.3", 60, NULL);
-	timer_fire(0);
-	time_stands = true;
+	fire(0);
+	fake_step_ms = 0;
 	answer("a.test", "", 0, "timeout");
 	upstream_kind_static.show(s, d);
-	time_stands = false;
+	fake_step_ms = LOOK_MS;
 	assert_int_equal(doc_count(doc_get(d, "names")), 1);
 	one = doc_at(doc_get(d, "names"), 0);
 	assert_string_equal(doc_get_text(one, "name"), "a.test");
@@ -864,5 +754,6 @@ main(void)
 		cmocka_unit_test(test_unwatch_while_asking),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	fake_step_ms = LOOK_MS;
+	return cmocka_run_group_tests(tests, told_setup, told_teardown);
 }

@@ -12,87 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/str.h"
-#include "net/loop.h"
 #include "net/watched_name.h"
 #include "tests/unit/net/fake_resolver.h"
-
-#define TIMERS 32
-
-/* ---- the loop's timers, and the clock */
-
-struct loop_timer {
-	loop_timer_f *cb;
-	void *arg;
-	uint64_t delay_ms;
-	bool used, pending;
-};
-
-static struct loop_timer timers[TIMERS];
-static uint64_t now_ms = 1000000;
-
-uint64_t
-clock_monotonic_ms(void)
-{
-	return now_ms;
-}
-
-uint64_t
-clock_monotonic_us(void)
-{
-	return now_ms * 1000;
-}
-
-uint64_t
-clock_realtime_ms(void)
-{
-	return now_ms;
-}
-
-struct loop_timer *
-loop_timer_new(struct loop *l, loop_timer_f *cb, void *arg)
-{
-	(void)l;
-	for (size_t i = 0; i < TIMERS; i++) {
-		if (timers[i].used)
-			continue;
-		timers[i] = (struct loop_timer){ cb, arg, 0, true, false };
-		return &timers[i];
-	}
-	fail();
-	return NULL;
-}
-
-void
-loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
-{
-	t->delay_ms = delay_ms;
-	t->pending = true;
-}
-
-void
-loop_timer_stop(struct loop_timer *t)
-{
-	t->pending = false;
-}
-
-void
-loop_timer_free(struct loop_timer *t)
-{
-	if (t != NULL)
-		memset(t, 0, sizeof(*t));
-}
-
-/* The timer of the i-th name that was made fires. */
-static void
-fire(size_t i)
-{
-	assert_true(timers[i].pending);
-	now_ms += timers[i].delay_ms;
-	timers[i].pending = false;
-	timers[i].cb(timers[i].arg);
-}
+#include "tests/unit/net/fake_time.h"
 
 /* ---- the name: a line per callback */
 
@@ -164,8 +87,7 @@ teardown(void **state)
 	name = NULL;
 	assert_int_equal(fake_query_count(), 0);
 	assert_int_equal(fake_wait_count(), 0);
-	for (size_t i = 0; i < TIMERS; i++)
-		assert_false(timers[i].used);
+	assert_null(fake_timers);
 	str_fini(&told);
 	return 0;
 }
@@ -193,17 +115,18 @@ test_ttl(void **state)
 	begin("a.test", WATCHED_ADDRESSES);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		answer("a.test", "10.0.0.1", rows[i].ttl_s, NULL);
-		assert_in_range(timers[0].delay_ms, rows[i].low, rows[i].high);
+		assert_in_range(
+			fake_timer_left_ms(0), rows[i].low, rows[i].high);
 		assert_int_equal(
 			watched_name_state(name)->ttl_s, rows[i].ttl_s);
 		assert_int_equal(watched_name_state(name)->due_ms,
-			now_ms + timers[0].delay_ms);
+			fake_now_ms + fake_timer_left_ms(0));
 		fire(0);
 	}
 	for (int i = 0; i < 20; i++) {
 		answer("a.test", "10.0.0.1", 300, NULL);
-		jittered |= first != 0 && timers[0].delay_ms != first;
-		first = timers[0].delay_ms;
+		jittered |= first != 0 && fake_timer_left_ms(0) != first;
+		first = fake_timer_left_ms(0);
 		fire(0);
 	}
 	assert_true(jittered);
@@ -226,17 +149,17 @@ test_pace(void **state)
 	fake_give("_http._tcp.web.test", true, &a);
 	watched_name_pace(name, 60000);
 	answer("a.test.", "10.0.0.1", 1, NULL);
-	assert_in_range(timers[1].delay_ms, 57000, 63000);
+	assert_in_range(fake_timer_left_ms(1), 57000, 63000);
 	fire(0);
 	a.service_count = 2;
 	fake_give("_http._tcp.web.test", true, &a);
-	assert_in_range(timers[0].delay_ms, 57000, 63000);
+	assert_in_range(fake_timer_left_ms(0), 57000, 63000);
 	answer("b.test.", "10.0.0.2", 1, NULL);
-	assert_in_range(timers[2].delay_ms, 57000, 63000);
+	assert_in_range(fake_timer_left_ms(2), 57000, 63000);
 	watched_name_pace(name, 0);
 	fire(2);
 	answer("b.test.", "10.0.0.2", 1, NULL);
-	assert_int_equal(timers[2].delay_ms, 1000);
+	assert_int_equal(fake_timer_left_ms(2), 1000);
 	str_clear(&told);
 }
 
@@ -278,8 +201,8 @@ test_failure(void **state)
 	told_is("is 10.0.0.1, but timeout, stale\n");
 	since = watched_name_state(name)->stale_since_ms;
 	for (int i = 0; i < 600; i++) {
-		assert_in_range(
-			timers[0].delay_ms, want * 95 / 100, want * 105 / 100);
+		assert_in_range(fake_timer_left_ms(0), want * 95 / 100,
+			want * 105 / 100);
 		assert_int_equal(fake_wait_count(), 1);
 		fire(0);
 		answer("a.test", "", 0, "timeout");
@@ -299,7 +222,7 @@ test_failure(void **state)
 	/* The next failure is asked again soon. */
 	fire(0);
 	answer("a.test", "", 0, "timeout");
-	assert_in_range(timers[0].delay_ms, 950, 1050);
+	assert_in_range(fake_timer_left_ms(0), 950, 1050);
 }
 
 static void
@@ -313,7 +236,7 @@ test_gone(void **state)
 	deny("a.test", RESOLVER_NO_NAME);
 	told_is("is 10.0.0.1, but no such name, stale\n");
 	/* It is confirmed soon, and not by who cannot say. */
-	assert_in_range(timers[0].delay_ms, 950, 1050);
+	assert_in_range(fake_timer_left_ms(0), 950, 1050);
 	fire(0);
 	answer("a.test", "", 0, "timeout");
 	told_is("is 10.0.0.1, but timeout, stale\n");
@@ -376,15 +299,15 @@ test_servers_change(void **state)
 		fire(0);
 	}
 	answer("a.test", "", 0, "timeout");
-	assert_true(timers[0].delay_ms > 25000);
+	assert_true(fake_timer_left_ms(0) > 25000);
 	fake_waits[0]->cb(fake_waits[0]->arg);
-	assert_int_equal(timers[0].delay_ms, 0);
+	assert_int_equal(fake_timer_left_ms(0), 0);
 	fire(0);
 	/* While it is asked, it is not asked again. */
 	fake_waits[0]->cb(fake_waits[0]->arg);
-	assert_false(timers[0].pending);
+	assert_false(loop_timer_pending(fake_timer(0)));
 	answer("a.test", "", 0, "timeout");
-	assert_in_range(timers[0].delay_ms, 950, 1050);
+	assert_in_range(fake_timer_left_ms(0), 950, 1050);
 	str_clear(&told);
 }
 
@@ -399,10 +322,10 @@ test_servers_change_found_by_asking(void **state)
 	fake_servers_change = true;
 	fire(0);
 	assert_false(fake_servers_change);
-	assert_false(timers[0].pending);
+	assert_false(loop_timer_pending(fake_timer(0)));
 	assert_int_equal(fake_query_count(), 1);
 	answer("a.test", "", 0, "timeout");
-	assert_in_range(timers[0].delay_ms, 950, 1050);
+	assert_in_range(fake_timer_left_ms(0), 950, 1050);
 	str_clear(&told);
 }
 
@@ -462,7 +385,7 @@ test_services(void **state)
 	told_is("is 1/5 10.0.0.2:82(b.test) 1/5 10.0.0.2:84(b.test) "
 		"1/5 10.0.0.3:83(c.test)\n");
 	/* The first host is asked no more. */
-	assert_false(timers[1].used);
+	assert_null(fake_timer(1));
 }
 
 static void
@@ -533,8 +456,8 @@ test_services_change_to_the_unknown(void **state)
 	services(third, 1);
 	answer("c.test.", "", 0, "refused");
 	told_is("is 1/10 10.0.0.1:81(a.test), but refused, stale\n");
-	assert_true(timers[1].used);
-	assert_false(timers[2].used);
+	assert_non_null(fake_timer(1));
+	assert_null(fake_timer(2));
 	/* Once said to be gone is not enough. */
 	fire(3);
 	deny("c.test.", RESOLVER_NO_NAME);
@@ -542,7 +465,7 @@ test_services_change_to_the_unknown(void **state)
 	fire(3);
 	deny("c.test.", RESOLVER_NO_NAME);
 	told_is("is, but no such name, gone\n");
-	assert_false(timers[1].used);
+	assert_null(fake_timer(1));
 	fire(3);
 	answer("c.test.", "10.0.0.3", 60, NULL);
 	told_is("is 1/10 10.0.0.3:83(c.test)\n");

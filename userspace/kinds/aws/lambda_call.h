@@ -1,5 +1,6 @@
 /* A call of a Lambda function, from what a destination says of it to the
- * answer. Private to lambda*.c. */
+ * answer. Private to lambda*.c; where a function is called and the
+ * name of an error are probe.c's and api.c's, too. */
 #ifndef KINDS_AWS_LAMBDA_CALL_H
 #define KINDS_AWS_LAMBDA_CALL_H
 

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "base/table.h"
 #include "kinds/aws/lambda.h"
+#include "kinds/aws/provider.h"
+#include "kinds/aws/watch.h"
 #include "kinds/flags.h"
 #include "kinds/secret.h"
 #include "kinds/spec.h"
@@ -340,5 +342,17 @@ const struct upstream_kind upstream_kind_aws = {
 	.dialect = &aws_dialect,
 	.function_key = "logicalName",
 	.secret = spec_secret,
-	.not_served = "upstreams of kind aws are not served yet",
+	.secret_changed = aws_secret_changed,
+	.credentials_refused = aws_credentials_refused,
+	.probe = aws_probe,
+	.tls = aws_tls,
+	.watch = aws_watch,
+	.unwatch = aws_unwatch,
+	.show = aws_show,
+	.settings_key = "aws",
+	.settings_optional = true,
+	.settings_check = aws_settings_check,
+	.open = aws_open,
+	.close = aws_close,
+	.numbers = aws_numbers,
 };

@@ -1,6 +1,9 @@
-/* Time in the test's hands: timers and clocks, which go on when it says so. */
-#ifndef TESTS_UNIT_KINDS_FAKE_TIME_H
-#define TESTS_UNIT_KINDS_FAKE_TIME_H
+/*
+ * Time in the test's hands, in place of net/loop.c and base/clock.c: timers and
+ * clocks, which go on when it says so. To be included once in a test program.
+ */
+#ifndef TESTS_UNIT_NET_FAKE_TIME_H
+#define TESTS_UNIT_NET_FAKE_TIME_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,36 +19,39 @@ struct loop_timer {
 	void *arg;
 	bool started;
 	uint64_t due_ms;
+	size_t number;
 	struct loop_timer *next;
 };
 
 static uint64_t fake_now_ms = 1000000;
+static uint64_t fake_step_ms; /* so much passes whenever somebody looks */
 static struct loop_timer *fake_timers; /* the youngest first */
 static size_t fake_timers_started;     /* of all time */
+static size_t fake_timers_made;        /* since there was none */
 
 uint64_t
 loop_now_ms(struct loop *l)
 {
 	(void)l;
-	return fake_now_ms;
+	return clock_monotonic_ms();
 }
 
 uint64_t
 clock_monotonic_ms(void)
 {
-	return fake_now_ms;
+	return fake_now_ms += fake_step_ms;
 }
 
 uint64_t
 clock_monotonic_us(void)
 {
-	return fake_now_ms * 1000;
+	return clock_monotonic_ms() * 1000;
 }
 
 uint64_t
 clock_realtime_ms(void)
 {
-	return 1795698000000 + fake_now_ms;
+	return 1795698000000 + clock_monotonic_ms();
 }
 
 struct loop_timer *
@@ -54,7 +60,12 @@ loop_timer_new(struct loop *l, loop_timer_f *cb, void *arg)
 	struct loop_timer *t = xcalloc(1, sizeof(*t));
 
 	(void)l;
-	*t = (struct loop_timer){ .cb = cb, .arg = arg, .next = fake_timers };
+	if (fake_timers == NULL)
+		fake_timers_made = 0;
+	*t = (struct loop_timer){ .cb = cb,
+		.arg = arg,
+		.number = fake_timers_made++,
+		.next = fake_timers };
 	fake_timers = t;
 	return t;
 }
@@ -103,6 +114,47 @@ fake_timer_next(void)
 	return first;
 }
 
+/* Time goes on to where it is due. */
+static inline void
+fake_timer_run(struct loop_timer *t)
+{
+	if (t->due_ms > fake_now_ms)
+		fake_now_ms = t->due_ms;
+	t->started = false;
+	t->cb(t->arg);
+}
+
+/* The i-th that was made since there was none. NULL: it was freed. */
+static inline struct loop_timer *
+fake_timer(size_t i)
+{
+	struct loop_timer *t = fake_timers;
+
+	while (t != NULL && t->number != i)
+		t = t->next;
+	return t;
+}
+
+/* What that one, which must be there and run, has to go. */
+static inline uint64_t
+fake_timer_left_ms(size_t i)
+{
+	const struct loop_timer *t = fake_timer(i);
+
+	assert_true(t != NULL && t->started);
+	return t->due_ms - fake_now_ms;
+}
+
+/* It runs off, whatever else is due. */
+static inline void
+fire(size_t i)
+{
+	struct loop_timer *t = fake_timer(i);
+
+	assert_true(t != NULL && t->started);
+	fake_timer_run(t);
+}
+
 /* Lets so much time pass; timers run off in their order. */
 static inline void
 pass(uint64_t ms)
@@ -110,12 +162,8 @@ pass(uint64_t ms)
 	uint64_t until_ms = fake_now_ms + ms;
 	struct loop_timer *t;
 
-	while ((t = fake_timer_next()) != NULL && t->due_ms <= until_ms) {
-		if (t->due_ms > fake_now_ms)
-			fake_now_ms = t->due_ms;
-		t->started = false;
-		t->cb(t->arg);
-	}
+	while ((t = fake_timer_next()) != NULL && t->due_ms <= until_ms)
+		fake_timer_run(t);
 	fake_now_ms = until_ms;
 }
 
