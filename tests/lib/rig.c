@@ -24,6 +24,15 @@
 #include "routing/image_build.h"
 #include "tests/lib/rig_private.h"
 
+static const struct upstream_kind *const no_kinds[] = { NULL };
+static const struct upstream_kind *const *kinds = no_kinds;
+
+void
+rig_kinds(const struct upstream_kind *const *of)
+{
+	kinds = of;
+}
+
 void
 rig_die(const char *what)
 {
@@ -165,6 +174,49 @@ upstreams_make(const struct rig *r, size_t *count)
 	return to;
 }
 
+/* Behind the block, which grows by it. */
+static void
+text_add(struct image_vhost **block, const char *text, size_t to)
+{
+	size_t length = strlen(text), at = (*block)->length;
+	size_t more =
+		(length + 1 + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN;
+
+	*block = xreallocarray(*block, at + more, 1);
+	memset((char *)*block + at, 0, more);
+	memcpy((char *)*block + at, text, length);
+	(*block)->length = (uint32_t)(at + more);
+	*(struct image_str *)(void *)((char *)*block + to) =
+		(struct image_str){ (uint32_t)at, (uint32_t)length };
+}
+
+/* What is called, as control would say it. */
+static void
+calls_add(const struct rig *r, struct image_vhost **block)
+{
+	for (uint32_t i = 0; i < (*block)->routes.count; i++) {
+		const struct image_route *route =
+			(const struct image_route *)image_at(
+				*block, (*block)->routes.offset) +
+			i;
+		uint32_t at = route->destinations.offset;
+		uint32_t count = route->destinations.count;
+
+		for (uint32_t k = 0; k < count; k++) {
+			const struct image_destination *d =
+				(const struct image_destination *)image_at(
+					*block, at) +
+				k;
+			const char *text = r->call_of(d->upstream);
+			size_t to = (size_t)((const char *)&d->call -
+					     (const char *)*block);
+
+			if (text != NULL)
+				text_add(block, text, to);
+		}
+	}
+}
+
 static int
 image_fd(struct rig *r, struct model_route *routes, size_t count)
 {
@@ -199,6 +251,13 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	vs.route_count = count;
 	vhost.block = vhost_build(&vs, upstream_id, NULL, no_warning, NULL,
 		&vhost.length, &err);
+	if (vhost.block != NULL && r->call_of != NULL) {
+		struct image_vhost *block = (void *)(uintptr_t)vhost.block;
+
+		calls_add(r, &block);
+		vhost.block = block;
+		vhost.length = block->length;
+	}
 	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
 	if (image == NULL) {
 		fprintf(stderr, "rig: %s\n", err.text);
@@ -247,6 +306,30 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 			"endpoints", set, count * sizeof(*set), NULL);
 	send_fd(r, &m, fd);
 	free(set);
+}
+
+int
+rig_credentials(struct rig *r, uint32_t id, const char *kind, const char *text)
+{
+	struct wire_message m = rig_message(WIRE_CREDENTIALS);
+	size_t length = text != NULL ? strlen(text) : 0, mapped;
+	int fd = -1;
+
+	m.credentials.upstream = id;
+	m.credentials.length = (uint32_t)length;
+	snprintf(m.text, sizeof(m.text), "%s", kind);
+	if (length > 0) {
+		void *to;
+
+		MUST(fd = shm_new_shared("credentials", length, NULL));
+		to = shm_map_shared(fd, &mapped, NULL);
+		if (to == NULL)
+			rig_die("credentials");
+		memcpy(to, text, length);
+		shm_unmap(to, mapped);
+	}
+	rig_send(r, &m, &fd, fd >= 0);
+	return fd;
 }
 
 void
@@ -326,7 +409,7 @@ child_start(struct rig *r)
 	if (r->pid == 0) {
 		close(ends[0]);
 		close(r->listener);
-		_exit(proxy_main(ends[1], false));
+		_exit(proxy_main(ends[1], false, kinds));
 	}
 	close(ends[1]);
 	r->channel = ends[0];

@@ -64,6 +64,7 @@ supervisor_send_settings(struct supervisor *s)
 		.body_rate = from->body_rate,
 		.body_rate_grace_ms = ms(from->body_rate_grace_ms),
 		.body_bytes = from->body_bytes,
+		.call_bytes = from->call_bytes,
 		.connections_max = from->connections,
 		.connections_per_source = from->connections_per_source,
 	};

@@ -82,6 +82,7 @@ struct wire_settings {
 	uint32_t connections_per_source; /* IPv4 address, IPv6 /64 */
 	uint32_t stream_idle_ms; /* no answer yet, and no other timeout, 5 min */
 	uint64_t body_bytes;             /* of a request */
+	uint64_t call_bytes; /* of calls, in memory of a worker, 64 MiB */
 };
 
 struct wire_message {

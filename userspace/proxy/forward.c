@@ -5,6 +5,7 @@
 
 #include "filter/filter.h"
 #include "http/write.h"
+#include "model/dialect.h"
 #include "proxy/affinity.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
@@ -117,6 +118,63 @@ forward_request(struct exchange *x, const struct http_head *head,
 	http_write_end(&w);
 	id_keep(x, &f->edit);
 	return written(&w, &f->edit);
+}
+
+/* False: there are more than calls have. */
+static bool
+fields_list(const struct http_head *head, const struct head_edit *edit,
+	struct call_field *fields, size_t *count)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < head->field_count; i++)
+		if (!head_edit_is_removed(edit, i))
+			fields[n++] = (struct call_field){
+				http_field_name(head, &head->fields[i]),
+				http_field_value(head, &head->fields[i])
+			};
+	for (uint32_t i = 0; i < edit->added_count; i++) {
+		if (n == CALL_FIELDS_MAX ||
+			!http_is_token(edit->added[i].name) ||
+			!http_is_field_value(edit->added[i].value))
+			return false;
+		fields[n++] = (struct call_field){ edit->added[i].name,
+			edit->added[i].value };
+	}
+	*count = n;
+	return true;
+}
+
+_Static_assert(HTTP_FIELDS_MAX + EDIT_FIELDS_MAX <= CALL_FIELDS_MAX,
+	"a request may have more fields than a call");
+
+bool
+forward_call(struct exchange *x, const struct http_head *head,
+	const struct http_target *target, struct call_request *r,
+	struct call_field *fields)
+{
+	struct filter_request *f = &x->worker->filter;
+
+	forward_prepare(x, head, target);
+	filter_request_apply(f);
+	if (f->escapes)
+		return false;
+	if (head->expect_continue)
+		expect_remove(head, &f->edit);
+	if (f->edit.overflow ||
+		!fields_list(head, &f->edit, fields, &r->field_count))
+		return false;
+	id_keep(x, &f->edit);
+	r->method = head->method_text;
+	r->path = f->path;
+	r->query = f->query;
+	r->target = head->target;
+	r->host = f->host;
+	r->fields = fields;
+	r->client = x->client;
+	r->tls = f->tls;
+	r->request_id = x->id;
+	return true;
 }
 
 static void
