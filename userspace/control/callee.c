@@ -105,6 +105,12 @@ callee_credentials_replace(struct callee *e, const void *bytes, size_t length)
 	/* An adopted proxy has some, and nobody could be asked yet. */
 	if (length == 0 && o != NULL && calls_secret_awaited(e->control, o))
 		return;
+	if (length > CREDENTIALS_MAX) {
+		log_warn("upstream %s: credentials of %zu bytes are not taken: "
+			 "at most %d are",
+			e->label, length, CREDENTIALS_MAX);
+		return;
+	}
 	loop_timer_stop(e->former);
 	credentials_replace(e->control, e->id, e->model->upstream->kind->key,
 		bytes, length);

@@ -11,6 +11,7 @@
 #include "control/calls.h"
 #include "control/credentials.h"
 #include "control/discovery.h"
+#include "control/generation.h"
 #include "control/kernel_limits.h"
 #include "control/materials.h"
 #include "control/programs.h"
@@ -229,19 +230,10 @@ gateway_apply(struct control *c, struct object *o, const struct change *change,
 
 static void
 virtual_service_apply(
-	struct control *c, struct object *o, const struct change *change)
+	struct control *c, struct object *o, struct change *change)
 {
-	free(o->block);
-	free(o->warning);
-	free(o->uses);
-	o->block = change->block.bytes;
-	o->uses = change->block.uses;
-	o->use_count = change->block.use_count;
-	o->block_length = change->block.length;
-	o->warning = change->block.warning;
-	o->block_digest = change->block.digest;
-	o->block_epoch = c->upstream_epoch;
 	generation_spent(c, change->block.spent_us);
+	vhost_block_give(c, &change->block, o);
 }
 
 struct object *

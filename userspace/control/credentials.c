@@ -167,12 +167,6 @@ credentials_replace(struct control *c, uint32_t id, const char *kind,
 
 	if (c->credentials == NULL)
 		return;
-	if (length > CREDENTIALS_MAX) {
-		log_error("upstream %" PRIu32 ": credentials of %zu bytes are "
-			  "not taken: at most %d are",
-			id, length, CREDENTIALS_MAX);
-		return;
-	}
 	e = entry_take(c->credentials, id, kind);
 	bytes_wipe(e);
 	if (length > 0) {

@@ -25,7 +25,7 @@ struct credentials *credentials_new(void);
 void credentials_free(struct credentials *all); /* NULL is fine */
 
 /* Of the upstream of that id; copied. kind: the key of its kind, static. Length
- * 0: there are none. */
+ * 0: there are none; CREDENTIALS_MAX at most. */
 void credentials_replace(struct control *c, uint32_t id, const char *kind,
 	const void *bytes, size_t length);
 

@@ -7,8 +7,6 @@
 
 #include <stdint.h>
 
-#include "base/error.h"
-#include "base/str.h"
 #include "control/core.h"
 #include "model/image.h"
 
@@ -52,35 +50,5 @@ void generation_spent(struct control *c, uint64_t us);
 uint64_t generation_vhosts_built(const struct control *c);
 /* Every worker runs that one. */
 void generation_enforced(struct control *c, uint64_t number);
-
-/* Made of a virtual service. */
-struct vhost_block {
-	void *bytes;
-	uint32_t length;
-	char *warning; /* or NULL */
-	uint32_t *uses; /* ids of upstreams that it leads to */
-	size_t use_count;
-	uint64_t digest;
-	uint64_t spent_us; /* building it */
-};
-
-/* The id of the upstream that the destination leads to, and, appended to call,
- * what a call has to know (calls_write). 0 and why it cannot be served; an id
- * and a reason: a Warning; "": there is nothing to say. */
-uint32_t generation_destination(const struct control *c,
-	const struct model_destination *d, struct str *call, char *reason,
-	size_t size);
-/* The id of the upstream that ref names, for bytes that are passed on as they
- * are, in which TLS is the two ends' own; 0 and why it cannot be served. */
-uint32_t generation_upstream_relayed(const struct control *c,
-	const struct model_ref *ref, char *reason, size_t size);
-/* digest, and all that generation_destination says. */
-uint64_t generation_destination_digest(const struct control *c,
-	const struct model_destination *d, uint64_t digest);
-
-int vhost_block_build(const struct control *c,
-	const struct model_virtual_service *vs, struct vhost_block *out,
-	struct error *err);
-void vhost_block_fini(struct vhost_block *b);
 
 #endif

@@ -461,33 +461,20 @@ ref_is(const char *ns, const char *name, const struct model_meta *meta)
 	       strcmp(ns, meta->ns) == 0;
 }
 
-/* A kind keeps its secretRef to itself, but prints it. */
-static bool
-kind_uses(const struct model_upstream *u, const struct model_secret *s)
-{
-	struct doc *spec = u->kind->print(u->spec);
-	const struct doc *ref = doc_get(spec, "secretRef");
-	const char *ns = doc_get_string(ref, "namespace");
-	bool is = ref_is(ns != NULL ? ns : MODEL_NAMESPACE_DEFAULT,
-		doc_get_string(ref, "name"), &s->meta);
-
-	doc_free(spec);
-	return is;
-}
-
 bool
 relation_upstream_uses(
 	const struct model_upstream *u, const struct model_object *secret)
 {
 	const struct model_secret *s = secret->secret;
+	const struct model_ref *ref = relation_kind_secret(u);
 
 	if (u->tls != NULL && u->tls->source == MODEL_TLS_SECRET &&
 		ref_is(u->tls->secret.ns, u->tls->secret.name, &s->meta))
 		return true;
 	/* Keys of a cloud are of use to its own kind alone. */
 	return s->type != MODEL_SECRET_TLS &&
-	       strcasecmp(u->kind->key, model_secret_title(s)) == 0 &&
-	       kind_uses(u, s);
+	       strcasecmp(u->kind->title, model_secret_title(s)) == 0 &&
+	       ref != NULL && ref_is(ref->ns, ref->name, &s->meta);
 }
 
 struct doc *

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/destination.h"
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/group.h"
@@ -317,7 +318,7 @@ service_warn(struct str *to, const struct control *c, const struct object *o)
 	struct service_view view;
 	char reason[700], text[800];
 
-	if (generation_upstream_relayed(c, &t->hosts[0].upstream, reason,
+	if (destination_find_relayed(c, &t->hosts[0].upstream, reason,
 		    sizeof(reason)) == 0) {
 		snprintf(text, sizeof(text),
 			"tcpGateway.tcpHosts[0].destination: %s", reason);

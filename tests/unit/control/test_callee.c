@@ -222,6 +222,20 @@ test_former_secret(void **state)
 	said("");
 }
 
+/* A kind that makes that many has a fault; what there is stays. */
+static void
+test_too_large(void **state)
+{
+	static char bytes[CREDENTIALS_MAX + 1];
+
+	(void)state;
+	callee_credentials_replace(callee, bytes, sizeof(bytes));
+	said("");
+	memset(bytes, 'x', sizeof(bytes));
+	callee_credentials_replace(callee, bytes, CREDENTIALS_MAX);
+	assert_true(told.length > CREDENTIALS_MAX);
+}
+
 static void
 test_awaited_secret(void **state)
 {
@@ -307,6 +321,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_former_secret),
+		CASE(test_too_large),
 		CASE(test_awaited_secret),
 		CASE(test_secret),
 		CASE(test_functions),
