@@ -42,6 +42,10 @@ struct call_request {
 	struct slice method;
 	struct slice path, query; /* normal form, rewritten; query.data NULL:
 				   * there is none */
+	struct slice rest;        /* of path, for the function: what is behind
+				   * what the matcher took, all of it where
+				   * the route rewrote it; data NULL: it is
+				   * not known */
 	struct slice target;      /* path and query as the client sent them */
 	struct slice host;        /* the client's authority */
 	/* No hop-by-hop ones, no Host, no Content-Length. */

@@ -8,10 +8,10 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "kinds/aws/flags.h"
 #include "kinds/aws/lambda.h"
 #include "kinds/aws/provider.h"
 #include "kinds/aws/watch.h"
-#include "kinds/flags.h"
 #include "kinds/secret.h"
 #include "kinds/spec.h"
 #include "model/kind.h"
@@ -299,27 +299,6 @@ spec_secret(const void *data)
 	return spec->secret;
 }
 
-static int
-region_set(struct doc *spec, const char *value, struct error *err)
-{
-	return flag_text(spec, "region", value, err);
-}
-
-static const struct kind_flag flags[] = {
-	{ "aws-region", "string",
-		"region of the functions, us-east-1 by "
-		"default",
-		region_set },
-	{ "aws-secret", "string",
-		"secret with the credentials, as namespace.name", flag_secret },
-	{ "aws-secret-name", "string", "name of that secret",
-		flag_secret_name },
-	{ "aws-secret-namespace", "string",
-		"namespace of that secret, gloo-system by default",
-		flag_secret_namespace },
-	{ NULL, NULL, NULL, NULL },
-};
-
 static const struct kind_prompt prompts[] = {
 	{ KIND_PROMPT_TEXT,
 		"What region are the AWS services in for this upstream?",
@@ -337,7 +316,7 @@ const struct upstream_kind upstream_kind_aws = {
 	.print = spec_print,
 	.free = spec_free,
 	.details = spec_details,
-	.flags = flags,
+	.flags = aws_flags,
 	.prompts = prompts,
 	.dialect = &aws_dialect,
 	.function_key = "logicalName",
