@@ -71,7 +71,8 @@ struct call_news {
 	bool credentials_refused; /* control is to get others */
 	bool nothing_ran; /* with CALL_AGAIN: whatever the method, it may be
 			   * asked again */
-	bool skewed;      /* its clock is ahead of ours by skew_ms */
+	bool skewed;      /* its clock is skew_ms ahead of the now_ms that
+			   * request was given */
 	int64_t skew_ms;
 	uint32_t billed_ms; /* 0: not known */
 };

@@ -55,7 +55,8 @@ enum kind_prompt_type {
 struct kind_prompt {
 	enum kind_prompt_type type;
 	const char *question;
-	/* Default answer. NULL: there must be one; of a list, at least one. */
+	/* Default answer. NULL: there must be one; of a list, at least one; of
+	 * a secret, none. */
 	const char *fallback;
 	const char *flag;
 };

@@ -135,9 +135,11 @@ test_secrets(void **state)
 			"gloo-system.u 1 Warning: sslConfig.secretRef: no "
 			"secret is named \"gloo-system.s\"" },
 		{ "upstream", "w",
-			"{\"aws\": {\"region\": \"us-east-1\", \"secretRef\": "
-			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
-			"gloo-system.w 1 Warning: upstream" },
+			"{\"aws\": {\"endpointUrl\": \"http://127.0.0.1:1\", "
+			"\"secretRef\": {\"name\": \"s\", \"namespace\": "
+			"\"n\"}}}",
+			"gloo-system.w 1 Warning: upstreamSpec.aws.secretRef: "
+			"no secret is named \"n.s\"\n" },
 		{ "upstream", "z",
 			"{\"azure\": {\"functionAppName\": \"a\", \"secretRef\": "
 			"{\"name\": \"s\", \"namespace\": \"n\"}}}",

@@ -31,7 +31,8 @@ struct aws_provider_options {
 	/* Of the upstream's secret, or NULL: without a secret_key it means the
 	 * shared files ("empty = ~/.aws/credentials"). */
 	const struct aws_credentials *fixed;
-	const char *role_arn;     /* or NULL */
+	const char *secret;       /* its name, for people; or NULL */
+	const char *role_arn;     /* or NULL; not used beside fixed */
 	bool no_role_chaining;    /* role_arn is assumed with the web identity
 				   * alone, not with other credentials */
 	char *const *environment; /* NULL: the process's */
@@ -44,7 +45,8 @@ struct aws_provider_options {
 	void *arg;
 };
 
-/* Copies what it needs; asks at once; nothing is called before it returned. */
+/* Copies what it needs; asks at once; nothing is called before it returned.
+ * Within changed and problem it may be freed. */
 struct aws_provider *aws_provider_new(const struct aws_provider_options *o);
 void aws_provider_free(struct aws_provider *p); /* NULL is fine */
 /* What was given was refused: others are got, not more than once in 10 s. */

@@ -1,0 +1,636 @@
+/* Which functions, versions and aliases a region has. */
+#include "kinds/aws/functions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/table.h"
+#include "kinds/aws/api.h"
+#include "kinds/aws/numbers.h"
+#include "net/loop.h"
+
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS 60000
+#define TRIES_MAX      6   /* of one question, then the pass is given up */
+#define REST_DOUBLES   3   /* after so many throttled passes 8 times as long */
+#define BEGIN_MS       500 /* many upstreams do not begin at once */
+#define ALIAS_GAP_MS   100 /* Lambda takes 15 such questions in a second */
+#define PAGES_MAX      2000
+#define NAME_MAX_BYTES 140
+#define MARKER_MAX     8192
+
+enum list_state {
+	LIST_ASLEEP, /* until it is woken */
+	LIST_RESTING,
+	LIST_FUNCTIONS,
+	LIST_ALIASES,
+};
+
+struct name_list {
+	char **all;
+	size_t count;
+};
+
+struct aws_functions {
+	struct aws_functions_options o;
+	struct loop_timer *timer;
+	struct aws_api_call *call;
+	enum list_state state;
+	uint64_t rest_until_ms; /* while it rests, monotonic */
+
+	/* Of the pass that runs. */
+	struct table *found;        /* "name", "name:version" */
+	struct name_list functions; /* names alone */
+	struct str path, query;     /* of the question */
+	char *marker;               /* of the next page; NULL: the first */
+	size_t pages, alias_at;
+	unsigned tries; /* of the question */
+	bool too_many;
+	char *alias_problem;      /* why some of them are not known */
+	struct name_list aliases; /* of functions.all[alias_at], so far */
+
+	/* Of passes that are over. */
+	struct table *known_aliases; /* function to struct name_list */
+	const char **names;
+	size_t name_count;
+	uint64_t listed_ms; /* since 1970; 0: never */
+	bool failed;        /* the last pass */
+	unsigned throttled; /* passes in a row */
+	char *problem;
+};
+
+/* ---- lists of names */
+
+static void
+names_clear(struct name_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->all[i]);
+	free(l->all);
+	*l = (struct name_list){ NULL, 0 };
+}
+
+static void
+names_add(struct name_list *l, const char *name)
+{
+	/* Room for twice as many whenever it is full. */
+	if ((l->count & (l->count - 1)) == 0)
+		l->all = xreallocarray(
+			l->all, 2 * l->count + 1, sizeof(*l->all));
+	l->all[l->count++] = xstrdup(name);
+}
+
+static void
+names_free(void *value)
+{
+	names_clear(value);
+	free(value);
+}
+
+/* Names go into paths, tables and shells' completion: only those that Lambda
+ * gives. */
+static bool
+name_is_good(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 0 && length <= NAME_MAX_BYTES &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == length;
+}
+
+static void
+name_put(struct aws_functions *f, struct table *to, const char *name)
+{
+	if (table_get(to, name) != NULL)
+		return;
+	if (table_count(to) >= AWS_FUNCTIONS_MAX)
+		f->too_many = true;
+	else
+		table_set(to, name, f);
+}
+
+static void
+name_put_with(struct aws_functions *f, struct table *to, const char *name,
+	const char *part)
+{
+	char *both = xasprintf("%s:%s", name, part);
+
+	name_put(f, to, both);
+	free(both);
+}
+
+static int
+text_compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void
+names_forget(struct aws_functions *f)
+{
+	for (size_t i = 0; i < f->name_count; i++)
+		free((char *)f->names[i]);
+	free(f->names);
+	f->o.counts->functions -= f->name_count;
+	f->names = NULL;
+	f->name_count = 0;
+}
+
+/* What was found, and the aliases that are known. The caller frees. */
+static struct table *
+names_gather(struct aws_functions *f)
+{
+	struct table *all = table_new(NULL);
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(f->found, &place, &key, &value))
+		name_put(f, all, key);
+	for (size_t i = 0; i < f->functions.count; i++) {
+		const char *function = f->functions.all[i];
+		const struct name_list *aliases =
+			table_get(f->known_aliases, function);
+
+		for (size_t k = 0; aliases != NULL && k < aliases->count; k++)
+			name_put_with(f, all, function, aliases->all[k]);
+	}
+	return all;
+}
+
+static void
+names_settle(struct aws_functions *f)
+{
+	struct table *all = names_gather(f);
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	names_forget(f);
+	f->names = xcalloc(table_count(all) + 1, sizeof(*f->names));
+	while (table_next(all, &place, &key, &value))
+		f->names[f->name_count++] = xstrdup(key);
+	table_free(all);
+	qsort(f->names, f->name_count, sizeof(*f->names), text_compare);
+	f->o.counts->functions += f->name_count;
+	f->o.listed(f->names, f->name_count, f->o.arg);
+}
+
+/* Of functions that are gone. */
+static void
+aliases_prune(struct aws_functions *f)
+{
+	size_t place = 0;
+	const char *key;
+	void *value;
+
+	while (table_next(f->known_aliases, &place, &key, &value))
+		if (table_get(f->found, key) == NULL)
+			table_remove(f->known_aliases, key);
+}
+
+/* ---- how it goes; texts are taken */
+
+static void
+problem_set(struct aws_functions *f, char *problem)
+{
+	bool same = problem == NULL || f->problem == NULL
+			    ? problem == f->problem
+			    : strcmp(problem, f->problem) == 0;
+
+	free(f->problem);
+	f->problem = problem;
+	if (!same)
+		f->o.problem(problem, f->o.arg);
+}
+
+static void
+pass_clear(struct aws_functions *f)
+{
+	table_free(f->found);
+	f->found = NULL;
+	names_clear(&f->functions);
+	names_clear(&f->aliases);
+	free(f->marker);
+	f->marker = NULL;
+	free(f->alias_problem);
+	f->alias_problem = NULL;
+	f->pages = f->alias_at = 0;
+	f->tries = 0;
+	f->too_many = false;
+}
+
+static void
+rest(struct aws_functions *f)
+{
+	uint64_t ms = AWS_FUNCTIONS_REST_MIN_MS +
+		      arc4random_uniform(AWS_FUNCTIONS_REST_MAX_MS -
+					 AWS_FUNCTIONS_REST_MIN_MS + 1);
+
+	ms <<= f->throttled > REST_DOUBLES ? REST_DOUBLES : f->throttled;
+	pass_clear(f);
+	f->state = LIST_RESTING;
+	f->rest_until_ms = loop_now_ms(f->o.loop) + ms;
+	loop_timer_start(f->timer, ms);
+}
+
+static char *
+failure_make(
+	enum aws_api_trouble trouble, const char *permission, const char *why)
+{
+	const char *name = strchr(permission, ':') + 1;
+
+	if (trouble == AWS_API_FORBIDDEN)
+		return xasprintf(
+			"%s is not permitted, so functions are not discovered "
+			"as they should be (%s): allow it, or take the label "
+			"%s away",
+			permission, why,
+			"discovery.solo.io/function_discovery");
+	return xasprintf(
+		"%s failed, what is known of functions stays: %s", name, why);
+}
+
+static void
+pass_fail(struct aws_functions *f, enum aws_api_trouble trouble,
+	const char *permission, const char *why)
+{
+	f->failed = true;
+	if (trouble == AWS_API_THROTTLED)
+		f->throttled++;
+	problem_set(f, failure_make(trouble, permission, why));
+	rest(f);
+}
+
+static void
+pass_end(struct aws_functions *f)
+{
+	char *problem = f->alias_problem;
+
+	f->alias_problem = NULL;
+	f->failed = false;
+	f->throttled = 0;
+	f->listed_ms = clock_realtime_ms();
+	f->o.counts->passes++;
+	aliases_prune(f);
+	names_settle(f);
+	if (f->too_many && problem == NULL)
+		problem = xasprintf("there are more functions, versions and "
+				    "aliases than the %d that are kept",
+			AWS_FUNCTIONS_MAX);
+	problem_set(f, problem);
+	rest(f);
+}
+
+/* ---- asking */
+
+static void on_functions(const struct aws_api_reply *reply, void *arg);
+static void on_aliases(const struct aws_api_reply *reply, void *arg);
+
+static void
+query_begin(struct aws_functions *f, const char *more)
+{
+	str_clear(&f->query);
+	str_puts(&f->query, more);
+	if (f->marker != NULL) {
+		str_puts(&f->query, "Marker=");
+		str_put_escaped(&f->query, f->marker);
+		str_putc(&f->query, '&');
+	}
+	str_puts(&f->query, "MaxItems=50");
+}
+
+static void
+ask(struct aws_functions *f)
+{
+	bool all = f->state == LIST_FUNCTIONS;
+	struct aws_api_question q = { .method = "GET" };
+
+	str_clear(&f->path);
+	str_puts(&f->path, "/2015-03-31/functions");
+	if (!all) {
+		str_putc(&f->path, '/');
+		str_put_escaped(&f->path, f->functions.all[f->alias_at]);
+		str_puts(&f->path, "/aliases");
+	}
+	query_begin(f, all ? "FunctionVersion=ALL&" : "");
+	q.path = f->path.data;
+	q.query = f->query.data;
+	f->call = aws_api_ask(f->o.api, &q, all ? on_functions : on_aliases, f);
+	if (f->call != NULL) {
+		f->o.counts->asked++;
+		return;
+	}
+	/* They expired meanwhile; it is woken when there are others. */
+	pass_clear(f);
+	f->state = LIST_ASLEEP;
+}
+
+static void
+pass_begin(struct aws_functions *f)
+{
+	pass_clear(f);
+	f->found = table_new(NULL);
+	f->state = LIST_FUNCTIONS;
+	ask(f);
+}
+
+static void
+on_time(void *arg)
+{
+	struct aws_functions *f = arg;
+
+	if (f->state == LIST_RESTING)
+		pass_begin(f);
+	else
+		ask(f);
+}
+
+/* Full jitter above what the service asks for. True: it is asked once more. */
+static bool
+ask_again(struct aws_functions *f, const struct aws_api_reply *reply)
+{
+	uint64_t most = BACKOFF_MIN_MS;
+
+	if (reply->trouble != AWS_API_THROTTLED &&
+		reply->trouble != AWS_API_FAILED &&
+		reply->trouble != AWS_API_UNREACHED)
+		return false;
+	if (++f->tries >= TRIES_MAX)
+		return false;
+	most <<= f->tries;
+	if (most > BACKOFF_MAX_MS)
+		most = BACKOFF_MAX_MS;
+	loop_timer_start(f->timer, (uint64_t)reply->retry_after_s * 1000 + 1 +
+					   arc4random_uniform((uint32_t)most));
+	return true;
+}
+
+static void
+reply_count(struct aws_functions *f, enum aws_api_trouble trouble)
+{
+	if (trouble == AWS_API_THROTTLED)
+		f->o.counts->throttled++;
+	else if (trouble != AWS_API_FINE)
+		f->o.counts->failed++;
+	if (trouble == AWS_API_REFUSED)
+		f->o.refused(f->o.arg);
+}
+
+/* ---- answers */
+
+/* The list below key; NULL: it is no such answer. doc is the caller's. */
+static const struct doc *
+page_read(const struct aws_api_reply *reply, const char *key, struct doc **doc)
+{
+	const struct doc *list;
+
+	*doc = json_doc_read(reply->body.data, reply->body.length, NULL);
+	list = doc_get(*doc, key);
+	return doc_type(list) == DOC_LIST ? list : NULL;
+}
+
+/* True: there is a page more, and its marker is not the last one's. */
+static bool
+marker_take(struct aws_functions *f, const struct doc *page)
+{
+	const char *next = doc_get_text(page, "NextMarker");
+	bool more = next[0] != '\0' && strlen(next) <= MARKER_MAX &&
+		    (f->marker == NULL || strcmp(next, f->marker) != 0) &&
+		    ++f->pages < PAGES_MAX;
+	char *copy = more ? xstrdup(next) : NULL;
+
+	free(f->marker);
+	f->marker = copy;
+	f->tries = 0;
+	return more;
+}
+
+static void
+function_take(struct aws_functions *f, const struct doc *d)
+{
+	const char *name = doc_get_text(d, "FunctionName");
+	const char *version = doc_get_text(d, "Version");
+
+	if (!name_is_good(name))
+		return;
+	if (table_get(f->found, name) == NULL) {
+		name_put(f, f->found, name);
+		if (table_get(f->found, name) != NULL)
+			names_add(&f->functions, name);
+	}
+	if (version[0] != '\0' && version[0] != '$' && name_is_good(version))
+		name_put_with(f, f->found, name, version);
+}
+
+static void
+aliases_begin(struct aws_functions *f)
+{
+	f->state = LIST_ALIASES;
+	f->alias_at = 0;
+	f->pages = 0;
+	if (f->functions.count == 0) {
+		pass_end(f);
+		return;
+	}
+	/* Not before the aliases of the first pass are known: those that an
+	 * earlier run knew would be gone for that while. */
+	if (f->listed_ms != 0)
+		names_settle(f);
+	loop_timer_start(f->timer, ALIAS_GAP_MS);
+}
+
+static void
+on_functions(const struct aws_api_reply *reply, void *arg)
+{
+	struct aws_functions *f = arg;
+	const struct doc *list;
+	struct doc *page;
+
+	f->call = NULL;
+	reply_count(f, reply->trouble);
+	if (reply->trouble != AWS_API_FINE) {
+		if (!ask_again(f, reply))
+			pass_fail(f, reply->trouble, "lambda:ListFunctions",
+				reply->why);
+		return;
+	}
+	list = page_read(reply, "Functions", &page);
+	if (list == NULL) {
+		f->o.counts->failed++;
+		pass_fail(f, AWS_API_UNUSABLE, "lambda:ListFunctions",
+			"the answer is no list of functions");
+	} else {
+		for (size_t i = 0; i < doc_count(list); i++)
+			function_take(f, doc_at(list, i));
+		if (marker_take(f, page))
+			ask(f);
+		else
+			aliases_begin(f);
+	}
+	doc_free(page);
+}
+
+static void
+alias_next(struct aws_functions *f)
+{
+	names_clear(&f->aliases);
+	free(f->marker);
+	f->marker = NULL;
+	f->pages = 0;
+	f->tries = 0;
+	if (++f->alias_at < f->functions.count)
+		loop_timer_start(f->timer, ALIAS_GAP_MS);
+	else
+		pass_end(f);
+}
+
+/* Those of one function are not to be had. */
+static void
+alias_fail(struct aws_functions *f, const struct aws_api_reply *reply)
+{
+	const char *function = f->functions.all[f->alias_at];
+
+	if (reply->trouble ==
+		AWS_API_MISSING) { /* deleted since it was listed */
+		table_remove(f->known_aliases, function);
+		alias_next(f);
+		return;
+	}
+	if (reply->trouble == AWS_API_FORBIDDEN) {
+		f->alias_problem = failure_make(
+			reply->trouble, "lambda:ListAliases", reply->why);
+		pass_end(f);
+		return;
+	}
+	/* Nobody says that those which an earlier run knew are gone. */
+	pass_fail(f, reply->trouble, "lambda:ListAliases", reply->why);
+}
+
+static void
+aliases_keep(struct aws_functions *f)
+{
+	struct name_list *kept = xmemdup(&f->aliases, sizeof(f->aliases));
+
+	f->aliases = (struct name_list){ NULL, 0 };
+	table_set(f->known_aliases, f->functions.all[f->alias_at], kept);
+}
+
+static void
+on_aliases(const struct aws_api_reply *reply, void *arg)
+{
+	static const struct aws_api_reply unusable = { .trouble =
+							       AWS_API_UNUSABLE,
+		.why = "the answer is no list of aliases" };
+	struct aws_functions *f = arg;
+	const struct doc *list;
+	struct doc *page;
+
+	f->call = NULL;
+	reply_count(f, reply->trouble);
+	if (reply->trouble != AWS_API_FINE) {
+		if (!ask_again(f, reply))
+			alias_fail(f, reply);
+		return;
+	}
+	list = page_read(reply, "Aliases", &page);
+	if (list == NULL) {
+		f->o.counts->failed++;
+		alias_fail(f, &unusable);
+		doc_free(page);
+		return;
+	}
+	for (size_t i = 0; i < doc_count(list); i++) {
+		const char *name = doc_get_text(doc_at(list, i), "Name");
+
+		if (name_is_good(name) && f->aliases.count < AWS_FUNCTIONS_MAX)
+			names_add(&f->aliases, name);
+	}
+	if (marker_take(f, page)) {
+		ask(f);
+	} else {
+		aliases_keep(f);
+		alias_next(f);
+	}
+	doc_free(page);
+}
+
+/* ---- whole */
+
+struct aws_functions *
+aws_functions_new(const struct aws_functions_options *o)
+{
+	struct aws_functions *f = xcalloc(1, sizeof(*f));
+
+	f->o = *o;
+	f->timer = loop_timer_new(o->loop, on_time, f);
+	f->known_aliases = table_new(names_free);
+	str_init(&f->path);
+	str_init(&f->query);
+	return f;
+}
+
+void
+aws_functions_free(struct aws_functions *f)
+{
+	if (f == NULL)
+		return;
+	aws_api_cancel(f->call);
+	loop_timer_free(f->timer);
+	pass_clear(f);
+	names_forget(f);
+	table_free(f->known_aliases);
+	str_fini(&f->path);
+	str_fini(&f->query);
+	free(f->problem);
+	free(f);
+}
+
+void
+aws_functions_wake(struct aws_functions *f)
+{
+	if (f->state == LIST_FUNCTIONS || f->state == LIST_ALIASES ||
+		(f->state == LIST_RESTING && !f->failed))
+		return;
+	f->state = LIST_RESTING;
+	f->rest_until_ms = loop_now_ms(f->o.loop);
+	loop_timer_start(f->timer, arc4random_uniform(BEGIN_MS));
+}
+
+const char *const *
+aws_functions_names(const struct aws_functions *f, size_t *count)
+{
+	*count = f->name_count;
+	return f->names;
+}
+
+void
+aws_functions_show(const struct aws_functions *f, struct doc *to)
+{
+	uint64_t now = loop_now_ms(f->o.loop), real = clock_realtime_ms();
+	char text[CLOCK_TEXT_MAX];
+
+	doc_set(to, "count", doc_new_integer((int64_t)f->name_count));
+	if (f->listed_ms != 0) {
+		doc_set_string(
+			to, "listedAt", clock_format(f->listed_ms, text));
+		doc_set(to, "ageSeconds",
+			doc_new_integer(
+				real < f->listed_ms
+					? 0
+					: (int64_t)((real - f->listed_ms) /
+						    1000)));
+	}
+	if (f->state == LIST_RESTING)
+		doc_set(to, "listedAgainInMs",
+			doc_new_integer(
+				f->rest_until_ms > now
+					? (int64_t)(f->rest_until_ms - now)
+					: 0));
+	if (f->problem != NULL)
+		doc_set_string(to, "problem", f->problem);
+}
