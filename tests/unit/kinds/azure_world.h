@@ -8,7 +8,6 @@
 #ifndef TESTS_UNIT_KINDS_AZURE_WORLD_H
 #define TESTS_UNIT_KINDS_AZURE_WORLD_H
 
-#include "fake_time.h"
 #include "told.h"
 
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "model/kind.h"
 #include "net/http_client.h"
 #include "tests/unit/net/fake_resolver.h"
+#include "tests/unit/net/fake_time.h"
 
 extern const struct upstream_kind upstream_kind_azure;
 
