@@ -10,6 +10,8 @@
 
 #include "told.h"
 
+#include "tests/unit/net/fake_time.h"
+
 #include <stdio.h>
 #include <strings.h>
 

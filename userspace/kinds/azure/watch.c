@@ -258,7 +258,11 @@ key_note(const struct azure_watch *w)
 {
 	struct azure_credentials c;
 	char *note = NULL;
+	const char *why;
 
+	azure_watch_secret(w, &why);
+	if (why != NULL)
+		return NULL; /* control says it */
 	if (w->spec->secret == NULL && azure_spec_is_managed(w->spec) &&
 		(w->catalog == NULL || !azure_catalog_knows_keys(w->catalog)))
 		return NULL;
@@ -304,14 +308,6 @@ refused_note(const struct azure_watch *w)
 static char *
 note_make(const struct azure_watch *w)
 {
-	const struct model_ref *ref = w->spec->secret;
-	const char *why;
-
-	azure_watch_secret(w, &why);
-	if (why != NULL)
-		return xasprintf("the secret %s.%s %s: functions that need a "
-				 "key cannot be called",
-			ref->ns, ref->name, why);
 	if (w->discovers && w->catalog == NULL)
 		return xstrdup("functions cannot be discovered without "
 			       "subscriptionId and resourceGroup");
