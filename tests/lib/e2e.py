@@ -148,6 +148,7 @@ class Gateway:
         self.log_path = self.dir / "log"
         self.workers, self.extra, self.xdp = workers, settings, xdp
         self.process = None
+        self.environment = None  # this one's
         self.write_settings()
 
     def write_settings(self, extra=None):
@@ -170,7 +171,8 @@ class Gateway:
         self.process = subprocess.Popen(
             ["nsenter", f"--net=/run/netns/{self.lab.gw}", self.binary,
              "--settings", str(self.dir / "settings.yaml")],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            env=self.environment)
         undo.append(self.process.kill)
         if wait:
             self.wait_ready()
