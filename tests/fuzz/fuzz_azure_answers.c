@@ -1,8 +1,8 @@
 /*
  * What the management API and those who give out tokens answer. Whatever it is:
- * it is read or refused with a reason; functions are sorted, each once, of names
- * and templates that a call can use; keys and tokens are values of fields; the
- * next page is where the token may go.
+ * it is read or refused with a reason; functions are sorted, each once, of
+ * names and templates that a call can use; keys and tokens are values of
+ * fields; the next page is where the token may go.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -26,9 +26,8 @@ expect(bool condition)
 static void
 key_look(const char *key)
 {
-	expect(key == NULL ||
-		(key[0] != '\0' && strlen(key) <= AZURE_KEY_MAX &&
-			http_is_field_value(slice_of(key))));
+	expect(key == NULL || (key[0] != '\0' && strlen(key) <= AZURE_KEY_MAX &&
+				      http_is_field_value(slice_of(key))));
 }
 
 static void
@@ -54,8 +53,8 @@ functions_look(struct slice body)
 				azure_template_new(slice_of(k->path), NULL);
 
 			expect(t != NULL && k->name[0] != '\0');
-			expect(i == 0 || strcmp(c.functions[i - 1].name,
-						 k->name) < 0);
+			expect(i == 0 ||
+				strcmp(c.functions[i - 1].name, k->name) < 0);
 			azure_template_free(t);
 		}
 		free(next);

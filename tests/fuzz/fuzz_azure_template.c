@@ -1,9 +1,9 @@
 /*
- * Route templates, queries and what the proxy reads: a template's text, a client's
- * path and a query, a line each. Whatever they are: a template is read or
- * refused with a reason; a path that is made begins with "/" and is as long as
- * its parts; no query keeps its code, and stripping twice is stripping once. The
- * whole as settings and credentials as well.
+ * Route templates, queries and what the proxy reads: a template's text, a
+ * client's path and a query, a line each. Whatever they are: a template is read
+ * or refused with a reason; a path that is made begins with "/" and is as long
+ * as its parts; no query keeps its code, and stripping twice is stripping once.
+ * The whole as settings and credentials as well.
  */
 #include <stdint.h>
 #include <stdlib.h>

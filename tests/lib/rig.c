@@ -261,23 +261,23 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 }
 
 int
-rig_credentials(struct rig *r, uint32_t id, const char *kind, const char *text)
+rig_credentials(struct rig *r, uint32_t id, const char *kind, struct slice bytes)
 {
 	struct wire_message m = rig_message(WIRE_CREDENTIALS);
-	size_t length = text != NULL ? strlen(text) : 0, mapped;
+	size_t mapped;
 	int fd = -1;
 
 	m.credentials.upstream = id;
-	m.credentials.length = (uint32_t)length;
+	m.credentials.length = (uint32_t)bytes.length;
 	snprintf(m.text, sizeof(m.text), "%s", kind);
-	if (length > 0) {
+	if (bytes.length > 0) {
 		void *to;
 
-		MUST(fd = shm_new_shared("credentials", length, NULL));
+		MUST(fd = shm_new_shared("credentials", bytes.length, NULL));
 		to = shm_map_shared(fd, &mapped, NULL);
 		if (to == NULL)
 			rig_die("credentials");
-		memcpy(to, text, length);
+		memcpy(to, bytes.data, bytes.length);
 		shm_unmap(to, mapped);
 	}
 	rig_send(r, &m, &fd, fd >= 0);

@@ -165,19 +165,6 @@ rest_of(const struct exchange *x, const struct filter_request *f)
 _Static_assert(HTTP_FIELDS_MAX + EDIT_FIELDS_MAX <= CALL_FIELDS_MAX,
 	"a request may have more fields than a call");
 
-/* What of the path the route leaves to the function. */
-static struct slice
-call_rest(const struct filter_request *f, const struct http_target *target)
-{
-	size_t taken = f->match->prefix_length;
-
-	if (f->path.data != target->path.data)
-		return f->path; /* rewritten */
-	if (taken > f->path.length)
-		taken = f->path.length;
-	return (struct slice){ f->path.data + taken, f->path.length - taken };
-}
-
 bool
 forward_call(struct exchange *x, const struct http_head *head,
 	const struct http_target *target, struct call_request *r,
@@ -197,7 +184,6 @@ forward_call(struct exchange *x, const struct http_head *head,
 	id_keep(x, &f->edit);
 	r->method = head->method_text;
 	r->path = f->path;
-	r->rest = call_rest(f, target);
 	r->query = f->query;
 	r->rest = rest_of(x, f);
 	r->target = head->target;

@@ -1,6 +1,6 @@
 /*
- * An upstream of kind azure in the test's hands: its time, its names, and who is
- * asked over HTTP (instance metadata, the management API, ...), below whose
+ * An upstream of kind azure in the test's hands: its time, its names, and who
+ * is asked over HTTP (instance metadata, the management API, ...), below whose
  * http_call_* it stands. Each question is a line, "GET url", with the fields
  * that matter; the test answers the oldest. What the host is told is a line,
  * too.
@@ -103,9 +103,9 @@ static inline void
 reply_full(int status, const char *body, const char *problem,
 	const char *retry_after)
 {
-	struct http_result result = { .status = status,
-		.problem = problem,
-		.body = slice_of(body) };
+	struct http_result result = {
+		.status = status, .problem = problem, .body = slice_of(body)
+	};
 	struct http_call *call = calls;
 
 	assert_non_null(call);
@@ -183,8 +183,8 @@ world_condition(struct kind_host *host, bool ok, const char *reason)
 {
 	const struct world *w = (struct world *)host;
 
-	str_printf(&told, "%s %s%s\n", w->name, ok ? "ok" : "not ok: ",
-		ok ? "" : reason);
+	str_printf(&told, "%s %s%s\n", w->name,
+		ok ? "ok" : "not ok: ", ok ? "" : reason);
 }
 
 static inline void
@@ -223,8 +223,8 @@ world_credentials(struct kind_host *host, const void *bytes, size_t length)
 		str_puts(&told, " none\n");
 		return;
 	}
-	if (azure_credentials_read(
-		    (struct slice){ bytes, length }, &c, &err) != 0)
+	if (azure_credentials_read((struct slice){ bytes, length }, &c, &err) !=
+		0)
 		fail_msg("%s", err.text);
 	part_tell("bearer", c.bearer);
 	part_tell("master", c.master);
@@ -242,8 +242,7 @@ world_credentials(struct kind_host *host, const void *bytes, size_t length)
 }
 
 static inline void
-world_functions(
-	struct kind_host *host, const char *const *names, size_t count)
+world_functions(struct kind_host *host, const char *const *names, size_t count)
 {
 	const struct world *w = (struct world *)host;
 
@@ -291,8 +290,7 @@ secret_put(struct world *w, const char *keys)
 		.api_keys = w->keys };
 	w->has_secret = true;
 	while (*keys != '\0') {
-		struct model_pair *p =
-			&w->keys[w->secret.api_key_count++];
+		struct model_pair *p = &w->keys[w->secret.api_key_count++];
 		size_t name = strcspn(keys, "="),
 		       value = strcspn(keys + name, ",") - 1;
 

@@ -98,8 +98,7 @@ on_limit(void *arg)
 	fail_msg("it takes too long");
 }
 
-#define SITE                                                                   \
-	"/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/a"
+#define SITE "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/a"
 #define JSON "Content-Type: application/json\r\n"
 
 static const struct replay_line script[] = {

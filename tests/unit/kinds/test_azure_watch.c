@@ -12,16 +12,15 @@
 #define MANAGED    "subscriptionId: sub\nresourceGroup: grp_(1)\n"
 #define MANAGEMENT "https://management.azure.com"
 #define SITE                                                                   \
-	MANAGEMENT "/subscriptions/sub/resourceGroups/grp_%281%29/"          \
+	MANAGEMENT "/subscriptions/sub/resourceGroups/grp_%281%29/"            \
 		   "providers/Microsoft.Web/sites/my-app"
 #define VERSION  "?api-version=2022-03-01"
 #define METADATA "http://169.254.169.254/metadata/identity/oauth2/token"
 #define ASK_METADATA(more)                                                     \
 	"GET " METADATA "?api-version=2018-02-01&resource=" more               \
 	" [Metadata: true]\n"
-#define ASK_MANAGEMENT_TOKEN                                                   \
-	ASK_METADATA("https%3A%2F%2Fmanagement.azure.com")
-#define AS(token) " [Authorization: Bearer " token "]\n"
+#define ASK_MANAGEMENT_TOKEN ASK_METADATA("https%3A%2F%2Fmanagement.azure.com")
+#define AS(token)            " [Authorization: Bearer " token "]\n"
 
 #define LIST(first) "{\"value\":[" first "]}"
 #define FUNCTION(name, level, url)                                             \
@@ -90,8 +89,8 @@ test_endpoint_given(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char *spec = xasprintf(
-			"functionAppName: my-app\n%s", rows[i].spec);
+		char *spec =
+			xasprintf("functionAppName: my-app\n%s", rows[i].spec);
 		struct world w = { .name = "u" };
 
 		world_watch(&w, shared, spec);
@@ -423,8 +422,8 @@ test_token_of_app_service(void **state)
 	(void)state;
 	setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:4141/msi/token", 1);
 	setenv("IDENTITY_HEADER", "secret-header", 1);
-	world_watch(&w, shared,
-		AUTHENTICATED "managedIdentityClientId: 11-22\n");
+	world_watch(
+		&w, shared, AUTHENTICATED "managedIdentityClientId: 11-22\n");
 	str_clear(&told);
 	pass(0);
 	told_is("GET http://127.0.0.1:4141/msi/token?api-version=2019-08-01&"
@@ -506,7 +505,8 @@ test_keys_are_fetched(void **state)
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(0);
 	told_is(REFUSED("key") "another is asked for\n"
-		"POST " SITE "/host/default/listkeys" VERSION AS("t"));
+			       "POST " SITE
+			       "/host/default/listkeys" VERSION AS("t"));
 	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{\"default\":\"d2\"}"
 		   "}");
 	str_clear(&told);
@@ -555,23 +555,39 @@ test_discovery(void **state)
 	reply_token("t", 86400);
 	pass(0);
 	told_is("GET " SITE "/slots/blue/functions" VERSION AS("t"));
-	reply(200,
-		"{\"value\":[" FUNCTION("g", "anonymous", "/api/g") "],"
-		"\"nextLink\":\"" MANAGEMENT "/next?page=2\"}");
+	reply(200, "{\"value\":[" FUNCTION("g", "anonymous",
+			   "/api/g") "],"
+				     "\"nextLink\":\"" MANAGEMENT
+				     "/next?page=2\"}");
 	told_is("GET " MANAGEMENT "/next?page=2" AS("t"));
-	reply(200,
-		LIST(FUNCTION("f", "Function", "/api/p/{c:alpha}/{i?}") ","
-		     "{\"name\":\"my-app/off\",\"properties\":{\"isDisabled\":"
-		     "true,\"config\":{\"bindings\":[{\"type\":\"httpTrigger\"}"
-		     "]}}},"
-		     "{\"name\":\"my-app/timer\",\"properties\":{\"config\":{"
-		     "\"bindings\":[{\"type\":\"timerTrigger\"}]}}},"
-		     "{\"name\":\"my-app/r\",\"properties\":{\"config\":{"
-		     "\"bindings\":[{\"type\":\"httpTrigger\",\"authLevel\":"
-		     "\"admin\",\"route\":\"/x/{y}\"}]}}},"
-		     "{\"name\":\"my-app/bad\",\"properties\":{\"config\":{"
-		     "\"bindings\":[{\"type\":\"httpTrigger\",\"route\":"
-		     "\"a//b\"}]}}},7,{}"));
+	reply(200, LIST(FUNCTION("f", "Function",
+			   "/api/p/{c:alpha}/{i?}") ","
+						    "{\"name\":\"my-app/"
+						    "off\",\"properties\":{"
+						    "\"isDisabled\":"
+						    "true,\"config\":{"
+						    "\"bindings\":[{\"type\":"
+						    "\"httpTrigger\"}"
+						    "]}}},"
+						    "{\"name\":\"my-app/"
+						    "timer\",\"properties\":{"
+						    "\"config\":{"
+						    "\"bindings\":[{\"type\":"
+						    "\"timerTrigger\"}]}}},"
+						    "{\"name\":\"my-app/"
+						    "r\",\"properties\":{"
+						    "\"config\":{"
+						    "\"bindings\":[{\"type\":"
+						    "\"httpTrigger\","
+						    "\"authLevel\":"
+						    "\"admin\",\"route\":\"/x/"
+						    "{y}\"}]}}},"
+						    "{\"name\":\"my-app/"
+						    "bad\",\"properties\":{"
+						    "\"config\":{"
+						    "\"bindings\":[{\"type\":"
+						    "\"httpTrigger\",\"route\":"
+						    "\"a//b\"}]}}},7,{}"));
 	told_is("u credentials f=k/1(/api/p/{c:alpha}/{i?}) g=/0(/api/g) "
 		"r=/2(api/x/{y})\nu functions f g r\n");
 	/* Every five minutes; what disappears is gone. */
@@ -640,7 +656,8 @@ test_discovery_with_keys(void **state)
 	world_discover(&w, "enabled");
 	world_watch(&w, shared,
 		"functionAppName: my-app\nhostname: 10.0.0.1\n"
-		"routePrefix: v1\nmanagementUrl: http://127.0.0.1:9/\n" MANAGED);
+		"routePrefix: v1\nmanagementUrl: "
+		"http://127.0.0.1:9/\n" MANAGED);
 	pass(0);
 	assert_non_null(
 		strstr(told.data, "resource=http%3A%2F%2F127.0.0.1%3A9 "));
@@ -812,7 +829,8 @@ test_settings(void **state)
 		{ "authorityUrl: http://localhost:1", NULL },
 		{ "discoveryInterval: 30s", NULL },
 		{ "managementUrl: http://m.test", "it must be https://" },
-		{ "managementUrl: http://127.evil.test", "it must be https://" },
+		{ "managementUrl: http://127.evil.test",
+			"it must be https://" },
 		{ "managementUrl: http://localhost.evil.test",
 			"it must be https://" },
 		{ "managementUrl: http://127.0.0.1@evil.test",

@@ -629,7 +629,8 @@ is_zero(int fd)
 static void
 credentials_given(uint32_t id, const char *kind, const char *text)
 {
-	int fd = rig_credentials(&rig, id, kind, text);
+	int fd = rig_credentials(
+		&rig, id, kind, slice_of(text != NULL ? text : ""));
 
 	generation_next();
 	if (fd >= 0) {
@@ -689,7 +690,7 @@ control_hears_of_refused_credentials(void **state)
 			 "Connection: close\r\nContent-Length: 3\r\n\r\nabc");
 	assert_true(rig_receive(&rig, WIRE_CREDENTIALS_REFUSED, &m, NULL));
 	assert_int_equal(m.number, UP_GUARDED);
-	close(rig_credentials(&rig, UP_GUARDED, "calls", "new"));
+	close(rig_credentials(&rig, UP_GUARDED, "calls", slice_of("new")));
 	client_read(fd, &got);
 	begins("with others", &got, PASSED);
 	seen(&sent);

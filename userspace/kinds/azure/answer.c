@@ -22,10 +22,9 @@
  * 503  Empty, or with the text of a host that is starting or stopped: 503 with
  *      a Retry-After; sent once more if a retry is allowed, whatever the method
  *      where the host says that it does not run. Others: as they are.
- *      Of what comes in chunks the begin is looked at as it comes, and it is not
- *      sent once more.
- * else As it is, 204 (a function without a result) and 502, 504 of 230 s
- *      without an answer among them.
+ *      Of what comes in chunks the begin is looked at as it comes, and it is
+ * not sent once more. else As it is, 204 (a function without a result) and 502,
+ * 504 of 230 s without an answer among them.
  *
  * No key stands in a Location that goes to the client.
  */
@@ -231,8 +230,8 @@ answer_401(struct azure_call *call, const struct http_head *h,
 	struct http_write *head, struct call_refusal *refusal,
 	struct call_news *news)
 {
-	if (call->token_sent && is_bearer(field_get(
-					h, SLICE("www-authenticate"))))
+	if (call->token_sent &&
+		is_bearer(field_get(h, SLICE("www-authenticate"))))
 		return not_let_in(call, refusal, news);
 	if (is_app_authentication(h) && !call->client_token)
 		return not_let_in(call, refusal, news);

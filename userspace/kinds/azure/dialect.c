@@ -273,8 +273,8 @@ fields_write(struct azure_call *call, const struct call_request *r,
 
 		if (field_is_kept_back(f->name, t->token))
 			continue;
-		forwarded |= slice_equal_nocase(
-			f->name, SLICE("x-forwarded-host"));
+		forwarded |=
+			slice_equal_nocase(f->name, SLICE("x-forwarded-host"));
 		call->client_token |=
 			slice_equal_nocase(f->name, SLICE("authorization"));
 		http_write_field(head, f->name, f->value);
@@ -285,8 +285,7 @@ fields_write(struct azure_call *call, const struct call_request *r,
 		http_write_field(
 			head, SLICE("authorization"), slice_of(c->bearer));
 	if (key != NULL)
-		http_write_field(
-			head, SLICE("x-functions-key"), slice_of(key));
+		http_write_field(head, SLICE("x-functions-key"), slice_of(key));
 }
 
 static void

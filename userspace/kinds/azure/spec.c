@@ -64,8 +64,7 @@ hostname_split(
 		colon = end[1] == ':' ? end + 1 : NULL;
 	} else {
 		colon = strchr(text, ':');
-		*length = colon == NULL ? strlen(text)
-					: (size_t)(colon - text);
+		*length = colon == NULL ? strlen(text) : (size_t)(colon - text);
 	}
 	if (colon != NULL) {
 		if (strlen(colon + 1) > 5 ||
@@ -90,8 +89,7 @@ hostname_check(const char *text, struct error *err)
 
 	if (hostname_split(text, &host, &length, &port) != 0)
 		return error_set(err, ERROR_CONFIG,
-			"\"%.64s\" is not of the form host or host:port",
-			text);
+			"\"%.64s\" is not of the form host or host:port", text);
 	alone = xstrndup(host, length);
 	rc = model_host_check(alone, err);
 	free(alone);
@@ -264,9 +262,8 @@ spec_check(void *base, struct error *err)
 		table_set(seen, name, base);
 	}
 	table_free(seen);
-	if (rc == 0 &&
-		(spec->subscription_id == NULL) !=
-			(spec->resource_group == NULL))
+	if (rc == 0 && (spec->subscription_id == NULL) !=
+			       (spec->resource_group == NULL))
 		return error_set(err, ERROR_CONFIG,
 			"subscriptionId and resourceGroup are both needed, or "
 			"neither");
@@ -386,8 +383,8 @@ azure_spec_authority(const struct azure_spec *spec, struct str *out)
 
 	str_init(&host);
 	azure_spec_host(spec, &host, &port);
-	str_printf(out, strchr(host.data, ':') != NULL ? "[%s]" : "%s",
-		host.data);
+	str_printf(
+		out, strchr(host.data, ':') != NULL ? "[%s]" : "%s", host.data);
 	if (port != PORT_TLS)
 		str_printf(out, ":%u", port);
 	str_fini(&host);

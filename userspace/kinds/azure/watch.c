@@ -1,8 +1,9 @@
 /*
- * An upstream of kind azure in control: the addresses of its host, which is kept
- * resolved; the credentials that calls need, from the secret, the management API
- * and the machine's identity; its functions, if they are discovered. All of it
- * goes to the host whole, whenever something of it is another.
+ * An upstream of kind azure in control: the addresses of its host, which is
+ * kept resolved; the credentials that calls need, from the secret, the
+ * management API and the machine's identity; its functions, if they are
+ * discovered. All of it goes to the host whole, whenever something of it is
+ * another.
  *
  * Functions are discovered where the upstream has Gloo's label
  * discovery.solo.io/function_discovery: enabled. Keys are fetched where the
@@ -32,9 +33,7 @@
 static struct endpoint
 endpoint_of(const struct azure_watch *w, const struct addr *a)
 {
-	struct endpoint e = { .addr = *a,
-		.weight = 1,
-		.health = ENDPOINT_UP };
+	struct endpoint e = { .addr = *a, .weight = 1, .health = ENDPOINT_UP };
 
 	e.addr.port_be = htons(w->port);
 	if (w->watched != NULL && w->name.length < sizeof(e.host)) {
@@ -153,8 +152,7 @@ found_gather(
 }
 
 void
-azure_watch_gather(
-	const struct azure_watch *w, struct azure_credentials *out)
+azure_watch_gather(const struct azure_watch *w, struct azure_credentials *out)
 {
 	const char *why;
 
@@ -173,6 +171,7 @@ credentials_report(struct azure_watch *w)
 	struct str bytes;
 
 	azure_watch_gather(w, &c);
+	w->dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
 	str_init(&bytes);
 	if (c.bearer != NULL || c.master != NULL || c.fallback != NULL ||
 		c.count > 0)
@@ -291,9 +290,10 @@ static char *
 refused_note(const struct azure_watch *w)
 {
 	const struct model_ref *ref = w->spec->secret;
-	const char *what = w->app == NULL                       ? "key"
-			   : ref == NULL && w->catalog == NULL ? "token"
-							       : "key or the token";
+	const char *what = w->app == NULL ? "key"
+			   : ref == NULL && w->catalog == NULL
+				   ? "token"
+				   : "key or the token";
 
 	if (ref != NULL)
 		return xasprintf("the function app did not take the %s that it "
@@ -313,6 +313,12 @@ note_make(const struct azure_watch *w)
 			       "subscriptionId and resourceGroup");
 	if (w->refused)
 		return refused_note(w);
+	if (w->dropped > 0)
+		return xasprintf(
+			"keys and routes of %zu functions have no room "
+			"and are not used: what is called is to be "
+			"listed in functions",
+			w->dropped);
 	return key_note(w);
 }
 
@@ -419,8 +425,8 @@ name_watch(struct azure_watch *w)
 		endpoints_report(w);
 		return;
 	}
-	w->watched = watched_name_new(w->host->resolver, w->name.data,
-		WATCHED_ADDRESSES, on_name, w);
+	w->watched = watched_name_new(
+		w->host->resolver, w->name.data, WATCHED_ADDRESSES, on_name, w);
 	watched_name_pace(w->watched, w->host->dns_refresh_ms);
 	earlier_check(w);
 }
