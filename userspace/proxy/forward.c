@@ -70,7 +70,7 @@ written(const struct http_write *w, const struct head_edit *edit)
 }
 
 /* The id that the upstream sees is the one to be logged. */
-static void
+static inline void
 id_keep(struct exchange *x, const struct head_edit *edit)
 {
 	static const struct slice name = { "x-request-id", 12 };
