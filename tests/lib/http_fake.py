@@ -53,7 +53,8 @@ class Answer:
                            **(fields or {})})
 
     def chunk(self, data):
-        self.raw(b"%x\r\n%s\r\n" % (len(data), data))
+        if data:  # or it would be the last one
+            self.raw(b"%x\r\n%s\r\n" % (len(data), data))
 
     def end(self):
         self.raw(b"0\r\n\r\n")
@@ -114,9 +115,10 @@ class Service:
                 with self.lock:
                     self.asked.append((request.method, request.target))
                 self.answer(request, Answer(s, request, self))
-        except (OSError, ValueError, IndexError, EOFError) as e:
-            if not isinstance(e, OSError):
-                self.broken.append(repr(e))
+        except OSError:
+            pass
+        except Exception as e:
+            self.broken.append(repr(e))
         finally:
             e2e.hang_up(s)
             s.close()

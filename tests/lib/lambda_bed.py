@@ -84,8 +84,8 @@ class Bed(e2e.Lab):
 
     @staticmethod
     def way(prefix, function, upstream="fn", options=None, **aws):
-        """A route; options: as the route has them (routePlugins)."""
-        return {"matcher": {"prefix": prefix}, **({"routePlugins": options} if options else {}),
+        """A route; options: as the route has them (options)."""
+        return {"matcher": {"prefix": prefix}, **({"options": options} if options else {}),
                 "routeAction": {"single": {
                     "upstream": {"name": upstream, "namespace": "gloo-system"},
                     "destinationSpec": {"aws": {"logicalName": function, **aws}}}}}

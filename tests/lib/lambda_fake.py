@@ -83,7 +83,7 @@ class Invocation:
         self.to.begin(200, {"Content-Type": "application/vnd.amazon.eventstream",
                             "X-Amz-Executed-Version": self.qualifier or "$LATEST",
                             **(fields or {})})
-        for piece in event_stream.split(frames, pieces) if pieces else [frames]:
+        for piece in event_stream.split(frames, self.fake.rng, pieces) if pieces else [frames]:
             self.to.chunk(piece)
             if pause:
                 threading.Event().wait(pause)
