@@ -102,10 +102,11 @@ class Bed(e2e.Lab):
 
     # ---- what is asked
 
-    def ask(self, path, method=None, body=None, headers=None):
+    def ask(self, path, method=None, body=None, headers=None, seconds=20):
         """(status, fields, body)"""
         return e2e.request(self.out, self.address, 8080, path=path, body=body, headers=headers,
-                           method=method or ("GET" if body is None else "POST"))
+                           method=method or ("GET" if body is None else "POST"),
+                           seconds=seconds)
 
     def call(self, path, **more):
         """What the function saw, of a call that was answered with 200."""
@@ -124,15 +125,16 @@ class Bed(e2e.Lab):
 
     def refused(self, path, status, word, **more):
         """The sentence of the log; such an answer must be there."""
+        before = len(self.gateway.access_lines())
         got, fields, text = self.ask(path, **more)
         equal((got, fields.get("x-gloo-gateway-reason")), (status, word),
               f"{text[:300]} {self.last_lines()}")
 
         def found():
-            return [l for l in self.gateway.access_lines()
-                    if l["path"].split("?")[0] == path.split("?")[0] and l["status"] == status]
-        line = wait_until(f"a line of {path}", found, 5)[-1]
-        equal(line["reason"], word)
+            return [l for l in self.gateway.access_lines()[before:]
+                    if l["path"].split("?")[0] == path.split("?")[0] and l["reason"] == word
+                    and l["status"] == status]
+        line = wait_until(f"a line of {path}, {word}", found, 5)[-1]
         check(line.get("detail"), "the log says nothing", line)
         return line["detail"]
 
