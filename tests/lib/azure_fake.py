@@ -11,7 +11,7 @@ learn.microsoft.com/azure, and where none says it, marked.
            [limits]   [trigger] "Limits"
            [access]   app-service/app-service-ip-restrictions
            source     github.com/Azure/azure-functions-host
-           seen       of answers of the platform, no page says so
+           seen       in answers of the platform that people show; no page says so
            ours       stricter than the platform, so that a mistake is seen
 
     row  what comes                               what it does                     from
