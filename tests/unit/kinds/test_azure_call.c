@@ -814,6 +814,10 @@ test_platform_refuses(void **state)
 						   "authorization_uri="
 						   "\"x\"\r\n" EMPTY,
 			"credentials_missing" },
+		{ KEYED, false,
+			STATUS("401 Unauthorized") "x-ms-middleware-request-id:"
+						   " 1\r\n" EMPTY,
+			"credentials_missing" },
 		{ OPEN, true,
 			STATUS("401 Unauthorized") "x-ms-middleware-request-id:"
 						   " 1\r\n" EMPTY,

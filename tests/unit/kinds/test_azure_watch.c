@@ -499,7 +499,7 @@ test_keys_are_fetched(void **state)
 		   "\"systemKeys\":{}}");
 	told_is("POST " SITE "/functions/f/listkeys" VERSION AS("t"));
 	reply(200, "{\"default\":\"k1\",\"other\":\"k\"}");
-	told_is("u credentials master=m default=d f=k1/3 g=/3\n");
+	told_is("u credentials master=m default=d f=k1/3\n");
 	/* Rotation (A4). */
 	pass(20 * SECOND);
 	upstream_kind_azure.credentials_refused(w.state);
@@ -512,7 +512,7 @@ test_keys_are_fetched(void **state)
 	str_clear(&told);
 	upstream_kind_azure.credentials_refused(w.state);
 	reply(200, "{\"other\":\"k2\"}");
-	told_is("u credentials master=m2 default=d2 f=k2/3 g=/3\nu note -\n");
+	told_is("u credentials master=m2 default=d2 f=k2/3\nu note -\n");
 	/* At most each 10 s. */
 	upstream_kind_azure.credentials_refused(w.state);
 	told_is(REFUSED("key") "another is asked for\n");

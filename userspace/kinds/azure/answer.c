@@ -159,6 +159,16 @@ not_let_in(struct azure_call *call, struct call_refusal *refusal,
 }
 
 static enum call_step
+token_missing(const struct azure_call *call, struct call_refusal *refusal)
+{
+	azure_refuse(refusal, 502, "credentials_missing",
+		"App Service authentication of \"%.64s\" wants a token: give "
+		"the upstream appServiceAuthentication",
+		call->target->app);
+	return CALL_REFUSE;
+}
+
+static enum call_step
 not_there(struct azure_call *call, bool runs, uint32_t after_s,
 	struct call_refusal *refusal, struct call_news *news)
 {
@@ -233,8 +243,10 @@ answer_401(struct azure_call *call, const struct http_head *h,
 	if (call->token_sent &&
 		is_bearer(field_get(h, SLICE("www-authenticate"))))
 		return not_let_in(call, refusal, news);
-	if (is_app_authentication(h) && !call->client_token)
+	if (is_app_authentication(h) && call->token_sent)
 		return not_let_in(call, refusal, news);
+	if (is_app_authentication(h) && !call->client_token)
+		return token_missing(call, refusal);
 	if (!empty_is_the_platforms(call))
 		return pass(h, head, refusal);
 	if (has_no_body(call, h))

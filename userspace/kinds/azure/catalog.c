@@ -165,7 +165,9 @@ keys_begin(struct azure_catalog *c)
 	}
 	/* Those of the spec need keys, too. */
 	for (size_t i = 0; i < c->o.spec->function_count; i++)
-		azure_credentials_add(&c->next, c->o.spec->functions[i].name);
+		if (c->o.spec->functions[i].level == AZURE_FUNCTION)
+			azure_credentials_add(
+				&c->next, c->o.spec->functions[i].name);
 	c->question = AZURE_ASK_HOST_KEYS;
 	url_ask(c, NULL);
 }
