@@ -193,7 +193,7 @@ def test_names(d):
         wait_until(path, lambda: d.ask(path, b'{"a":1}')[0] == 200, 5)
         call = d.fake.calls[-1]
         equal((call.function, call.qualifier), ("echo", qualifier), path)
-    equal(d.fake.verifier.denied, [])
+    equal(d.fake.verifier.denied[:2], [])
     check("function%3Aecho" in d.fake.calls[-1].request.target, d.fake.calls[-1].request.target)
 
 
@@ -218,7 +218,7 @@ def test_rewrites(d):
     equal(sent.get("x-envoy-original-method"), "POST")
     equal(sent.query, "Qualifier=prod")
     equal(sent.all("x-added"), [])
-    equal(d.fake.verifier.denied, [])
+    equal(d.fake.verifier.denied[:2], [])
 
 
 def test_regions(d):

@@ -558,6 +558,25 @@ def memory_kb(pid, what="Anonymous"):
             return int(line.split()[1])
 
 
+def memory_has(pid, needle):
+    """Do these bytes stand in what a process can write?"""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights, _, _, _, *name = line.split()
+            if "rw" not in rights or (name and "counters" in name[0]):
+                continue
+            low, high = (int(x, 16) for x in span.split("-"))
+            if high - low > 1 << 28:
+                continue  # the shadow of a sanitizer, mostly holes
+            try:
+                memory.seek(low)
+                if needle in memory.read(high - low):
+                    return True
+            except (OSError, ValueError):
+                continue
+    return False
+
+
 def check(condition, *what):
     if not condition:
         raise AssertionError(" ".join(str(w) for w in what) or "check failed")
