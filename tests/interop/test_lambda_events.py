@@ -7,7 +7,6 @@ tests hold the program to it; here it is seen that they still say so.
     GG_RECORD=1 test_lambda_events.py     writes aws_judged.json anew
 """
 import base64
-import hashlib
 import json
 import os
 import pathlib
@@ -18,39 +17,16 @@ import urllib.parse
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
+import node_packages
 from e2e import check, equal
 
 HERE = pathlib.Path(__file__).resolve().parent / "lambda"
 EVENTS = e2e.TOP / "tests/unit/kinds/aws_events"
 KEPT = e2e.TOP / "tests/unit/kinds/aws_judged.json"
-CACHE = pathlib.Path(os.environ.get("GG_CACHE", "/var/cache/gloo-gateway-tests"))
-
-
-def installed():
-    """The folder with node_modules as the lock file has them."""
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            raise e2e.Skip(f"{program} is not installed")
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
-    if int(version.lstrip("v").split(".")[0]) < 18:
-        raise e2e.Skip(f"node is {version}, the packages need 18")
-    lock = (HERE / "package-lock.json").read_bytes()
-    folder = CACHE / ("lambda-" + hashlib.sha256(lock).hexdigest()[:16])
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, folder)
-        p = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder,
-                           capture_output=True, text=True, timeout=300)
-        if p.returncode != 0:
-            raise e2e.Skip("npm ci: " + (p.stderr.strip().splitlines() or ["failed"])[-1])
-        (folder / "complete").touch()
-    return folder
 
 
 def setup():
-    folder = installed()
+    folder = node_packages.installed(HERE, "lambda")
     shutil.copy(HERE / "judge.js", folder)
     p = subprocess.run(["node", "judge.js", str(EVENTS)], cwd=folder, capture_output=True,
                        text=True, timeout=120)

@@ -328,6 +328,7 @@ parts_make(struct control *c, struct error *err)
 	if (c->resolver == NULL)
 		return -1;
 	c->http = http_client_new(c->loop);
+	http_client_trust(c->http, c->settings->tls_roots);
 	c->programs = programs_new(c);
 	c->objects = objects_new();
 	c->listeners = listeners_new(c->workers);

@@ -173,9 +173,9 @@ forward_call(struct exchange *x, const struct http_head *head,
 	struct filter_request *f = &x->worker->filter;
 
 	forward_prepare(x, head, target);
-	/* As whom the endpoint is asked is for the dialect to say; to the
-	 * function it is the client's. */
-	f->endpoint_rewrites = false;
+	/* The endpoint's name is for the dialect's Host; the function is told the
+	 * client's. */
+	f->endpoint_host = TEXT("");
 	filter_request_apply(f);
 	if (f->escapes)
 		return false;
