@@ -41,7 +41,8 @@ enum {
 	UP_LARGE,      /* 8 MB of either, one request on a connection */
 	UP_LARGE_ANEW,
 	UP_BROKEN,  /* its settings are no use */
-	UP_ONCE,    /* as UP_CALLS, one request on a connection */
+	UP_ONCE,    /* as UP_CALLS, one request on a connection; one failure of
+		     * its endpoint is told */
 	UP_SKEWED,  /* of one test */
 	UP_GUARDED, /* of one test: credentials */
 	UP_GONE,    /* of one test: it is forgotten */
@@ -70,13 +71,18 @@ static const struct policy_breakers two_requests = {
 	.connections = 100, .pending = 100, .requests = 2, .retries = 100
 };
 
+static const struct policy_outlier one_failure = { .gateway_errors = 1 };
+
 static struct image_build_upstream upstreams[] = {
 	{ .id = UP_CALLS, .name = "g.calls" },
 	{ .id = UP_ANEW, .name = "g.anew" },
 	{ .id = UP_LARGE, .name = "g.large", .max_requests_per_connection = 1 },
 	{ .id = UP_LARGE_ANEW, .name = "g.large-anew" },
 	{ .id = UP_BROKEN, .name = "g.broken" },
-	{ .id = UP_ONCE, .name = "g.once", .max_requests_per_connection = 1 },
+	{ .id = UP_ONCE,
+		.name = "g.once",
+		.max_requests_per_connection = 1,
+		.outlier = &one_failure },
 	{ .id = UP_SKEWED, .name = "g.skewed" },
 	{ .id = UP_GUARDED, .name = "g.guarded" },
 	{ .id = UP_GONE, .name = "g.gone" },
