@@ -310,10 +310,15 @@ message_go(struct exchange *x, struct slice head)
 void
 call_link_drained(struct exchange *x)
 {
+	struct session *s = x->session;
+
 	if (x->call->sent == x->call->message.length)
 		return;
 	exchange_moved(x);
 	message_go(x, (struct slice){ NULL, 0 });
+	/* It was answered before all of it was sent. */
+	if (s->exchange == x && x->head_sent)
+		call_message_drop(x);
 }
 
 /* The message is made once more: nothing of an attempt before is left. */

@@ -414,6 +414,33 @@ large_messages_wait_where_they_are(void **state)
 	free(bytes);
 }
 
+/* Who answers before he has read all of it. */
+static void
+a_message_is_let_go_of_when_it_is_sent(void **state)
+{
+	static const struct rig_answer endless[] = {
+		{ "HTTP/1.1 200 OK\r\nX-Step: pass\r\n"
+		  "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+			RIG_EARLY, 0 },
+		{ "", RIG_SILENT, 0 }, END_OF_LIST
+	};
+	char *bytes = megabytes(7);
+	int fd;
+
+	(void)state;
+	rig_origin_script(rig.origin, endless);
+	fd = large_send("/large", bytes, 7);
+	rig_client_send(fd, bytes + (7 << 20) - 1, 1);
+	str_clear(&got);
+	rig_client_read(fd, &got, 20, RIG_WAIT_MS);
+	begins("endless", &got, "HTTP/1.1 200 OK\r\n");
+	assert_true(rig_await(&rig, UP_LARGE, "call_bytes_active", 0));
+	assert_int_equal(counted(UP_LARGE).requests_active, 1);
+	rig_client_reset(fd);
+	nothing_is_held();
+	free(bytes);
+}
+
 /* An endpoint that takes what it is sent little by little: its listener. */
 static int
 slow_endpoint(uint32_t id)
@@ -935,6 +962,7 @@ main(void)
 		cmocka_unit_test(large_requests_are_refused),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(large_messages_wait_where_they_are),
+		cmocka_unit_test(a_message_is_let_go_of_when_it_is_sent),
 		cmocka_unit_test(what_is_taken_slowly_moves),
 		cmocka_unit_test(retries_go_by_the_route),
 		cmocka_unit_test(retries_end),
