@@ -305,7 +305,8 @@ def test_other_kinds(c):
         "consul": {"serviceName": "web", "serviceTags": ["v1"]},
     }
     reasons = {"kube": "no cluster is configured", "consul": "no Consul agent is configured",
-               "aws": 'no secret is named "gloo-system.aws"'}
+               "aws": 'no secret is named "gloo-system.aws"',
+               "azure": 'no secret is named "gloo-system.azure"'}
     for kind, spec in specs.items():
         status, text = c.gateway.api("PUT", f"/v1/upstreams/gloo-system/{kind}", {
             "metadata": {"name": kind, "namespace": "gloo-system"}, "upstreamSpec": {kind: spec}})

@@ -127,9 +127,11 @@ upstream_id(const struct model_destination *d, struct str *call,
 	const char **reason, void *arg)
 {
 	uint32_t id = (uint32_t)strtoul(d->upstream.name, NULL, 10);
+	const struct rig *r = arg;
+	const char *text = r->call_of != NULL ? r->call_of(id) : NULL;
 
-	(void)call;
-	(void)arg;
+	if (text != NULL)
+		str_puts(call, text);
 	if (id == 0)
 		*reason = "no upstream is named \"none\"";
 	return id;
@@ -174,49 +176,6 @@ upstreams_make(const struct rig *r, size_t *count)
 	return to;
 }
 
-/* Behind the block, which grows by it. */
-static void
-text_add(struct image_vhost **block, const char *text, size_t to)
-{
-	size_t length = strlen(text), at = (*block)->length;
-	size_t more =
-		(length + 1 + IMAGE_ALIGN - 1) / IMAGE_ALIGN * IMAGE_ALIGN;
-
-	*block = xreallocarray(*block, at + more, 1);
-	memset((char *)*block + at, 0, more);
-	memcpy((char *)*block + at, text, length);
-	(*block)->length = (uint32_t)(at + more);
-	*(struct image_str *)(void *)((char *)*block + to) =
-		(struct image_str){ (uint32_t)at, (uint32_t)length };
-}
-
-/* What is called, as control would say it. */
-static void
-calls_add(const struct rig *r, struct image_vhost **block)
-{
-	for (uint32_t i = 0; i < (*block)->routes.count; i++) {
-		const struct image_route *route =
-			(const struct image_route *)image_at(
-				*block, (*block)->routes.offset) +
-			i;
-		uint32_t at = route->destinations.offset;
-		uint32_t count = route->destinations.count;
-
-		for (uint32_t k = 0; k < count; k++) {
-			const struct image_destination *d =
-				(const struct image_destination *)image_at(
-					*block, at) +
-				k;
-			const char *text = r->call_of(d->upstream);
-			size_t to = (size_t)((const char *)&d->call -
-					     (const char *)*block);
-
-			if (text != NULL)
-				text_add(block, text, to);
-		}
-	}
-}
-
 static int
 image_fd(struct rig *r, struct model_route *routes, size_t count)
 {
@@ -249,15 +208,8 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	vs.meta.ns = ns;
 	vs.routes = routes;
 	vs.route_count = count;
-	vhost.block = vhost_build(&vs, upstream_id, NULL, no_warning, NULL,
-		&vhost.length, &err);
-	if (vhost.block != NULL && r->call_of != NULL) {
-		struct image_vhost *block = (void *)(uintptr_t)vhost.block;
-
-		calls_add(r, &block);
-		vhost.block = block;
-		vhost.length = block->length;
-	}
+	vhost.block = vhost_build(
+		&vs, upstream_id, NULL, no_warning, r, &vhost.length, &err);
 	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
 	if (image == NULL) {
 		fprintf(stderr, "rig: %s\n", err.text);
@@ -309,23 +261,23 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 }
 
 int
-rig_credentials(struct rig *r, uint32_t id, const char *kind, const char *text)
+rig_credentials(struct rig *r, uint32_t id, const char *kind, struct slice bytes)
 {
 	struct wire_message m = rig_message(WIRE_CREDENTIALS);
-	size_t length = text != NULL ? strlen(text) : 0, mapped;
+	size_t mapped;
 	int fd = -1;
 
 	m.credentials.upstream = id;
-	m.credentials.length = (uint32_t)length;
+	m.credentials.length = (uint32_t)bytes.length;
 	snprintf(m.text, sizeof(m.text), "%s", kind);
-	if (length > 0) {
+	if (bytes.length > 0) {
 		void *to;
 
-		MUST(fd = shm_new_shared("credentials", length, NULL));
+		MUST(fd = shm_new_shared("credentials", bytes.length, NULL));
 		to = shm_map_shared(fd, &mapped, NULL);
 		if (to == NULL)
 			rig_die("credentials");
-		memcpy(to, text, length);
+		memcpy(to, bytes.data, bytes.length);
 		shm_unmap(to, mapped);
 	}
 	rig_send(r, &m, &fd, fd >= 0);

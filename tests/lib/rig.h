@@ -67,10 +67,10 @@ void rig_start(struct rig *r, const struct wire_settings *settings,
 	struct model_route *routes, size_t count);
 /* Of the rigs to come: the table of the proxy's kinds. */
 void rig_kinds(const struct upstream_kind *const *kinds);
-/* WIRE_CREDENTIALS; NULL: there are none. The memfd stays the caller's, or -1.
- */
+/* WIRE_CREDENTIALS; none: length 0. The memfd that they went by is the caller's,
+ * or -1. */
 int rig_credentials(
-	struct rig *r, uint32_t id, const char *kind, const char *text);
+	struct rig *r, uint32_t id, const char *kind, struct slice bytes);
 /* Another image; waits until it is enforced. */
 void rig_image(struct rig *r, struct model_route *routes, size_t count);
 /* These two are known to every worker when a later image is enforced. */

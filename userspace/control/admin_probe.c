@@ -51,8 +51,8 @@ probe(struct control *c, struct http_server_request *r, const char *ns,
 }
 
 bool
-admin_probe_handle(struct control *c, struct http_server_request *r,
-	const char *path)
+admin_probe_handle(
+	struct control *c, struct http_server_request *r, const char *path)
 {
 	const char *slash;
 	char *ns;

@@ -9,7 +9,7 @@
 #include "net/http_server.h"
 
 /* False: the path is another's. Of GET and POST. */
-bool admin_probe_handle(struct control *c, struct http_server_request *r,
-	const char *path);
+bool admin_probe_handle(
+	struct control *c, struct http_server_request *r, const char *path);
 
 #endif

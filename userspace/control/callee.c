@@ -83,8 +83,7 @@ callee_secret(const struct callee *e)
 {
 	const struct model_upstream *u = e->model->upstream;
 	const struct model_ref *ref = relation_kind_secret(u);
-	char *problem =
-		relation_kind_secret_problem(e->control->objects, u);
+	char *problem = relation_kind_secret_problem(e->control->objects, u);
 
 	/* One of another type has nothing for it. */
 	if (ref == NULL || problem != NULL) {
@@ -126,8 +125,8 @@ functions_save(const struct callee *e)
 
 	if (names == NULL)
 		state_functions_remove(e->control->state, e->ns, e->name);
-	else if (state_functions_write(e->control->state, e->ns, e->name, names,
-			 &err) != 0)
+	else if (state_functions_write(
+			 e->control->state, e->ns, e->name, names, &err) != 0)
 		log_warn("state: %s", err.text);
 	doc_free(names);
 }

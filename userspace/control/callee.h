@@ -1,7 +1,7 @@
 /*
- * What discovery says of an upstream whose functions are called: which functions
- * it has, with what credentials they are called, and of which secret those are
- * made. Part of control/discovery.
+ * What discovery says of an upstream whose functions are called: which
+ * functions it has, with what credentials they are called, and of which secret
+ * those are made. Part of control/discovery.
  */
 #ifndef CONTROL_CALLEE_H
 #define CONTROL_CALLEE_H

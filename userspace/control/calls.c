@@ -58,8 +58,9 @@ calls_write(const struct object *o, const struct model_destination *d,
 	rc = kind->dialect->write(
 		u->spec, spec, known, count, settings, &warning, &err);
 	if (rc != 0)
-		snprintf(reason, size, "the upstream \"%s\" cannot be called: "
-				       "%s",
+		snprintf(reason, size,
+			"the upstream \"%s\" cannot be called: "
+			"%s",
 			o->label, err.text);
 	else if (warning.length > 0)
 		snprintf(reason, size, "the upstream \"%s\": %s", o->label,

@@ -1,7 +1,7 @@
 /*
- * Calls to functions: what the proxy has to know of a destination whose upstream
- * is of a kind with a dialect (model/dialect.h), beside the secrets and the
- * functions that there are.
+ * Calls to functions: what the proxy has to know of a destination whose
+ * upstream is of a kind with a dialect (model/dialect.h), beside the secrets
+ * and the functions that there are.
  */
 #ifndef CONTROL_CALLS_H
 #define CONTROL_CALLS_H
@@ -29,10 +29,8 @@ bool calls_lack(const struct control *c, const struct object *o, char *reason,
 bool calls_secret_awaited(const struct control *c, const struct object *o);
 /* That secret came, changed or went: routes may lead elsewhere, and the kinds
  * of upstreams that name it are told. */
-void calls_secret_changed(
-	struct control *c, const char *ns, const char *name);
+void calls_secret_changed(struct control *c, const char *ns, const char *name);
 /* That kind has said all its secrets, or will say none. */
-void calls_secrets_settled(
-	struct control *c, const struct upstream_kind *kind);
+void calls_secrets_settled(struct control *c, const struct upstream_kind *kind);
 
 #endif

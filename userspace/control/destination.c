@@ -35,8 +35,8 @@ upstream_find(const struct control *c, const struct model_ref *ref,
 }
 
 uint32_t
-destination_find_relayed(const struct control *c,
-	const struct model_ref *ref, char *reason, size_t size)
+destination_find_relayed(const struct control *c, const struct model_ref *ref,
+	char *reason, size_t size)
 {
 	const struct object *o = upstream_find(c, ref, reason, size);
 
@@ -44,9 +44,8 @@ destination_find_relayed(const struct control *c,
 }
 
 uint32_t
-destination_find(const struct control *c,
-	const struct model_destination *d, struct str *call, char *reason,
-	size_t size)
+destination_find(const struct control *c, const struct model_destination *d,
+	struct str *call, char *reason, size_t size)
 {
 	const struct object *o = upstream_find(c, &d->upstream, reason, size);
 
@@ -67,10 +66,10 @@ destination_find(const struct control *c,
 }
 
 uint64_t
-destination_digest(const struct control *c,
-	const struct model_destination *d, uint64_t digest)
+destination_digest(const struct control *c, const struct model_destination *d,
+	uint64_t digest)
 {
-	char reason[700];
+	char reason[DESTINATION_REASON_MAX];
 	struct str call;
 	uint32_t id;
 

@@ -1,6 +1,6 @@
 /*
- * Where destinations lead, of routes, upstream groups and services: the upstream,
- * what a call to it has to know, and what speaks against it.
+ * Where destinations lead, of routes, upstream groups and services: the
+ * upstream, what a call to it has to know, and what speaks against it.
  */
 #ifndef CONTROL_DESTINATION_H
 #define CONTROL_DESTINATION_H

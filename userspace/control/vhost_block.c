@@ -61,8 +61,8 @@ static const struct model_upstream_group *
 on_group(const struct model_ref *ref, const char **reason, void *arg)
 {
 	struct lookup *l = arg;
-	const struct model_upstream_group *g = group_find(
-		l->control, ref, l->reason, sizeof(l->reason));
+	const struct model_upstream_group *g =
+		group_find(l->control, ref, l->reason, sizeof(l->reason));
 
 	if (g == NULL)
 		*reason = l->reason;
@@ -113,9 +113,8 @@ vhost_block_build(const struct control *c,
 
 	memset(out, 0, sizeof(*out));
 	str_init(&l.warning);
-	out->bytes =
-		vhost_build(vs, on_upstream, on_group, on_warning, &l,
-			&out->length, err);
+	out->bytes = vhost_build(
+		vs, on_upstream, on_group, on_warning, &l, &out->length, err);
 	if (out->bytes != NULL && l.left_out > 0)
 		str_printf(&l.warning, "; and %zu more", l.left_out);
 	if (out->bytes != NULL && l.warning.length > 0)

@@ -526,7 +526,8 @@ attempt_start(struct exchange *x)
 		call_request(x);
 }
 
-void
+/* As answer_take. */
+__attribute__((flatten)) void
 attempt_begin(struct exchange *x, const struct http_head *head,
 	const struct http_target *target)
 {

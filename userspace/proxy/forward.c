@@ -6,6 +6,7 @@
 #include "filter/filter.h"
 #include "http/write.h"
 #include "model/dialect.h"
+#include "model/model.h"
 #include "proxy/affinity.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
@@ -69,7 +70,7 @@ written(const struct http_write *w, const struct head_edit *edit)
 }
 
 /* The id that the upstream sees is the one to be logged. */
-static void
+static inline void
 id_keep(struct exchange *x, const struct head_edit *edit)
 {
 	static const struct slice name = { "x-request-id", 12 };
@@ -145,6 +146,22 @@ fields_list(const struct http_head *head, const struct head_edit *edit,
 	return true;
 }
 
+/* Of the path, what is the function's. */
+static struct slice
+rest_of(const struct exchange *x, const struct filter_request *f)
+{
+	struct slice rest = f->path;
+	uint32_t taken = x->match.prefix_length;
+
+	if (f->path.data != f->target->path.data)
+		return rest;
+	if (x->match.path_type == MODEL_PATH_REGEX || taken > rest.length)
+		return (struct slice){ NULL, 0 };
+	rest.data += taken;
+	rest.length -= taken;
+	return rest;
+}
+
 _Static_assert(HTTP_FIELDS_MAX + EDIT_FIELDS_MAX <= CALL_FIELDS_MAX,
 	"a request may have more fields than a call");
 
@@ -168,6 +185,7 @@ forward_call(struct exchange *x, const struct http_head *head,
 	r->method = head->method_text;
 	r->path = f->path;
 	r->query = f->query;
+	r->rest = rest_of(x, f);
 	r->target = head->target;
 	r->host = f->host;
 	r->fields = fields;

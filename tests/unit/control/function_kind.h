@@ -253,8 +253,8 @@ called_refused(void *state)
 
 /* Until the test says that it is done. */
 static inline void
-called_probe(void *state, kind_finding_f *each, void (*done)(void *arg),
-	void *arg)
+called_probe(
+	void *state, kind_finding_f *each, void (*done)(void *arg), void *arg)
 {
 	struct calling *w = state;
 

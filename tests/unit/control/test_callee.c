@@ -1,6 +1,6 @@
 /* Tests userspace/control/callee.c: how long the credentials of a former secret
- * are used, and what a change of kind takes away. What it tells others, and time,
- * are the test's. */
+ * are used, and what a change of kind takes away. What it tells others, and
+ * time, are the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -144,9 +144,9 @@ model(struct model_upstream *u)
 	static size_t count;
 	struct model_object *m = &models[count++ % 16];
 
-	*m = (struct model_object){ .type = MODEL_UPSTREAM,
-		.refs = 1,
-		.upstream = u };
+	*m = (struct model_object){
+		.type = MODEL_UPSTREAM, .refs = 1, .upstream = u
+	};
 	return m;
 }
 

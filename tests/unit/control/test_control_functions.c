@@ -13,12 +13,12 @@
 #include "tests/lib/certificates.h"
 
 #define APP(name, more)                                                        \
-	"metadata: { name: " name " }\nupstreamSpec: { azure: { app: " name   \
-	more " } }\n"
+	"metadata: { name: " name                                              \
+	" }\nupstreamSpec: { azure: { app: " name more " } }\n"
 #define CALL(name, domain, upstream, spec)                                     \
-	"metadata: { name: " name " }\nvirtualHost:\n  domains: [ " domain    \
-	" ]\n  routes:\n  - routeAction: { single: { upstream: { name: "      \
-	upstream " }, destinationSpec: " spec " } }\n"
+	"metadata: { name: " name " }\nvirtualHost:\n  domains: [ " domain     \
+	" ]\n  routes:\n  - routeAction: { single: { upstream: { "             \
+	"name: " upstream " }, destinationSpec: " spec " } }\n"
 #define FUNCTION(name) "{ azure: { functionName: " name " } }"
 #define SECRET(name, keys)                                                     \
 	"metadata: { name: " name " }\nazure: { apiKeys: { " keys " } }\n"
@@ -183,8 +183,8 @@ test_tls(void **state)
 
 	(void)state;
 	certificate_make(&c,
-		&(struct certificate_options){ .name = "roots",
-			.authority = true },
+		&(struct certificate_options){
+			.name = "roots", .authority = true },
 		NULL);
 	pem = xstrndup(certificate_text(&c).data, certificate_text(&c).length);
 	put_app("app", APP("app", ", tls: true"));
@@ -260,8 +260,7 @@ test_functions_come_and_go(void **state)
 	called_functions("app", "f,g");
 	until_text(VS("g"), "status", "state", "Accepted");
 	assert_int_equal(metric("virtual_hosts_built"), built + 2);
-	assert_int_equal(
-		metric(NUMBER("endpoint_messages", "app")), endpoints);
+	assert_int_equal(metric(NUMBER("endpoint_messages", "app")), endpoints);
 	/* None at all is not the same as nobody knows. */
 	called_functions("app", "");
 	assert_int_equal(functions_shown(), 0);
@@ -308,10 +307,9 @@ test_labels(void **state)
 	watched = called->watched;
 	put_app("app", APP("app", ""));
 	assert_int_equal(called->watched, watched);
-	put_app("app",
-		"metadata: { name: app, labels: { "
-		"discovery.solo.io/function_discovery: enabled } }\n"
-		"upstreamSpec: { azure: { app: app } }\n");
+	put_app("app", "metadata: { name: app, labels: { "
+		       "discovery.solo.io/function_discovery: enabled } }\n"
+		       "upstreamSpec: { azure: { app: app } }\n");
 	assert_int_equal(called->watched, watched + 1);
 }
 
@@ -344,9 +342,9 @@ test_secrets(void **state)
 	until_text(VS("v"), "status", "state", "Accepted");
 	assert_int_equal(metric(CALLS("app")), sum_of("call:f/app"));
 	ask("GET", SE("s"), "text/plain", "", &body);
-	assert_string_equal(doc_string(doc_at(doc_find(body, "status", "secret",
-						      "usedBy", NULL),
-				    0)),
+	assert_string_equal(
+		doc_string(doc_at(
+			doc_find(body, "status", "secret", "usedBy", NULL), 0)),
 		"gloo-system.app");
 	doc_free(body);
 	/* Other values, the same places. */
@@ -481,10 +479,9 @@ test_credentials_after_take_over(void **state)
 }
 
 #define CLUSTER(type, name, doc)                                               \
-	"{\"do\": \"put\", \"type\": \"" type "\", \"ns\": \"gloo-system\", " \
+	"{\"do\": \"put\", \"type\": \"" type "\", \"ns\": \"gloo-system\", "  \
 	"\"name\": \"" name "\", \"doc\": " doc "}"
-#define SECRETS_SETTLED                                                        \
-	"{\"do\": \"resources_settled\", \"type\": \"secret\"}"
+#define SECRETS_SETTLED "{\"do\": \"resources_settled\", \"type\": \"secret\"}"
 
 /* A secret of another store is not on our disk: a proxy that is adopted is not
  * robbed of what it has before that store was asked. */

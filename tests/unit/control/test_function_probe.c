@@ -1,5 +1,5 @@
-/* Tests userspace/control/function_probe.c: who waits, for how long, and what is
- * answered. The HTTP server, the kind and time are the test's. */
+/* Tests userspace/control/function_probe.c: who waits, for how long, and what
+ * is answered. The HTTP server, the kind and time are the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -144,11 +144,13 @@ test_patience(void **state)
 #define LATE                                                                   \
 	"{\"level\":\"warning\",\"sentence\":\"not all of it was answered "    \
 	"within 30 seconds\"}]}\n"
-	said("1 200 {\"findings\":[{\"level\":\"ok\",\"sentence\":\"reached\"},"
-		LATE);
+	said("1 200 "
+	     "{\"findings\":[{\"level\":\"ok\",\"sentence\":\"reached\"}"
+	     "," LATE);
 	pass(10000);
-	said("2 200 {\"findings\":[{\"level\":\"ok\",\"sentence\":\"reached\"},"
-		LATE);
+	said("2 200 "
+	     "{\"findings\":[{\"level\":\"ok\",\"sentence\":\"reached\"}"
+	     "," LATE);
 	/* The kind is still at it, and is not asked twice. */
 	ask(&one, 3);
 	ask(&two, 4);

@@ -398,6 +398,44 @@ test_odd_requests(void **state)
 	}
 }
 
+/* Of a field that comes twice the last one counts, wherever one is needed. */
+static void
+test_last_field_counts(void **state)
+{
+	static const struct call_field fields[] = {
+		{ { "User-Agent", 10 }, { "first", 5 } },
+		{ { "content-type", 12 }, { "text/plain", 10 } },
+		{ { "accept", 6 }, { "a", 1 } },
+		{ { "Content-Type", 12 }, { "image/png", 9 } },
+		{ { "user-agent", 10 }, { "last", 4 } },
+	};
+	struct call_request r = { .method = slice_of("POST"),
+		.path = slice_of("/"),
+		.fields = fields,
+		.field_count = ARRAY_SIZE(fields),
+		.body = slice_of("abc") };
+	struct doc *v1 = wrapped(AWS_EVENT_API_GATEWAY_V1, &r, &nothing_known);
+	struct doc *v2 = wrapped(AWS_EVENT_API_GATEWAY_V2, &r, &nothing_known);
+
+	(void)state;
+	assert_string_equal(doc_get_string(v1, "body"), "YWJj");
+	assert_string_equal(doc_string(doc_find(v1, "requestContext",
+				    "identity", "userAgent", NULL)),
+		"last");
+	assert_string_equal(doc_string(doc_find(v2, "requestContext", "http",
+				    "userAgent", NULL)),
+		"last");
+	/* The first spelling is the name of all. */
+	assert_int_equal(doc_count(doc_find(
+				 v1, "multiValueHeaders", "User-Agent", NULL)),
+		2);
+	assert_string_equal(
+		doc_string(doc_find(v1, "headers", "User-Agent", NULL)),
+		"last");
+	doc_free(v1);
+	doc_free(v2);
+}
+
 /* Keys that are one after decoding are one key; so are those that no UTF-8
  * tells apart. */
 static void
@@ -455,6 +493,7 @@ main(void)
 		cmocka_unit_test(test_text_with_nul),
 		cmocka_unit_test(test_size_is_bounded),
 		cmocka_unit_test(test_odd_requests),
+		cmocka_unit_test(test_last_field_counts),
 		cmocka_unit_test(test_query_keys_meet),
 		cmocka_unit_test(test_many_parameters),
 	};

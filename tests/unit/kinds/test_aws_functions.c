@@ -1,12 +1,13 @@
 /*
- * Tests userspace/kinds/aws/functions.c and api.c: which functions are found,
- * how often they are asked for, and what stays when they cannot be.
+ * Tests userspace/kinds/aws/functions.c, listing.c and api.c: which functions
+ * are found, how often they are asked for, and what stays when they cannot be.
  */
 #include "aws_region.h"
 
 #include "base/doc.h"
 #include "kinds/aws/api.h"
 #include "kinds/aws/functions.h"
+#include "kinds/aws/listing.h"
 #include "kinds/aws/numbers.h"
 
 #define SECOND 1000
@@ -277,6 +278,38 @@ test_pages_without_end(void **state)
 	assert_int_equal(region.asked_count, 2);
 	told_is("listed\n");
 	end(&l);
+}
+
+/* What nobody has room for is left out, and that is said. */
+static void
+test_more_than_are_kept(void **state)
+{
+	struct aws_listing *l = aws_listing_new();
+	char name[16];
+	size_t count;
+
+	(void)state;
+	for (unsigned i = 0; i < AWS_FUNCTIONS_MAX; i++) {
+		assert_false(aws_listing_is_cut(l));
+		snprintf(name, sizeof(name), "f%u", i);
+		aws_listing_add(l, name, "$LATEST");
+	}
+	aws_listing_add_alias(l, "live");
+	aws_listing_aliases_end(l, 0);
+	assert_false(aws_listing_is_cut(l));
+	aws_listing_settle(l);
+	assert_true(aws_listing_is_cut(l));
+	aws_listing_names(l, &count);
+	assert_int_equal(count, AWS_FUNCTIONS_MAX);
+	aws_listing_clear(l);
+	assert_false(aws_listing_is_cut(l));
+	for (unsigned i = 0; i <= AWS_FUNCTIONS_MAX; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		aws_listing_add(l, "f", name);
+	}
+	assert_true(aws_listing_is_cut(l));
+	assert_int_equal(aws_listing_count(l), 1);
+	aws_listing_free(l);
 }
 
 /* ---- what goes wrong */
@@ -606,6 +639,7 @@ main(void)
 		TEST(test_what_comes_and_goes),
 		TEST(test_odd_names),
 		TEST(test_pages_without_end),
+		TEST(test_more_than_are_kept),
 		TEST(test_not_permitted),
 		TEST(test_aliases_are_not_permitted),
 		TEST(test_what_was_known_stays),

@@ -1,7 +1,7 @@
 /*
  * Calls of Azure functions, through the dialect as control and proxy use it:
- * what is written for a route, read into a target, made of a request, and of the
- * answer to it.
+ * what is written for a route, read into a target, made of a request, and of
+ * the answer to it.
  */
 #include "told.h"
 
@@ -207,8 +207,8 @@ test_whole(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_init(&r, APP, "own",
-		credentials_new(NULL, "own=a+b/c== _master=m"));
+	rig_init(
+		&r, APP, "own", credentials_new(NULL, "own=a+b/c== _master=m"));
 	asked_is(&r, request,
 		"PATCH /api/own/a/b?a=1&b=%20 HTTP/1.1\r\n"
 		"host: my-app.azurewebsites.net\r\n"
@@ -292,8 +292,8 @@ test_keys(void **state)
 				"\"my-app\" (yet); see the status of the "
 				"upstream",
 				rows[i].function);
-			refused_is(&r, request, 503, "no_credentials",
-				sentence);
+			refused_is(
+				&r, request, 503, "no_credentials", sentence);
 		}
 		rig_fini(&r);
 	}
@@ -345,9 +345,8 @@ test_token(void **state)
 	(void)state;
 	request.fields = &field;
 	request.field_count = 1;
-	rig_init(&r,
-		APP "appServiceAuthentication: {audience: 'api://x'}\n", "own",
-		credentials_new("Bearer ours", "own=k"));
+	rig_init(&r, APP "appServiceAuthentication: {audience: 'api://x'}\n",
+		"own", credentials_new("Bearer ours", "own=k"));
 	asked_is(&r, request,
 		HEAD_OF("/api/own") "authorization: Bearer ours\r\n" KEY("k"));
 	rig_fini(&r);
@@ -574,7 +573,13 @@ test_limits(void **state)
 
 /* ---- answers */
 
-enum as { OPEN, KEYED, TOKEN, UNKNOWN, HEAD_ASKED };
+enum as {
+	OPEN,
+	KEYED,
+	TOKEN,
+	UNKNOWN,
+	HEAD_ASKED
+};
 
 static void
 answer_rig(struct rig *r, enum as as, const struct call_field *field)
@@ -658,19 +663,18 @@ test_passed(void **state)
 		{ KEYED, STATUS("429 Too Many Requests") EMPTY,
 			STATUS("429 Too Many Requests") "retry-after: 1\r\n" },
 		{ KEYED,
-			STATUS("429 Too Many Requests") "Retry-After: 7\r\n"
-			EMPTY,
+			STATUS("429 Too Many Requests") "Retry-After: "
+							"7\r\n" EMPTY,
 			STATUS("429 Too Many Requests") "Retry-After: 7\r\n" },
 		/* Its own 401. */
 		{ OPEN, STATUS("401 Unauthorized") EMPTY,
 			STATUS("401 Unauthorized") },
 		{ OPEN,
-			STATUS("401 Unauthorized") "www-authenticate: Bearer\r\n"
-			EMPTY,
-			STATUS("401 Unauthorized")
-			"www-authenticate: Bearer\r\n" },
-		{ KEYED,
-			STATUS("401 Unauthorized") "content-length: 3\r\n\r\n",
+			STATUS("401 Unauthorized") "www-authenticate: "
+						   "Bearer\r\n" EMPTY,
+			STATUS("401 Unauthorized") "www-authenticate: "
+						   "Bearer\r\n" },
+		{ KEYED, STATUS("401 Unauthorized") "content-length: 3\r\n\r\n",
 			STATUS("401 Unauthorized") },
 		{ UNKNOWN,
 			STATUS("401 Unauthorized") "content-length: 3\r\n\r\n",
@@ -680,27 +684,35 @@ test_passed(void **state)
 			STATUS("401 Unauthorized") },
 		/* Its own 503, of which nothing can be seen. */
 		{ HEAD_ASKED,
-			STATUS("503 Service Unavailable")
-			"content-length: 3\r\n\r\n",
+			STATUS("503 Service Unavailable") "content-length: "
+							  "3\r\n\r\n",
+			STATUS("503 Service Unavailable") },
+		{ KEYED,
+			STATUS("503 Service Unavailable") "content-length: "
+							  "1025\r\n\r\n",
 			STATUS("503 Service Unavailable") },
 		/* No key in what the client is told. */
 		{ KEYED,
-			STATUS("202 Accepted")
-			"location: https://my-app.azurewebsites.net/runtime/"
-			"x?a=1&code=secret\r\n"
-			"Content-Location: /y?code=secret\r\n" EMPTY,
-			STATUS("202 Accepted")
-			"location: https://my-app.azurewebsites.net/runtime/"
-			"x?a=1\r\n"
-			"Content-Location: /y\r\n" },
+			STATUS("202 Accepted") "location: "
+					       "https://"
+					       "my-app.azurewebsites.net/"
+					       "runtime/"
+					       "x?a=1&code=secret\r\n"
+					       "Content-Location: "
+					       "/y?code=secret\r\n" EMPTY,
+			STATUS("202 Accepted") "location: "
+					       "https://"
+					       "my-app.azurewebsites.net/"
+					       "runtime/"
+					       "x?a=1\r\n"
+					       "Content-Location: /y\r\n" },
 		/* Who comes without a token may be sent to a login. */
 		{ OPEN,
 			STATUS("302 Found") "location: https://login."
 					    "microsoftonline.com/x\r\n" EMPTY,
 			STATUS("302 Found") "location: https://login."
 					    "microsoftonline.com/x\r\n" },
-		{ TOKEN,
-			STATUS("302 Found") "location: /elsewhere\r\n" EMPTY,
+		{ TOKEN, STATUS("302 Found") "location: /elsewhere\r\n" EMPTY,
 			STATUS("302 Found") "location: /elsewhere\r\n" },
 	};
 
@@ -730,23 +742,25 @@ test_not_let_in(void **state)
 		{ HEAD_ASKED, STATUS("401 Unauthorized") EMPTY, "key" },
 		{ TOKEN, STATUS("401 Unauthorized") EMPTY, "token" },
 		{ TOKEN,
-			STATUS("401 Unauthorized")
-			"www-authenticate: Bearer realm=\"x\"\r\n"
-			"content-length: 9\r\n\r\n",
+			STATUS("401 Unauthorized") "www-authenticate: Bearer "
+						   "realm=\"x\"\r\n"
+						   "content-length: 9\r\n\r\n",
 			"token" },
 		{ TOKEN,
-			STATUS("401 Unauthorized")
-			"x-ms-middleware-request-id: 1\r\n"
-			"content-length: 9\r\n\r\n",
+			STATUS("401 Unauthorized") "x-ms-middleware-request-id:"
+						   " 1\r\n"
+						   "content-length: 9\r\n\r\n",
 			"token" },
 		{ TOKEN,
-			STATUS("302 Found")
-			"location: https://login.windows.net/t/oauth2\r\n" EMPTY,
+			STATUS("302 Found") "location: "
+					    "https://login.windows.net/t/"
+					    "oauth2\r\n" EMPTY,
 			"token" },
 		{ TOKEN,
-			STATUS("302 Found")
-			"location: https://my-app.azurewebsites.net/.auth/"
-			"login/aad\r\n" EMPTY,
+			STATUS("302 Found") "location: "
+					    "https://my-app.azurewebsites.net/"
+					    ".auth/"
+					    "login/aad\r\n" EMPTY,
 			"token" },
 	};
 
@@ -792,25 +806,29 @@ test_platform_refuses(void **state)
 			"credentials_missing" },
 		{ UNKNOWN, true, STATUS("401 Unauthorized") EMPTY, NULL },
 		{ OPEN, false,
-			STATUS("401 Unauthorized")
-			"x-ms-middleware-request-id: 1\r\n" EMPTY,
+			STATUS("401 Unauthorized") "x-ms-middleware-request-id:"
+						   " 1\r\n" EMPTY,
 			"credentials_missing" },
 		{ OPEN, false,
-			STATUS("401 Unauthorized")
-			"www-authenticate: Bearer authorization_uri=\"x\"\r\n"
-			EMPTY,
+			STATUS("401 Unauthorized") "www-authenticate: Bearer "
+						   "authorization_uri="
+						   "\"x\"\r\n" EMPTY,
+			"credentials_missing" },
+		{ KEYED, false,
+			STATUS("401 Unauthorized") "x-ms-middleware-request-id:"
+						   " 1\r\n" EMPTY,
 			"credentials_missing" },
 		{ OPEN, true,
-			STATUS("401 Unauthorized")
-			"x-ms-middleware-request-id: 1\r\n" EMPTY,
+			STATUS("401 Unauthorized") "x-ms-middleware-request-id:"
+						   " 1\r\n" EMPTY,
 			NULL },
 		{ OPEN, false,
-			STATUS("403 Ip Forbidden")
-			"x-ms-forbidden-ip: 10.0.0.1\r\n" EMPTY,
+			STATUS("403 Ip Forbidden") "x-ms-forbidden-ip: "
+						   "10.0.0.1\r\n" EMPTY,
 			"app_forbidden" },
 		{ TOKEN, false,
-			STATUS("403 Forbidden")
-			"x-ms-middleware-request-id: 1\r\n" EMPTY,
+			STATUS("403 Forbidden") "x-ms-middleware-request-id: "
+						"1\r\n" EMPTY,
 			"app_forbidden" },
 	};
 
@@ -819,8 +837,8 @@ test_platform_refuses(void **state)
 		struct rig r;
 		enum call_step step;
 
-		answer_rig(&r, rows[i].as,
-			rows[i].client_token ? &token : NULL);
+		answer_rig(
+			&r, rows[i].as, rows[i].client_token ? &token : NULL);
 		step = answer(&r, rows[i].as, rows[i].answer);
 		if (rows[i].word == NULL) {
 			assert_int_equal(step, CALL_PASS);
@@ -845,9 +863,8 @@ body_feed(struct rig *r, const char *body, size_t piece, struct str *out)
 		bool last = at + in.length == length;
 		struct slice data = { NULL, 0 };
 		size_t used = 0;
-		enum call_step step =
-			d->answer_bytes(r->call, in, last, &used, &r->w, &data,
-				&r->refusal, &r->news);
+		enum call_step step = d->answer_bytes(r->call, in, last, &used,
+			&r->w, &data, &r->refusal, &r->news);
 
 		assert_true(used <= in.length);
 		at += used;
@@ -868,24 +885,26 @@ body_feed(struct rig *r, const char *body, size_t piece, struct str *out)
 	}
 }
 
+#define MANY                                                                   \
+	"0123456789012345678901234567890123456789012345678901234567890123"     \
+	"456789 more than is looked at"
+
 static void
 test_looked_at(void **state)
 {
-#define MANY "0123456789012345678901234567890123456789012345678901234567890123" \
-	     "456789 more than is looked at"
 	static const struct {
 		const char *status, *body;
 		enum call_step step;
 		bool nothing_ran;
 	} rows[] = {
-		{ "401 Unauthorized", "", CALL_AGAIN, true },
+		{ "401 Unauthorized", "", CALL_REFUSE, true },
 		{ "401 Unauthorized", "x", CALL_DONE, false },
 		{ "401 Unauthorized", MANY, CALL_DONE, false },
-		{ "503 Service Unavailable", "", CALL_AGAIN, false },
+		{ "503 Service Unavailable", "", CALL_REFUSE, false },
 		{ "503 Service Unavailable", "Function host is not running.",
-			CALL_AGAIN, true },
+			CALL_REFUSE, true },
 		{ "503 Service Unavailable", "The service is unavailable.",
-			CALL_AGAIN, false },
+			CALL_REFUSE, false },
 		{ "503 Service Unavailable", "Function", CALL_DONE, false },
 		{ "503 Service Unavailable", "mine", CALL_DONE, false },
 		{ "503 Service Unavailable", MANY, CALL_DONE, false },
@@ -898,15 +917,15 @@ test_looked_at(void **state)
 					       "transfer-encoding: chunked\r\n"
 					       "x-own: 1\r\n\r\n",
 				rows[i].status);
-			char *passed = xasprintf("HTTP/1.1 %s\r\nx-own: 1\r\n%s",
-				rows[i].status, rows[i].body);
+			char *passed =
+				xasprintf("HTTP/1.1 %s\r\nx-own: 1\r\n%s",
+					rows[i].status, rows[i].body);
 			struct str out;
 			struct rig r;
 
 			answer_rig(&r, KEYED, NULL);
 			str_init(&out);
-			assert_int_equal(
-				answer(&r, KEYED, head), CALL_DECODE);
+			assert_int_equal(answer(&r, KEYED, head), CALL_DECODE);
 			/* The head that was parsed is gone by then. */
 			memset(head, 'x', strlen(head));
 			free(head);
@@ -921,6 +940,49 @@ test_looked_at(void **state)
 			free(passed);
 			rig_fini(&r);
 		}
+}
+
+static void
+test_collected(void **state)
+{
+	static const struct {
+		const char *body;
+		enum call_step step;
+		bool nothing_ran;
+	} rows[] = {
+		{ "Function host is not running.", CALL_AGAIN, true },
+		{ "The service is unavailable.", CALL_AGAIN, false },
+		{ "mine", CALL_DONE, false },
+		{ MANY, CALL_DONE, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *head = xasprintf("HTTP/1.1 503 x\r\nx-own: 1\r\n"
+				       "content-length: %zu\r\n\r\n",
+			strlen(rows[i].body));
+		struct slice out = { NULL, 0 };
+		struct rig r;
+
+		answer_rig(&r, KEYED, NULL);
+		assert_int_equal(answer(&r, KEYED, head), CALL_COLLECT);
+		memset(head, 'x', strlen(head));
+		free(head);
+		assert_int_equal(d->answer_whole(r.call, slice_of(rows[i].body),
+					 &r.w, &out, &r.refusal, &r.news),
+			rows[i].step);
+		assert_int_equal(r.news.nothing_ran, rows[i].nothing_ran);
+		if (rows[i].step == CALL_DONE) {
+			assert_true(slice_equal(out, slice_of(rows[i].body)));
+			r.head[r.w.length] = '\0';
+			assert_string_equal(r.head,
+				"HTTP/1.1 503 Service Unavailable\r\n"
+				"x-own: 1\r\n");
+		} else {
+			assert_string_equal(r.refusal.word, "host_unavailable");
+		}
+		rig_fini(&r);
+	}
 }
 
 static void
@@ -949,7 +1011,55 @@ test_host_that_starts(void **state)
 	rig_fini(&r);
 }
 
-/* ---- bytes that nobody made */
+/* ---- bytes */
+
+static void
+test_fit(void **state)
+{
+	struct azure_credentials c = { .master = xstrdup("m") }, read;
+	struct error err = ERROR_INIT;
+	char name[16], key[100];
+	size_t dropped;
+	struct str bytes;
+
+	(void)state;
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	for (int i = 0; i < 1000; i++) {
+		struct azure_known *k;
+
+		snprintf(name, sizeof(name), "f%04d", i);
+		k = azure_credentials_add(&c, name);
+		k->key = xstrdup(key);
+		k->path = xstrdup(i % 2 == 0 ? "/api/x" : "");
+	}
+	dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
+	assert_true(dropped > 0 && dropped < 1000);
+	assert_int_equal(c.count, 1000 - dropped);
+	str_init(&bytes);
+	azure_credentials_write(&c, &bytes);
+	assert_true(bytes.length <= AZURE_CREDENTIALS_MAX);
+	/* One more would have been too many. */
+	assert_true(bytes.length + 140 > AZURE_CREDENTIALS_MAX);
+	assert_int_equal(azure_credentials_read(
+				 (struct slice){ bytes.data, bytes.length },
+				 &read, &err),
+		0);
+	assert_int_equal(read.count, c.count);
+	azure_credentials_fini(&read);
+	/* With the host's default key the keys go first, and no function. */
+	c.fallback = xstrdup("d");
+	assert_int_equal(azure_credentials_fit(&c, bytes.length / 2), 0);
+	assert_null(c.functions[0].key);
+	assert_non_null(c.functions[c.count - 1].key);
+	str_clear(&bytes);
+	azure_credentials_write(&c, &bytes);
+	assert_int_equal(azure_credentials_fit(&c, bytes.length), 0);
+	assert_int_equal(azure_credentials_fit(&c, 0), 1000 - dropped);
+	assert_int_equal(c.count, 0);
+	str_fini(&bytes);
+	azure_credentials_fini(&c);
+}
 
 static void
 test_bytes_refused(void **state)
@@ -1060,7 +1170,9 @@ main(void)
 		cmocka_unit_test(test_not_let_in),
 		cmocka_unit_test(test_platform_refuses),
 		cmocka_unit_test(test_looked_at),
+		cmocka_unit_test(test_collected),
 		cmocka_unit_test(test_host_that_starts),
+		cmocka_unit_test(test_fit),
 		cmocka_unit_test(test_bytes_refused),
 		cmocka_unit_test(test_written),
 	};

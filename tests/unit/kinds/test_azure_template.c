@@ -61,8 +61,8 @@ test_filled(void **state)
 		if (t == NULL)
 			fail_msg("%s: %s", rows[i].template, err.text);
 		str_init(&out);
-		if (azure_template_fill(t, slice_of(rows[i].path), &out,
-			    &missing) != 0)
+		if (azure_template_fill(
+			    t, slice_of(rows[i].path), &out, &missing) != 0)
 			fail_msg("%s, %s: %s", rows[i].template, rows[i].path,
 				missing);
 		assert_string_equal(out.data, rows[i].filled);

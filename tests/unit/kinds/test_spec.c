@@ -144,34 +144,49 @@ test_flags(void **state)
 		{ "azure",
 			{ { "azure-app-name", "my-app" },
 				{ "azure-slot", "blue" },
-				{ "azure-hostname", "fx.example.com" },
 				{ "azure-route-prefix", "" },
-				{ "azure-functions", "a, b=Admin" },
-				{ "azure-functions", "c=Function" },
-				{ "azure-subscription-id", "sub" },
-				{ "azure-resource-group", "group" },
-				{ "azure-management-url",
-					"https://management.example.com" },
-				{ "azure-audience", "api://my-app" },
-				{ "azure-identity-client-id", "client" },
-				{ "azure-max-request-bytes", "1000" } },
-			"appServiceAuthentication:\n"
-			"  audience: api://my-app\n"
+				{ "azure-functions", "a, b=Anonymous" } },
 			"functionAppName: my-app\n"
 			"functions:\n"
-			"- authLevel: Anonymous\n  functionName: a\n"
+			"- authLevel: Function\n  functionName: a\n"
+			"- authLevel: Anonymous\n  functionName: b\n"
+			"routePrefix: \"\"\n"
+			"slot: blue\n",
+			"function app name: my-app\nsecret: <None>\n"
+			"functions:\n- a\n- b\n" },
+		{ "azure",
+			{ { "azure-app-name", "a" },
+				{ "azure-audience", "api://x" },
+				{ "azure-subscription-id", "s" },
+				{ "azure-resource-group", "g" } },
+			"appServiceAuthentication:\n  audience: api://x\n"
+			"functionAppName: a\n"
+			"resourceGroup: g\n"
+			"subscriptionId: s\n",
+			"function app name: a\nsecret: <None>\n" },
+		{ "azure",
+			{ { "azure-app-name", "a" },
+				{ "azure-hostname", "fx.example.com" },
+				{ "azure-functions", "b=Admin" },
+				{ "azure-functions", "c" },
+				{ "azure-subscription-id", "s" },
+				{ "azure-resource-group", "g" },
+				{ "azure-management-url",
+					"https://management.example.com" },
+				{ "azure-identity-client-id", "client" },
+				{ "azure-max-request-bytes", "1000" } },
+			"functionAppName: a\n"
+			"functions:\n"
 			"- authLevel: Admin\n  functionName: b\n"
 			"- authLevel: Function\n  functionName: c\n"
 			"hostname: fx.example.com\n"
 			"managedIdentityClientId: client\n"
 			"managementUrl: https://management.example.com\n"
 			"maxRequestBytes: 1000\n"
-			"resourceGroup: group\n"
-			"routePrefix: \"\"\n"
-			"slot: blue\n"
-			"subscriptionId: sub\n",
-			"function app name: my-app\nsecret: <None>\n"
-			"functions:\n- a\n- b\n- c\n" },
+			"resourceGroup: g\n"
+			"subscriptionId: s\n",
+			"function app name: a\nsecret: <None>\n"
+			"functions:\n- b\n- c\n" },
 	};
 
 	(void)state;
@@ -248,10 +263,6 @@ test_flags_refused(void **state)
 			"\"aws\" is not of the form namespace.name" },
 		{ "azure", "azure-secret", ".a",
 			"\".a\" is not of the form namespace.name" },
-		{ "azure", "azure-functions", "=Admin",
-			"\"=Admin\" is not of the form name or name=level" },
-		{ "azure", "azure-functions", "a,b=",
-			"\"b=\" is not of the form name or name=level" },
 		{ "azure", "azure-max-request-bytes", "many",
 			"\"many\" is not a number" },
 		{ "aws", "aws-overrides", "unwrapAsAlb",

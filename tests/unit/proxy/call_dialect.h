@@ -4,9 +4,9 @@
  * most of an answer, and whether bodies are made anew (1).
  *
  * The message is POST /call with what was asked in fields (x-method, x-path,
- * x-target, x-authority, x-credentials, x-skew-s), then the client's own. "as"
- * in the query: the client's method; "must": only with credentials; "wrong":
- * a line that cannot be written.
+ * x-rest, x-target, x-authority, x-credentials, x-skew-s), then the client's
+ * own. "as" in the query: the client's method; "must": only with credentials;
+ * "wrong": a line that cannot be written.
  *
  * An answer's x-step is the step, x-status that of what is passed on, x-news
  * what it tells besides. A collected one begins with a word: "done NNN\n",
@@ -144,6 +144,8 @@ calls_about(struct http_write *head, const void *credentials,
 	calls_text(head, "host", "calls.example");
 	http_write_field(head, slice_of("x-method"), r->method);
 	http_write_field(head, slice_of("x-path"), r->path);
+	http_write_field(head, slice_of("x-rest"),
+		r->rest.data != NULL ? r->rest : slice_of("unknown"));
 	http_write_field(head, slice_of("x-target"), r->target);
 	http_write_field(head, slice_of("x-authority"), r->host);
 	calls_text(head, "x-credentials",

@@ -124,10 +124,17 @@ struct route_row {
 	struct model_retries *retries;
 	uint32_t timeout_ms;
 	const char *prefix_rewrite, *host_rewrite;
+	enum model_path path_type;
 	struct model_header_manipulation *headers;
 };
 
 static const struct route_row rows[] = {
+	{ .path = "/exact",
+		.upstream = UP_CALLS,
+		.path_type = MODEL_PATH_EXACT },
+	{ .path = "/regex/.*",
+		.upstream = UP_CALLS,
+		.path_type = MODEL_PATH_REGEX },
 	{ .path = "/calls", .upstream = UP_CALLS },
 	{ .path = "/anew", .upstream = UP_ANEW },
 	{ .path = "/large", .upstream = UP_LARGE },
@@ -191,7 +198,7 @@ routes_make(void)
 		struct model_route *r = &routes[i];
 
 		matchers[i] =
-			(struct model_matcher){ .path_type = MODEL_PATH_PREFIX,
+			(struct model_matcher){ .path_type = rows[i].path_type,
 				.path = CHARS(rows[i].path) };
 		*r = (struct model_route){ .name = CHARS(rows[i].path + 1),
 			.matchers = &matchers[i],

@@ -51,6 +51,7 @@ a_request_becomes_a_message(void **state)
 	seen(&sent);
 	is("the message", &sent,
 		CALL_LINE "x-method: GET\r\nx-path: /calls/c\r\n"
+			  "x-rest: /c\r\n"
 			  "x-target: /calls/b/../c?x=1&y\r\n"
 			  "x-authority: h:80\r\nx-credentials: none\r\n"
 			  "x-skew-s: 0\r\nX-Own: 1\r\nX-Own: 2\r\n"
@@ -74,11 +75,18 @@ filters_come_first(void **state)
 		"content-length: 1\r\nconnection: close\r\n\r\na");
 	seen(&sent);
 	has("path", &sent, "\r\nx-path: /new/x\r\n");
+	has("rest", &sent, "\r\nx-rest: /new/x\r\n");
 	has("host", &sent, "\r\nx-authority: rewritten.example\r\n");
 	has("target", &sent, "\r\nx-target: /filtered/x?q\r\n");
 	has("added", &sent, "\r\nx-added: 1\r\n");
 	has_not("removed", &sent, "X-Secret");
 	ends("body", &sent, "content-length: 3\r\n\r\nabc");
+	rig_origin_script(rig.origin, always_ok);
+	ask(GET("/exact"), &got);
+	ask(GET("/regex/x"), &got);
+	seen(&sent);
+	has("exact", &sent, "\r\nx-path: /exact\r\nx-rest: \r\n");
+	has("regex", &sent, "\r\nx-path: /regex/x\r\nx-rest: unknown\r\n");
 }
 
 static void
@@ -621,7 +629,8 @@ is_zero(int fd)
 static void
 credentials_given(uint32_t id, const char *kind, const char *text)
 {
-	int fd = rig_credentials(&rig, id, kind, text);
+	int fd = rig_credentials(
+		&rig, id, kind, slice_of(text != NULL ? text : ""));
 
 	generation_next();
 	if (fd >= 0) {
@@ -681,7 +690,7 @@ control_hears_of_refused_credentials(void **state)
 			 "Connection: close\r\nContent-Length: 3\r\n\r\nabc");
 	assert_true(rig_receive(&rig, WIRE_CREDENTIALS_REFUSED, &m, NULL));
 	assert_int_equal(m.number, UP_GUARDED);
-	close(rig_credentials(&rig, UP_GUARDED, "calls", "new"));
+	close(rig_credentials(&rig, UP_GUARDED, "calls", slice_of("new")));
 	client_read(fd, &got);
 	begins("with others", &got, PASSED);
 	seen(&sent);
@@ -735,7 +744,7 @@ a_generation_changes_in_the_middle(void **state)
 	waits = client_send(GET("/anew"));
 	assert_true(rig_await(&rig, UP_ANEW, "requests_active", 1));
 	generation_next();
-	rig_image(&rig, routes, 1);
+	rig_image(&rig, routes, 0);
 	generation_next();
 	rig_client_send(fd, "cd", 2);
 	rig_origin_pause(rig.origin, false);

@@ -714,7 +714,7 @@ a_generation_changes_during_an_answer(void **state)
 	str_clear(&got);
 	rig_client_read(fd, &got, 1000, RIG_WAIT_MS);
 	generation_next();
-	rig_image(&rig, routes, 1);
+	rig_image(&rig, routes, 0);
 	m.endpoints.upstream = UP_GONE;
 	rig_send(&rig, &m, NULL, 0);
 	generation_next();

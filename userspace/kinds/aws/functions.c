@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/table.h"
 #include "kinds/aws/api.h"
+#include "kinds/aws/listing.h"
 #include "kinds/aws/numbers.h"
 #include "net/loop.h"
 
@@ -19,7 +19,6 @@
 #define BEGIN_MS       500 /* many upstreams do not begin at once */
 #define ALIAS_GAP_MS   100 /* Lambda takes 15 such questions in a second */
 #define PAGES_MAX      2000
-#define NAME_MAX_BYTES 140
 #define MARKER_MAX     8192
 
 enum list_state {
@@ -29,11 +28,6 @@ enum list_state {
 	LIST_ALIASES,
 };
 
-struct name_list {
-	char **all;
-	size_t count;
-};
-
 struct aws_functions {
 	struct aws_functions_options o;
 	struct loop_timer *timer;
@@ -41,156 +35,35 @@ struct aws_functions {
 	enum list_state state;
 	uint64_t rest_until_ms; /* while it rests, monotonic */
 
+	struct aws_listing *listing;
+
 	/* Of the pass that runs. */
-	struct table *found;        /* "name", "name:version" */
-	struct name_list functions; /* names alone */
-	struct str path, query;     /* of the question */
-	char *marker;               /* of the next page; NULL: the first */
-	size_t pages, alias_at;
-	unsigned tries; /* of the question */
-	bool too_many;
-	char *alias_problem;      /* why some of them are not known */
-	struct name_list aliases; /* of functions.all[alias_at], so far */
+	struct str path, query; /* of the question */
+	char *marker;           /* of the next page; NULL: the first */
+	size_t pages;
+	size_t alias_at;     /* whose aliases are asked for */
+	unsigned tries;      /* of the question */
+	char *alias_problem; /* why some of them are not known */
 
 	/* Of passes that are over. */
-	struct table *known_aliases; /* function to struct name_list */
-	const char **names;
-	size_t name_count;
 	uint64_t listed_ms; /* since 1970; 0: never */
 	bool failed;        /* the last pass */
 	unsigned throttled; /* passes in a row */
 	char *problem;
 };
 
-/* ---- lists of names */
-
-static void
-names_clear(struct name_list *l)
-{
-	for (size_t i = 0; i < l->count; i++)
-		free(l->all[i]);
-	free(l->all);
-	*l = (struct name_list){ NULL, 0 };
-}
-
-static void
-names_add(struct name_list *l, const char *name)
-{
-	/* Room for twice as many whenever it is full. */
-	if ((l->count & (l->count - 1)) == 0)
-		l->all = xreallocarray(
-			l->all, 2 * l->count + 1, sizeof(*l->all));
-	l->all[l->count++] = xstrdup(name);
-}
-
-static void
-names_free(void *value)
-{
-	names_clear(value);
-	free(value);
-}
-
-/* Names go into paths, tables and shells' completion: only those that Lambda
- * gives. */
-static bool
-name_is_good(const char *name)
-{
-	size_t length = strlen(name);
-
-	return length > 0 && length <= NAME_MAX_BYTES &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz"
-			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == length;
-}
-
-static void
-name_put(struct aws_functions *f, struct table *to, const char *name)
-{
-	if (table_get(to, name) != NULL)
-		return;
-	if (table_count(to) >= AWS_FUNCTIONS_MAX)
-		f->too_many = true;
-	else
-		table_set(to, name, f);
-}
-
-static void
-name_put_with(struct aws_functions *f, struct table *to, const char *name,
-	const char *part)
-{
-	char *both = xasprintf("%s:%s", name, part);
-
-	name_put(f, to, both);
-	free(both);
-}
-
-static int
-text_compare(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void
-names_forget(struct aws_functions *f)
-{
-	for (size_t i = 0; i < f->name_count; i++)
-		free((char *)f->names[i]);
-	free(f->names);
-	f->o.counts->functions -= f->name_count;
-	f->names = NULL;
-	f->name_count = 0;
-}
-
-/* What was found, and the aliases that are known. The caller frees. */
-static struct table *
-names_gather(struct aws_functions *f)
-{
-	struct table *all = table_new(NULL);
-	size_t place = 0;
-	const char *key;
-	void *value;
-
-	while (table_next(f->found, &place, &key, &value))
-		name_put(f, all, key);
-	for (size_t i = 0; i < f->functions.count; i++) {
-		const char *function = f->functions.all[i];
-		const struct name_list *aliases =
-			table_get(f->known_aliases, function);
-
-		for (size_t k = 0; aliases != NULL && k < aliases->count; k++)
-			name_put_with(f, all, function, aliases->all[k]);
-	}
-	return all;
-}
-
 static void
 names_settle(struct aws_functions *f)
 {
-	struct table *all = names_gather(f);
-	size_t place = 0;
-	const char *key;
-	void *value;
+	const char *const *names;
+	size_t count;
 
-	names_forget(f);
-	f->names = xcalloc(table_count(all) + 1, sizeof(*f->names));
-	while (table_next(all, &place, &key, &value))
-		f->names[f->name_count++] = xstrdup(key);
-	table_free(all);
-	qsort(f->names, f->name_count, sizeof(*f->names), text_compare);
-	f->o.counts->functions += f->name_count;
-	f->o.listed(f->names, f->name_count, f->o.arg);
-}
-
-/* Of functions that are gone. */
-static void
-aliases_prune(struct aws_functions *f)
-{
-	size_t place = 0;
-	const char *key;
-	void *value;
-
-	while (table_next(f->known_aliases, &place, &key, &value))
-		if (table_get(f->found, key) == NULL)
-			table_remove(f->known_aliases, key);
+	(void)aws_listing_names(f->listing, &count);
+	f->o.counts->functions -= count;
+	aws_listing_settle(f->listing);
+	names = aws_listing_names(f->listing, &count);
+	f->o.counts->functions += count;
+	f->o.listed(names, count, f->o.arg);
 }
 
 /* ---- how it goes; texts are taken */
@@ -211,17 +84,13 @@ problem_set(struct aws_functions *f, char *problem)
 static void
 pass_clear(struct aws_functions *f)
 {
-	table_free(f->found);
-	f->found = NULL;
-	names_clear(&f->functions);
-	names_clear(&f->aliases);
+	aws_listing_clear(f->listing);
 	free(f->marker);
 	f->marker = NULL;
 	free(f->alias_problem);
 	f->alias_problem = NULL;
 	f->pages = f->alias_at = 0;
 	f->tries = 0;
-	f->too_many = false;
 }
 
 static void
@@ -276,9 +145,8 @@ pass_end(struct aws_functions *f)
 	f->throttled = 0;
 	f->listed_ms = clock_realtime_ms();
 	f->o.counts->passes++;
-	aliases_prune(f);
 	names_settle(f);
-	if (f->too_many && problem == NULL)
+	if (aws_listing_is_cut(f->listing) && problem == NULL)
 		problem = xasprintf("there are more functions, versions and "
 				    "aliases than the %d that are kept",
 			AWS_FUNCTIONS_MAX);
@@ -314,7 +182,8 @@ ask(struct aws_functions *f)
 	str_puts(&f->path, "/2015-03-31/functions");
 	if (!all) {
 		str_putc(&f->path, '/');
-		str_put_escaped(&f->path, f->functions.all[f->alias_at]);
+		str_put_escaped(
+			&f->path, aws_listing_at(f->listing, f->alias_at));
 		str_puts(&f->path, "/aliases");
 	}
 	query_begin(f, all ? "FunctionVersion=ALL&" : "");
@@ -334,7 +203,6 @@ static void
 pass_begin(struct aws_functions *f)
 {
 	pass_clear(f);
-	f->found = table_new(NULL);
 	f->state = LIST_FUNCTIONS;
 	ask(f);
 }
@@ -411,29 +279,12 @@ marker_take(struct aws_functions *f, const struct doc *page)
 }
 
 static void
-function_take(struct aws_functions *f, const struct doc *d)
-{
-	const char *name = doc_get_text(d, "FunctionName");
-	const char *version = doc_get_text(d, "Version");
-
-	if (!name_is_good(name))
-		return;
-	if (table_get(f->found, name) == NULL) {
-		name_put(f, f->found, name);
-		if (table_get(f->found, name) != NULL)
-			names_add(&f->functions, name);
-	}
-	if (version[0] != '\0' && version[0] != '$' && name_is_good(version))
-		name_put_with(f, f->found, name, version);
-}
-
-static void
 aliases_begin(struct aws_functions *f)
 {
 	f->state = LIST_ALIASES;
 	f->alias_at = 0;
 	f->pages = 0;
-	if (f->functions.count == 0) {
+	if (aws_listing_count(f->listing) == 0) {
 		pass_end(f);
 		return;
 	}
@@ -466,7 +317,9 @@ on_functions(const struct aws_api_reply *reply, void *arg)
 			"the answer is no list of functions");
 	} else {
 		for (size_t i = 0; i < doc_count(list); i++)
-			function_take(f, doc_at(list, i));
+			aws_listing_add(f->listing,
+				doc_get_text(doc_at(list, i), "FunctionName"),
+				doc_get_text(doc_at(list, i), "Version"));
 		if (marker_take(f, page))
 			ask(f);
 		else
@@ -478,12 +331,11 @@ on_functions(const struct aws_api_reply *reply, void *arg)
 static void
 alias_next(struct aws_functions *f)
 {
-	names_clear(&f->aliases);
 	free(f->marker);
 	f->marker = NULL;
 	f->pages = 0;
 	f->tries = 0;
-	if (++f->alias_at < f->functions.count)
+	if (++f->alias_at < aws_listing_count(f->listing))
 		loop_timer_start(f->timer, ALIAS_GAP_MS);
 	else
 		pass_end(f);
@@ -493,11 +345,9 @@ alias_next(struct aws_functions *f)
 static void
 alias_fail(struct aws_functions *f, const struct aws_api_reply *reply)
 {
-	const char *function = f->functions.all[f->alias_at];
-
-	if (reply->trouble ==
-		AWS_API_MISSING) { /* deleted since it was listed */
-		table_remove(f->known_aliases, function);
+	/* Deleted since it was listed. */
+	if (reply->trouble == AWS_API_MISSING) {
+		aws_listing_aliases_end(f->listing, f->alias_at);
 		alias_next(f);
 		return;
 	}
@@ -509,15 +359,6 @@ alias_fail(struct aws_functions *f, const struct aws_api_reply *reply)
 	}
 	/* Nobody says that those which an earlier run knew are gone. */
 	pass_fail(f, reply->trouble, "lambda:ListAliases", reply->why);
-}
-
-static void
-aliases_keep(struct aws_functions *f)
-{
-	struct name_list *kept = xmemdup(&f->aliases, sizeof(f->aliases));
-
-	f->aliases = (struct name_list){ NULL, 0 };
-	table_set(f->known_aliases, f->functions.all[f->alias_at], kept);
 }
 
 static void
@@ -544,16 +385,13 @@ on_aliases(const struct aws_api_reply *reply, void *arg)
 		doc_free(page);
 		return;
 	}
-	for (size_t i = 0; i < doc_count(list); i++) {
-		const char *name = doc_get_text(doc_at(list, i), "Name");
-
-		if (name_is_good(name) && f->aliases.count < AWS_FUNCTIONS_MAX)
-			names_add(&f->aliases, name);
-	}
+	for (size_t i = 0; i < doc_count(list); i++)
+		aws_listing_add_alias(
+			f->listing, doc_get_text(doc_at(list, i), "Name"));
 	if (marker_take(f, page)) {
 		ask(f);
 	} else {
-		aliases_keep(f);
+		aws_listing_aliases_end(f->listing, f->alias_at);
 		alias_next(f);
 	}
 	doc_free(page);
@@ -568,7 +406,7 @@ aws_functions_new(const struct aws_functions_options *o)
 
 	f->o = *o;
 	f->timer = loop_timer_new(o->loop, on_time, f);
-	f->known_aliases = table_new(names_free);
+	f->listing = aws_listing_new();
 	str_init(&f->path);
 	str_init(&f->query);
 	return f;
@@ -577,13 +415,16 @@ aws_functions_new(const struct aws_functions_options *o)
 void
 aws_functions_free(struct aws_functions *f)
 {
+	size_t count;
+
 	if (f == NULL)
 		return;
+	(void)aws_listing_names(f->listing, &count);
+	f->o.counts->functions -= count;
 	aws_api_cancel(f->call);
 	loop_timer_free(f->timer);
 	pass_clear(f);
-	names_forget(f);
-	table_free(f->known_aliases);
+	aws_listing_free(f->listing);
 	str_fini(&f->path);
 	str_fini(&f->query);
 	free(f->problem);
@@ -604,8 +445,7 @@ aws_functions_wake(struct aws_functions *f)
 const char *const *
 aws_functions_names(const struct aws_functions *f, size_t *count)
 {
-	*count = f->name_count;
-	return f->names;
+	return aws_listing_names(f->listing, count);
 }
 
 void
@@ -613,8 +453,10 @@ aws_functions_show(const struct aws_functions *f, struct doc *to)
 {
 	uint64_t now = loop_now_ms(f->o.loop), real = clock_realtime_ms();
 	char text[CLOCK_TEXT_MAX];
+	size_t count;
 
-	doc_set(to, "count", doc_new_integer((int64_t)f->name_count));
+	(void)aws_listing_names(f->listing, &count);
+	doc_set(to, "count", doc_new_integer((int64_t)count));
 	if (f->listed_ms != 0) {
 		doc_set_string(
 			to, "listedAt", clock_format(f->listed_ms, text));

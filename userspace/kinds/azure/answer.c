@@ -22,8 +22,9 @@
  * 503  Empty, or with the text of a host that is starting or stopped: 503 with
  *      a Retry-After; sent once more if a retry is allowed, whatever the method
  *      where the host says that it does not run. Others: as they are.
- * else As it is, 204 (a function without a result) and 502, 504 of 230 s
- *      without an answer among them.
+ *      Of what comes in chunks the begin is looked at as it comes, and it is
+ * not sent once more. else As it is, 204 (a function without a result) and 502,
+ * 504 of 230 s without an answer among them.
  *
  * No key stands in a Location that goes to the client.
  */
@@ -158,6 +159,16 @@ not_let_in(struct azure_call *call, struct call_refusal *refusal,
 }
 
 static enum call_step
+token_missing(const struct azure_call *call, struct call_refusal *refusal)
+{
+	azure_refuse(refusal, 502, "credentials_missing",
+		"App Service authentication of \"%.64s\" wants a token: give "
+		"the upstream appServiceAuthentication",
+		call->target->app);
+	return CALL_REFUSE;
+}
+
+static enum call_step
 not_there(struct azure_call *call, bool runs, uint32_t after_s,
 	struct call_refusal *refusal, struct call_news *news)
 {
@@ -204,13 +215,15 @@ empty_is_the_platforms(const struct azure_call *call)
 	       (t->level == AZURE_LEVEL_UNKNOWN && !call->client_token);
 }
 
+/* Its body decides. One whose length is said is collected, so that it can be
+ * asked again; another could be of any length. */
 static enum call_step
 look_begin(struct azure_call *call, const struct http_head *h)
 {
 	azure_answer_forget(call);
 	call->kept = xmemdup(h, sizeof(*h));
 	call->kept->bytes = xmemdup(h->bytes, h->length);
-	return CALL_DECODE;
+	return h->framing == HTTP_BODY_LENGTH ? CALL_COLLECT : CALL_DECODE;
 }
 
 static bool
@@ -227,11 +240,13 @@ answer_401(struct azure_call *call, const struct http_head *h,
 	struct http_write *head, struct call_refusal *refusal,
 	struct call_news *news)
 {
-	if (call->token_sent && is_bearer(field_get(
-					h, SLICE("www-authenticate"))))
+	if (call->token_sent &&
+		is_bearer(field_get(h, SLICE("www-authenticate"))))
+		return not_let_in(call, refusal, news);
+	if (is_app_authentication(h) && call->token_sent)
 		return not_let_in(call, refusal, news);
 	if (is_app_authentication(h) && !call->client_token)
-		return not_let_in(call, refusal, news);
+		return token_missing(call, refusal);
 	if (!empty_is_the_platforms(call))
 		return pass(h, head, refusal);
 	if (has_no_body(call, h))
@@ -269,7 +284,8 @@ answer_503(struct azure_call *call, const struct http_head *h,
 {
 	if (has_no_body(call, h))
 		return not_there(call, true, retry_after_s(h), refusal, news);
-	if (call->head_asked)
+	if (call->head_asked || (h->framing == HTTP_BODY_LENGTH &&
+					h->content_length > AZURE_COLLECT_MAX))
 		return pass(h, head, refusal);
 	return look_begin(call, h);
 }
@@ -298,21 +314,6 @@ azure_answer(void *data, const struct http_head *answer,
 	return pass(answer, head, refusal);
 }
 
-/* Never asked for. */
-enum call_step
-azure_answer_whole(void *call, struct slice body, struct http_write *head,
-	struct slice *out, struct call_refusal *refusal, struct call_news *news)
-{
-	(void)call;
-	(void)body;
-	(void)head;
-	(void)out;
-	(void)news;
-	azure_refuse(refusal, 502, "answer_unexpected",
-		"an answer was collected that is not to be");
-	return CALL_REFUSE;
-}
-
 /* ---- answers whose body says whose word they are */
 
 void
@@ -333,12 +334,11 @@ look_takes(const struct azure_call *call)
 	return call->kept->status == 401 ? 1 : AZURE_LOOK_MAX;
 }
 
+/* CALL_PASS: it is the function's, the head is written. */
 static enum call_step
-judge(struct azure_call *call, struct http_write *head,
+judge(struct azure_call *call, struct slice text, struct http_write *head,
 	struct call_refusal *refusal, struct call_news *news)
 {
-	struct slice text = { call->look, call->looked };
-
 	if (call->kept->status == 401 && text.length == 0)
 		return not_let_in(call, refusal, news);
 	if (call->kept->status == 503 &&
@@ -346,10 +346,17 @@ judge(struct azure_call *call, struct http_write *head,
 			slice_starts(text, unavailable)))
 		return not_there(call, !slice_starts(text, not_running),
 			retry_after_s(call->kept), refusal, news);
-	call->judged = true;
-	if (pass(call->kept, head, refusal) == CALL_REFUSE)
-		return CALL_REFUSE;
-	return CALL_HEAD;
+	return pass(call->kept, head, refusal);
+}
+
+enum call_step
+azure_answer_whole(void *data, struct slice body, struct http_write *head,
+	struct slice *out, struct call_refusal *refusal, struct call_news *news)
+{
+	enum call_step step = judge(data, body, head, refusal, news);
+
+	*out = body;
+	return step == CALL_PASS ? CALL_DONE : step;
 }
 
 enum call_step
@@ -358,6 +365,7 @@ azure_answer_bytes(void *data, struct slice in, bool last, size_t *used,
 	struct call_refusal *refusal, struct call_news *news)
 {
 	struct azure_call *call = data;
+	enum call_step step;
 	size_t most;
 
 	*used = 0;
@@ -369,7 +377,10 @@ azure_answer_bytes(void *data, struct slice in, bool last, size_t *used,
 		call->looked += *used;
 		if (call->looked < look_takes(call) && !last)
 			return CALL_MORE;
-		return judge(call, head, refusal, news);
+		step = judge(call, (struct slice){ call->look, call->looked },
+			head, refusal, news);
+		call->judged = step == CALL_PASS;
+		return call->judged ? CALL_HEAD : CALL_REFUSE;
 	}
 	if (call->given < call->looked) {
 		*out = (struct slice){ call->look + call->given,

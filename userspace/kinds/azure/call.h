@@ -11,7 +11,8 @@
 #include "kinds/azure/target.h"
 #include "model/dialect.h"
 
-#define AZURE_LOOK_MAX 64 /* bytes of a body that are looked at */
+#define AZURE_LOOK_MAX    64   /* bytes of a body that are looked at */
+#define AZURE_COLLECT_MAX 1024 /* those of a platform are shorter */
 
 struct azure_call {
 	const struct azure_target *target;

@@ -134,8 +134,7 @@ url_ask(struct azure_catalog *c, const char *function)
 	struct str url;
 
 	str_init(&url);
-	azure_management_url(
-		c->origin, c->o.spec, c->question, function, &url);
+	azure_management_url(c->origin, c->o.spec, c->question, function, &url);
 	ask(c, url.data);
 	str_fini(&url);
 }
@@ -166,7 +165,9 @@ keys_begin(struct azure_catalog *c)
 	}
 	/* Those of the spec need keys, too. */
 	for (size_t i = 0; i < c->o.spec->function_count; i++)
-		azure_credentials_add(&c->next, c->o.spec->functions[i].name);
+		if (c->o.spec->functions[i].level == AZURE_FUNCTION)
+			azure_credentials_add(
+				&c->next, c->o.spec->functions[i].name);
 	c->question = AZURE_ASK_HOST_KEYS;
 	url_ask(c, NULL);
 }
@@ -272,8 +273,8 @@ ask(struct azure_catalog *c, const char *url)
 	const char *bearer = azure_token_get(c->o.token);
 
 	if (bearer != NULL)
-		c->call = azure_inquiry_new(c->o.shared, c->question, bearer,
-			url, &events, c);
+		c->call = azure_inquiry_new(
+			c->o.shared, c->question, bearer, url, &events, c);
 	else
 		answer_bad(c, 0, "there is no token for the management API");
 }
@@ -342,10 +343,10 @@ azure_catalog_refused(struct azure_catalog *c)
 
 	if (!c->o.keys || c->walking || c->failures > 0)
 		return; /* or it comes soon */
-	loop_timer_start(c->again, ago >= AZURE_CATALOG_REFUSED_MS_MIN
-					   ? 0
-					   : AZURE_CATALOG_REFUSED_MS_MIN -
-						     ago);
+	loop_timer_start(
+		c->again, ago >= AZURE_CATALOG_REFUSED_MS_MIN
+				  ? 0
+				  : AZURE_CATALOG_REFUSED_MS_MIN - ago);
 }
 
 const struct azure_credentials *

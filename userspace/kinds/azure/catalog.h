@@ -14,9 +14,9 @@
 #include "kinds/azure/credentials.h"
 #include "kinds/azure/spec.h"
 
-#define AZURE_PAGES_MAX             100
-#define AZURE_FUNCTION_KEYS_MAX     200 /* others go with the host's default */
-#define AZURE_CATALOG_RETRY_MS_MIN  10000u
+#define AZURE_PAGES_MAX              100
+#define AZURE_FUNCTION_KEYS_MAX      200 /* others go with the host's default */
+#define AZURE_CATALOG_RETRY_MS_MIN   10000u
 #define AZURE_CATALOG_REFUSED_MS_MIN 10000u /* between two because of that */
 
 struct azure_catalog;

@@ -11,9 +11,6 @@
 #include "kinds/azure/template.h"
 
 #define FORM "azure-credentials 1"
-/* Lengths and commas around the parts of one function. */
-#define PARTS_ROOM 48
-
 static void
 known_fini(struct azure_known *k)
 {
@@ -79,13 +76,12 @@ azure_credentials_add(struct azure_credentials *c, const char *function)
 		return NULL;
 	/* Room for twice as many whenever it is full. */
 	if ((c->count & (c->count - 1)) == 0)
-		c->functions = xreallocarray(c->functions, 2 * c->count + 1,
-			sizeof(*c->functions));
+		c->functions = xreallocarray(
+			c->functions, 2 * c->count + 1, sizeof(*c->functions));
 	memmove(&c->functions[place + 1], &c->functions[place],
 		(c->count - place) * sizeof(*c->functions));
-	c->functions[place] = (struct azure_known){
-		.name = xstrdup(function), .level = AZURE_LEVEL_UNKNOWN
-	};
+	c->functions[place] = (struct azure_known){ .name = xstrdup(function),
+		.level = AZURE_LEVEL_UNKNOWN };
 	c->count++;
 	return &c->functions[place];
 }
@@ -99,22 +95,76 @@ length_of(const char *text)
 }
 
 static size_t
-room_of(const struct azure_credentials *c)
+digits_of(size_t number)
 {
-	size_t room = 2 * PARTS_ROOM + sizeof(FORM) + length_of(c->bearer) +
-		      length_of(c->master) + length_of(c->fallback);
+	size_t digits = 1;
+
+	for (; number >= 10; number /= 10)
+		digits++;
+	return digits;
+}
+
+/* As azure_part_put makes of it. */
+static size_t
+part_length(const char *text)
+{
+	return digits_of(length_of(text)) + length_of(text) + 2;
+}
+
+static size_t
+number_length(size_t number)
+{
+	return digits_of(digits_of(number)) + digits_of(number) + 2;
+}
+
+static size_t
+known_length(const struct azure_known *k)
+{
+	return part_length(k->name) + part_length(k->key) +
+	       number_length(k->level) + number_length(k->path != NULL) +
+	       part_length(k->path);
+}
+
+static size_t
+written_length(const struct azure_credentials *c)
+{
+	size_t length = part_length(FORM) + part_length(c->bearer) +
+			part_length(c->master) + part_length(c->fallback) +
+			number_length(c->count);
 
 	for (size_t i = 0; i < c->count; i++)
-		room += PARTS_ROOM + length_of(c->functions[i].name) +
-			length_of(c->functions[i].key) +
-			length_of(c->functions[i].path);
-	return room;
+		length += known_length(&c->functions[i]);
+	return length;
+}
+
+size_t
+azure_credentials_fit(struct azure_credentials *c, size_t max)
+{
+	size_t length = written_length(c), dropped = 0;
+
+	for (size_t i = 0; c->fallback != NULL && length > max && i < c->count;
+		i++) {
+		struct azure_known *k = &c->functions[i];
+
+		length -= known_length(k);
+		mem_free_wiped(k->key);
+		k->key = NULL;
+		length += known_length(k);
+	}
+	while (length > max && c->count > 0) {
+		struct azure_known *last = &c->functions[--c->count];
+
+		length -= known_length(last);
+		known_fini(last);
+		dropped++;
+	}
+	return dropped;
 }
 
 void
 azure_credentials_write(const struct azure_credentials *c, struct str *out)
 {
-	str_reserve(out, room_of(c));
+	str_reserve(out, written_length(c));
 	azure_part_put(out, FORM);
 	azure_part_put(out, c->bearer);
 	azure_part_put(out, c->master);
@@ -176,10 +226,10 @@ functions_take(
 		return false;
 	for (uint64_t i = 0; i < count; i++) {
 		char *name = azure_part_take_text(rest);
-		bool good = name != NULL &&
-			    azure_credentials_find(c, name) == NULL &&
-			    known_take(rest, azure_credentials_add(c, name),
-				    err);
+		bool good =
+			name != NULL &&
+			azure_credentials_find(c, name) == NULL &&
+			known_take(rest, azure_credentials_add(c, name), err);
 
 		free(name);
 		if (!good)

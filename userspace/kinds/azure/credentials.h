@@ -15,9 +15,11 @@
 
 struct azure_template;
 
-#define AZURE_KEY_MAX   1024  /* bytes; the platform's own have 56 */
+#define AZURE_KEY_MAX   1024 /* bytes; the platform's own have 56 */
 #define AZURE_TOKEN_MAX 32768
 #define AZURE_KNOWN_MAX 10000 /* functions */
+/* Bytes of azure_credentials_write that control and proxy take. */
+#define AZURE_CREDENTIALS_MAX (64u << 10)
 
 struct azure_known {
 	char *name;
@@ -44,11 +46,16 @@ const struct azure_known *azure_credentials_find(
 struct azure_known *azure_credentials_add(
 	struct azure_credentials *c, const char *function);
 
+/* Makes it fit into so many bytes: without the own keys of functions that the
+ * host's default key opens too, then without the last functions; how many of
+ * these. They can be called as functions that nobody described. */
+size_t azure_credentials_fit(struct azure_credentials *c, size_t max);
+
 /* The bytes that the proxy is given, appended; the caller overwrites them. */
 void azure_credentials_write(
 	const struct azure_credentials *c, struct str *out);
 /* Templates are read, too. */
-int azure_credentials_read(struct slice bytes, struct azure_credentials *out,
-	struct error *err);
+int azure_credentials_read(
+	struct slice bytes, struct azure_credentials *out, struct error *err);
 
 #endif

@@ -29,8 +29,6 @@
 #include "kinds/azure/spec.h"
 #include "kinds/azure/template.h"
 
-#define ANSWER_MAX 4096 /* none is collected */
-
 #define SLICE(text) ((struct slice){ (text), sizeof(text) - 1 })
 
 void
@@ -86,7 +84,7 @@ limits(const void *target, size_t *request_max, size_t *answer_max)
 	const struct azure_target *t = target;
 
 	*request_max = t->request_max;
-	*answer_max = ANSWER_MAX;
+	*answer_max = AZURE_COLLECT_MAX;
 }
 
 static void *
@@ -275,8 +273,8 @@ fields_write(struct azure_call *call, const struct call_request *r,
 
 		if (field_is_kept_back(f->name, t->token))
 			continue;
-		forwarded |= slice_equal_nocase(
-			f->name, SLICE("x-forwarded-host"));
+		forwarded |=
+			slice_equal_nocase(f->name, SLICE("x-forwarded-host"));
 		call->client_token |=
 			slice_equal_nocase(f->name, SLICE("authorization"));
 		http_write_field(head, f->name, f->value);
@@ -287,8 +285,7 @@ fields_write(struct azure_call *call, const struct call_request *r,
 		http_write_field(
 			head, SLICE("authorization"), slice_of(c->bearer));
 	if (key != NULL)
-		http_write_field(
-			head, SLICE("x-functions-key"), slice_of(key));
+		http_write_field(head, SLICE("x-functions-key"), slice_of(key));
 }
 
 static void

@@ -6,10 +6,10 @@
 #include "base/mem.h"
 #include "kinds/azure/settings.h"
 
-#define TIMEOUT_MS      60000u
-#define IDLE_MS         30000u
-#define ANSWER_MAX      (8u << 20)
-#define RETRY_S_MAX     3600u
+#define TIMEOUT_MS  60000u
+#define IDLE_MS     30000u
+#define ANSWER_MAX  (8u << 20)
+#define RETRY_S_MAX 3600u
 
 char *
 azure_inquiry_origin(

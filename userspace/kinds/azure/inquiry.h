@@ -11,7 +11,8 @@
 
 struct azure_shared;
 
-/* bearer: of azure_token_get. url: whole. events->done is told; arg is theirs. */
+/* bearer: of azure_token_get. url: whole. events->done is told; arg is theirs.
+ */
 struct http_call *azure_inquiry_new(struct azure_shared *shared,
 	enum azure_question question, const char *bearer, const char *url,
 	const struct http_events *events, void *arg);

@@ -113,8 +113,7 @@ static bool
 path_is_good(const char *path)
 {
 	struct azure_template *t =
-		path == NULL ? NULL
-			     : azure_template_new(slice_of(path), NULL);
+		path == NULL ? NULL : azure_template_new(slice_of(path), NULL);
 
 	azure_template_free(t);
 	return t != NULL;
@@ -258,9 +257,8 @@ azure_functions_read(struct slice body, const char *origin,
 static char *
 key_copy(const struct doc *keys, const char *name)
 {
-	const char *text = doc_type(keys) == DOC_MAP
-				   ? doc_get_string(keys, name)
-				   : NULL;
+	const char *text =
+		doc_type(keys) == DOC_MAP ? doc_get_string(keys, name) : NULL;
 
 	if (text == NULL || text[0] == '\0' || strlen(text) > AZURE_KEY_MAX ||
 		!http_is_field_value(slice_of(text)))
@@ -303,9 +301,9 @@ azure_function_keys_read(struct slice body, char **key, struct error *err)
 	for (size_t i = 0; *key == NULL && i < doc_count(d); i++)
 		*key = key_copy(d, doc_key_at(d, i));
 	doc_free_wiped(d);
-	return *key != NULL ? 0
-			    : error_set(err, ERROR_SYSTEM,
-				      "the answer has no key");
+	return *key != NULL
+		       ? 0
+		       : error_set(err, ERROR_SYSTEM, "the answer has no key");
 }
 
 void

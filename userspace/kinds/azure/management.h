@@ -34,11 +34,10 @@ int azure_functions_read(struct slice body, const char *origin,
 	const struct azure_spec *spec, struct azure_credentials *out,
 	char **next, struct error *err);
 /* master and fallback of out are replaced. */
-int azure_host_keys_read(struct slice body, struct azure_credentials *out,
-	struct error *err);
+int azure_host_keys_read(
+	struct slice body, struct azure_credentials *out, struct error *err);
 /* *key: the one named "default", else the first; the caller wipes and frees. */
-int azure_function_keys_read(
-	struct slice body, char **key, struct error *err);
+int azure_function_keys_read(struct slice body, char **key, struct error *err);
 /* What a failed answer says, appended: "status 403 AuthorizationFailed". */
 void azure_management_trouble(int status, struct slice body, struct str *out);
 

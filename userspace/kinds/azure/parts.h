@@ -8,8 +8,8 @@
 
 #include "base/str.h"
 
-/* Without an intermediate copy, so that str_reserve before it is enough to leave
- * no trace of a secret. NULL is "". */
+/* Without an intermediate copy, so that str_reserve before it is enough to
+ * leave no trace of a secret. NULL is "". */
 void azure_part_put(struct str *out, const char *text);
 void azure_part_put_number(struct str *out, uint64_t number);
 /* The next one is taken off the front of rest. false: there is none. */

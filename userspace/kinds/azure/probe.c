@@ -180,8 +180,7 @@ is_needed(const struct azure_watch *w, enum azure_question question)
 static const char *
 some_function(const struct azure_watch *w)
 {
-	const struct azure_credentials *found =
-		azure_catalog_found(w->catalog);
+	const struct azure_credentials *found = azure_catalog_found(w->catalog);
 
 	if (w->spec->function_count > 0)
 		return w->spec->functions[0].name;
@@ -223,8 +222,7 @@ ask(struct azure_probing *p)
 {
 	static const struct http_events events = { .done = on_done };
 	const struct azure_watch *w = p->watch;
-	const char *function =
-		w->catalog == NULL ? NULL : some_function(w);
+	const char *function = w->catalog == NULL ? NULL : some_function(w);
 	struct str url;
 	char *origin;
 
@@ -262,8 +260,8 @@ on_start(void *arg)
 }
 
 void
-azure_probe(void *state, kind_finding_f *each, void (*done)(void *arg),
-	void *arg)
+azure_probe(
+	void *state, kind_finding_f *each, void (*done)(void *arg), void *arg)
 {
 	struct azure_watch *w = state;
 	struct azure_probing *p = xcalloc(1, sizeof(*p));

@@ -93,8 +93,7 @@ ca_load(struct azure_shared *shared, struct kind_program *program)
 	if (file_read(path, CA_MAX, &shared->ca, &err) == 0)
 		program->condition_set(program, "ca", KIND_OK, NULL);
 	else
-		program->condition_set(
-			program, "ca", KIND_ERROR, err.text);
+		program->condition_set(program, "ca", KIND_ERROR, err.text);
 	free(path);
 }
 

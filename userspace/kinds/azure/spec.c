@@ -10,7 +10,7 @@
 #include "http/target.h"
 #include "kinds/azure/azure.h"
 #include "kinds/azure/template.h"
-#include "kinds/azure/flags.h"
+#include "kinds/flags.h"
 #include "kinds/secret.h"
 #include "kinds/spec.h"
 #include "model/tables.h"
@@ -64,8 +64,7 @@ hostname_split(
 		colon = end[1] == ':' ? end + 1 : NULL;
 	} else {
 		colon = strchr(text, ':');
-		*length = colon == NULL ? strlen(text)
-					: (size_t)(colon - text);
+		*length = colon == NULL ? strlen(text) : (size_t)(colon - text);
 	}
 	if (colon != NULL) {
 		if (strlen(colon + 1) > 5 ||
@@ -90,8 +89,7 @@ hostname_check(const char *text, struct error *err)
 
 	if (hostname_split(text, &host, &length, &port) != 0)
 		return error_set(err, ERROR_CONFIG,
-			"\"%.64s\" is not of the form host or host:port",
-			text);
+			"\"%.64s\" is not of the form host or host:port", text);
 	alone = xstrndup(host, length);
 	rc = model_host_check(alone, err);
 	free(alone);
@@ -192,8 +190,8 @@ azure_origin_check(const char *text, struct error *err)
 	name = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
 	if (!tls && !host_is_near(host, name))
 		return error_set(err, ERROR_CONFIG,
-			"\"%.64s\": tokens go there, so it must be https://, "
-			"but on this machine",
+			"\"%.64s\": tokens go there, so it must be https:// "
+			"unless it is this machine's or link-local",
 			text);
 	return 0;
 }
@@ -264,9 +262,8 @@ spec_check(void *base, struct error *err)
 		table_set(seen, name, base);
 	}
 	table_free(seen);
-	if (rc == 0 &&
-		(spec->subscription_id == NULL) !=
-			(spec->resource_group == NULL))
+	if (rc == 0 && (spec->subscription_id == NULL) !=
+			       (spec->resource_group == NULL))
 		return error_set(err, ERROR_CONFIG,
 			"subscriptionId and resourceGroup are both needed, or "
 			"neither");
@@ -386,8 +383,8 @@ azure_spec_authority(const struct azure_spec *spec, struct str *out)
 
 	str_init(&host);
 	azure_spec_host(spec, &host, &port);
-	str_printf(out, strchr(host.data, ':') != NULL ? "[%s]" : "%s",
-		host.data);
+	str_printf(
+		out, strchr(host.data, ':') != NULL ? "[%s]" : "%s", host.data);
 	if (port != PORT_TLS)
 		str_printf(out, ":%u", port);
 	str_fini(&host);
@@ -439,6 +436,136 @@ spec_secret(const void *data)
 
 /* ---- the command line */
 
+static int
+app_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "functionAppName", value, err);
+}
+
+static int
+hostname_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "hostname", value, err);
+}
+
+static int
+slot_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "slot", value, err);
+}
+
+static int
+prefix_set(struct doc *spec, const char *value, struct error *err)
+{
+	(void)err;
+	/* "" is one, too. */
+	doc_set_string(spec, "routePrefix", value == NULL ? "" : value);
+	return 0;
+}
+
+static int
+subscription_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "subscriptionId", value, err);
+}
+
+static int
+group_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "resourceGroup", value, err);
+}
+
+static int
+audience_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(flag_child(spec, "appServiceAuthentication", DOC_MAP),
+		"audience", value, err);
+}
+
+static int
+management_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "managementUrl", value, err);
+}
+
+static int
+identity_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_text(spec, "managedIdentityClientId", value, err);
+}
+
+static int
+bytes_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_number(spec, "maxRequestBytes", value, err);
+}
+
+/* name, or name=Level. */
+static int
+function_add(struct doc *spec, const char *key, char *one, struct error *err)
+{
+	struct doc *function;
+	char *level = strchr(one, '=');
+
+	if (level != NULL)
+		*level++ = '\0';
+	if (model_token_check(one, err) != 0)
+		return -1;
+	function = doc_add(flag_child(spec, key, DOC_LIST), doc_new_map());
+	doc_set_string(function, "functionName", one);
+	doc_set_string(function, "authLevel",
+		level == NULL ? level_words[AZURE_FUNCTION].name : level);
+	return 0;
+}
+
+static int
+functions_set(struct doc *spec, const char *value, struct error *err)
+{
+	return flag_each(spec, "functions", value, function_add, err);
+}
+
+static const struct kind_flag flags[] = {
+	{ "azure-app-name", "string", "name of the function app", app_set },
+	{ "azure-audience", "string",
+		"audience of the app's App Service authentication",
+		audience_set },
+	{ "azure-functions", "strings",
+		"functions of the app, name[=Anonymous|Function|Admin],..., "
+		"Function by default",
+		functions_set },
+	{ "azure-hostname", "string",
+		"host[:port] of the app instead of "
+		"<app>[-<slot>].azurewebsites.net",
+		hostname_set },
+	{ "azure-identity-client-id", "string",
+		"managed identity that asks for tokens, if there are several",
+		identity_set },
+	{ "azure-management-url", "string",
+		"where the management API is, in place of the settings'",
+		management_set },
+	{ "azure-max-request-bytes", "uint32",
+		"most bytes of a request's body, 10485760 by default",
+		bytes_set },
+	{ "azure-resource-group", "string",
+		"resource group of the app, to fetch keys and find functions",
+		group_set },
+	{ "azure-route-prefix", "string",
+		"routePrefix of the app's host.json, api by default",
+		prefix_set },
+	{ "azure-secret", "string",
+		"secret with the keys of the app, as namespace.name",
+		flag_secret },
+	{ "azure-secret-name", "string", "name of that secret",
+		flag_secret_name },
+	{ "azure-secret-namespace", "string",
+		"namespace of that secret, gloo-system by default",
+		flag_secret_namespace },
+	{ "azure-slot", "string", "deployment slot of the app", slot_set },
+	{ "azure-subscription-id", "string", "subscription of the app",
+		subscription_set },
+	{ NULL, NULL, NULL, NULL },
+};
+
 static const struct kind_prompt prompts[] = {
 	{ KIND_PROMPT_TEXT,
 		"What is the name of the Azure Functions app to associate "
@@ -458,7 +585,7 @@ const struct upstream_kind upstream_kind_azure = {
 	.print = spec_print,
 	.free = spec_free,
 	.details = spec_details,
-	.flags = azure_flags,
+	.flags = flags,
 	.prompts = prompts,
 	.tls = spec_tls,
 	.dialect = &azure_dialect,

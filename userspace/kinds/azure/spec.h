@@ -20,7 +20,8 @@
 #define AZURE_REQUEST_BYTES_MAX     (100u << 20)
 
 #define AZURE_KEYS_MASTER  "_master" /* of a secret's apiKeys: as Gloo's */
-#define AZURE_KEYS_DEFAULT "default" /* of the host, good for every function */
+#define AZURE_KEYS_DEFAULT "default" /* of the host, good for every function   \
+				      */
 
 enum azure_level {
 	AZURE_ANONYMOUS,
@@ -53,8 +54,8 @@ struct azure_spec {
 	char *subscription_id, *resource_group;
 	char *management_url; /* instead of the settings' */
 	struct azure_authentication *authentication;
-	char *identity_client_id; /* managedIdentityClientId; NULL: the only
-				   * one of the machine */
+	char *identity_client_id;   /* managedIdentityClientId; NULL: the only
+				     * one of the machine */
 	uint32_t request_bytes_max; /* maxRequestBytes */
 };
 

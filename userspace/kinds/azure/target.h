@@ -19,7 +19,7 @@ struct azure_template;
 
 struct azure_target {
 	char *app, *function;
-	char *authority; /* for Host */
+	char *authority;                 /* for Host */
 	struct azure_template *template; /* of the whole path */
 	bool described; /* the upstream says it: what was discovered of level
 			 * and template does not count */

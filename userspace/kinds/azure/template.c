@@ -68,8 +68,8 @@ static int
 parameter_end(struct slice text, size_t at, size_t *end, struct error *err)
 {
 	for (size_t i = at + 1; i < text.length; i++) {
-		bool twice = i + 1 < text.length &&
-			     text.data[i + 1] == text.data[i];
+		bool twice =
+			i + 1 < text.length && text.data[i + 1] == text.data[i];
 
 		if ((text.data[i] == '{' || text.data[i] == '}') && twice) {
 			i++;
@@ -96,8 +96,8 @@ literal_take(struct slice text, size_t at, struct str *out)
 	if (one[0] == '{' || one[0] == '}')
 		taken = at + 1 < text.length && text.data[at + 1] == one[0] ? 2
 									    : 0;
-	else if (strchr("?#\\", one[0]) != NULL || (unsigned char)one[0] < ' ' ||
-		 one[0] == 0x7f)
+	else if (strchr("?#\\", one[0]) != NULL ||
+		 (unsigned char)one[0] < ' ' || one[0] == 0x7f)
 		taken = 0; /* NUL is among what strchr finds */
 	if (taken > 0)
 		str_put_escaped(out, one);
@@ -116,9 +116,9 @@ segment_read(struct slice text, size_t at, size_t *end, struct segment *out,
 
 	str_init(&literal);
 	while (rc == 0 && i < text.length && text.data[i] != '/') {
-		bool parameter = text.data[i] == '{' &&
-				 (i + 1 == text.length ||
-					 text.data[i + 1] != '{');
+		bool parameter =
+			text.data[i] == '{' &&
+			(i + 1 == text.length || text.data[i + 1] != '{');
 
 		if (parameter) {
 			rc = parameter_end(text, i, &next, err);
@@ -161,7 +161,8 @@ segments_read(struct azure_template *t, struct slice text, struct error *err)
 
 	while (at < text.length) {
 		if (t->count == AZURE_TEMPLATE_SEGMENTS_MAX)
-			return template_bad(err, text, "it has too many segments");
+			return template_bad(
+				err, text, "it has too many segments");
 		if (t->count > 0 &&
 			t->segments[t->count - 1].type == SEGMENT_REST)
 			return template_bad(err, text,

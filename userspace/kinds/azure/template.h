@@ -24,11 +24,10 @@ struct azure_template;
 
 /* Slashes at both ends are passed over; "" is the root. NULL and err (one
  * sentence): it is no template. */
-struct azure_template *azure_template_new(
-	struct slice text, struct error *err);
+struct azure_template *azure_template_new(struct slice text, struct error *err);
 void azure_template_free(struct azure_template *t); /* NULL is fine */
-/* The path for the host, appended, begins with "/". -1: the client's path has no
- * segment for *missing ("{category}"), which is valid as long as the
+/* The path for the host, appended, begins with "/". -1: the client's path has
+ * no segment for *missing ("{category}"), which is valid as long as the
  * template. */
 int azure_template_fill(const struct azure_template *t, struct slice path,
 	struct str *out, const char **missing);

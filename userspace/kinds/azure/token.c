@@ -132,10 +132,9 @@ workload_body(const struct azure_token *t, const char *client,
 		assertion->data[--assertion->length] = '\0';
 	str_reserve(body, 3 * assertion->length + 4 * strlen(t->resource) +
 				  3 * strlen(client) + 512);
-	str_puts(body,
-		"grant_type=client_credentials&client_assertion_type="
-		"urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3A"
-		"jwt-bearer&");
+	str_puts(body, "grant_type=client_credentials&client_assertion_type="
+		       "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3A"
+		       "jwt-bearer&");
 	pair_put(body, "client_id", client);
 	str_putc(body, '&');
 	pair_put(body, "scope", t->resource);
@@ -390,8 +389,7 @@ azure_token_refused(struct azure_token *t)
 
 	if (t->call != NULL || t->failures > 0)
 		return; /* another is on its way */
-	loop_timer_start(t->again,
-		ago >= AZURE_TOKEN_REFUSED_MS_MIN
-			? 0
-			: AZURE_TOKEN_REFUSED_MS_MIN - ago);
+	loop_timer_start(t->again, ago >= AZURE_TOKEN_REFUSED_MS_MIN
+					   ? 0
+					   : AZURE_TOKEN_REFUSED_MS_MIN - ago);
 }

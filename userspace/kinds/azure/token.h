@@ -1,7 +1,7 @@
 /*
- * A token of the machine's or the workload's own identity for one resource, kept
- * fresh: instance metadata of a virtual machine, the identity endpoint of App
- * Service, or the token of a workload (a projected file) given to Microsoft
+ * A token of the machine's or the workload's own identity for one resource,
+ * kept fresh: instance metadata of a virtual machine, the identity endpoint of
+ * App Service, or the token of a workload (a projected file) given to Microsoft
  * Entra; the environment says which, as for Azure's own libraries. Asked for
  * again 5 min before it expires; what there is stays in use until it expires,
  * however often refreshing fails. Never blocks the loop.
@@ -16,10 +16,10 @@
 
 #include <stdint.h>
 
-#define AZURE_TOKEN_EARLY_MS        300000u /* before it expires */
-#define AZURE_TOKEN_RETRY_MS_MIN    1000u
-#define AZURE_TOKEN_RETRY_MS_MAX    60000u
-#define AZURE_TOKEN_REFUSED_MS_MIN  10000u /* between two because of that */
+#define AZURE_TOKEN_EARLY_MS       300000u /* before it expires */
+#define AZURE_TOKEN_RETRY_MS_MIN   1000u
+#define AZURE_TOKEN_RETRY_MS_MAX   60000u
+#define AZURE_TOKEN_REFUSED_MS_MIN 10000u /* between two because of that */
 
 struct azure_shared;
 struct azure_token;
@@ -27,8 +27,8 @@ struct azure_token;
 /* Another token, none any more, or another problem. */
 typedef void azure_token_f(void *arg);
 
-/* resource: "https://management.azure.com", "api://...". client_id: which of the
- * machine's identities; NULL: the only one. cb is never called before this
+/* resource: "https://management.azure.com", "api://...". client_id: which of
+ * the machine's identities; NULL: the only one. cb is never called before this
  * returned; it may free the token. */
 struct azure_token *azure_token_new(struct azure_shared *shared,
 	const char *resource, const char *client_id, azure_token_f *cb,

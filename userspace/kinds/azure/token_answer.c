@@ -10,9 +10,9 @@
 #include "base/mem.h"
 #include "kinds/azure/credentials.h"
 
-#define BEARER         "Bearer "
-#define LIFE_S_MAX     (400u * 24 * 3600) /* what is longer is no time */
-#define TROUBLE_MAX    160
+#define BEARER      "Bearer "
+#define LIFE_S_MAX  (400u * 24 * 3600) /* what is longer is no time */
+#define TROUBLE_MAX 160
 
 /* A whole number, as such or as text; 0: it is none. */
 static uint64_t
@@ -35,8 +35,8 @@ number_of(const struct doc *d)
 static bool
 is_token(const char *text)
 {
-	if (text == NULL || text[0] == '\0' || strlen(text) > AZURE_TOKEN_MAX -
-							     sizeof(BEARER))
+	if (text == NULL || text[0] == '\0' ||
+		strlen(text) > AZURE_TOKEN_MAX - sizeof(BEARER))
 		return false;
 	for (const char *p = text; *p != '\0'; p++)
 		if (!isgraph((unsigned char)*p))

@@ -1,8 +1,9 @@
 /*
- * An upstream of kind azure in control: the addresses of its host, which is kept
- * resolved; the credentials that calls need, from the secret, the management API
- * and the machine's identity; its functions, if they are discovered. All of it
- * goes to the host whole, whenever something of it is another.
+ * An upstream of kind azure in control: the addresses of its host, which is
+ * kept resolved; the credentials that calls need, from the secret, the
+ * management API and the machine's identity; its functions, if they are
+ * discovered. All of it goes to the host whole, whenever something of it is
+ * another.
  *
  * Functions are discovered where the upstream has Gloo's label
  * discovery.solo.io/function_discovery: enabled. Keys are fetched where the
@@ -24,14 +25,15 @@
 #define DISCOVERY_LABEL "discovery.solo.io/function_discovery"
 #define DISCOVERY_ON    "enabled"
 
+/* A refusal is told for so long after the last one. */
+#define REFUSED_MS 600000u
+
 /* ---- endpoints */
 
 static struct endpoint
 endpoint_of(const struct azure_watch *w, const struct addr *a)
 {
-	struct endpoint e = { .addr = *a,
-		.weight = 1,
-		.health = ENDPOINT_UP };
+	struct endpoint e = { .addr = *a, .weight = 1, .health = ENDPOINT_UP };
 
 	e.addr.port_be = htons(w->port);
 	if (w->watched != NULL && w->name.length < sizeof(e.host)) {
@@ -150,8 +152,7 @@ found_gather(
 }
 
 void
-azure_watch_gather(
-	const struct azure_watch *w, struct azure_credentials *out)
+azure_watch_gather(const struct azure_watch *w, struct azure_credentials *out)
 {
 	const char *why;
 
@@ -170,6 +171,7 @@ credentials_report(struct azure_watch *w)
 	struct str bytes;
 
 	azure_watch_gather(w, &c);
+	w->dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
 	str_init(&bytes);
 	if (c.bearer != NULL || c.master != NULL || c.fallback != NULL ||
 		c.count > 0)
@@ -181,6 +183,7 @@ credentials_report(struct azure_watch *w)
 		return;
 	}
 	w->host->credentials_replace(w->host, bytes.data, bytes.length);
+	w->refused = false;
 	str_fini_wiped(&w->sent);
 	w->sent = bytes;
 }
@@ -254,7 +257,11 @@ key_note(const struct azure_watch *w)
 {
 	struct azure_credentials c;
 	char *note = NULL;
+	const char *why;
 
+	azure_watch_secret(w, &why);
+	if (why != NULL)
+		return NULL; /* control says it */
 	if (w->spec->secret == NULL && azure_spec_is_managed(w->spec) &&
 		(w->catalog == NULL || !azure_catalog_knows_keys(w->catalog)))
 		return NULL;
@@ -280,19 +287,38 @@ key_note(const struct azure_watch *w)
 }
 
 static char *
-note_make(const struct azure_watch *w)
+refused_note(const struct azure_watch *w)
 {
 	const struct model_ref *ref = w->spec->secret;
-	const char *why;
+	const char *what = w->app == NULL ? "key"
+			   : ref == NULL && w->catalog == NULL
+				   ? "token"
+				   : "key or the token";
 
-	azure_watch_secret(w, &why);
-	if (why != NULL)
-		return xasprintf("the secret %s.%s %s: functions that need a "
-				 "key cannot be called",
-			ref->ns, ref->name, why);
+	if (ref != NULL)
+		return xasprintf("the function app did not take the %s that it "
+				 "was sent last; give the secret %s.%s its "
+				 "present keys",
+			what, ref->ns, ref->name);
+	return xasprintf("the function app did not take the %s that it was "
+			 "sent last; another is asked for",
+		what);
+}
+
+static char *
+note_make(const struct azure_watch *w)
+{
 	if (w->discovers && w->catalog == NULL)
 		return xstrdup("functions cannot be discovered without "
 			       "subscriptionId and resourceGroup");
+	if (w->refused)
+		return refused_note(w);
+	if (w->dropped > 0)
+		return xasprintf(
+			"keys and routes of %zu functions have no room "
+			"and are not used: what is called is to be "
+			"listed in functions",
+			w->dropped);
 	return key_note(w);
 }
 
@@ -362,10 +388,22 @@ azure_credentials_refused(void *state)
 {
 	struct azure_watch *w = state;
 
+	w->refused = true;
+	loop_timer_start(w->calm, REFUSED_MS);
 	if (w->app != NULL)
 		azure_token_refused(w->app);
 	if (w->catalog != NULL)
 		azure_catalog_refused(w->catalog);
+	condition_report(w);
+}
+
+static void
+on_calm(void *arg)
+{
+	struct azure_watch *w = arg;
+
+	w->refused = false;
+	condition_report(w);
 }
 
 /* ---- */
@@ -387,8 +425,8 @@ name_watch(struct azure_watch *w)
 		endpoints_report(w);
 		return;
 	}
-	w->watched = watched_name_new(w->host->resolver, w->name.data,
-		WATCHED_ADDRESSES, on_name, w);
+	w->watched = watched_name_new(
+		w->host->resolver, w->name.data, WATCHED_ADDRESSES, on_name, w);
 	watched_name_pace(w->watched, w->host->dns_refresh_ms);
 	earlier_check(w);
 }
@@ -425,6 +463,7 @@ azure_watch(const void *spec, struct kind_host *host)
 	w->discovers = discovery_is_on(host->meta);
 	str_init(&w->name);
 	str_init(&w->sent);
+	w->calm = loop_timer_new(host->loop, on_calm, w);
 	name_watch(w);
 	management_watch(w);
 	if (w->spec->authentication != NULL)
@@ -447,6 +486,7 @@ azure_unwatch(void *state)
 	azure_catalog_free(w->catalog);
 	azure_token_free(w->management);
 	azure_token_free(w->app);
+	loop_timer_free(w->calm);
 	kind_telling_fini(&w->told, w->host);
 	azure_spec_free(w->spec);
 	str_fini(&w->name);

@@ -1,5 +1,5 @@
-/* An upstream of kind azure while it is watched (watch.c), as its probe sees it.
- * Private to kinds/azure/. */
+/* An upstream of kind azure while it is watched (watch.c), as its probe sees
+ * it. Private to kinds/azure/. */
 #ifndef KINDS_AZURE_WATCH_H
 #define KINDS_AZURE_WATCH_H
 
@@ -11,6 +11,7 @@
 #include "kinds/azure/token.h"
 #include "kinds/telling.h"
 #include "model/kind.h"
+#include "net/loop.h"
 #include "net/watched_name.h"
 
 struct azure_probing;
@@ -25,9 +26,11 @@ struct azure_watch {
 	struct watched_name *watched;         /* NULL: name is an address */
 	struct azure_token *management, *app; /* or NULL */
 	struct azure_catalog *catalog;        /* or NULL */
-	bool discovers; /* functions */
-	bool dropped;   /* more addresses than ENDPOINTS_MAX */
+	bool discovers;                       /* functions */
+	size_t dropped;  /* functions that the credentials have no room for */
 	struct str sent; /* the credentials that the host was given last */
+	bool refused;    /* by the app, not long ago */
+	struct loop_timer *calm; /* until that is */
 	struct kind_telling told;
 	struct azure_probing *probings; /* that go on */
 };
