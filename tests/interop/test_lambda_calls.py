@@ -1,6 +1,7 @@
 """Calls of Lambda functions, to a fake of Lambda that verifies every signature with
 botocore: random requests (L1), how functions are named and routes rewrite (L2), what a
 client gets where its function did not answer (L3), clocks that are apart (L6)."""
+import base64
 import http.client
 import json
 import os
@@ -119,7 +120,8 @@ class Client(threading.Thread):
         if kind in ("raw", "arn", "alias"):
             return text == body
         event = json.loads(text)
-        if event["body"] != body.decode() and not event["isBase64Encoded"]:
+        got = event["body"].encode()
+        if (base64.b64decode(got) if event["isBase64Encoded"] else got) != body:
             return False
         if kind == "v2":
             asked = event["requestContext"]["http"]["method"]
