@@ -128,7 +128,7 @@ def test_styles(d):
     d.answers("/async", 202, b"{}")
     d.answers("/dry", 204, b"{}")
     d.answers("/billed", 200, b"{}")
-    check("billed_ms=" in d.line("/billed").get("detail", ""), d.line("/billed"))
+    check("billed_ms=" in d.line("/billed", 200).get("detail", ""), "the log does not say it")
 
 
 def test_wrong_keys(d):

@@ -17,8 +17,10 @@ MB = 1 << 20
 SIZE = 5 * MB
 CALL_BYTES = 24 * MB  # of each worker
 WORKERS = 2
-# Beside what is counted: connections, buffers of sockets and of TLS, allocation.
-BESIDE_KB = 48 << 10
+# Texts that grow have room for twice their length, and are copied: what is counted may
+# be in memory three times for a moment. Beside it: connections, buffers, TLS.
+BOUND_KB = 3 * WORKERS * CALL_BYTES // 1024 + (32 << 10)
+MANY = 80  # of 5 MB: more than twice that
 
 
 class Drill(Bed):
@@ -99,8 +101,7 @@ class Drill(Bed):
     def nothing_left(self):
         wait_until("no bytes of calls", lambda: self.active() == 0, 10)
         # What the allocator keeps for the next ones is no more than was in use.
-        check(self.memory() < self.before + WORKERS * CALL_BYTES // 1024 + BESIDE_KB,
-              self.memory(), self.before)
+        bounded(self, self.memory())
 
 
 def setup():
@@ -116,8 +117,9 @@ def teardown(d):
 
 
 def bounded(d, most):
-    limit = d.before + WORKERS * CALL_BYTES // 1024 + BESIDE_KB
-    check(most < limit, f"{most} KB were in use, {d.before} before, {limit} may be")
+    limit = d.before + BOUND_KB
+    # A sanitizer keeps what is freed, for a while.
+    check(most < limit or e2e.SANITIZED, f"{most} KB were in use, {d.before} before, {limit} may be")
     return f"{(most - d.before) >> 10} MB more than before"
 
 
@@ -130,13 +132,13 @@ def test_one_by_one(d):
         status, _, body = d.ask("/short", d.event)
         equal((status, body), (200, b'{"a": %d}' % SIZE))
     d.nothing_left()
-    check(d.memory() < before + (8 << 10), before, d.memory())
+    check(d.memory() < before + (32 << 10) or e2e.SANITIZED, before, d.memory())
     return f"{d.memory() - before} KB more"
 
 
 def test_many(d):
-    """40 bodies of 5 MB at once: some are told 503, memory is bounded, all end"""
-    found, most = d.at_once(40, "/short", d.event)
+    """80 bodies of 5 MB at once: some are told 503, memory is bounded, all end"""
+    found, most = d.at_once(MANY, "/short", d.event)
     check(set(found) <= {"200", "503"} and found.get("200", 0) >= 4, found)
     note = bounded(d, most)
     d.nothing_left()
@@ -145,8 +147,8 @@ def test_many(d):
 
 
 def test_long_answers(d):
-    """40 answers of 5 MB that are collected at once: the same"""
-    found, most = d.at_once(40, "/long", b"")
+    """80 answers of 5 MB that are collected at once: the same"""
+    found, most = d.at_once(MANY, "/long", b"")
     check(set(found) <= {"200", "503", "502"} and found.get("200", 0) >= 2, found)
     note = bounded(d, most)
     d.nothing_left()

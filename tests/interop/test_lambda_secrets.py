@@ -51,7 +51,7 @@ def test_missing(d):
     d.upstream("missing", secret="absent")
     d.routes(*d.ways("missing"))
     check(b"absent" in d.answers("/missing", 503)[1], "it does not say which")
-    equal(d.line("/missing")["reason"], "route_unavailable")
+    equal(d.line("/missing", 503)["reason"], "route_unavailable")
     why = d.await_state("Warning", "absent", "missing")
     check(any("absent" in line for line in d.gateway.checked()), d.gateway.checked())
     d.put_secret("absent", d.keys)
