@@ -460,9 +460,9 @@ def knock(ns, address, port, source=None, seconds=0.5):
             return "dropped"
 
 
-def request(ns, address, port, method="GET", path="/", body=None, headers=None):
+def request(ns, address, port, method="GET", path="/", body=None, headers=None, seconds=20):
     with Namespace(ns):
-        c = http.client.HTTPConnection(address, port, timeout=20 * PATIENCE)
+        c = http.client.HTTPConnection(address, port, timeout=seconds * PATIENCE)
         c.connect()
     try:
         c.request(method, path, body, headers or {})

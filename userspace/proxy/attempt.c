@@ -496,8 +496,8 @@ destination_find(struct exchange *x)
 	x->upstream = u;
 	x->subset = d->subset;
 	if (u->unavailable.length > 0) {
-		fail(x, 503, "route_unavailable",
-			image_text(image, u->unavailable).data);
+		x->detail = image_text(image, u->unavailable).data;
+		fail(x, 503, "route_unavailable", x->detail);
 		return NULL;
 	}
 	return request_is_allowed(x) ? d : NULL;

@@ -199,9 +199,9 @@ call_begin(struct exchange *x, const struct image_destination *d)
 	const struct http_body *body = &x->session->body;
 
 	if (target == NULL || target->made == NULL) {
-		exchange_fail(x, 503, "route_unavailable",
-			target != NULL ? target->problem
-				       : "the route's function is not known");
+		x->detail = target != NULL ? target->problem
+					   : "the route's function is not known";
+		exchange_fail(x, 503, "route_unavailable", x->detail);
 		return;
 	}
 	x->call = call_new(target);
@@ -414,14 +414,16 @@ call_send(struct exchange *x)
 		return;
 	}
 	http_write_init(&head, w->head_up, WORKER_HEAD);
-	if (!message_make(x, &r, &head))
-		return;
-	x->call->state = CALL_ASKED;
-	x->counts->requests++;
-	if (x->call->correcting)
-		x->counts->calls_corrected++;
-	x->call->correcting = false;
-	message_go(x, (struct slice){ head.out, head.length });
+	if (message_make(x, &r, &head)) {
+		x->call->state = CALL_ASKED;
+		x->counts->requests++;
+		if (x->call->correcting)
+			x->counts->calls_corrected++;
+		x->call->correcting = false;
+		message_go(x, (struct slice){ head.out, head.length });
+	}
+	/* Keys stand in it, which may be gone before it is written over. */
+	explicit_bzero(w->head_up, head.length);
 }
 
 /* ---- another attempt */

@@ -408,8 +408,8 @@ exchange_begin(struct exchange *x, const struct http_head *head,
 	case IMAGE_ACTION_UNAVAILABLE:
 		break;
 	}
-	exchange_refuse(x, 503, "route_unavailable",
-		image_text(x->match.vhost, x->match.route->reason).data);
+	x->detail = image_text(x->match.vhost, x->match.route->reason).data;
+	exchange_refuse(x, 503, "route_unavailable", x->detail);
 }
 
 static bool

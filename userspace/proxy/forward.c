@@ -173,6 +173,9 @@ forward_call(struct exchange *x, const struct http_head *head,
 	struct filter_request *f = &x->worker->filter;
 
 	forward_prepare(x, head, target);
+	/* The endpoint's name is for the dialect's Host; the function is told the
+	 * client's. */
+	f->endpoint_host = TEXT("");
 	filter_request_apply(f);
 	if (f->escapes)
 		return false;

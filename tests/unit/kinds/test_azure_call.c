@@ -730,7 +730,7 @@ test_passed(void **state)
 	}
 }
 
-/* A4: the platform's 401 is asked once more, then the site's 502. */
+/* A4: the platform's 401 is asked once more, then the site's 503. */
 static void
 test_not_let_in(void **state)
 {
@@ -783,7 +783,7 @@ test_not_let_in(void **state)
 		assert_int_equal(ask(&r, request), 0);
 		assert_int_equal(
 			answer(&r, rows[i].as, rows[i].answer), CALL_REFUSE);
-		assert_int_equal(r.refusal.status, 502);
+		assert_int_equal(r.refusal.status, 503);
 		assert_string_equal(r.refusal.word, "credentials_refused");
 		assert_string_equal(r.refusal.sentence, sentence);
 		assert_true(r.news.credentials_refused);

@@ -9,7 +9,7 @@
  *      token is ours, or with the signs of App Service authentication
  *      (x-ms-middleware-request-id, authorization_uri in the challenge) where
  *      the client brought no token of its own: control is told, the request is
- *      sent once more (no function has run), then 502. An empty 401 without a
+ *      sent once more (no function has run), then 503. An empty 401 without a
  *      key of ours is 502 where the level is not known and a key may be needed.
  *      Any other 401, and each of an anonymous function, is the function's. A
  *      function's own empty 401 behind a key cannot be told apart.
@@ -145,7 +145,7 @@ not_let_in(struct azure_call *call, struct call_refusal *refusal,
 			t->app, t->function);
 		return CALL_REFUSE;
 	}
-	azure_refuse(refusal, 502, "credentials_refused",
+	azure_refuse(refusal, 503, "credentials_refused",
 		"\"%.64s\" did not take the %s%s%s for function \"%.64s\"",
 		t->app, call->key_sent ? "key" : "",
 		call->key_sent && call->token_sent ? " or the " : "",
