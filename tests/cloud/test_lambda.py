@@ -20,8 +20,8 @@ import urllib.parse
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
-from discovering import Gateway
-from e2e import check, equal, run, wait_until
+from cloud import OwnNetwork, needed
+from e2e import check, equal, wait_until
 from lambda_bed import LABEL, Bed
 
 REASON = "x-gloo-gateway-reason"
@@ -32,26 +32,16 @@ COUNT = int(os.environ.get("GG_COUNT", "100"))
 SEED = int(os.environ.get("GG_SEED", "20260102"))
 
 
-def needed(*names):
-    missing = [n for n in names if not os.environ.get(n)]
-    if missing:
-        raise e2e.Skip("not in the environment: " + ", ".join(missing))
-
-
-class Cloud(Bed):
-    """A Bed whose gateway is in the machine's own network, and no fake in it."""
+class Cloud(OwnNetwork, Bed):
+    """A Bed without a fake."""
 
     def __init__(self):
         needed("AWS_REGION", "GG_LAMBDA_FUNCTION")
         if not any(os.environ.get(n) for n in SOURCES):
             raise e2e.Skip("no credentials of AWS in the environment")
-        self.fakes, self.asker, self.gateway, self.secret = [], None, None, False
+        self.secret = False
         self.region, self.function = os.environ["AWS_REGION"], os.environ["GG_LAMBDA_FUNCTION"]
-        self.gw = self.out = f"ggt{os.getpid()}own"
-        run("ip", "netns", "attach", self.gw, os.getpid())
-        self.address = "127.0.0.1"
-        roots = os.environ.get("GG_LAMBDA_ROOTS")
-        self.gateway = Gateway(self, f"tls: {{ roots: {roots} }}\n" if roots else "").start()
+        self.open_network(os.environ.get("GG_LAMBDA_ROOTS"))
         self.upstream("fn")
         self.routes(self.way("/fn", self.function),
                     self.way("/latest", self.function + ":$LATEST"),
@@ -69,13 +59,6 @@ class Cloud(Bed):
         aws = {"region": self.region, **({"endpointUrl": url} if url else {}), **spec}
         return self.put("upstreams", name, {
             "metadata": {"labels": LABEL} if discover else {}, "upstreamSpec": {"aws": aws}})
-
-    def close(self):
-        try:
-            if self.gateway:
-                self.gateway.close()
-        finally:
-            run("ip", "netns", "del", self.gw, ok=None)
 
 
 def setup():
