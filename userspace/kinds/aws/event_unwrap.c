@@ -20,6 +20,10 @@
 #include "base/mem.h"
 #include "http/head.h"
 
+/* All that Connection may say: each of its options is looked for among the
+ * fields, and an answer has megabytes. */
+#define CONNECTION_MAX 1024
+
 /* The members that count; of others nothing is wanted. */
 struct parts {
 	struct json_span status, headers, multi, cookies, body, base64;
@@ -227,6 +231,10 @@ field_add(struct unwrap *u, const struct json_span *value)
 	if (!http_is_token(name) || !http_is_field_value(text))
 		return 0;
 	if (http_field_id_of(name) == HTTP_FIELD_CONNECTION) {
+		if (u->connection.length + text.length > CONNECTION_MAX)
+			return error_set(u->err, ERROR_CONFIG,
+				"Connection says more than %d bytes",
+				CONNECTION_MAX);
 		str_putc(&u->connection, ',');
 		str_append(&u->connection, text.data, text.length);
 	}
