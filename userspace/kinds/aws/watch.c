@@ -93,6 +93,43 @@ text_set(struct aws_watch *w, char **text, const char *now)
 	condition_report(w);
 }
 
+/* ---- what it was before */
+
+/* Whether one of these keys says something else than it did when what is used
+ * was found; not, if that is not known. */
+static bool
+has_changed(const struct aws_watch *w, const char *const *keys)
+{
+	const struct doc *used = w->host->used_spec;
+	struct doc *now = schema_print(&aws_spec_schema, w->spec);
+	bool changed = false;
+
+	for (; used != NULL && *keys != NULL; keys++)
+		changed |=
+			!doc_equal(doc_get(used, *keys), doc_get(now, *keys));
+	doc_free(now);
+	return changed;
+}
+
+/* Of other functions than these nothing is known any more. */
+static bool
+has_other_functions(const struct aws_watch *w)
+{
+	static const char *const keys[] = { "region", "endpointUrl", "roleArn",
+		"secretRef", NULL };
+
+	return has_changed(w, keys);
+}
+
+/* Of another secret the host sees to that itself. */
+static bool
+has_other_role(const struct aws_watch *w)
+{
+	static const char *const keys[] = { "roleArn", NULL };
+
+	return has_changed(w, keys);
+}
+
 /* ---- where Lambda is */
 
 static void
@@ -192,6 +229,7 @@ credentials_set(struct aws_watch *w, const struct aws_credentials *c)
 
 	counts->without_credentials -= !aws_watch_has_credentials(w);
 	if (c != NULL) {
+		w->had_other_role = false;
 		aws_credentials_copy(&w->credentials, c);
 		credentials_give(w);
 		counts->credentials++;
@@ -216,6 +254,12 @@ on_credentials_problem(const char *sentence, void *arg)
 {
 	struct aws_watch *w = arg;
 
+	/* Those of the former role serve until it is known that there are none
+	 * of this one: nobody is to be called as who it may be no more. */
+	if (sentence != NULL && w->had_other_role) {
+		w->had_other_role = false;
+		w->host->credentials_replace(w->host, NULL, 0);
+	}
 	text_set(w, &w->credentials_problem, sentence);
 }
 
@@ -342,8 +386,9 @@ discovery_is_on(const struct model_meta *meta)
 	return false;
 }
 
+/* are_others: what an earlier watch found is not of these. */
 static void
-functions_start(struct aws_watch *w)
+functions_start(struct aws_watch *w, bool are_others)
 {
 	const struct aws_functions_options options = {
 		.loop = w->host->loop,
@@ -357,7 +402,7 @@ functions_start(struct aws_watch *w)
 
 	if (discovery_is_on(w->host->meta))
 		w->functions = aws_functions_new(&options);
-	else
+	if (w->functions == NULL || are_others)
 		w->host->functions_replace(w->host, NULL, 0);
 }
 
@@ -400,19 +445,22 @@ aws_watch(const void *data, struct kind_host *host)
 	struct aws_watch *w = xcalloc(1, sizeof(*w));
 	struct str name;
 	uint16_t port;
-	bool tls;
+	bool tls, others;
 
 	w->host = host;
 	w->shared = host->shared;
 	w->spec = spec_copy(data);
 	w->shared->counts.upstreams++;
 	w->shared->counts.without_credentials++;
+	/* Before anything is replaced. */
+	others = has_other_functions(w);
+	w->had_other_role = has_other_role(w);
 	str_init(&name);
 	aws_endpoint(w->spec, AWS_LAMBDA, &name, &port, &tls);
 	w->api = api_make(w, tls);
 	endpoint_watch(w, name.data, port);
 	str_fini(&name);
-	functions_start(w);
+	functions_start(w, others);
 	provider_start(w);
 	condition_report(w);
 	return w;

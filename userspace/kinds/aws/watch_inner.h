@@ -35,6 +35,7 @@ struct aws_watch {
 
 	/* As whom it is called. */
 	struct aws_provider *provider;      /* NULL: its secret is not there */
+	bool had_other_role; /* the proxy may have credentials of that one */
 	struct aws_credentials credentials; /* access_key NULL: none */
 	char *credentials_problem;
 
