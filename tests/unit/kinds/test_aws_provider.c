@@ -167,6 +167,33 @@ test_role(void **state)
 	stop();
 }
 
+/* A clock that is off is found out by the first refusal, once and for all. */
+static void
+test_role_with_a_wrong_clock(void **state)
+{
+	(void)state;
+	settings_yaml = SETTINGS;
+	options.role_arn = ARN;
+	environment("AWS_ACCESS_KEY_ID=AKIDENV");
+	environment("AWS_SECRET_ACCESS_KEY=" SECRET "env");
+	start();
+	header_is("X-Amz-Date: 20261126T13");
+	fake_date = "Thu, 26 Nov 2026 15:30:00 GMT";
+	answers(403, sts_refuses("SignatureDoesNotMatch", "Signature expired"));
+	pass(1000);
+	header_is("X-Amz-Date: 20261126T153");
+	answers(200, sts_says(ROLE, "ASIA1", HOUR));
+	told_is("use ASIA1\n");
+	pass(48 * MINUTE);
+	header_is("X-Amz-Date: 20261126T16");
+	/* The key, then: that lasts. */
+	fake_date = NULL;
+	answers(403, sts_refuses("SignatureDoesNotMatch", "no"));
+	pass(900);
+	assert_null(fake_call);
+	stop();
+}
+
 /* By default it is the region's own STS. */
 static void
 test_region(void **state)
@@ -1101,6 +1128,7 @@ main(void)
 		TEST(test_order),
 		TEST(test_half_an_environment),
 		TEST(test_role),
+		TEST(test_role_with_a_wrong_clock),
 		TEST(test_region),
 		TEST(test_role_alone),
 		TEST(test_web_identity),
