@@ -200,20 +200,31 @@ test_region(void **state)
 {
 	static const struct {
 		const char *region, *variable, *asks;
+		bool fips, dual_stack;
 	} cases[] = {
 		{ "us-east-2", NULL,
-			"POST https://sts.us-east-2.amazonaws.com/" },
+			"POST https://sts.us-east-2.amazonaws.com/", false,
+			false },
 		{ "cn-north-1", NULL,
-			"POST https://sts.cn-north-1.amazonaws.com.cn/" },
+			"POST https://sts.cn-north-1.amazonaws.com.cn/", false,
+			false },
 		{ "us-east-2", "AWS_ENDPOINT_URL_STS=https://[::1]:443",
-			"POST https://[::1]/" },
+			"POST https://[::1]/", true, false },
 		{ "us-east-2", "AWS_ENDPOINT_URL=http://localhost:4566/",
-			"POST http://localhost:4566/" },
+			"POST http://localhost:4566/", false, false },
+		/* As Lambda itself is asked. */
+		{ "us-east-2", NULL,
+			"POST https://sts-fips.us-east-2.amazonaws.com/", true,
+			false },
+		{ "us-east-2", NULL, "POST https://sts.us-east-2.api.aws/",
+			false, true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		options.region = cases[i].region;
+		options.fips = cases[i].fips;
+		options.dual_stack = cases[i].dual_stack;
 		options.role_arn = ARN;
 		environment("AWS_ACCESS_KEY_ID=AKIDENV");
 		environment("AWS_SECRET_ACCESS_KEY=" SECRET "env");

@@ -107,6 +107,20 @@ test_another_region(void **state)
 		"asked for credentials: the environment\n");
 }
 
+/* STS is asked as Lambda is. */
+static void
+test_fips(void **state)
+{
+	(void)state;
+	world_watch(NULL, "{region: us-east-2, useFips: true}");
+	told_is("u functions ?\nasked for credentials: the environment, "
+		"FIPS\n");
+	upstream_unwatch(&world.u.upstream);
+	world_watch(NULL, "{region: us-east-2, useDualStack: true}");
+	told_is("u functions ?\nasked for credentials: the environment, dual "
+		"stack\n");
+}
+
 /* ---- credentials */
 
 static void
@@ -443,6 +457,7 @@ main(void)
 		TEST(test_tls_and_overrides),
 		TEST(test_earlier_run),
 		TEST(test_another_region),
+		TEST(test_fips),
 		TEST(test_credentials),
 		TEST(test_another_role),
 		TEST(test_the_same_role),

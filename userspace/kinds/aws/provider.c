@@ -512,6 +512,8 @@ aws_provider_new(const struct aws_provider_options *o)
 		.http = o->http,
 		.place = &p->place,
 		.region = p->region,
+		.fips = o->fips,
+		.dual_stack = o->dual_stack,
 		.skew_ms = &p->skew_ms,
 		.cb = on_answer,
 		.arg = p,

@@ -68,7 +68,8 @@ const struct aws_function *aws_spec_function(
 	const struct aws_spec *spec, const char *logical_name);
 
 /* In endpoint.c: */
-#define AWS_LAMBDA "lambda" /* the service */
+#define AWS_LAMBDA "lambda" /* the services */
+#define AWS_STS    "sts"
 
 /* "lambda.us-east-1.amazonaws.com": by region, partition, FIPS, dual stack; of
  * endpointUrl where there is one and the service is Lambda. Appended to host:

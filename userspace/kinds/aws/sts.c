@@ -79,12 +79,14 @@ target_by_url(
 }
 
 static void
-target_by_region(struct target *t, const char *region)
+target_by_region(struct target *t, const struct aws_asker *a)
 {
-	char *copy = xstrdup(region);
-	const struct aws_spec spec = { .region = copy };
+	char *copy = xstrdup(a->region);
+	const struct aws_spec spec = {
+		.region = copy, .fips = a->fips, .dual_stack = a->dual_stack
+	};
 
-	aws_endpoint_authority(&spec, "sts", &t->host);
+	aws_endpoint_authority(&spec, AWS_STS, &t->host);
 	str_printf(&t->url, "https://%s/", t->host.data);
 	free(copy);
 }
@@ -106,7 +108,7 @@ target_get(const struct aws_asker *a, struct target *t, struct error *err)
 		if (url != NULL)
 			return target_by_url(t, url, variables[i], err);
 	}
-	target_by_region(t, a->region);
+	target_by_region(t, a);
 	return 0;
 }
 
@@ -398,7 +400,7 @@ sign(struct signature *s, const struct aws_asker *a, const struct target *t,
 		.access_key = slice_of(with->access_key),
 		.secret_key = slice_of(with->secret_key),
 		.region = slice_of(a->region),
-		.service = slice_of("sts"),
+		.service = slice_of(AWS_STS),
 		.now_ms = clock_realtime_ms() + (uint64_t)*a->skew_ms,
 	};
 	struct sigv4_key key = { 0 };
