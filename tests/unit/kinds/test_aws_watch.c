@@ -283,6 +283,20 @@ test_secret(void **state)
 	told_is("asked for credentials: the secret n.aws, of AKID\n");
 	credentials_come(&region_credentials);
 	told_is("u credentials 3\n");
+	/* Half of one is none. */
+	world.u.secret = &other;
+	kind->secret_changed(world.u.upstream.state);
+	str_clear(&told);
+	credentials_fail("the secret n.aws: there is no secret access key");
+	told_is("u credentials -\nu not ok: there are no credentials: the "
+		"secret n.aws: there is no secret access key\n");
+	number_is("aws_without_credentials", 1);
+	credentials_come(&region_credentials);
+	credentials_fail(NULL);
+	str_clear(&told);
+	/* Of what was had, a later trouble takes nothing away. */
+	credentials_fail("the file is gone");
+	told_is("u note the credentials are not renewed: the file is gone\n");
 }
 
 /* What an adopted proxy has is not taken from it before it is known. */

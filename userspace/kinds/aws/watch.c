@@ -227,9 +227,9 @@ credentials_set(struct aws_watch *w, const struct aws_credentials *c)
 {
 	struct aws_counts *counts = &w->shared->counts;
 
+	w->are_former = false;
 	counts->without_credentials -= !aws_watch_has_credentials(w);
 	if (c != NULL) {
-		w->had_other_role = false;
 		aws_credentials_copy(&w->credentials, c);
 		credentials_give(w);
 		counts->credentials++;
@@ -254,12 +254,10 @@ on_credentials_problem(const char *sentence, void *arg)
 {
 	struct aws_watch *w = arg;
 
-	/* Those of the former role serve until it is known that there are none
-	 * of this one: nobody is to be called as who it may be no more. */
-	if (sentence != NULL && w->had_other_role) {
-		w->had_other_role = false;
-		w->host->credentials_replace(w->host, NULL, 0);
-	}
+	/* The former serve until it is known that there are none in their
+	 * place: nobody is to be called as who it may be no more. */
+	if (sentence != NULL && w->are_former)
+		credentials_set(w, NULL);
 	text_set(w, &w->credentials_problem, sentence);
 }
 
@@ -325,8 +323,8 @@ aws_secret_changed(void *state)
 	free(w->credentials_problem);
 	w->credentials_problem = NULL;
 	provider_start(w);
-	/* Those of the former secret serve until the new one's are there; those
-	 * of one that went do not. */
+	/* Those of one that went do not serve. */
+	w->are_former = true;
 	if (w->provider == NULL)
 		credentials_set(w, NULL);
 	else
@@ -456,7 +454,7 @@ aws_watch(const void *data, struct kind_host *host)
 	w->shared->counts.without_credentials++;
 	/* Before anything is replaced. */
 	others = has_other_functions(w);
-	w->had_other_role = has_other_role(w);
+	w->are_former = has_other_role(w);
 	str_init(&name);
 	aws_endpoint(w->spec, AWS_LAMBDA, &name, &port, &tls);
 	w->api = api_make(w, tls);
