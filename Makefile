@@ -47,7 +47,7 @@ TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup $
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB_OBJS) $(TEST_OBJS)
-.PHONY: all units tests tools bench check-e2e fuzz check check-units check-bpf layers headers help clean install fmt FORCE
+.PHONY: all units tests tools bench check-e2e verify-cloud fuzz check check-units check-bpf layers headers help clean install fmt FORCE
 
 all: $(B)/gloo-gateway $(B)/glooctl $(BPF_OBJS) ## build the daemon, glooctl and the BPF objects
 
@@ -155,6 +155,8 @@ headers: $(GENERATED) $(SKELS) ## every header compiles alone
 	done; true
 check-e2e: all tools ## end to end in network namespaces (root)
 	$(Q)for t in tests/e2e/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
+verify-cloud: all ## calls of functions at AWS and Azure themselves, if credentials are there (root)
+	$(Q)for t in tests/cloud/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
 fuzz: $(GENERATED) ## every fuzz target for 30 s from its kept corpus
 	$(Q)tests/fuzz/run 30
 fmt: ## format what is there with clang-format

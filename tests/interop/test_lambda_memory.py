@@ -17,8 +17,10 @@ MB = 1 << 20
 SIZE = 5 * MB
 CALL_BYTES = 24 * MB  # of each worker
 WORKERS = 2
-# Beside what is counted: connections, buffers of sockets and of TLS, allocation.
-BESIDE_KB = 48 << 10
+# Texts that grow have room for twice their length, and are copied: what is counted may
+# be in memory three times for a moment. Beside it: connections, buffers, TLS.
+BOUND_KB = 3 * WORKERS * CALL_BYTES // 1024 + (32 << 10)
+MANY = 80  # of 5 MB: more than twice that
 
 
 class Drill(Bed):
@@ -32,7 +34,8 @@ class Drill(Bed):
         self.fake.functions["waits"] = self.waits
         self.fake.quick = True  # it keeps no bodies
         self.routes(self.way("/echo", "echo"), self.way("/short", "short"),
-                    self.way("/long", "long", unwrapAsApiGateway=True),
+                    self.way("/long", "long", unwrapAsApiGateway=True,
+                             options={"timeout": "4s"}),
                     self.way("/waits", "waits"),
                     self.way("/wrapped", "short", wrapAsApiGateway=True))
         self.ready("/short")
@@ -99,8 +102,7 @@ class Drill(Bed):
     def nothing_left(self):
         wait_until("no bytes of calls", lambda: self.active() == 0, 10)
         # What the allocator keeps for the next ones is no more than was in use.
-        check(self.memory() < self.before + WORKERS * CALL_BYTES // 1024 + BESIDE_KB,
-              self.memory(), self.before)
+        bounded(self, self.memory())
 
 
 def setup():
@@ -116,8 +118,9 @@ def teardown(d):
 
 
 def bounded(d, most):
-    limit = d.before + WORKERS * CALL_BYTES // 1024 + BESIDE_KB
-    check(most < limit, f"{most} KB were in use, {d.before} before, {limit} may be")
+    limit = d.before + BOUND_KB
+    # A sanitizer keeps what is freed, for a while.
+    check(most < limit or e2e.SANITIZED, f"{most} KB were in use, {d.before} before, {limit} may be")
     return f"{(most - d.before) >> 10} MB more than before"
 
 
@@ -130,13 +133,13 @@ def test_one_by_one(d):
         status, _, body = d.ask("/short", d.event)
         equal((status, body), (200, b'{"a": %d}' % SIZE))
     d.nothing_left()
-    check(d.memory() < before + (8 << 10), before, d.memory())
+    check(d.memory() < before + (32 << 10) or e2e.SANITIZED, before, d.memory())
     return f"{d.memory() - before} KB more"
 
 
 def test_many(d):
-    """40 bodies of 5 MB at once: some are told 503, memory is bounded, all end"""
-    found, most = d.at_once(40, "/short", d.event)
+    """80 bodies of 5 MB at once: some are told 503, memory is bounded, all end"""
+    found, most = d.at_once(MANY, "/short", d.event)
     check(set(found) <= {"200", "503"} and found.get("200", 0) >= 4, found)
     note = bounded(d, most)
     d.nothing_left()
@@ -145,8 +148,8 @@ def test_many(d):
 
 
 def test_long_answers(d):
-    """40 answers of 5 MB that are collected at once: the same"""
-    found, most = d.at_once(40, "/long", b"")
+    """80 answers of 5 MB that are collected at once: the same"""
+    found, most = d.at_once(MANY, "/long", b"")
     check(set(found) <= {"200", "503", "502"} and found.get("200", 0) >= 2, found)
     note = bounded(d, most)
     d.nothing_left()
@@ -184,7 +187,7 @@ def test_slow_senders(d):
 
 
 def test_slow_readers(d):
-    """40 clients that do not read answers of 5 MB: bounded, and others are served after"""
+    """40 clients that do not read answers of 5 MB: bounded, and not beyond the route's time"""
     found = []
     slow = [d.connect(small=True) for _ in range(40)]
     try:
@@ -196,9 +199,8 @@ def test_slow_readers(d):
         note = bounded(d, d.memory())
         held = d.active()
         check(held <= WORKERS * CALL_BYTES, held)
-        # What is only passed on is not kept, whatever the others hold.
-        status = d.ask("/short", b"{}")[0]
-        check(status in (200, 503), status)
+        # They do not read on, and are no longer kept for.
+        wait_until("others to be served", lambda: d.ask("/long")[0] == 200, 15)
     finally:
         for s in slow:
             s.close()

@@ -115,11 +115,12 @@ class Bed(e2e.Lab):
         return "\n".join(json.dumps(l) for l in self.gateway.access_lines()[-2:]) + \
             "\n" + self.gateway.log_text()[-1500:]
 
-    def line(self, path):
-        """The access log's last of that path."""
+    def line(self, path, status):
+        """The access log's last of that path with that status."""
         def found():
-            return [l for l in self.gateway.access_lines() if l["path"].split("?")[0] == path]
-        return wait_until(f"a line of {path}", found, 5)[-1]
+            return [l for l in self.gateway.access_lines()
+                    if l["path"].split("?")[0] == path and l["status"] == status]
+        return wait_until(f"a line of {path}, {status}", found, 5)[-1]
 
     def ask_always(self, path, pause=0.005):
         self.asker = Asker(self, path, pause=pause)
