@@ -538,6 +538,43 @@ test_keys_are_fetched(void **state)
 	world_unwatch(&w);
 }
 
+/* A function may refuse on its own account, as often as clients like. */
+static void
+test_keys_are_refused_in_vain(void **state)
+{
+	static const unsigned pauses_s[] = { 10, 20, 40, 80, 150, 150 };
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared,
+		"functionAppName: my-app\nhostname: 10.0.0.1\n" MANAGED);
+	pass(0);
+	reply_token("t", 86400);
+	pass(0);
+	reply(200, "{\"masterKey\":\"m\",\"functionKeys\":{}}");
+	for (size_t i = 0; i < ARRAY_SIZE(pauses_s); i++) {
+		upstream_kind_azure.credentials_refused(w.state);
+		pass((pauses_s[i] - 1) * SECOND);
+		str_clear(&told);
+		upstream_kind_azure.credentials_refused(w.state);
+		told_is("");
+		pass(SECOND);
+		told_is("POST " SITE "/host/default/listkeys" VERSION AS("t"));
+		reply(200, "{\"masterKey\":\"m\",\"functionKeys\":{}}");
+	}
+	/* Another one counts anew. */
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(150 * SECOND);
+	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{}}");
+	str_clear(&told);
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(10 * SECOND);
+	told_is(REFUSED("key") "another is asked for\n"
+			       "POST " SITE
+			       "/host/default/listkeys" VERSION AS("t"));
+	world_unwatch(&w);
+}
+
 static void
 test_discovery(void **state)
 {
@@ -889,6 +926,7 @@ main(void)
 		TEST(test_token_of_app_service),
 		TEST(test_token_of_a_workload),
 		TEST(test_keys_are_fetched),
+		TEST(test_keys_are_refused_in_vain),
 		TEST(test_discovery),
 		TEST(test_discovery_is_off),
 		TEST(test_discovery_with_keys),

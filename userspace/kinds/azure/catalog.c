@@ -30,6 +30,9 @@ struct azure_catalog {
 	uint64_t retry_ms;  /* what was asked for */
 	unsigned failures;  /* walks in a row */
 	uint64_t walked_ms; /* when the last began, monotonic; 0: none */
+	/* The next one is because of a refusal; the least time to it. */
+	bool refused;
+	uint64_t refused_pause_ms;
 };
 
 static void ask(struct azure_catalog *c, const char *url);
@@ -52,10 +55,44 @@ pause_ms(const struct azure_catalog *c)
 	return most > c->retry_ms ? most : c->retry_ms;
 }
 
+static bool
+found_is_next(const struct azure_catalog *c)
+{
+	struct str found, next;
+	bool same;
+
+	str_init(&found);
+	str_init(&next);
+	azure_credentials_write(&c->found, &found);
+	azure_credentials_write(&c->next, &next);
+	same = slice_equal((struct slice){ found.data, found.length },
+		(struct slice){ next.data, next.length });
+	str_fini_wiped(&found);
+	str_fini_wiped(&next);
+	return same;
+}
+
+/* Whatever a function refuses is taken for a key that is no good: as long as
+ * nothing else comes of it, clients must not make us ask again and again. */
+static void
+refused_pause_settle(struct azure_catalog *c)
+{
+	uint64_t most = c->o.shared->settings->interval_ms / 2;
+	uint64_t twice = 2 * c->refused_pause_ms;
+
+	if (!c->refused || !found_is_next(c) ||
+		most < AZURE_CATALOG_REFUSED_MS_MIN)
+		c->refused_pause_ms = AZURE_CATALOG_REFUSED_MS_MIN;
+	else
+		c->refused_pause_ms = twice < most ? twice : most;
+	c->refused = false;
+}
+
 static void
 walk_end(struct azure_catalog *c)
 {
 	c->walking = false;
+	refused_pause_settle(c);
 	azure_credentials_fini(&c->found);
 	c->found = c->next;
 	c->next = (struct azure_credentials){ 0 };
@@ -309,6 +346,7 @@ azure_catalog_new(const struct azure_catalog_options *o)
 	c->o = *o;
 	c->origin = azure_inquiry_origin(o->shared, o->spec);
 	c->again = loop_timer_new(o->shared->loop, walk, c);
+	c->refused_pause_ms = AZURE_CATALOG_REFUSED_MS_MIN;
 	str_init(&c->trouble);
 	return c;
 }
@@ -343,10 +381,9 @@ azure_catalog_refused(struct azure_catalog *c)
 
 	if (!c->o.keys || c->walking || c->failures > 0)
 		return; /* or it comes soon */
-	loop_timer_start(
-		c->again, ago >= AZURE_CATALOG_REFUSED_MS_MIN
-				  ? 0
-				  : AZURE_CATALOG_REFUSED_MS_MIN - ago);
+	c->refused = true;
+	loop_timer_start(c->again,
+		ago >= c->refused_pause_ms ? 0 : c->refused_pause_ms - ago);
 }
 
 const struct azure_credentials *

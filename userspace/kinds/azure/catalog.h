@@ -38,7 +38,8 @@ struct azure_catalog *azure_catalog_new(const struct azure_catalog_options *o);
 void azure_catalog_free(struct azure_catalog *c); /* NULL is fine */
 /* There is a token now. */
 void azure_catalog_go(struct azure_catalog *c);
-/* A key was refused: they are fetched anew, not more than once in 10 s. */
+/* A key was refused: they are fetched anew, not more than once in 10 s, and
+ * less and less often while the same ones come. */
 void azure_catalog_refused(struct azure_catalog *c);
 /* Without a token among it. Valid until changed. */
 const struct azure_credentials *azure_catalog_found(
