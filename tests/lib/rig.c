@@ -250,6 +250,7 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 		memcpy(set[i].subsets, endpoints[i].subsets,
 			sizeof(endpoints[i].subsets));
 		snprintf(set[i].host, sizeof(set[i].host), "origin.example");
+		set[i].host_rewrite = endpoints[i].host_rewrite;
 	}
 	m.endpoints.upstream = id;
 	m.endpoints.count = count;
@@ -311,9 +312,9 @@ endpoints_send(
 	struct rig_endpoint set[2] = { 0 };
 
 	for (uint32_t i = 0; i < count; i++)
-		set[i] =
-			(struct rig_endpoint){ NULL, ports[i], ENDPOINT_UP, 1,
-				0, { 0 } };
+		set[i] = (struct rig_endpoint){ .port = ports[i],
+			.health = ENDPOINT_UP,
+			.weight = 1 };
 	rig_endpoints(r, id, set, count);
 }
 

@@ -57,6 +57,7 @@ struct rig_endpoint {
 	uint16_t weight;
 	uint64_t owner;
 	uint64_t subsets[2];
+	bool host_rewrite; /* it is asked as origin.example */
 };
 
 /* Starts the child and an origin; sends settings, counters, listener,

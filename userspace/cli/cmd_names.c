@@ -34,6 +34,8 @@ functions_print(const struct cli *cli, const char *ns, const char *upstream)
 {
 	struct doc *items = api_list(cli, MODEL_UPSTREAM, ns, NULL);
 
+	if (items == NULL)
+		return CLI_USAGE;
 	for (size_t i = 0; i < doc_count(items); i++) {
 		const struct doc *one = doc_at(items, i);
 		struct doc *names;
@@ -48,7 +50,7 @@ functions_print(const struct cli *cli, const char *ns, const char *upstream)
 		doc_free(names);
 	}
 	doc_free(items);
-	return items != NULL ? CLI_OK : CLI_USAGE;
+	return CLI_OK;
 }
 
 static int

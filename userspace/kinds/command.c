@@ -23,7 +23,8 @@
 
 #define COMPLAINT_MAX 200 /* bytes of what it says on standard error */
 #define READ_BYTES    4096
-#define READS_MAX     16 /* in one turn of the loop: what a pipe holds */
+#define OUTPUT_USUAL  65536 /* more of it may leave parts of a secret behind */
+#define READS_MAX     16    /* in one turn of the loop: what a pipe holds */
 
 /* What it prints on one of its descriptors. */
 struct output {
@@ -207,32 +208,36 @@ command_fail(struct command *c, const char *fmt, ...)
 	command_end(c, text);
 }
 
+/* What n bytes that were read mean. False: there is nothing more to read now.
+ */
+static bool
+output_take(struct output *o, const char *bytes, ssize_t n, bool *too_much)
+{
+	size_t room = o->max - o->text.length;
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return errno == EINTR;
+	if (n <= 0) {
+		output_close(o);
+		return false;
+	}
+	str_append(&o->text, bytes, (size_t)n < room ? (size_t)n : room);
+	*too_much = (size_t)n > room && o == &o->command->out;
+	return !*too_much;
+}
+
 /* Reads so often at most. False: it printed too much. */
 static bool
 output_read(struct output *o, unsigned reads)
 {
-	char buf[READ_BYTES];
-	ssize_t n;
+	bool too_much = false, more = o->fd >= 0;
+	char bytes[READ_BYTES];
 
-	for (; o->fd >= 0 && reads > 0; reads--) {
-		n = read(o->fd, buf, sizeof(buf));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return true;
-		if (n <= 0) {
-			output_close(o);
-			return true;
-		}
-		if ((size_t)n > o->max - o->text.length) {
-			str_append(&o->text, buf, o->max - o->text.length);
-			if (o == &o->command->out)
-				return false;
-			continue;
-		}
-		str_append(&o->text, buf, (size_t)n);
-	}
-	return true;
+	for (; more && reads > 0; reads--)
+		more = output_take(
+			o, bytes, read(o->fd, bytes, sizeof(bytes)), &too_much);
+	mem_wipe(bytes, sizeof(bytes));
+	return !too_much;
 }
 
 static void
@@ -315,6 +320,7 @@ command_new(command_f *cb, void *arg)
 	c->arg = arg;
 	c->pidfd = c->out.fd = c->complaint.fd = -1;
 	str_init(&c->out.text);
+	str_reserve(&c->out.text, OUTPUT_USUAL);
 	str_init(&c->complaint.text);
 	return c;
 }

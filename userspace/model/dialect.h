@@ -47,7 +47,8 @@ struct call_request {
 				   * the route rewrote it; data NULL: it is
 				   * not known */
 	struct slice target;      /* path and query as the client sent them */
-	struct slice host;        /* the client's authority */
+	struct slice host;        /* the client's authority, unless the route
+				   * rewrites it */
 	/* No hop-by-hop ones, no Host, no Content-Length. */
 	const struct call_field *fields;
 	size_t field_count;

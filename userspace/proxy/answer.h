@@ -20,7 +20,7 @@ size_t answer_take(struct exchange *x, const char *bytes, size_t length);
 /* The upstream's connection is over. */
 void answer_ended(struct exchange *x);
 
-/* ---- for call_answer */
+/* ---- for call*.c */
 
 /* Heads, up to the final one: true, it is in the worker's answer. It answers a
  * request with that method. *used counts all heads. */

@@ -597,7 +597,7 @@ attempt_once_more(struct exchange *x, uint64_t wait_ms)
 	x->tried = x->used;
 	x->seen = 0;
 	x->informational = 0;
-	x->heard = false;
+	x->heard = x->retried = false;
 	x->due.try_ms = 0;
 	if (wait_ms == 0) {
 		attempt_again(x);

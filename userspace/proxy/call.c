@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/write.h"
+#include "proxy/answer.h"
 #include "proxy/attempt.h"
 #include "proxy/call_credentials.h"
 #include "proxy/call_target.h"
@@ -309,8 +310,10 @@ message_go(struct exchange *x, struct slice head)
 void
 call_link_drained(struct exchange *x)
 {
-	if (x->call->sent < x->call->message.length)
-		message_go(x, (struct slice){ NULL, 0 });
+	if (x->call->sent == x->call->message.length)
+		return;
+	exchange_moved(x);
+	message_go(x, (struct slice){ NULL, 0 });
 }
 
 /* The message is made once more: nothing of an attempt before is left. */
@@ -341,9 +344,18 @@ method_of(const struct http_write *head)
 		(struct slice){ head->out, (size_t)(space - head->out) });
 }
 
+/* Nothing is sent on it: the next one may have it. */
+static void
+link_give_back(struct exchange *x)
+{
+	x->upstream_keeps = true;
+	answer_link_done(x, true);
+}
+
 static void
 refuse_unwritable(struct exchange *x)
 {
+	link_give_back(x);
 	if (x->worker->filter.escapes)
 		exchange_refuse(x, 400, "bad_target",
 			"the path leaves what its prefix stands for");
@@ -369,6 +381,7 @@ message_make(
 	r->now_ms = clock_realtime_ms() + (uint64_t)c->skew_ms;
 	if (c->target->dialect->request(c->made, credentials, r, head,
 		    &c->message, &c->refusal) < 0) {
+		link_give_back(x);
 		call_refuse(x);
 		return false;
 	}

@@ -12,6 +12,8 @@
 #include "proxy/worker.h"
 
 #define GIVE_ONCE (64u << 10)
+/* What an answer that is cut, or no answer, is noted as. */
+#define BAD_GATEWAY 502
 
 static const struct dialect *
 dialect_of(const struct exchange *x)
@@ -31,6 +33,7 @@ answer_bad(struct exchange *x, const char *sentence)
 		return;
 	}
 	x->counts->bad_response++;
+	attempt_note(x, BAD_GATEWAY);
 	call_detail(x, "%s", sentence);
 	exchange_drop(x, "bad_response");
 }
@@ -552,6 +555,7 @@ call_answer_ended(struct exchange *x)
 		return;
 	}
 	x->counts->reset++;
+	attempt_note(x, BAD_GATEWAY);
 	call_detail(x, "it closed the connection within its answer");
 	exchange_drop(x, "upstream_reset");
 }

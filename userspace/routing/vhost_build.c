@@ -51,21 +51,7 @@ route_warn(const struct vhost_builder *b, size_t i, const char *text)
 static bool
 field_is_ours(enum http_field_id id)
 {
-	switch (id) {
-	case HTTP_FIELD_HOST:
-	case HTTP_FIELD_CONNECTION:
-	case HTTP_FIELD_CONTENT_LENGTH:
-	case HTTP_FIELD_TRANSFER_ENCODING:
-	case HTTP_FIELD_UPGRADE:
-	case HTTP_FIELD_TE:
-	case HTTP_FIELD_TRAILER:
-	case HTTP_FIELD_KEEP_ALIVE:
-	case HTTP_FIELD_PROXY_CONNECTION:
-	case HTTP_FIELD_HTTP2_SETTINGS:
-		return true;
-	default:
-		return false;
-	}
+	return id == HTTP_FIELD_HOST || http_field_is_of_hop(id);
 }
 
 struct header_list { /* one of the four, the values or the names only */

@@ -61,6 +61,7 @@ struct http_call {
 static struct http_call *fake_call; /* there is one at a time */
 static size_t fake_calls;           /* of all time */
 static const char *fake_header;     /* of the next answers; or NULL */
+static const char *fake_date;       /* likewise */
 
 struct http_call *
 http_call_new(struct http_client *c, const struct http_request *r,
@@ -117,6 +118,8 @@ const char *
 http_call_header(const struct http_call *call, const char *name)
 {
 	(void)call;
+	if (strcmp(name, "Date") == 0)
+		return fake_date;
 	assert_string_equal(name, "x-aws-ec2-metadata-token-ttl-seconds");
 	return fake_header;
 }
@@ -346,7 +349,7 @@ stop(void)
 	environment_none();
 	options = (struct aws_provider_options){ 0 };
 	settings_yaml = NULL;
-	fake_header = NULL;
+	fake_header = fake_date = NULL;
 	free_in_changed = free_in_problem = false;
 }
 

@@ -48,6 +48,8 @@ aws_provider_new(const struct aws_provider_options *o)
 	if (o->role_arn != NULL)
 		str_printf(&told, ", as %s%s", o->role_arn,
 			o->no_role_chaining ? " alone" : "");
+	str_printf(&told, "%s%s", o->fips ? ", FIPS" : "",
+		o->dual_stack ? ", dual stack" : "");
 	str_putc(&told, '\n');
 	fake_provider = p;
 	return p;

@@ -66,6 +66,15 @@ static const struct row {
 	{ "us-east-1", "http://127.0.0.1:3002", false, false, "sts",
 		"sts.us-east-1.amazonaws.com", 443, true,
 		"sts.us-east-1.amazonaws.com", "aws" },
+	{ "us-east-1", NULL, true, false, "sts",
+		"sts-fips.us-east-1.amazonaws.com", 443, true,
+		"sts-fips.us-east-1.amazonaws.com", "aws" },
+	{ "us-gov-west-1", NULL, true, false, "sts",
+		"sts.us-gov-west-1.amazonaws.com", 443, true,
+		"sts.us-gov-west-1.amazonaws.com", "aws-us-gov" },
+	{ "us-gov-west-1", NULL, true, true, "sts",
+		"sts-fips.us-gov-west-1.api.aws", 443, true,
+		"sts-fips.us-gov-west-1.api.aws", "aws-us-gov" },
 };
 
 static void

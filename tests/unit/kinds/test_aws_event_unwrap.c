@@ -374,6 +374,26 @@ test_body_of_any_byte(void **state)
 	aws_event_answer_fini(&a);
 }
 
+/* Each option is looked for among all fields. */
+static void
+test_long_connection(void **state)
+{
+	(void)state;
+	for (int length = 1024; length <= 1025; length++) {
+		char *text = xasprintf("{\"statusCode\":200,\"headers\":{"
+				       "\"a\":1,\"Connection\":\"%0*d\"}}",
+			length, 0);
+		char *got = outcome(V1, slice_of(text), false);
+
+		assert_string_equal(got,
+			length == 1024 ? "200 a: 1\n\n"
+				       : "the function's answer: Connection "
+					 "says more than 1024 bytes");
+		free(got);
+		free(text);
+	}
+}
+
 static void
 test_too_many_fields(void **state)
 {
@@ -538,6 +558,7 @@ main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_body_of_any_byte),
+		cmocka_unit_test(test_long_connection),
 		cmocka_unit_test(test_too_many_fields),
 		cmocka_unit_test(test_heads_of_streams),
 		cmocka_unit_test(test_answers_of_a_framework),

@@ -13,6 +13,12 @@
 	"arn%3Aaws%3Alambda%3Aus-east-1%3A" ACCOUNT "%3Afunction%3A" name
 #define ARN(name) "arn:aws:lambda:us-east-1:" ACCOUNT ":function:" name
 
+#define SEVERAL                                                                \
+	"{lambdaFunctions: [{logicalName: c, lambdaFunctionName: one}, "       \
+	"{logicalName: a, lambdaFunctionName: two}, "                          \
+	"{logicalName: d, lambdaFunctionName: three}, "                        \
+	"{logicalName: b, lambdaFunctionName: four}]}"
+
 struct row {
 	const char *upstream, *destination;
 	/* Lines behind the region, and before the options. */
@@ -52,6 +58,15 @@ static const struct row rows[] = {
 	  "qualifier: '3'}]}",
 		"{logicalName: one}", ENDPOINT, INVOKE "f/invocations",
 		"Qualifier=3", "", "", "1000000" },
+	/* Of several, each in its place. */
+	{ SEVERAL, "{logicalName: c}", ENDPOINT, INVOKE "one/invocations", "",
+		"", "", "1000000" },
+	{ SEVERAL, "{logicalName: a}", ENDPOINT, INVOKE "two/invocations", "",
+		"", "", "1000000" },
+	{ SEVERAL, "{logicalName: d}", ENDPOINT, INVOKE "three/invocations", "",
+		"", "", "1000000" },
+	{ SEVERAL, "{logicalName: b}", ENDPOINT, INVOKE "four/invocations", "",
+		"", "", "1000000" },
 	{ "{destinationOverrides: {logicalName: all}}", NULL, ENDPOINT,
 		INVOKE "all/invocations", "", "", "", "1000000" },
 	{ "{destinationOverrides: {logicalName: all}}", "{logicalName: mine}",
@@ -268,6 +283,9 @@ test_warnings(void **state)
 			"it is called nevertheless" },
 		{ listed, "{logicalName: gone}", SIZE_MAX, "" },
 		{ listed, "{logicalName: 'a:live'}", 4, "" },
+		{ SEVERAL, "{logicalName: cc}", SIZE_MAX,
+			"function \"cc\" is none of the upstream's "
+			"lambdaFunctions; it is called by that name" },
 		{ listed, "{logicalName: a}", SIZE_MAX,
 			"function \"a\" is none of the upstream's "
 			"lambdaFunctions; it is called by that name" },

@@ -167,26 +167,64 @@ test_role(void **state)
 	stop();
 }
 
+/* A clock that is off is found out by the first refusal, once and for all. */
+static void
+test_role_with_a_wrong_clock(void **state)
+{
+	(void)state;
+	settings_yaml = SETTINGS;
+	options.role_arn = ARN;
+	environment("AWS_ACCESS_KEY_ID=AKIDENV");
+	environment("AWS_SECRET_ACCESS_KEY=" SECRET "env");
+	start();
+	header_is("X-Amz-Date: 20261126T13");
+	fake_date = "Thu, 26 Nov 2026 15:30:00 GMT";
+	answers(403, sts_refuses("SignatureDoesNotMatch", "Signature expired"));
+	pass(1000);
+	header_is("X-Amz-Date: 20261126T153");
+	answers(200, sts_says(ROLE, "ASIA1", HOUR));
+	told_is("use ASIA1\n");
+	pass(48 * MINUTE);
+	header_is("X-Amz-Date: 20261126T16");
+	/* The key, then: that lasts. */
+	fake_date = NULL;
+	answers(403, sts_refuses("SignatureDoesNotMatch", "no"));
+	pass(900);
+	assert_null(fake_call);
+	stop();
+}
+
 /* By default it is the region's own STS. */
 static void
 test_region(void **state)
 {
 	static const struct {
 		const char *region, *variable, *asks;
+		bool fips, dual_stack;
 	} cases[] = {
 		{ "us-east-2", NULL,
-			"POST https://sts.us-east-2.amazonaws.com/" },
+			"POST https://sts.us-east-2.amazonaws.com/", false,
+			false },
 		{ "cn-north-1", NULL,
-			"POST https://sts.cn-north-1.amazonaws.com.cn/" },
+			"POST https://sts.cn-north-1.amazonaws.com.cn/", false,
+			false },
 		{ "us-east-2", "AWS_ENDPOINT_URL_STS=https://[::1]:443",
-			"POST https://[::1]/" },
+			"POST https://[::1]/", true, false },
 		{ "us-east-2", "AWS_ENDPOINT_URL=http://localhost:4566/",
-			"POST http://localhost:4566/" },
+			"POST http://localhost:4566/", false, false },
+		/* As Lambda itself is asked. */
+		{ "us-east-2", NULL,
+			"POST https://sts-fips.us-east-2.amazonaws.com/", true,
+			false },
+		{ "us-east-2", NULL, "POST https://sts.us-east-2.api.aws/",
+			false, true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		options.region = cases[i].region;
+		options.fips = cases[i].fips;
+		options.dual_stack = cases[i].dual_stack;
 		options.role_arn = ARN;
 		environment("AWS_ACCESS_KEY_ID=AKIDENV");
 		environment("AWS_SECRET_ACCESS_KEY=" SECRET "env");
@@ -1101,6 +1139,7 @@ main(void)
 		TEST(test_order),
 		TEST(test_half_an_environment),
 		TEST(test_role),
+		TEST(test_role_with_a_wrong_clock),
 		TEST(test_region),
 		TEST(test_role_alone),
 		TEST(test_web_identity),

@@ -78,6 +78,23 @@ test_not_yet(void **state)
 	}
 }
 
+/* Asked before they are due, because they were refused: once, not every minute
+ * for the hours that they last. */
+static void
+test_asked_early(void **state)
+{
+	(void)state;
+	for (int k = 0; k < DRAWS; k++) {
+		struct refresh_times t =
+			refresh_times(NOW + 360 * MINUTE, NOW, true, false);
+
+		assert_in_range(
+			t.renew_ms, NOW + 345 * MINUTE, NOW + 348 * MINUTE);
+		t = refresh_times(NOW + 15 * MINUTE, NOW, true, false);
+		assert_in_range(t.renew_ms, NOW + 30000, NOW + 60000);
+	}
+}
+
 static void
 test_pauses(void **state)
 {
@@ -119,6 +136,7 @@ main(void)
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_without_end),
 		cmocka_unit_test(test_not_yet),
+		cmocka_unit_test(test_asked_early),
 		cmocka_unit_test(test_pauses),
 	};
 

@@ -107,6 +107,20 @@ test_another_region(void **state)
 		"asked for credentials: the environment\n");
 }
 
+/* STS is asked as Lambda is. */
+static void
+test_fips(void **state)
+{
+	(void)state;
+	world_watch(NULL, "{region: us-east-2, useFips: true}");
+	told_is("u functions ?\nasked for credentials: the environment, "
+		"FIPS\n");
+	upstream_unwatch(&world.u.upstream);
+	world_watch(NULL, "{region: us-east-2, useDualStack: true}");
+	told_is("u functions ?\nasked for credentials: the environment, dual "
+		"stack\n");
+}
+
 /* ---- credentials */
 
 static void
@@ -153,6 +167,60 @@ test_credentials(void **state)
 		"renewed: STS cannot be asked: refused\n");
 	credentials_fail(NULL);
 	told_is("u note -\n");
+}
+
+/* Watched anew after an edit: used is the spec that was before. */
+static void
+watch_edited(const char *key, const char *used, const char *spec)
+{
+	struct doc *d = yaml(used);
+
+	world_init(key);
+	world.u.upstream.host.used_spec = d;
+	upstream_resume(&world.u.upstream, spec);
+	world.u.upstream.host.used_spec = NULL;
+	doc_free(d);
+}
+
+#define ROLE(name) "{region: us-east-2, roleArn: \"arn:aws:iam::1:" name "\"}"
+
+/* Nobody is called as a role that is said no more, once it is known that the
+ * one that is said cannot be had. */
+static void
+test_another_role(void **state)
+{
+	(void)state;
+	watch_edited(NULL, ROLE("a"), ROLE("b"));
+	resolves(LAMBDA_HOST, "3.15.0.1", NULL);
+	str_clear(&told);
+	credentials_fail("STS refuses role b");
+	told_is("u credentials -\nu not ok: there are no credentials: STS "
+		"refuses role b\n");
+	credentials_fail("STS refuses role b: AccessDenied");
+	told_is("u not ok: there are no credentials: STS refuses role b: "
+		"AccessDenied\n");
+}
+
+/* The same role, or it is had: what there is stays. */
+static void
+test_the_same_role(void **state)
+{
+	(void)state;
+	watch_edited(NULL, ROLE("a"),
+		"{region: us-east-2, roleArn: \"arn:aws:iam::1:a\", "
+		"useDualStack: false}");
+	resolves(LAMBDA_HOST, "3.15.0.1", NULL);
+	str_clear(&told);
+	credentials_fail("STS is gone");
+	told_is("u not ok: there are no credentials: STS is gone\n");
+	upstream_unwatch(&world.u.upstream);
+	watch_edited(NULL, ROLE("a"), ROLE("b"));
+	resolves(LAMBDA_HOST, "3.15.0.1", NULL);
+	str_clear(&told);
+	credentials_come(&region_credentials);
+	told_is("u credentials 1\nu ok\n");
+	credentials_fail("STS is gone");
+	told_is("u note the credentials are not renewed: STS is gone\n");
 }
 
 static void
@@ -215,6 +283,20 @@ test_secret(void **state)
 	told_is("asked for credentials: the secret n.aws, of AKID\n");
 	credentials_come(&region_credentials);
 	told_is("u credentials 3\n");
+	/* Half of one is none. */
+	world.u.secret = &other;
+	kind->secret_changed(world.u.upstream.state);
+	str_clear(&told);
+	credentials_fail("the secret n.aws: there is no secret access key");
+	told_is("u credentials -\nu not ok: there are no credentials: the "
+		"secret n.aws: there is no secret access key\n");
+	number_is("aws_without_credentials", 1);
+	credentials_come(&region_credentials);
+	credentials_fail(NULL);
+	str_clear(&told);
+	/* Of what was had, a later trouble takes nothing away. */
+	credentials_fail("the file is gone");
+	told_is("u note the credentials are not renewed: the file is gone\n");
 }
 
 /* What an adopted proxy has is not taken from it before it is known. */
@@ -301,6 +383,30 @@ test_discovery(void **state)
 	assert_non_null(strstr(told.data, "refused\n"));
 }
 
+/* What was found in another region, or as somebody else, says nothing of these:
+ * nobody is warned that they are not there. */
+static void
+test_discovery_elsewhere(void **state)
+{
+	static const char *const former[] = {
+		"{region: us-east-1}",
+		"{region: us-east-2, endpointUrl: \"https://vpce.example\"}",
+		ROLE("a"),
+		SECRET,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(former); i++) {
+		watch_edited(LABEL, former[i], SPEC);
+		told_is("u functions ?\n"
+			"asked for credentials: the environment\n");
+		upstream_unwatch(&world.u.upstream);
+		str_clear(&told);
+	}
+	watch_edited(LABEL, "{region: us-east-2, useDualStack: true}", SPEC);
+	told_is("asked for credentials: the environment\n");
+}
+
 /* Without the label, with another word, with another label nothing is asked. */
 static void
 test_discovery_is_off(void **state)
@@ -365,13 +471,17 @@ main(void)
 		TEST(test_tls_and_overrides),
 		TEST(test_earlier_run),
 		TEST(test_another_region),
+		TEST(test_fips),
 		TEST(test_credentials),
+		TEST(test_another_role),
+		TEST(test_the_same_role),
 		TEST(test_none_at_all),
 		TEST(test_refused),
 		TEST(test_secret),
 		TEST(test_secret_not_there),
 		TEST(test_secret_of_the_spec),
 		TEST(test_discovery),
+		TEST(test_discovery_elsewhere),
 		TEST(test_discovery_is_off),
 		TEST(test_shown),
 	};

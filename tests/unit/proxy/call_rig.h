@@ -41,12 +41,14 @@ enum {
 	UP_LARGE,      /* 8 MB of either, one request on a connection */
 	UP_LARGE_ANEW,
 	UP_BROKEN,  /* its settings are no use */
-	UP_ONCE,    /* as UP_CALLS, one request on a connection */
+	UP_ONCE,    /* as UP_CALLS, one request on a connection; one failure of
+		     * its endpoint is told */
 	UP_SKEWED,  /* of one test */
 	UP_GUARDED, /* of one test: credentials */
 	UP_GONE,    /* of one test: it is forgotten */
 	UP_TWO,     /* two endpoints, the first a dead port */
 	UP_LIMITED, /* two requests in work */
+	UP_STEADY,  /* of one test, as its endpoint: 30 MB */
 	UP_END,
 };
 
@@ -62,11 +64,14 @@ static const char *const call_settings[UP_END] = {
 	[UP_GONE] = "1000 2000 0",
 	[UP_TWO] = "1000 2000 0",
 	[UP_LIMITED] = "1000 2000 0",
+	[UP_STEADY] = "30000000 2000 0",
 };
 
 static const struct policy_breakers two_requests = {
 	.connections = 100, .pending = 100, .requests = 2, .retries = 100
 };
+
+static const struct policy_outlier one_failure = { .gateway_errors = 1 };
 
 static struct image_build_upstream upstreams[] = {
 	{ .id = UP_CALLS, .name = "g.calls" },
@@ -74,12 +79,16 @@ static struct image_build_upstream upstreams[] = {
 	{ .id = UP_LARGE, .name = "g.large", .max_requests_per_connection = 1 },
 	{ .id = UP_LARGE_ANEW, .name = "g.large-anew" },
 	{ .id = UP_BROKEN, .name = "g.broken" },
-	{ .id = UP_ONCE, .name = "g.once", .max_requests_per_connection = 1 },
+	{ .id = UP_ONCE,
+		.name = "g.once",
+		.max_requests_per_connection = 1,
+		.outlier = &one_failure },
 	{ .id = UP_SKEWED, .name = "g.skewed" },
 	{ .id = UP_GUARDED, .name = "g.guarded" },
 	{ .id = UP_GONE, .name = "g.gone" },
 	{ .id = UP_TWO, .name = "g.two", .balance.type = POLICY_ROUND_ROBIN },
 	{ .id = UP_LIMITED, .name = "g.limited", .breakers = &two_requests },
+	{ .id = UP_STEADY, .name = "g.steady" },
 };
 
 static struct model_retries retries_5xx = {
@@ -122,7 +131,7 @@ struct route_row {
 	const char *path;
 	uint32_t upstream;
 	struct model_retries *retries;
-	uint32_t timeout_ms;
+	uint32_t timeout_ms, idle_ms;
 	const char *prefix_rewrite, *host_rewrite;
 	enum model_path path_type;
 	struct model_header_manipulation *headers;
@@ -151,6 +160,7 @@ static const struct route_row rows[] = {
 		.upstream = UP_CALLS,
 		.retries = &retries_connect },
 	{ .path = "/brief", .upstream = UP_CALLS, .timeout_ms = 300 },
+	{ .path = "/steady", .upstream = UP_STEADY, .idle_ms = 1000 },
 	{ .path = "/impatient", .upstream = UP_GUARDED, .timeout_ms = 300 },
 	{ .path = "/filtered",
 		.upstream = UP_CALLS,
@@ -162,7 +172,7 @@ static const struct route_row rows[] = {
 static struct model_route routes[ARRAY_SIZE(rows)];
 static struct model_matcher matchers[ARRAY_SIZE(rows)];
 static struct model_destination destinations[UP_END];
-static char numbers[UP_END][8];
+static char numbers[UP_END][12];
 static struct rig rig;
 
 static const struct wire_settings settings = {
@@ -209,6 +219,10 @@ routes_make(void)
 		r->options.prefix_rewrite = CHARS(rows[i].prefix_rewrite);
 		r->options.host_rewrite = CHARS(rows[i].host_rewrite);
 		r->options.headers = rows[i].headers;
+		if (rows[i].idle_ms > 0)
+			r->options.idle_timeout =
+				(struct model_duration){ .given = true,
+					.ms = rows[i].idle_ms };
 		if (rows[i].timeout_ms > 0)
 			r->options.timeout =
 				(struct model_duration){ .given = true,
@@ -219,9 +233,11 @@ routes_make(void)
 static inline void
 endpoints_send(void)
 {
+	/* As the kinds that have functions say of theirs. */
 	struct rig_endpoint one = { .port = rig_origin_port(rig.origin),
 		.health = ENDPOINT_UP,
-		.weight = 1 };
+		.weight = 1,
+		.host_rewrite = true };
 	struct rig_endpoint two[2] = { one, one };
 
 	for (uint32_t i = UP_CALLS; i < UP_END; i++)

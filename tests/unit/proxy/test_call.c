@@ -2,6 +2,8 @@
  * and with what. */
 #include "tests/unit/proxy/call_rig.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 
 #define PASSED "HTTP/1.1 200 OK\r\nX-Step: pass\r\ncontent-length: 1\r\n"
@@ -102,6 +104,31 @@ what_cannot_be_written_is_not_sent(void **state)
 		"the settings are not three numbers");
 	seen(&sent);
 	is("nothing", &sent, "");
+}
+
+/* What cannot be asked does not cost the next one its connection. */
+static void
+a_connection_is_kept_for_the_next(void **state)
+{
+	struct counters_upstream before;
+
+	(void)state;
+	rig_origin_reset(rig.origin);
+	assert_true(rig_await(&rig, UP_CALLS, "connections_open", 0));
+	rig_origin_script(rig.origin, always_ok);
+	before = counted(UP_CALLS);
+	for (int i = 0; i < 3; i++) {
+		refused(GET("/calls?wrong"), "500", "head_too_large",
+			"the request could not be passed on");
+		refused(GET("/calls?must"), "503", "no_credentials",
+			"there are no credentials for it");
+		assert_int_equal(counted(UP_CALLS).connections_open, 1);
+	}
+	ask(GET("/calls"), &got);
+	begins("calls", &got, PASSED);
+	assert_int_equal(counted(UP_CALLS).connections_opened -
+				 before.connections_opened,
+		1);
 }
 
 /* ---- the client's body */
@@ -229,14 +256,15 @@ a_slow_body_is_given_up(void **state)
 	nothing_is_held();
 }
 
-/* limits.bodyBytes */
+/* limits.bodyBytes, limits.callBytes */
 static void
-body_bytes_set(uint64_t most)
+limits_set(uint64_t body_bytes, uint64_t call_bytes)
 {
 	struct wire_message m = rig_message(WIRE_SETTINGS);
 
 	m.settings = settings;
-	m.settings.body_bytes = most;
+	m.settings.body_bytes = body_bytes;
+	m.settings.call_bytes = call_bytes;
 	rig_send(&rig, &m, NULL, 0);
 	generation_next();
 }
@@ -265,12 +293,12 @@ large_requests_are_refused(void **state)
 	refused("POST /calls HTTP/1.1\r\nHost: h\r\n"
 		"Transfer-Encoding: chunked\r\n\r\nx\r\n",
 		"400", "bad_body", "malformed");
-	body_bytes_set(20);
+	limits_set(20, settings.call_bytes);
 	refused("POST /calls HTTP/1.1\r\nHost: h\r\n"
 		"Transfer-Encoding: chunked\r\n\r\n"
 		"15\r\n012345678901234567890\r\n0\r\n\r\n",
 		"413", "body_too_large", "too large");
-	body_bytes_set(0);
+	limits_set(0, settings.call_bytes);
 	seen(&sent);
 	is("nothing", &sent, "");
 	/* Just as large as it may be. */
@@ -382,6 +410,73 @@ large_messages_wait_where_they_are(void **state)
 	assert_memory_equal(at, bytes, sent.length - (size_t)(at - sent.data));
 	assert_true(rig_await(&rig, UP_LARGE, "call_bytes_active", 6 << 20));
 	rig_client_reset(fd);
+	nothing_is_held();
+	free(bytes);
+}
+
+/* An endpoint that takes what it is sent little by little: its listener. */
+static int
+slow_endpoint(uint32_t id)
+{
+	struct rig_endpoint one = { .health = ENDPOINT_UP, .weight = 1 };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t length = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), room = 64 << 10;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	/* Or all of it might lie in there. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	getsockname(fd, (struct sockaddr *)&sin, &length);
+	one.port = ntohs(sin.sin_port);
+	rig_endpoints(&rig, id, &one, 1);
+	generation_next();
+	return fd;
+}
+
+static size_t
+some_read(int fd, size_t most)
+{
+	char bytes[64 << 10];
+	size_t got_bytes = 0;
+
+	while (got_bytes < most) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+
+		assert_true(n > 0);
+		got_bytes += (size_t)n;
+	}
+	return got_bytes;
+}
+
+/* idleTimeout is about nothing moving at all. */
+static void
+what_is_taken_slowly_moves(void **state)
+{
+	char *bytes = megabytes(24);
+	int listener = slow_endpoint(UP_STEADY), fd, peer;
+	size_t came = 0;
+
+	(void)state;
+	limits_set(0, 32 << 20);
+	fd = large_send("/steady", bytes, 24);
+	rig_client_send(fd, bytes + (24 << 20) - 1, 1);
+	peer = accept(listener, NULL, NULL);
+	assert_true(peer >= 0);
+	/* The kernel has some megabytes of it, and takes the next when a good
+	 * part of them is gone. */
+	for (int i = 0; i < 10; i++) {
+		came += some_read(peer, 1536 << 10);
+		usleep(150000); /* of the 1000 ms that nothing may move for */
+	}
+	came += some_read(peer, (24u << 20) - came);
+	rig_client_send(peer, OK, strlen(OK));
+	client_read(fd, &got);
+	begins("slow", &got, PASSED);
+	close(peer);
+	close(listener);
+	limits_set(0, settings.call_bytes);
 	nothing_is_held();
 	free(bytes);
 }
@@ -528,6 +623,30 @@ a_kept_connection_that_was_closed_is_no_failure(void **state)
 	begins("the first", &got, PASSED);
 	ask(GET("/calls"), &got);
 	begins("the second", &got, PASSED);
+	assert_int_equal(
+		counted(UP_CALLS).retried_idle - before.retried_idle, 1);
+	nothing_is_held();
+}
+
+/* Whatever an attempt before it came to. */
+static void
+one_more_attempt_may_meet_such_a_connection(void **state)
+{
+	static const struct rig_answer answers[] = {
+		{ ANSWER("collect", "X-News: nothing\r\n", "6", "again\n"),
+			RIG_SHUT_IDLE, 0 },
+		{ OK, 0, 0 }, END_OF_LIST
+	};
+	struct counters_upstream before;
+
+	(void)state;
+	rig_origin_reset(rig.origin);
+	assert_true(rig_await(&rig, UP_CALLS, "connections_open", 0));
+	rig_origin_script(rig.origin, answers);
+	before = counted(UP_CALLS);
+	ask(GET("/unheard"), &got);
+	begins("on another connection", &got, PASSED);
+	assert_int_equal(counted(UP_CALLS).retried - before.retried, 1);
 	assert_int_equal(
 		counted(UP_CALLS).retried_idle - before.retried_idle, 1);
 	nothing_is_held();
@@ -808,6 +927,7 @@ main(void)
 		cmocka_unit_test(a_request_becomes_a_message),
 		cmocka_unit_test(filters_come_first),
 		cmocka_unit_test(what_cannot_be_written_is_not_sent),
+		cmocka_unit_test(a_connection_is_kept_for_the_next),
 		cmocka_unit_test(bodies_are_collected),
 		cmocka_unit_test(no_connection_is_taken_meanwhile),
 		cmocka_unit_test(a_continue_is_sent),
@@ -815,11 +935,13 @@ main(void)
 		cmocka_unit_test(large_requests_are_refused),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(large_messages_wait_where_they_are),
+		cmocka_unit_test(what_is_taken_slowly_moves),
 		cmocka_unit_test(retries_go_by_the_route),
 		cmocka_unit_test(retries_end),
 		cmocka_unit_test(an_endpoint_that_is_not_there_is_passed_over),
 		cmocka_unit_test(
 			a_kept_connection_that_was_closed_is_no_failure),
+		cmocka_unit_test(one_more_attempt_may_meet_such_a_connection),
 		cmocka_unit_test(the_deadline_holds),
 		cmocka_unit_test(requests_in_work_are_limited),
 		cmocka_unit_test(a_clock_that_is_wrong_is_corrected_once),

@@ -556,6 +556,31 @@ decoded_answers_are_strict(void **state)
 	}
 }
 
+/* As with answers that are no functions'. */
+static void
+what_is_cut_is_a_failure_of_the_endpoint(void **state)
+{
+	static const struct rig_answer all[][2] = {
+		{ { FRAMES("31", "H0200D0003abc"), RIG_CLOSE, 0 },
+			END_OF_LIST },
+		{ { FRAMES("18", "H0200D0003abcZ0000"), 0, 0 }, END_OF_LIST },
+		{ { PASS "Content-Length: 3\r\n\r\na", RIG_CLOSE, 0 },
+			END_OF_LIST },
+	};
+	struct wire_message m;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		rig_origin_script(rig.origin, all[i]);
+		assert_true(client_is_cut(client_send(GET("/once")), &got));
+		do
+			assert_true(rig_receive(&rig, WIRE_OUTLIER, &m, NULL));
+		while (m.outlier.gateway_errors == 0);
+		assert_int_equal(m.outlier.upstream, UP_ONCE);
+		nothing_is_held();
+	}
+}
+
 /* ---- large ones */
 
 /* So many bytes as frames D or C of 4000 bytes each, after a head. */
@@ -749,6 +774,7 @@ main(void)
 		cmocka_unit_test(a_client_goes_on_after_a_call),
 		cmocka_unit_test(answers_are_decoded),
 		cmocka_unit_test(decoded_answers_are_strict),
+		cmocka_unit_test(what_is_cut_is_a_failure_of_the_endpoint),
 		cmocka_unit_test(streams_wait_for_slow_clients),
 		cmocka_unit_test(slow_clients_hold_memory_and_nothing_else),
 		cmocka_unit_test(a_generation_changes_during_an_answer),

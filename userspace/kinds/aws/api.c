@@ -10,13 +10,13 @@
 #include "base/mem.h"
 #include "kinds/aws/lambda_call.h"
 #include "kinds/aws/sigv4.h"
+#include "kinds/aws/skew.h"
 #include "net/http_client.h"
 
 #define CONNECT_MS        5000
 #define ASK_MS            10000
 #define BODY_MAX          (8u << 20) /* 50 functions with all that is known of each */
 #define MESSAGE_MAX       240        /* of what a service says */
-#define SKEW_MS           240000 /* AWS takes 5 min; Date is in whole seconds */
 #define RETRY_AFTER_MAX_S 3600
 #define HEADERS_MAX       8
 #define FORM              "application/x-www-form-urlencoded"
@@ -376,23 +376,6 @@ reply_read(const struct aws_api_call *call, const struct http_call *http,
 	why_put(call->api, result->status, &t, reply->trouble, why);
 }
 
-/* True: the clocks are so far apart that it may be why. */
-static bool
-skew_find(struct aws_api *a, const char *date)
-{
-	uint64_t theirs, ours = clock_realtime_ms();
-	int64_t skew, off;
-
-	if (date == NULL || clock_parse_http(date, &theirs) != 0)
-		return false;
-	skew = (int64_t)(theirs - ours);
-	off = skew - a->skew_ms;
-	if (off < SKEW_MS && off > -SKEW_MS)
-		return false;
-	a->skew_ms = skew;
-	return true;
-}
-
 static void
 on_done(struct http_call *http, const struct http_result *result, void *arg)
 {
@@ -405,7 +388,8 @@ on_done(struct http_call *http, const struct http_result *result, void *arg)
 	reply.why = why.data;
 	if (reply.trouble == AWS_API_REFUSED && !call->again &&
 		credentials_are_there(call->api) &&
-		skew_find(call->api, http_call_header(http, "Date"))) {
+		aws_skew_find(
+			http_call_header(http, "Date"), &call->api->skew_ms)) {
 		call->again = true;
 		call_send(call);
 	} else {

@@ -52,11 +52,20 @@ aws_endpoint_check(const char *text, struct error *err)
 	return 0;
 }
 
+/* In GovCloud the usual endpoint of STS is the validated one. */
+static bool
+is_fips_anyway(const struct aws_spec *spec, const char *service)
+{
+	return strcmp(service, AWS_STS) == 0 && !spec->dual_stack &&
+	       strncmp(spec->region, "us-gov-", strlen("us-gov-")) == 0;
+}
+
 void
 aws_endpoint(const struct aws_spec *spec, const char *service, struct str *host,
 	uint16_t *port, bool *tls)
 {
 	const struct partition *p = partition_of(spec->region);
+	bool fips = spec->fips && !is_fips_anyway(spec, service);
 	struct aws_url url;
 
 	*port = PORT_HTTPS;
@@ -68,7 +77,7 @@ aws_endpoint(const struct aws_spec *spec, const char *service, struct str *host,
 		*tls = url.tls;
 		return;
 	}
-	str_printf(host, "%s%s.%s.%s", service, spec->fips ? "-fips" : "",
+	str_printf(host, "%s%s.%s.%s", service, fips ? "-fips" : "",
 		spec->region, spec->dual_stack ? p->dual_suffix : p->suffix);
 }
 

@@ -20,6 +20,10 @@
 #include "base/mem.h"
 #include "http/head.h"
 
+/* All that Connection may say: each of its options is looked for among the
+ * fields, and an answer has megabytes. */
+#define CONNECTION_MAX 1024
+
 /* The members that count; of others nothing is wanted. */
 struct parts {
 	struct json_span status, headers, multi, cookies, body, base64;
@@ -151,27 +155,6 @@ trimmed(const struct str *s)
 	return t;
 }
 
-/* Those that say how the message goes over one connection; the proxy writes
- * its own. */
-static bool
-is_of_the_hop(struct slice name)
-{
-	switch (http_field_id_of(name)) {
-	case HTTP_FIELD_CONNECTION:
-	case HTTP_FIELD_CONTENT_LENGTH:
-	case HTTP_FIELD_TRANSFER_ENCODING:
-	case HTTP_FIELD_UPGRADE:
-	case HTTP_FIELD_TE:
-	case HTTP_FIELD_TRAILER:
-	case HTTP_FIELD_KEEP_ALIVE:
-	case HTTP_FIELD_PROXY_CONNECTION:
-	case HTTP_FIELD_HTTP2_SETTINGS:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static bool
 answer_has(const struct aws_event_answer *a, size_t count, struct slice name)
 {
@@ -211,6 +194,7 @@ static int
 field_add(struct unwrap *u, const struct json_span *value)
 {
 	struct slice name = { u->name.data, u->name.length }, text;
+	enum http_field_id id = http_field_id_of(name);
 
 	if (++u->seen > CALL_FIELDS_MAX - 1) /* one is for Content-Type */
 		return error_set(u->err, ERROR_CONFIG, "more than %d fields",
@@ -226,11 +210,15 @@ field_add(struct unwrap *u, const struct json_span *value)
 	text = trimmed(&u->value);
 	if (!http_is_token(name) || !http_is_field_value(text))
 		return 0;
-	if (http_field_id_of(name) == HTTP_FIELD_CONNECTION) {
+	if (id == HTTP_FIELD_CONNECTION) {
+		if (u->connection.length + text.length > CONNECTION_MAX)
+			return error_set(u->err, ERROR_CONFIG,
+				"Connection says more than %d bytes",
+				CONNECTION_MAX);
 		str_putc(&u->connection, ',');
 		str_append(&u->connection, text.data, text.length);
 	}
-	if (!is_of_the_hop(name))
+	if (!http_field_is_of_hop(id))
 		answer_add(u->out, name, text);
 	return 0;
 }

@@ -262,16 +262,27 @@ page_read(const struct aws_api_reply *reply, const char *key, struct doc **doc)
 	return doc_type(list) == DOC_LIST ? list : NULL;
 }
 
-/* True: there is a page more, and its marker is not the last one's. */
-static bool
+enum more {
+	MORE_NOT,
+	MORE_PAGES,
+	MORE_BROKEN, /* it leads back, or nowhere: this is not all there is */
+};
+
+static enum more
 marker_take(struct aws_functions *f, const struct doc *page)
 {
 	const char *next = doc_get_text(page, "NextMarker");
-	bool more = next[0] != '\0' && strlen(next) <= MARKER_MAX &&
-		    (f->marker == NULL || strcmp(next, f->marker) != 0) &&
-		    ++f->pages < PAGES_MAX;
-	char *copy = more ? xstrdup(next) : NULL;
+	enum more more = next[0] != '\0' ? MORE_PAGES : MORE_NOT;
+	char *copy = NULL;
 
+	if (more == MORE_PAGES &&
+		(strlen(next) > MARKER_MAX ||
+			(f->marker != NULL && strcmp(next, f->marker) == 0)))
+		more = MORE_BROKEN;
+	else if (more == MORE_PAGES && ++f->pages == PAGES_MAX)
+		more = aws_listing_is_cut(f->listing) ? MORE_NOT : MORE_BROKEN;
+	if (more == MORE_PAGES)
+		copy = xstrdup(next);
 	free(f->marker);
 	f->marker = copy;
 	f->tries = 0;
@@ -295,12 +306,28 @@ aliases_begin(struct aws_functions *f)
 	loop_timer_start(f->timer, ALIAS_GAP_MS);
 }
 
+/* The names of a page, and what is behind it. */
+static enum more
+functions_take(struct aws_functions *f, const struct aws_api_reply *reply)
+{
+	struct doc *page;
+	const struct doc *list = page_read(reply, "Functions", &page);
+	enum more more = MORE_BROKEN;
+
+	for (size_t i = 0; i < doc_count(list); i++)
+		aws_listing_add(f->listing,
+			doc_get_text(doc_at(list, i), "FunctionName"),
+			doc_get_text(doc_at(list, i), "Version"));
+	if (list != NULL)
+		more = marker_take(f, page);
+	doc_free(page);
+	return more;
+}
+
 static void
 on_functions(const struct aws_api_reply *reply, void *arg)
 {
 	struct aws_functions *f = arg;
-	const struct doc *list;
-	struct doc *page;
 
 	f->call = NULL;
 	reply_count(f, reply->trouble);
@@ -310,22 +337,18 @@ on_functions(const struct aws_api_reply *reply, void *arg)
 				reply->why);
 		return;
 	}
-	list = page_read(reply, "Functions", &page);
-	if (list == NULL) {
+	switch (functions_take(f, reply)) {
+	case MORE_PAGES:
+		ask(f);
+		break;
+	case MORE_NOT:
+		aliases_begin(f);
+		break;
+	case MORE_BROKEN:
 		f->o.counts->failed++;
 		pass_fail(f, AWS_API_UNUSABLE, "lambda:ListFunctions",
 			"the answer is no list of functions");
-	} else {
-		for (size_t i = 0; i < doc_count(list); i++)
-			aws_listing_add(f->listing,
-				doc_get_text(doc_at(list, i), "FunctionName"),
-				doc_get_text(doc_at(list, i), "Version"));
-		if (marker_take(f, page))
-			ask(f);
-		else
-			aliases_begin(f);
 	}
-	doc_free(page);
 }
 
 static void
@@ -361,6 +384,22 @@ alias_fail(struct aws_functions *f, const struct aws_api_reply *reply)
 	pass_fail(f, reply->trouble, "lambda:ListAliases", reply->why);
 }
 
+static enum more
+aliases_take(struct aws_functions *f, const struct aws_api_reply *reply)
+{
+	struct doc *page;
+	const struct doc *list = page_read(reply, "Aliases", &page);
+	enum more more = MORE_BROKEN;
+
+	for (size_t i = 0; i < doc_count(list); i++)
+		aws_listing_add_alias(
+			f->listing, doc_get_text(doc_at(list, i), "Name"));
+	if (list != NULL)
+		more = marker_take(f, page);
+	doc_free(page);
+	return more;
+}
+
 static void
 on_aliases(const struct aws_api_reply *reply, void *arg)
 {
@@ -368,8 +407,6 @@ on_aliases(const struct aws_api_reply *reply, void *arg)
 							       AWS_API_UNUSABLE,
 		.why = "the answer is no list of aliases" };
 	struct aws_functions *f = arg;
-	const struct doc *list;
-	struct doc *page;
 
 	f->call = NULL;
 	reply_count(f, reply->trouble);
@@ -378,23 +415,18 @@ on_aliases(const struct aws_api_reply *reply, void *arg)
 			alias_fail(f, reply);
 		return;
 	}
-	list = page_read(reply, "Aliases", &page);
-	if (list == NULL) {
-		f->o.counts->failed++;
-		alias_fail(f, &unusable);
-		doc_free(page);
-		return;
-	}
-	for (size_t i = 0; i < doc_count(list); i++)
-		aws_listing_add_alias(
-			f->listing, doc_get_text(doc_at(list, i), "Name"));
-	if (marker_take(f, page)) {
+	switch (aliases_take(f, reply)) {
+	case MORE_PAGES:
 		ask(f);
-	} else {
+		break;
+	case MORE_NOT:
 		aws_listing_aliases_end(f->listing, f->alias_at);
 		alias_next(f);
+		break;
+	case MORE_BROKEN:
+		f->o.counts->failed++;
+		alias_fail(f, &unusable);
 	}
-	doc_free(page);
 }
 
 /* ---- whole */

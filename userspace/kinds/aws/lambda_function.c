@@ -30,15 +30,6 @@ lambda_function_fini(struct lambda_function *f)
 	str_fini(&f->account);
 }
 
-static const struct aws_function *
-listed_find(const struct aws_spec *spec, const char *logical_name)
-{
-	for (size_t i = 0; i < spec->function_count; i++)
-		if (strcmp(spec->functions[i].logical_name, logical_name) == 0)
-			return &spec->functions[i];
-	return NULL;
-}
-
 /* What the upstream says besides: the qualifier, region and account. */
 static int
 name_complete(const struct aws_spec *spec, const struct aws_function *listed,
@@ -139,7 +130,8 @@ lambda_function_find(const struct aws_spec *spec, const char *logical_name,
 	const char *const *known, size_t known_count, bool streaming,
 	struct lambda_function *out, struct str *warning, struct error *err)
 {
-	const struct aws_function *listed = listed_find(spec, logical_name);
+	const struct aws_function *listed =
+		aws_spec_function(spec, logical_name);
 	struct aws_function_name name;
 
 	if (aws_function_name_read(

@@ -9,9 +9,9 @@
 #include "base/mem.h"
 #include "kinds/aws/lambda.h"
 #include "kinds/aws/lambda_call.h"
+#include "kinds/aws/skew.h"
 
-#define SKEW_ALLOWED_MS 240000 /* AWS takes 5 min; Date has whole seconds */
-#define SKEW_CERTAIN_MS 2000   /* where AWS says that it is the clock */
+#define SKEW_CERTAIN_MS 2000 /* where AWS says that it is the clock */
 
 enum step {
 	NEVER,  /* another attempt would end as this one */
@@ -231,8 +231,7 @@ row_find(const struct lambda_call *c)
 static bool
 is_skewed(const struct lambda_call *c, const struct row *row, int64_t *skew_ms)
 {
-	int64_t allowed =
-		row->what == CLOCK ? SKEW_CERTAIN_MS : SKEW_ALLOWED_MS;
+	int64_t allowed = row->what == CLOCK ? SKEW_CERTAIN_MS : AWS_SKEW_MS;
 
 	if ((row->what != CLOCK && row->what != SIGNATURE) || c->date_ms == 0)
 		return false;

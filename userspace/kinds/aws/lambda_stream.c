@@ -183,10 +183,13 @@ end_take(const struct lambda_stream *s, struct call_refusal *refusal)
 				      "frame");
 }
 
-/* What stood behind the head was kept for now. */
+/* What stood behind the head was kept for now; not for the life of the stream,
+ * which may be a frame of megabytes and minutes. */
 static bool
 held_give(struct lambda_stream *s, struct slice *out)
 {
+	if (s->held_given)
+		str_fini(&s->held);
 	if (!s->head_written || s->held_given)
 		return false;
 	s->held_given = true;

@@ -17,7 +17,6 @@
 #define FUNCTIONS_ASKED_MAX 64
 #define AT_ONCE             4
 #define PROBE_MS            25000 /* who asks waits for 30 s */
-#define STS                 "sts"
 #define IDENTITY_FORM       "Action=GetCallerIdentity&Version=2011-06-15"
 
 struct probe_function {
@@ -433,7 +432,7 @@ sts_make_of(struct aws_watch *w, const char *url)
 	const char *authority = strstr(url, "://");
 	struct aws_api_options o = {
 		.http = w->shared->program->http,
-		.service = STS,
+		.service = AWS_STS,
 		.region = w->spec->region,
 		.tls = strncmp(url, "https:", 6) == 0,
 		.credentials = &w->credentials,
@@ -471,7 +470,7 @@ sts_make(struct aws_watch *w)
 		return NULL;
 	str_init(&url);
 	str_puts(&url, "https://");
-	aws_endpoint_authority(w->spec, STS, &url);
+	aws_endpoint_authority(w->spec, AWS_STS, &url);
 	api = sts_make_of(w, url.data);
 	str_fini(&url);
 	return api;

@@ -42,6 +42,7 @@ struct aws_provider {
 	size_t role;                 /* of the plan, that comes next */
 	struct aws_credentials step; /* what came last */
 	struct aws_session session;
+	int64_t skew_ms; /* of STS */
 
 	/* In use. */
 	bool has;
@@ -511,6 +512,9 @@ aws_provider_new(const struct aws_provider_options *o)
 		.http = o->http,
 		.place = &p->place,
 		.region = p->region,
+		.fips = o->fips,
+		.dual_stack = o->dual_stack,
+		.skew_ms = &p->skew_ms,
 		.cb = on_answer,
 		.arg = p,
 	};

@@ -28,6 +28,7 @@ struct aws_provider_options {
 	const struct doc *settings;
 	const char *settings_folder;
 	const char *region;
+	bool fips, dual_stack; /* the upstream's, for STS of the region too */
 	/* Of the upstream's secret, or NULL: without a secret_key it means the
 	 * shared files ("empty = ~/.aws/credentials"). */
 	const struct aws_credentials *fixed;

@@ -42,6 +42,8 @@ struct aws_asker {
 	struct http_client *http;
 	const struct aws_place *place;
 	const char *region;
+	bool fips, dual_stack; /* which endpoint of STS */
+	int64_t *skew_ms; /* STS's clock is ahead of ours; 0 at first */
 	aws_answer_f *cb; /* called once, later */
 	void *arg;
 };

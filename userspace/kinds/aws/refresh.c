@@ -36,7 +36,7 @@ refresh_times(uint64_t expires_ms, uint64_t now_ms, bool same, bool file)
 		return t;
 	}
 	t.mandatory_ms = expires_ms - mandatory_ms;
-	if (same || left_ms == 0)
+	if (left_ms == 0 || (same && left_ms <= REFRESH_ADVISORY_MS))
 		t.renew_ms = now_ms + AGAIN_MIN_MS + below(AGAIN_MIN_MS);
 	else
 		t.renew_ms = expires_ms - advisory_ms +

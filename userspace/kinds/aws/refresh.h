@@ -24,7 +24,7 @@ struct refresh_times {
 
 /* Of credentials that were got now. Those that live shorter than half an hour
  * are renewed when half of their time is over. same: the source has not made
- * others yet. file: they do not expire, but the file may be another one. */
+ * others yet; it is asked again soon only where they are due. file: they do not expire, but the file may be another one. */
 struct refresh_times refresh_times(
 	uint64_t expires_ms, uint64_t now_ms, bool same, bool file);
 

@@ -4,10 +4,10 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/table.h"
 #include "kinds/aws/flags.h"
 #include "kinds/aws/lambda.h"
 #include "kinds/aws/provider.h"
@@ -209,24 +209,66 @@ const struct schema aws_destination_schema = {
 };
 
 static int
+by_name_compare(const void *a, const void *b)
+{
+	const struct aws_function *x = *(const struct aws_function *const *)a,
+				  *y = *(const struct aws_function *const *)b;
+	int order = strcmp(x->logical_name, y->logical_name);
+
+	return order != 0 ? order : x < y ? -1 : 1;
+}
+
+static int
+twice_error(const struct aws_spec *spec, const struct aws_function *second,
+	struct error *err)
+{
+	return error_set(err, ERROR_CONFIG,
+		".lambdaFunctions[%zu].logicalName: \"%.64s\" is given twice",
+		(size_t)(second - spec->functions), second->logical_name);
+}
+
+/* There may be as many routes as functions: none looks through all. */
+static int
 spec_check(void *base, struct error *err)
 {
-	const struct aws_spec *spec = base;
-	struct table *seen = table_new(NULL);
+	struct aws_spec *spec = base;
+	size_t count = spec->function_count;
+	const struct aws_function **all = xcalloc(count + 1, sizeof(*all));
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < spec->function_count; i++) {
-		const char *name = spec->functions[i].logical_name;
-
-		if (table_get(seen, name) != NULL)
-			rc = error_set(err, ERROR_CONFIG,
-				".lambdaFunctions[%zu].logicalName: \"%.64s\" "
-				"is given twice",
-				i, name);
-		table_set(seen, name, base);
+	for (size_t i = 0; i < count; i++)
+		all[i] = &spec->functions[i];
+	qsort(all, count, sizeof(*all), by_name_compare);
+	for (size_t i = 0; i < count; i++) {
+		spec->functions[i].by_name = (size_t)(all[i] - spec->functions);
+		if (rc == 0 && i > 0 &&
+			strcmp(all[i - 1]->logical_name,
+				all[i]->logical_name) == 0)
+			rc = twice_error(spec, all[i], err);
 	}
-	table_free(seen);
+	free(all);
 	return rc;
+}
+
+const struct aws_function *
+aws_spec_function(const struct aws_spec *spec, const char *logical_name)
+{
+	size_t low = 0, high = spec->function_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct aws_function *f =
+			&spec->functions[spec->functions[middle].by_name];
+		int order = strcmp(logical_name, f->logical_name);
+
+		if (order == 0)
+			return f;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
 }
 
 static const struct schema_field spec_fields[] = {

@@ -29,6 +29,9 @@ enum aws_payload {
 
 struct aws_function {
 	char *logical_name, *function_name, *qualifier;
+	/* Not of this one: where in the array the one is that comes in this
+	 * place by logical name. */
+	size_t by_name;
 };
 
 /* Of a destination, or (destinationOverrides) of all of an upstream. What is
@@ -60,8 +63,13 @@ struct aws_spec {
 
 extern const struct schema aws_spec_schema, aws_destination_schema;
 
+/* Of that logical name; NULL: lambdaFunctions has none. */
+const struct aws_function *aws_spec_function(
+	const struct aws_spec *spec, const char *logical_name);
+
 /* In endpoint.c: */
-#define AWS_LAMBDA "lambda" /* the service */
+#define AWS_LAMBDA "lambda" /* the services */
+#define AWS_STS    "sts"
 
 /* "lambda.us-east-1.amazonaws.com": by region, partition, FIPS, dual stack; of
  * endpointUrl where there is one and the service is Lambda. Appended to host:

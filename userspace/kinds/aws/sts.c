@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "kinds/aws/question.h"
 #include "kinds/aws/sigv4.h"
+#include "kinds/aws/skew.h"
 #include "kinds/aws/spec.h"
 #include "kinds/aws/sts_answer.h"
 #include "kinds/aws/url.h"
@@ -78,12 +79,14 @@ target_by_url(
 }
 
 static void
-target_by_region(struct target *t, const char *region)
+target_by_region(struct target *t, const struct aws_asker *a)
 {
-	char *copy = xstrdup(region);
-	const struct aws_spec spec = { .region = copy };
+	char *copy = xstrdup(a->region);
+	const struct aws_spec spec = {
+		.region = copy, .fips = a->fips, .dual_stack = a->dual_stack
+	};
 
-	aws_endpoint_authority(&spec, "sts", &t->host);
+	aws_endpoint_authority(&spec, AWS_STS, &t->host);
 	str_printf(&t->url, "https://%s/", t->host.data);
 	free(copy);
 }
@@ -105,7 +108,7 @@ target_get(const struct aws_asker *a, struct target *t, struct error *err)
 		if (url != NULL)
 			return target_by_url(t, url, variables[i], err);
 	}
-	target_by_region(t, a->region);
+	target_by_region(t, a);
 	return 0;
 }
 
@@ -118,6 +121,7 @@ struct sts {
 	struct http_call *call;
 	char *role;
 	bool is_signed;
+	int64_t *skew_ms;
 };
 
 static void
@@ -209,16 +213,32 @@ message_say(const struct sts_answer *a, struct str *out)
 	free(text);
 }
 
+/* A signature may not be taken because of the clock alone; what is right is
+ * known then, and whoever asks does so again soon. */
+static bool
+clock_corrected(const struct sts *s, const char *code)
+{
+	static const char *const codes[] = { "SignatureDoesNotMatch",
+		"InvalidSignatureException", "RequestExpired",
+		"RequestTimeTooSkewed", NULL };
+
+	return s->is_signed && is_one_of(code, codes) &&
+	       aws_skew_find(http_call_header(s->call, "Date"), s->skew_ms);
+}
+
 static void
 refuse(struct sts *s, const struct sts_answer *a, int status)
 {
+	enum aws_trouble trouble = clock_corrected(s, a->code)
+					   ? AWS_TROUBLE_PASSES
+					   : code_trouble(a->code, status);
 	struct str problem;
 
 	str_init(&problem);
 	str_printf(&problem, "STS refuses role %.128s: %s", s->role, a->code);
 	message_say(a, &problem);
 	str_puts(&problem, remedy(s, a->code));
-	s->cb(NULL, code_trouble(a->code, status), problem.data, s->arg);
+	s->cb(NULL, trouble, problem.data, s->arg);
 	str_fini(&problem);
 }
 
@@ -319,6 +339,7 @@ send(const struct aws_asker *a, const struct aws_role *role,
 	s->arg = a->arg;
 	s->role = xstrdup(role->arn);
 	s->is_signed = is_signed;
+	s->skew_ms = a->skew_ms;
 	s->call = http_call_new(a->http, &r, &events, s);
 	return &s->question;
 }
@@ -379,8 +400,8 @@ sign(struct signature *s, const struct aws_asker *a, const struct target *t,
 		.access_key = slice_of(with->access_key),
 		.secret_key = slice_of(with->secret_key),
 		.region = slice_of(a->region),
-		.service = slice_of("sts"),
-		.now_ms = clock_realtime_ms(),
+		.service = slice_of(AWS_STS),
+		.now_ms = clock_realtime_ms() + (uint64_t)*a->skew_ms,
 	};
 	struct sigv4_key key = { 0 };
 	int rc = sigv4_sign(&key, &r, s->date, &s->authorization, err);

@@ -93,6 +93,43 @@ text_set(struct aws_watch *w, char **text, const char *now)
 	condition_report(w);
 }
 
+/* ---- what it was before */
+
+/* Whether one of these keys says something else than it did when what is used
+ * was found; not, if that is not known. */
+static bool
+has_changed(const struct aws_watch *w, const char *const *keys)
+{
+	const struct doc *used = w->host->used_spec;
+	struct doc *now = schema_print(&aws_spec_schema, w->spec);
+	bool changed = false;
+
+	for (; used != NULL && *keys != NULL; keys++)
+		changed |=
+			!doc_equal(doc_get(used, *keys), doc_get(now, *keys));
+	doc_free(now);
+	return changed;
+}
+
+/* Of other functions than these nothing is known any more. */
+static bool
+has_other_functions(const struct aws_watch *w)
+{
+	static const char *const keys[] = { "region", "endpointUrl", "roleArn",
+		"secretRef", NULL };
+
+	return has_changed(w, keys);
+}
+
+/* Of another secret the host sees to that itself. */
+static bool
+has_other_role(const struct aws_watch *w)
+{
+	static const char *const keys[] = { "roleArn", NULL };
+
+	return has_changed(w, keys);
+}
+
 /* ---- where Lambda is */
 
 static void
@@ -190,6 +227,7 @@ credentials_set(struct aws_watch *w, const struct aws_credentials *c)
 {
 	struct aws_counts *counts = &w->shared->counts;
 
+	w->are_former = false;
 	counts->without_credentials -= !aws_watch_has_credentials(w);
 	if (c != NULL) {
 		aws_credentials_copy(&w->credentials, c);
@@ -216,6 +254,10 @@ on_credentials_problem(const char *sentence, void *arg)
 {
 	struct aws_watch *w = arg;
 
+	/* The former serve until it is known that there are none in their
+	 * place: nobody is to be called as who it may be no more. */
+	if (sentence != NULL && w->are_former)
+		credentials_set(w, NULL);
 	text_set(w, &w->credentials_problem, sentence);
 }
 
@@ -231,6 +273,8 @@ provider_make(struct aws_watch *w, const struct aws_credentials *fixed,
 		.settings = program->settings,
 		.settings_folder = program->settings_folder,
 		.region = w->spec->region,
+		.fips = w->spec->fips,
+		.dual_stack = w->spec->dual_stack,
 		.fixed = fixed,
 		.secret = secret,
 		.role_arn = w->spec->role_arn,
@@ -279,8 +323,8 @@ aws_secret_changed(void *state)
 	free(w->credentials_problem);
 	w->credentials_problem = NULL;
 	provider_start(w);
-	/* Those of the former secret serve until the new one's are there; those
-	 * of one that went do not. */
+	/* Those of one that went do not serve. */
+	w->are_former = true;
 	if (w->provider == NULL)
 		credentials_set(w, NULL);
 	else
@@ -342,8 +386,9 @@ discovery_is_on(const struct model_meta *meta)
 	return false;
 }
 
+/* are_others: what an earlier watch found is not of these. */
 static void
-functions_start(struct aws_watch *w)
+functions_start(struct aws_watch *w, bool are_others)
 {
 	const struct aws_functions_options options = {
 		.loop = w->host->loop,
@@ -357,7 +402,7 @@ functions_start(struct aws_watch *w)
 
 	if (discovery_is_on(w->host->meta))
 		w->functions = aws_functions_new(&options);
-	else
+	if (w->functions == NULL || are_others)
 		w->host->functions_replace(w->host, NULL, 0);
 }
 
@@ -400,19 +445,22 @@ aws_watch(const void *data, struct kind_host *host)
 	struct aws_watch *w = xcalloc(1, sizeof(*w));
 	struct str name;
 	uint16_t port;
-	bool tls;
+	bool tls, others;
 
 	w->host = host;
 	w->shared = host->shared;
 	w->spec = spec_copy(data);
 	w->shared->counts.upstreams++;
 	w->shared->counts.without_credentials++;
+	/* Before anything is replaced. */
+	others = has_other_functions(w);
+	w->are_former = has_other_role(w);
 	str_init(&name);
 	aws_endpoint(w->spec, AWS_LAMBDA, &name, &port, &tls);
 	w->api = api_make(w, tls);
 	endpoint_watch(w, name.data, port);
 	str_fini(&name);
-	functions_start(w);
+	functions_start(w, others);
 	provider_start(w);
 	condition_report(w);
 	return w;

@@ -35,6 +35,8 @@ struct aws_watch {
 
 	/* As whom it is called. */
 	struct aws_provider *provider;      /* NULL: its secret is not there */
+	bool are_former; /* what the proxy has may be of another role, or of
+			  * what the secret was before */
 	struct aws_credentials credentials; /* access_key NULL: none */
 	char *credentials_problem;
 

@@ -23,8 +23,9 @@
  *      a Retry-After; sent once more if a retry is allowed, whatever the method
  *      where the host says that it does not run. Others: as they are.
  *      Of what comes in chunks the begin is looked at as it comes, and it is
- * not sent once more. else As it is, 204 (a function without a result) and 502,
- * 504 of 230 s without an answer among them.
+ *      not sent once more.
+ * else As it is, 204 (a function without a result) and 502, 504 of 230 s
+ *      without an answer among them.
  *
  * No key stands in a Location that goes to the client.
  */

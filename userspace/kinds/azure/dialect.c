@@ -130,18 +130,12 @@ path_is_the_hosts(struct slice path)
 	return false;
 }
 
-/* What is the function's of the client's path. Where the proxy does not say:
- * nothing, as in Gloo, unless the route rewrote it. */
+/* What is the function's of the client's path; where it is not known, nothing,
+ * as in Gloo. */
 static struct slice
 path_for_function(const struct call_request *r)
 {
-	struct slice sent = { r->target.data, 0 };
-
-	if (r->rest.data != NULL)
-		return r->rest;
-	while (sent.length < r->target.length && sent.data[sent.length] != '?')
-		sent.length++;
-	return slice_equal(sent, r->path) ? (struct slice){ "", 0 } : r->path;
+	return r->rest.data != NULL ? r->rest : SLICE("");
 }
 
 static int
