@@ -146,7 +146,8 @@ def test_binary(d):
 def test_answers(d):
     """L4: status, fields, several of a name, cookies; what is of the hop is not passed on"""
     d.gives = {"statusCode": 201, "body": "made", "headers": {
-        "content-type": "text/x", "X-N": 7, "X-Hop": "1", "Connection": "x-hop", "Content-Length": "999",
+        "content-type": "text/x", "X-N": 7, "X-Hop": "1", "Connection": "x-hop",
+        "Content-Length": "999",
         "Transfer-Encoding": "chunked"}}
     for shape in ("alb", "v1", "v2"):
         got, _ = d.raw(f"/{shape}/")
@@ -215,7 +216,8 @@ def test_smuggled(d):
     """L4: fields with line ends, names that are none, a second status: never in the answer"""
     for gives in ({"statusCode": 200, "headers": {"x-a": "1\r\nSet-Cookie: evil=1"}},
                   {"statusCode": 200, "headers": {"x-a\r\nSet-Cookie: evil": "1"}},
-                  {"statusCode": 200, "headers": {"x a": "evil=1", "": "evil=1", ":status": "evil=1"}},
+                  {"statusCode": 200, "headers": {"x a": "evil=1", "": "evil=1",
+                                                  ":status": "evil=1"}},
                   {"statusCode": 200, "statusDescription": "200 OK\r\nSet-Cookie: evil=1"},
                   {"statusCode": 200, "multiValueHeaders": {"x": ["a\nSet-Cookie: evil=1"]}}):
         d.gives = gives
@@ -366,7 +368,7 @@ def test_broken(d):
             if begun is None:
                 check(b"evil" not in got, name, got)
             elif begun:
-                check(got.startswith(b"HTTP/1.1 200 ") or (got == b"" and how == "reset"), name, got)
+                check(got.startswith(b"HTTP/1.1 200 ") or (got, how) == (b"", "reset"), name, got)
                 check(how == "reset" or not unchunk(got)[1], name, how, got)
             else:
                 check(got.startswith(b"HTTP/1.1 502 "), name, pieces, got[:500])
@@ -380,12 +382,13 @@ def test_broken(d):
 
 def test_stream_errors(d):
     """L8: a streaming call that is throttled or not found is answered as any other"""
-    d.fake.functions["streams"], streams = d.fake.functions["throttled"], d.fake.functions["streams"]
+    f = d.fake.functions
+    f["streams"], streams = f["throttled"], f["streams"]
     try:
         fields, _ = d.answers("/http/", 429)
         equal(fields["retry-after"], "7")
     finally:
-        d.fake.functions["streams"] = streams
+        f["streams"] = streams
 
 
 if __name__ == "__main__":

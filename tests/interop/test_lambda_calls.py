@@ -136,7 +136,8 @@ def test_random(d):
     """L1: random paths, queries, fields and bodies are signed as the verifier has them"""
     original = {"propagateOriginalRouting": True}
     d.routes(d.way("/raw", "echo", **original), d.way("/v2", "echo", **V2, **original),
-             d.way("/alb", "echo:1", wrapAsAlb=True, options={"prefixRewrite": "/re%20writ/%C3%A9"}),
+             d.way("/alb", "echo:1", wrapAsAlb=True,
+                   options={"prefixRewrite": "/re%20writ/%C3%A9"}),
              d.way("/arn", WHOLE_ARN + ":prod", **original, options={"hostRewrite": "b.test:81"}),
              d.way("/alias", "echo:$LATEST", logTail=True))
     d.ready("/raw")

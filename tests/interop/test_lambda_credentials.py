@@ -3,7 +3,6 @@ a program, web identity and roles, containers, instance metadata. They expire wh
 requests are made and none fails; with STS away those that are good are used."""
 import json
 import os
-import stat
 import sys
 import threading
 import time
@@ -13,7 +12,7 @@ import e2e
 from aws_fakes import Container, Metadata, Sts
 from discovering import Asker, replace
 from e2e import check, equal, wait_until
-from lambda_bed import REGION, Bed
+from lambda_bed import Bed
 
 SOAK = os.environ.get("GG_SOAK") == "1"
 ROLE = "arn:aws:iam::123456789012:role/"

@@ -120,7 +120,8 @@ def teardown(d):
 def bounded(d, most):
     limit = d.before + BOUND_KB
     # A sanitizer keeps what is freed, for a while.
-    check(most < limit or e2e.SANITIZED, f"{most} KB were in use, {d.before} before, {limit} may be")
+    check(most < limit or e2e.SANITIZED,
+          f"{most} KB were in use, {d.before} before, {limit} may be")
     return f"{(most - d.before) >> 10} MB more than before"
 
 

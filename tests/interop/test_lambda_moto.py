@@ -14,7 +14,7 @@ import sys
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from aws_signature import Keys
-from e2e import check, equal, wait_until
+from e2e import equal, wait_until
 from http_fake import Front
 from lambda_bed import REGION, Bed
 

@@ -4,7 +4,6 @@ process leaves one behind, and the proxy has what a route needs and no more."""
 import os
 import pathlib
 import sys
-import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e

@@ -97,7 +97,8 @@ class Sts(Issuer):
     def reply(self, to, action, result):
         to.reply(200, {"Content-Type": "text/xml"},
                  f'<{action}Response xmlns="{XMLNS}"><{action}Result>{result}</{action}Result>'
-                 f"<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>")
+                 "<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>"
+                 f"</{action}Response>")
 
     def error(self, to, status, code, message):
         to.reply(status, {"Content-Type": "text/xml"},
