@@ -43,11 +43,11 @@ UNIT_TESTS := $(UNIT_SRCS:tests/%.c=$(B)/tests/%)
 BPF_TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bpf/test_*.c))
 BPF_ALONE := $(addprefix $(B)/tests/bpf/,test_endpoint_path test_steering_size)
 TEST_LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
-TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup)
+TEST_OBJS := $(addsuffix .o,$(UNIT_TESTS) $(BPF_TESTS) $(B)/tests/bench/lookup $(B)/tests/bench/sign $(B)/tests/interop/sign)
 
 .DELETE_ON_ERROR:
 .SECONDARY: $(OBJS) $(MAINS) $(TEST_LIB_OBJS) $(TEST_OBJS)
-.PHONY: all units tests tools bench check-e2e fuzz check check-units check-bpf layers headers help clean install fmt FORCE
+.PHONY: all units tests tools bench check-e2e verify-cloud fuzz check check-units check-bpf layers headers help clean install fmt FORCE
 
 all: $(B)/gloo-gateway $(B)/glooctl $(BPF_OBJS) ## build the daemon, glooctl and the BPF objects
 
@@ -126,7 +126,7 @@ check-bpf: all $(BPF_TESTS) ## test-run of the loaded XDP program (root)
 # Ours to compare with (static pattern rules: the general one is for cmocka).
 BENCH_PLAIN := $(addprefix $(B)/tests/bench/,origin generate)
 BENCH_FLOOR := $(addprefix $(B)/tests/bench/,floor_epoll floor_libevent)
-bench: all $(BENCH_PLAIN) $(BENCH_FLOOR) $(B)/tests/bench/replay $(B)/tests/bench/xdp ## build what scripts/bench runs
+bench: all $(BENCH_PLAIN) $(BENCH_FLOOR) $(B)/tests/bench/replay $(B)/tests/bench/sign $(B)/tests/bench/xdp ## build what scripts/bench runs
 $(BENCH_XDP): | $(BENCH_SKELS)
 $(B)/tests/bench/xdp: $(BENCH_XDP) $(B)/libtest.a $(B)/libgateway.a
 	$(call say,LD,$@)
@@ -146,7 +146,7 @@ $(B)/tests/tools/%: tests/tools/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lpthread
 units: $(UNIT_TESTS)
-tests: units $(BPF_TESTS) $(B)/tests/bench/lookup ## build the test programs
+tests: units $(BPF_TESTS) $(B)/tests/bench/lookup $(B)/tests/bench/sign $(B)/tests/interop/sign ## build the test programs
 layers: ## who may include whom
 	$(Q)scripts/check-layers
 headers: $(GENERATED) $(SKELS) ## every header compiles alone
@@ -155,6 +155,8 @@ headers: $(GENERATED) $(SKELS) ## every header compiles alone
 	done; true
 check-e2e: all tools ## end to end in network namespaces (root)
 	$(Q)for t in tests/e2e/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
+verify-cloud: all ## calls of functions at AWS and Azure themselves, if credentials are there (root)
+	$(Q)for t in tests/cloud/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
 fuzz: $(GENERATED) ## every fuzz target for 30 s from its kept corpus
 	$(Q)tests/fuzz/run 30
 fmt: ## format what is there with clang-format

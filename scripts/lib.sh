@@ -10,7 +10,8 @@ libcmocka-dev'
 run_packages='python3-httpbin gunicorn iproute2 ethtool curl procps util-linux mount
 ca-certificates passwd libbpf1 libxdp1'
 test_packages='python3 jq libclang-rt-14-dev man-db dnsmasq-base openssl strace'
-interop_packages='debootstrap systemd-container gdb iperf3 knot'
+interop_packages='debootstrap systemd-container gdb iperf3 knot python3-botocore
+python3-venv'
 bench_packages='python3 python3-venv nginx-light haproxy valgrind strace'
 
 say() { printf '%s\n' "$*"; }

@@ -149,7 +149,8 @@ main(int argc, char **argv)
 		case OPTION_PROXY_CHANNEL:
 			/* Nothing is left to do at exit, and a sanitizer's
 			 * leak check does not work behind the sandbox. */
-			_exit(proxy_main(atoi(optarg), unix_sockets));
+			_exit(proxy_main(atoi(optarg), unix_sockets,
+				upstream_kinds));
 		case OPTION_PROXY_SANDBOX_TEST:
 			return proxy_sandbox_test();
 		default:

@@ -23,15 +23,13 @@ import time
 import proxies
 import publish
 from document import DOCUMENT, document_write, machine, text_table
+from measure import Measure
 from proxies import ALL, BENCH, BUILD, FLOORS, OURS, PEERS, TOP, Routes
 
 COLUMNS = ["ours", "floor epoll", "floor libevent", "nginx", "HAProxy", "Envoy"]
 IDLE = 10000
 PUBLISHED = 100000
 CPUS = os.sched_getaffinity(0)
-# A round in which the proxy had to wait for its CPU for more than this part of
-# its work is measured again: another program was there.
-DISTURBED = 0.02
 
 
 def column(proxy):
@@ -117,11 +115,11 @@ def at_most(most):
     return reached
 
 
-class Bench:
+class Bench(Measure):
     def __init__(self, options):
+        super().__init__(options.rounds or (2 if options.quick else 16),
+                         0.3 if options.quick else 0.5)
         self.options = options
-        self.rounds = options.rounds or (2 if options.quick else 16)
-        self.seconds = 0.3 if options.quick else 0.5
         self.missing = {}
         self.proxies = []
         for p in ALL:
@@ -133,7 +131,6 @@ class Bench:
                 self.proxies.append(p)
         self.lines = []
         self.running = []
-        self.measured = self.disturbed = 0
 
     def add(self, line):
         for name, why in self.missing.items():
@@ -167,44 +164,6 @@ class Bench:
         for p in started.values():
             p.stop()
             self.running.remove(p)
-
-    def load(self, port, path, expect, *more):
-        """The generator's figures; wrong answers end the benchmark."""
-        p = subprocess.run(
-            [BENCH / "generate", str(port), path, str(expect)] + [str(m) for m in more],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=180,
-            preexec_fn=proxies.on_cpu(proxies.LOAD_CPU))
-        result = json.loads(p.stdout) if p.stdout else {"errors": 1, "error": "it crashed"}
-        if result["errors"]:
-            raise RuntimeError(f"load on port {port}, {path}: {result}")
-        return result
-
-    def cpu_us(self, proxy, path, expect, *more):
-        while True:
-            run, waited = proxy.cpu_ns()
-            result = self.load(proxy.port, path, expect, *more)
-            after = proxy.cpu_ns()
-            run, waited = after[0] - run, after[1] - waited
-            disturbed = waited > run * DISTURBED
-            if not disturbed or self.patience == 0:
-                break
-            self.patience -= 1
-        self.disturbed += disturbed
-        self.measured += 1
-        return run / 1000 / result["requests"]
-
-    def interleaved(self, started, cases, expect, *more, times=1):
-        """{case: [µs per round]}; cases: {case: (proxy, path)}."""
-        figures = {case: [] for case in cases}
-        rounds = self.rounds * times
-        self.patience = len(cases) * rounds // 2
-        for n in range(-1, rounds):  # the first warms up
-            for case, (proxy, path) in cases.items():
-                seconds = 0.2 if n < 0 else self.seconds
-                us = self.cpu_us(proxy, path, expect, "--seconds", seconds, *more)
-                if n >= 0:
-                    figures[case].append(us)
-        return figures
 
     # ---- the rows
 

@@ -9,7 +9,7 @@
  *   --connections N        kept connections (64)
  *   --seconds S            how long (2)
  *   --requests N           end after so many, whatever the time
- *   --body N               POST with a body of N bytes
+ *   --body N               POST with a body of N bytes, one number in JSON
  *   --close                a new connection for each request
  *   --rate N               open loop: N requests a second
  *   --idle                 one request on each connection, then print and
@@ -450,7 +450,7 @@ request_make(const char *path)
 		n += snprintf(
 			request + n, 64, "Content-Length: %zu\r\n", conf.body);
 	n += snprintf(request + n, 3, "\r\n");
-	memset(request + n, 'b', conf.body);
+	memset(request + n, '1', conf.body);
 	request_length = (size_t)n + conf.body;
 }
 

@@ -22,6 +22,7 @@
 #include "model/model.h"
 #include "net/loop.h"
 #include "net/shm.h"
+#include "proxy/call_target.h"
 #include "proxy/census.h"
 #include "proxy/generation.h"
 #include "proxy/mailbox.h"
@@ -56,9 +57,11 @@ die(const char *what)
 /* ---- the configuration, as virtualservice.yaml has it */
 
 static uint32_t
-upstream_id(const struct model_destination *d, const char **reason, void *arg)
+upstream_id(const struct model_destination *d, struct str *call,
+	const char **reason, void *arg)
 {
 	(void)d;
+	(void)call;
 	(void)reason;
 	(void)arg;
 	return UPSTREAM;
@@ -182,6 +185,7 @@ worker_make(size_t routes, bool regex, int origin)
 		.target_bytes = 8192,
 		.fields = 100,
 		.connections_max = 20000 };
+	static const struct upstream_kind *const no_kinds[] = { NULL };
 	struct error err = ERROR_INIT;
 	struct mail image = { .type = MAIL_GENERATION, .fd = -1 };
 	struct mail endpoints = {
@@ -197,7 +201,8 @@ worker_make(size_t routes, bool regex, int origin)
 		&settings, xcalloc(1, sizeof(struct counters_worker)), census_new());
 	image.object = generation_new(
 		image_make(routes, regex, &err), matcher_cache_new(),
-		trusts_new(vault_new()), 1, &err);
+		trusts_new(vault_new()), call_targets_new(no_kinds), 1,
+		&err);
 	endpoints.object = endpoint_set_new(
 		shm_new_sealed("endpoints", &one, sizeof(one), &err), 1, 1,
 		&err);

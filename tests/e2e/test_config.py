@@ -296,7 +296,7 @@ def test_port_in_use(c):
 
 
 def test_other_kinds(c):
-    """the other four kinds are read and printed, with a Warning, never Accepted"""
+    """the other four kinds are read and printed; what they lack is a Warning"""
     specs = {
         "kube": {"serviceName": "httpbin", "serviceNamespace": "default", "servicePort": 8000},
         "aws": {"region": "us-east-2", "secretRef": {"name": "aws", "namespace": "gloo-system"}},
@@ -304,7 +304,9 @@ def test_other_kinds(c):
                   "secretRef": {"name": "azure", "namespace": "gloo-system"}},
         "consul": {"serviceName": "web", "serviceTags": ["v1"]},
     }
-    reasons = {"kube": "no cluster is configured", "consul": "no Consul agent is configured"}
+    reasons = {"kube": "no cluster is configured", "consul": "no Consul agent is configured",
+               "aws": 'no secret is named "gloo-system.aws"',
+               "azure": 'no secret is named "gloo-system.azure"'}
     for kind, spec in specs.items():
         status, text = c.gateway.api("PUT", f"/v1/upstreams/gloo-system/{kind}", {
             "metadata": {"name": kind, "namespace": "gloo-system"}, "upstreamSpec": {kind: spec}})

@@ -219,38 +219,20 @@ def signed_part(pem):
     return ssl.PEM_cert_to_DER_cert(pem)[4:204]
 
 
-def memory_has(pid, needle):
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            span, rights, _, _, _, *name = line.split()
-            if "rw" not in rights or (name and "counters" in name[0]):
-                continue
-            low, high = (int(x, 16) for x in span.split("-"))
-            if high - low > 1 << 28:
-                continue  # the shadow of a sanitizer, mostly holes
-            try:
-                memory.seek(low)
-                if needle in memory.read(high - low):
-                    return True
-            except (OSError, ValueError):
-                continue
-    return False
-
-
 def test_used(c):
     """with its secret it is spoken to; the proxy has what a route needs and no more"""
     der = signed_part(c.pki.text("two.pem"))
     c.glooctl("create", "secret", "tls", "unused", "--certchain", c.pki.path("two.pem"),
               "--privatekey", c.pki.path("two.key"))
     c.upstream("idle", {"secretRef": {"name": "unused"}})
-    check(not memory_has(c.gateway.proxy_pid(), der), "the proxy has what no route needs")
+    check(not e2e.memory_has(c.gateway.proxy_pid(), der), "the proxy has what no route needs")
     c.glooctl("create", "secret", "tls", "later", "--rootca", c.pki.path("ca.pem"),
               "--certchain", c.pki.path("one.pem"), "--privatekey", c.pki.path("one.key"))
     equal(c.ask("/")[0], 200)
     equal(c.origin.clients[-1], "one")
-    check(memory_has(c.gateway.proxy_pid(), signed_part(c.pki.text("one.pem"))),
+    check(e2e.memory_has(c.gateway.proxy_pid(), signed_part(c.pki.text("one.pem"))),
           "what a route needs is not there")
-    check(not memory_has(c.gateway.proxy_pid(), der), "the proxy has what no route needs")
+    check(not e2e.memory_has(c.gateway.proxy_pid(), der), "the proxy has what no route needs")
     equal(c.secret("later")["status"]["secret"]["usedBy"], ["gloo-system.backend"])
     table = c.glooctl("get", "secret", "later").stdout
     check("gloo-system.backend" in table, table)

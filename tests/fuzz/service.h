@@ -16,10 +16,11 @@
 #define SERVICE_SLOT 1 /* of the only listener, which has every host */
 
 static uint32_t
-service_upstream(
-	const struct model_destination *d, const char **reason, void *arg)
+service_upstream(const struct model_destination *d, struct str *call,
+	const char **reason, void *arg)
 {
 	(void)d;
+	(void)call;
 	(void)reason;
 	(void)arg;
 	return 1;

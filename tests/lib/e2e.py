@@ -148,6 +148,7 @@ class Gateway:
         self.log_path = self.dir / "log"
         self.workers, self.extra, self.xdp = workers, settings, xdp
         self.process = None
+        self.environment = None  # this one's
         self.write_settings()
 
     def write_settings(self, extra=None):
@@ -170,7 +171,8 @@ class Gateway:
         self.process = subprocess.Popen(
             ["nsenter", f"--net=/run/netns/{self.lab.gw}", self.binary,
              "--settings", str(self.dir / "settings.yaml")],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            env=self.environment)
         undo.append(self.process.kill)
         if wait:
             self.wait_ready()
@@ -458,9 +460,9 @@ def knock(ns, address, port, source=None, seconds=0.5):
             return "dropped"
 
 
-def request(ns, address, port, method="GET", path="/", body=None, headers=None):
+def request(ns, address, port, method="GET", path="/", body=None, headers=None, seconds=20):
     with Namespace(ns):
-        c = http.client.HTTPConnection(address, port, timeout=20 * PATIENCE)
+        c = http.client.HTTPConnection(address, port, timeout=seconds * PATIENCE)
         c.connect()
     try:
         c.request(method, path, body, headers or {})
@@ -554,6 +556,25 @@ def memory_kb(pid, what="Anonymous"):
     for line in open(f"/proc/{pid}/smaps_rollup"):
         if line.startswith(what + ":"):
             return int(line.split()[1])
+
+
+def memory_has(pid, needle):
+    """Do these bytes stand in what a process can write?"""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights, _, _, _, *name = line.split()
+            if "rw" not in rights or (name and "counters" in name[0]):
+                continue
+            low, high = (int(x, 16) for x in span.split("-"))
+            if high - low > 1 << 28:
+                continue  # the shadow of a sanitizer, mostly holes
+            try:
+                memory.seek(low)
+                if needle in memory.read(high - low):
+                    return True
+            except (OSError, ValueError):
+                continue
+    return False
 
 
 def check(condition, *what):

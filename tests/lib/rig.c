@@ -24,6 +24,15 @@
 #include "routing/image_build.h"
 #include "tests/lib/rig_private.h"
 
+static const struct upstream_kind *const no_kinds[] = { NULL };
+static const struct upstream_kind *const *kinds = no_kinds;
+
+void
+rig_kinds(const struct upstream_kind *const *of)
+{
+	kinds = of;
+}
+
 void
 rig_die(const char *what)
 {
@@ -114,11 +123,15 @@ rig_receive(struct rig *r, enum wire_type type, struct wire_message *m, int *fd)
 }
 
 static uint32_t
-upstream_id(const struct model_destination *d, const char **reason, void *arg)
+upstream_id(const struct model_destination *d, struct str *call,
+	const char **reason, void *arg)
 {
 	uint32_t id = (uint32_t)strtoul(d->upstream.name, NULL, 10);
+	const struct rig *r = arg;
+	const char *text = r->call_of != NULL ? r->call_of(id) : NULL;
 
-	(void)arg;
+	if (text != NULL)
+		str_puts(call, text);
 	if (id == 0)
 		*reason = "no upstream is named \"none\"";
 	return id;
@@ -195,8 +208,8 @@ image_fd(struct rig *r, struct model_route *routes, size_t count)
 	vs.meta.ns = ns;
 	vs.routes = routes;
 	vs.route_count = count;
-	vhost.block = vhost_build(&vs, upstream_id, NULL, no_warning, NULL,
-		&vhost.length, &err);
+	vhost.block = vhost_build(
+		&vs, upstream_id, NULL, no_warning, r, &vhost.length, &err);
 	image = vhost.block != NULL ? image_build(&in, &length, &err) : NULL;
 	if (image == NULL) {
 		fprintf(stderr, "rig: %s\n", err.text);
@@ -237,6 +250,7 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 		memcpy(set[i].subsets, endpoints[i].subsets,
 			sizeof(endpoints[i].subsets));
 		snprintf(set[i].host, sizeof(set[i].host), "origin.example");
+		set[i].host_rewrite = endpoints[i].host_rewrite;
 	}
 	m.endpoints.upstream = id;
 	m.endpoints.count = count;
@@ -245,6 +259,30 @@ rig_endpoints(struct rig *r, uint32_t id, const struct rig_endpoint *endpoints,
 			"endpoints", set, count * sizeof(*set), NULL);
 	send_fd(r, &m, fd);
 	free(set);
+}
+
+int
+rig_credentials(struct rig *r, uint32_t id, const char *kind, struct slice bytes)
+{
+	struct wire_message m = rig_message(WIRE_CREDENTIALS);
+	size_t mapped;
+	int fd = -1;
+
+	m.credentials.upstream = id;
+	m.credentials.length = (uint32_t)bytes.length;
+	snprintf(m.text, sizeof(m.text), "%s", kind);
+	if (bytes.length > 0) {
+		void *to;
+
+		MUST(fd = shm_new_shared("credentials", bytes.length, NULL));
+		to = shm_map_shared(fd, &mapped, NULL);
+		if (to == NULL)
+			rig_die("credentials");
+		memcpy(to, bytes.data, bytes.length);
+		shm_unmap(to, mapped);
+	}
+	rig_send(r, &m, &fd, fd >= 0);
+	return fd;
 }
 
 void
@@ -274,9 +312,9 @@ endpoints_send(
 	struct rig_endpoint set[2] = { 0 };
 
 	for (uint32_t i = 0; i < count; i++)
-		set[i] =
-			(struct rig_endpoint){ NULL, ports[i], ENDPOINT_UP, 1,
-				0, { 0 } };
+		set[i] = (struct rig_endpoint){ .port = ports[i],
+			.health = ENDPOINT_UP,
+			.weight = 1 };
 	rig_endpoints(r, id, set, count);
 }
 
@@ -324,7 +362,7 @@ child_start(struct rig *r)
 	if (r->pid == 0) {
 		close(ends[0]);
 		close(r->listener);
-		_exit(proxy_main(ends[1], false));
+		_exit(proxy_main(ends[1], false, kinds));
 	}
 	close(ends[1]);
 	r->channel = ends[0];

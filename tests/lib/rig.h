@@ -21,6 +21,8 @@
 #include "tests/lib/rig_client.h"
 #include "tests/lib/rig_origin.h"
 
+struct upstream_kind;
+
 struct rig {
 	pid_t pid;
 	int channel; /* control's end */
@@ -40,6 +42,9 @@ struct rig {
 	/* Those of the test, in every image from now on; ids from 10. */
 	const struct image_build_upstream *upstreams;
 	size_t upstream_count;
+	/* What the dialect of its kind would have written for destinations that
+	 * lead to that upstream, or NULL; of the test, or NULL. */
+	const char *(*call_of)(uint32_t upstream);
 	/* Likewise; slots from LISTENERS_MAX. */
 	const struct image_build_service *services;
 	size_t service_count;
@@ -52,6 +57,7 @@ struct rig_endpoint {
 	uint16_t weight;
 	uint64_t owner;
 	uint64_t subsets[2];
+	bool host_rewrite; /* it is asked as origin.example */
 };
 
 /* Starts the child and an origin; sends settings, counters, listener,
@@ -60,6 +66,12 @@ struct rig_endpoint {
  * requests on a connection, upstream 7: one) and an image of routes. */
 void rig_start(struct rig *r, const struct wire_settings *settings,
 	struct model_route *routes, size_t count);
+/* Of the rigs to come: the table of the proxy's kinds. */
+void rig_kinds(const struct upstream_kind *const *kinds);
+/* WIRE_CREDENTIALS; none: length 0. The memfd that they went by is the caller's,
+ * or -1. */
+int rig_credentials(
+	struct rig *r, uint32_t id, const char *kind, struct slice bytes);
 /* Another image; waits until it is enforced. */
 void rig_image(struct rig *r, struct model_route *routes, size_t count);
 /* These two are known to every worker when a later image is enforced. */

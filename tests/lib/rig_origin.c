@@ -31,7 +31,7 @@ struct rig_origin {
 	pthread_mutex_t mutex;
 	int listener, wake;
 	uint16_t port;
-	bool stop, paused;
+	bool stop, paused, reset; /* reset: to be done */
 	const struct rig_answer *script;
 	struct str seen;
 	unsigned accepted, closed;
@@ -182,6 +182,15 @@ origin_accept(struct rig_origin *o)
 	close(fd);
 }
 
+static void
+connections_reset(struct rig_origin *o)
+{
+	for (size_t i = 0; o->reset && i < CONNECTIONS; i++)
+		if (o->connections[i].fd > 0)
+			origin_drop(o, &o->connections[i], true);
+	o->reset = false;
+}
+
 static void *
 origin_run(void *arg)
 {
@@ -194,6 +203,7 @@ origin_run(void *arg)
 		pthread_mutex_lock(&o->mutex);
 		if (o->stop)
 			break;
+		connections_reset(o);
 		paused = o->paused;
 		for (size_t i = 0; i < CONNECTIONS; i++)
 			fds[i] = (struct pollfd){ o->connections[i].fd > 0 &&
@@ -354,12 +364,21 @@ rig_origin_wait_closed(struct rig_origin *o, unsigned count)
 void
 rig_origin_reset(struct rig_origin *o)
 {
+	uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
+	bool done = false;
+
+	/* By its thread, which may be sending on them. */
 	pthread_mutex_lock(&o->mutex);
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		if (o->connections[i].fd > 0)
-			origin_drop(o, &o->connections[i], true);
+	o->reset = true;
 	pthread_mutex_unlock(&o->mutex);
 	origin_wake(o);
+	while (!done && clock_monotonic_ms() < until) {
+		pthread_mutex_lock(&o->mutex);
+		done = !o->reset;
+		pthread_mutex_unlock(&o->mutex);
+		if (!done)
+			rig_breathe();
+	}
 }
 
 void

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 /*
  * jansson keeps no lines. Once it has found the text valid, walking the text
@@ -210,30 +211,6 @@ json_doc_read(const char *text, size_t length, struct error *err)
 	return d;
 }
 
-/* The length of the UTF-8 character that s begins with; 0: it is none. */
-static size_t
-character_length(const unsigned char *s, size_t left)
-{
-	size_t length;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	length = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (left < length)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	/* Overlong forms, surrogates, and what lies past U+10FFFF. */
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return length;
-}
-
 static void
 quote_control(struct str *out, unsigned char c)
 {
@@ -248,16 +225,17 @@ quote_control(struct str *out, unsigned char c)
 void
 json_quote(struct str *out, const char *text, size_t length)
 {
-	const unsigned char *p = (const unsigned char *)text;
-	const unsigned char *end = p + length;
-	const unsigned char *from = p; /* copied up to here */
+	const char *p = text, *end = p + length;
+	const char *from = p; /* copied up to here */
 
 	str_putc(out, '"');
 	while (p < end) {
-		size_t n = character_length(p, (size_t)(end - p));
+		size_t n = (unsigned char)*p < 0x80
+			? 1
+			: utf8_length(p, (size_t)(end - p));
 
-		if (n > 1 || (n == 1 && *p >= 0x20 && *p != '"' &&
-				     *p != '\\' && *p != 0x7f)) {
+		if (n > 1 || (n == 1 && (unsigned char)*p >= 0x20 &&
+				     *p != '"' && *p != '\\' && *p != 0x7f)) {
 			p += n;
 			continue;
 		}
@@ -265,13 +243,33 @@ json_quote(struct str *out, const char *text, size_t length)
 		if (n == 0)
 			str_puts(out, "\\ufffd");
 		else if (*p == '"' || *p == '\\')
-			str_append(out, (char[]){ '\\', (char)*p }, 2);
+			str_append(out, (char[]){ '\\', *p }, 2);
 		else
-			quote_control(out, *p);
+			quote_control(out, (unsigned char)*p);
 		from = ++p;
 	}
 	str_append(out, from, (size_t)(p - from));
 	str_putc(out, '"');
+}
+
+size_t
+json_quoted_length(const char *text, size_t length)
+{
+	const char *p = text, *end = p + length;
+	size_t quoted = 2;
+
+	while (p < end) {
+		unsigned char c = (unsigned char)*p;
+		size_t n = c < 0x80 ? 1 : utf8_length(p, (size_t)(end - p));
+
+		if (n == 0 || ((c < 0x20 || c == 0x7f) &&
+				      (c < '\b' || c > '\r' || c == '\v')))
+			quoted += 6;
+		else
+			quoted += c < 0x20 || c == '"' || c == '\\' ? 2 : n;
+		p += n == 0 ? 1 : n;
+	}
+	return quoted;
 }
 
 static void

@@ -10,7 +10,10 @@
 struct doc *json_doc_read(const char *text, size_t length, struct error *err);
 /* Keys sorted; indent 0: one line. No newline at the end. */
 void json_doc_write(const struct doc *d, int indent, struct str *out);
-/* text with quotes, escaped, appended to out: for the access log. */
+/* text with quotes, escaped, appended to out: for the access log. What is no
+ * UTF-8 becomes U+FFFD. */
 void json_quote(struct str *out, const char *text, size_t length);
+/* How many bytes json_quote appends. */
+size_t json_quoted_length(const char *text, size_t length);
 
 #endif

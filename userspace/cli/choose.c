@@ -54,6 +54,39 @@ choose_name(const struct cli *cli, enum model_type type, const char *question,
 	return name;
 }
 
+static void
+word_add(const char **words, size_t *count, const char *word)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp(words[i], word) == 0)
+			return;
+	words[(*count)++] = word;
+}
+
+int
+choose_namespace(const struct cli *cli, const char *question, char **answer,
+	struct error *err)
+{
+	struct doc *status = api_get(cli, "/v1/status", NULL, NULL, NULL);
+	const struct doc *objects = doc_get(status, "objects");
+	const char **words = xcalloc(doc_count(objects) + 1, sizeof(*words));
+	size_t count = 0;
+	int rc;
+
+	word_add(words, &count, cli->ns); /* an empty answer */
+	for (size_t i = 0; i < doc_count(objects); i++) {
+		const char *ns =
+			doc_get_string(doc_at(objects, i), "namespace");
+
+		if (ns != NULL)
+			word_add(words, &count, ns);
+	}
+	rc = prompt_offer(question, words, count, cli->ns, answer, err);
+	free(words);
+	doc_free(status);
+	return rc;
+}
+
 /* "ns.name" of the secrets that are the kind's own, a list. */
 static struct doc *
 secrets_list(const struct cli *cli, const char *kind)
@@ -87,13 +120,14 @@ choose_secret(const struct cli *cli, const char *kind,
 
 	for (size_t i = 0; i < count; i++)
 		names[i] = doc_string(doc_at(list, i));
+	names[count] = "none"; /* an empty answer, too */
 	if (count == 0)
 		rc = prompt_text(p->question, p->fallback, answer, err);
 	else
-		rc = prompt_choice(
-			p->question, names, count, count, &chosen, err);
+		rc = prompt_choice(p->question, names, count + 1, count,
+			&chosen, err);
 	if (count > 0 && rc == 0)
-		*answer = xstrdup(names[chosen]);
+		*answer = xstrdup(chosen < count ? names[chosen] : "");
 	free(names);
 	doc_free(list);
 	return rc;

@@ -15,8 +15,13 @@ extern const struct cli_flag choose_flags[MODEL_TYPE_COUNT][2];
  * NULL and err otherwise. The caller's. */
 char *choose_name(const struct cli *cli, enum model_type type,
 	const char *question, struct error *err);
+/* The answer to a question for a namespace: those are offered in which there is
+ * something. */
+int choose_namespace(const struct cli *cli, const char *question, char **answer,
+	struct error *err);
 /* The answer to a kind's question for a secret, "ns.name": one of those of its
- * type that there are; where there are none, or nobody answers, any. */
+ * type that there are, or "" for none; where there are none, or nobody
+ * answers, any. */
 int choose_secret(const struct cli *cli, const char *kind,
 	const struct kind_prompt *p, char **answer, struct error *err);
 /*

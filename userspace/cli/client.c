@@ -15,7 +15,8 @@
 
 #define HEAD_MAX       8192
 #define ANSWER_MAX     (1u << 30)
-#define ANSWER_SECONDS 30 /* a change is answered within 5 */
+#define ANSWER_SECONDS 40 /* a change is answered within 5, a probe within 30  \
+			   */
 
 static int
 explain(const char *path, int errnum, struct error *err)

@@ -9,6 +9,7 @@
 #include "cli/choose.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "cli/function.h"
 #include "cli/prompt.h"
 #include "cli/route.h"
 
@@ -67,15 +68,7 @@ static const struct cli_flag route_flags[] = {
 	{ .name = "prefix-rewrite",
 		.argument = "string",
 		.help = "put this in place of the matched prefix" },
-	{ .name = "function",
-		.argument = "name",
-		.help = "function NAME[:QUALIFIER] of a functional upstream" },
-	{ .name = "aws-function-name",
-		.letter = 'a',
-		.argument = "string",
-		.help = "logical name of the function of an AWS upstream" },
-	{ .name = "aws-unescape",
-		.help = "unwrap the JSON that the AWS function answers" },
+	FUNCTION_FLAGS,
 	{ .name = "rest-function-name",
 		.letter = 'f',
 		.argument = "string",
@@ -107,7 +100,9 @@ static const struct cli_command route = {
 		    "  glooctl add route -e /cart -m GET,HEAD -d x-beta=1 "
 		    "-u shop --index 0\n"
 		    "  glooctl add route -p /cart --upstream-group-name "
-		    "canary\n",
+		    "canary\n"
+		    "  glooctl add route -p /lambda -u hello-lambda "
+		    "--function hello-world:1\n",
 	.flags = route_flags,
 	.run = add_route,
 };
@@ -273,19 +268,50 @@ path_ask(struct cli *cli, struct answers *a, struct error *err)
 		"/", types[chosen], err);
 }
 
-/* The upstream of that name: is its kind one with functions? */
-static bool
-has_functions(const struct doc *upstreams, const char *name)
+/* If the upstream is one of functions, and none was named. Where it is known
+ * which there are, one of them. */
+static int
+function_ask(struct cli *cli, struct answers *a, const struct doc *upstream,
+	struct error *err)
 {
-	for (size_t i = 0; i < doc_count(upstreams); i++) {
-		const struct doc *one = doc_at(upstreams, i);
-		const struct doc *spec = doc_get(one, "upstreamSpec");
+	static const char question[] = "Which function should this route to?";
+	struct doc *list;
+	const char **names;
+	size_t count, chosen;
+	char *text = NULL;
+	bool found;
+	int rc;
 
-		if (strcmp(describe_name(one), name) == 0)
-			return doc_get(spec, "aws") != NULL ||
-			       doc_get(spec, "azure") != NULL;
+	if (!function_kind_has(cli, upstream) || function_named(cli))
+		return 0;
+	list = function_names(cli, upstream, &found);
+	count = doc_count(list);
+	names = xcalloc(count + 1, sizeof(*names));
+	for (size_t i = 0; i < count; i++)
+		names[i] = doc_string(doc_at(list, i));
+	if (found && count > 0) {
+		rc = prompt_choice(question, names, count, count, &chosen, err);
+		text = rc == 0 ? xstrdup(names[chosen]) : NULL;
+	} else {
+		rc = prompt_offer(question, names, count, "", &text, err);
 	}
-	return false;
+	if (text != NULL && text[0] != '\0')
+		answer_add(cli, a, "function", text);
+	else
+		free(text);
+	free(names);
+	doc_free(list);
+	return rc;
+}
+
+/* NULL: there is none of that name. */
+static const struct doc *
+upstream_find(const struct doc *upstreams, const char *name)
+{
+	for (size_t i = 0; i < doc_count(upstreams); i++)
+		if (strcmp(describe_name(doc_at(upstreams, i)), name) == 0)
+			return doc_at(upstreams, i);
+	return NULL;
 }
 
 /* One of the upstreams or, behind them, of the upstream groups. */
@@ -317,10 +343,8 @@ destination_choose(struct cli *cli, struct answers *a,
 	return rc;
 }
 
-/* *functional: it leads to an upstream of a kind with functions. */
 static int
-destination_ask(
-	struct cli *cli, struct answers *a, bool *functional, struct error *err)
+destination_ask(struct cli *cli, struct answers *a, struct error *err)
 {
 	struct doc *upstreams, *groups = NULL;
 	int rc = 0;
@@ -339,8 +363,9 @@ destination_ask(
 					      cli, a, upstreams, groups, err);
 	}
 	if (rc == 0 && cli_given(cli, "dest-name"))
-		*functional =
-			has_functions(upstreams, cli_text(cli, "dest-name"));
+		rc = function_ask(cli, a,
+			upstream_find(upstreams, cli_text(cli, "dest-name")),
+			err);
 	doc_free(upstreams);
 	doc_free(groups);
 	return rc;
@@ -368,8 +393,6 @@ rewrite_ask(struct cli *cli, struct answers *a, struct error *err)
 static int
 questions_ask(struct cli *cli, struct answers *a, struct error *err)
 {
-	bool functional = false;
-
 	if (text_ask(cli, a,
 		    "Choose a virtual service to add the route to (empty: "
 		    "the default one):",
@@ -387,11 +410,7 @@ questions_ask(struct cli *cli, struct answers *a, struct error *err)
 		many_ask(cli, a,
 			"HTTP method to match for this route (empty to skip)?",
 			"method", err) != 0 ||
-		destination_ask(cli, a, &functional, err) != 0)
-		return -1;
-	if (functional && !cli_given(cli, "aws-function-name") &&
-		text_ask(cli, a, "Which function should this route to?", "",
-			"function", err) != 0)
+		destination_ask(cli, a, err) != 0)
 		return -1;
 	return rewrite_ask(cli, a, err);
 }

@@ -4,13 +4,16 @@
 #include <string.h>
 
 #include "cli/api.h"
+#include "cli/check_functions.h"
 #include "cli/command.h"
 #include "cli/output.h"
 
 static cli_run_f check_run;
 
 static const struct cli_flag flags[] = {
-	{ .name = "list", .help = "list what is looked at, with its state" },
+	{ .name = "list",
+		.help = "list what is looked at, with its state",
+		.here = true },
 	{ .name = "output",
 		.letter = 'o',
 		.argument = "form",
@@ -20,11 +23,20 @@ static const struct cli_flag flags[] = {
 	CLI_FLAG_END,
 };
 
+static const struct cli_command *const children[] = {
+	&check_lambda_command,
+	&check_azure_command,
+	NULL,
+};
+
 const struct cli_command cli_command_check = {
 	.name = "check",
 	.summary = "check the state of the gateway",
 	.about = "Exit status 0: no problems; 2: warnings only; 3: errors.\n",
+	.examples = "  glooctl check\n"
+		    "  glooctl check lambda hello-lambda\n",
 	.flags = flags,
+	.children = children,
 	.run = check_run,
 };
 
@@ -198,6 +210,10 @@ area_list(
 				"account has its rights, nothing is stale" },
 		{ "consul", "the agent answers, and its catalog shows what it "
 			    "showed" },
+		{ "aws", "what the upstreams of AWS share; \"check lambda\" "
+			 "asks AWS" },
+		{ "azure", "what the upstreams of Azure share; \"check azure\" "
+			   "asks Azure" },
 	};
 	const char *name = doc_get_text(area, "name");
 	const struct doc *objects = doc_get(status, "objects");

@@ -155,9 +155,15 @@ tables_put(struct cli *cli)
 	function_put(cli, "words", "$1", words_case);
 	function_put(cli, "names", "$1", names_case);
 	cli->depth = depth;
-	fputs("# A kind of value to the words that it can be.\n"
+	fputs("# A kind of value to the words that it can be; the socket, and "
+	      "the upstream\n# and its namespace, as far as they were given.\n"
 	      "_glooctl_spread() {\n"
 	      "\tcase \"$1\" in\n"
+	      "\tfunctions)\n"
+	      "\t\tglooctl ${2:+--socket \"$2\"} __names functions "
+	      "${3:+\"$3\"} \\\n"
+	      "\t\t\t${3:+--namespace \"${4:-" MODEL_NAMESPACE_DEFAULT
+	      "}\"} 2>/dev/null;;\n"
 	      "\tupstreams|upstreamgroups|virtualservices|gateways|secrets)\n"
 	      "\t\tglooctl ${2:+--socket \"$2\"} __names \"$1\" "
 	      "2>/dev/null;;\n"
@@ -168,23 +174,59 @@ tables_put(struct cli *cli)
 		stdout);
 }
 
+/* What is needed of a value that was given, to ask for the names of others. */
+#define VALUE_KEEP                                                             \
+	"\t\t\tcase $w in\n"                                                   \
+	"\t\t\t--socket) socket=${words[i]};;\n"                               \
+	"\t\t\t--dest-name|-u) upstream=${words[i]};;\n"                       \
+	"\t\t\t--dest-namespace|-s) space=${words[i]};;\n"                     \
+	"\t\t\tesac\n"
+
 static int
 completion_bash(struct cli *cli)
 {
 	puts("# bash completion for glooctl");
 	tables_put(cli);
-	fputs("_glooctl() {\n"
-	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} path=glooctl socket= i w "
+	fputs("# The words of the line; readline parts them at each colon, and "
+	      "there are\n# colons in names of functions. Sets words and "
+	      "cur.\n"
+	      "_glooctl_words_join() {\n"
+	      "\tlocal i w last\n"
+	      "\twords=()\n"
+	      "\tfor ((i = 0; i <= COMP_CWORD; i++)); do\n"
+	      "\t\tw=${COMP_WORDS[i]} last=$((${#words[@]} - 1))\n"
+	      "\t\tif ((last > 0)) && [[ -n $w && "
+	      "($w == :* || ${words[last]} == *:) ]]; then\n"
+	      "\t\t\twords[last]+=$w\n"
+	      "\t\telse\n"
+	      "\t\t\twords+=(\"$w\")\n"
+	      "\t\tfi\n"
+	      "\tdone\n"
+	      "\tcur=${words[${#words[@]} - 1]}\n"
+	      "}\n\n"
+	      "# Of the words those that begin as cur does, without what "
+	      "readline took for other\n# words. Names are nothing that a "
+	      "shell should expand.\n"
+	      "_glooctl_offer() {\n"
+	      "\tlocal w cut=\n"
+	      "\t[[ $COMP_WORDBREAKS == *:* ]] && cut=${cur%\"${cur##*:}\"}\n"
+	      "\twhile read -r w; do\n"
+	      "\t\t[[ -n $w && $w == \"$cur\"* ]] || continue\n"
+	      "\t\tprintf -v w %q \"${w#\"$cut\"}\"\n"
+	      "\t\tCOMPREPLY+=(\"$w\")\n"
+	      "\tdone < <(printf '%s\\n' \"$*\" | tr ' ' '\\n')\n"
+	      "}\n\n"
+	      "_glooctl() {\n"
+	      "\tlocal cur words path=glooctl socket= upstream= space= i w "
 	      "next kind\n"
 	      "\tCOMPREPLY=()\n"
-	      "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	      "\t\tw=${COMP_WORDS[i]}\n"
+	      "\t_glooctl_words_join\n"
+	      "\tfor ((i = 1; i + 1 < ${#words[@]}; i++)); do\n"
+	      "\t\tw=${words[i]}\n"
 	      "\t\tkind=$(_glooctl_value \"$path\" \"$w\")\n"
 	      "\t\tif [ -n \"$kind\" ]; then\n"
-	      "\t\t\t((i + 1 == COMP_CWORD)) && break\n"
-	      "\t\t\ti=$((i + 1))\n"
-	      "\t\t\t[ \"$w\" = --socket ] && socket=${COMP_WORDS[i]}\n"
-	      "\t\t\tkind=\n"
+	      "\t\t\t((i + 2 == ${#words[@]})) && break\n"
+	      "\t\t\ti=$((i + 1))\n" VALUE_KEEP "\t\t\tkind=\n"
 	      "\t\t\tcontinue\n"
 	      "\t\tfi\n"
 	      "\t\tnext=$(_glooctl_child \"$path\" \"$w\")\n"
@@ -193,15 +235,14 @@ completion_bash(struct cli *cli)
 	      "\tif [ \"${kind:-}\" = file ]; then\n"
 	      "\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
 	      "\telif [ -n \"${kind:-}\" ]; then\n"
-	      "\t\tCOMPREPLY=($(compgen -W \"$(_glooctl_spread \"$kind\" "
-	      "\"$socket\")\" -- \"$cur\"))\n"
+	      "\t\t_glooctl_offer \"$(_glooctl_spread \"$kind\" "
+	      "\"$socket\" \"$upstream\" \"$space\")\"\n"
 	      "\telif [ \"${cur#-}\" != \"$cur\" ]; then\n"
-	      "\t\tCOMPREPLY=($(compgen -W \"$(_glooctl_flags \"$path\")\" -- "
-	      "\"$cur\"))\n"
+	      "\t\t_glooctl_offer \"$(_glooctl_flags \"$path\")\"\n"
 	      "\telse\n"
-	      "\t\tCOMPREPLY=($(compgen -W \"$(_glooctl_words \"$path\") "
-	      "$(_glooctl_spread \"$(_glooctl_names \"$path\")\" "
-	      "\"$socket\")\" -- \"$cur\"))\n"
+	      "\t\t_glooctl_offer \"$(_glooctl_words \"$path\")\" \\\n"
+	      "\t\t\t\"$(_glooctl_spread \"$(_glooctl_names "
+	      "\"$path\")\" \"$socket\")\"\n"
 	      "\tfi\n"
 	      "}\n\n"
 	      "complete -F _glooctl glooctl\n",
@@ -215,15 +256,14 @@ completion_zsh(struct cli *cli)
 	puts("#compdef glooctl");
 	tables_put(cli);
 	fputs("_glooctl() {\n"
-	      "\tlocal cur=${words[CURRENT]} at=glooctl socket= i w next kind\n"
+	      "\tlocal cur=${words[CURRENT]} at=glooctl socket= upstream= "
+	      "space= i w next kind\n"
 	      "\tfor ((i = 2; i < CURRENT; i++)); do\n"
 	      "\t\tw=${words[i]}\n"
 	      "\t\tkind=$(_glooctl_value \"$at\" \"$w\")\n"
 	      "\t\tif [ -n \"$kind\" ]; then\n"
 	      "\t\t\t((i + 1 == CURRENT)) && break\n"
-	      "\t\t\ti=$((i + 1))\n"
-	      "\t\t\t[ \"$w\" = --socket ] && socket=${words[i]}\n"
-	      "\t\t\tkind=\n"
+	      "\t\t\ti=$((i + 1))\n" VALUE_KEEP "\t\t\tkind=\n"
 	      "\t\t\tcontinue\n"
 	      "\t\tfi\n"
 	      "\t\tnext=$(_glooctl_child \"$at\" \"$w\")\n"
@@ -232,7 +272,8 @@ completion_zsh(struct cli *cli)
 	      "\tif [ \"$kind\" = file ]; then\n"
 	      "\t\t_files\n"
 	      "\telif [ -n \"$kind\" ]; then\n"
-	      "\t\tcompadd -- $(_glooctl_spread \"$kind\" \"$socket\")\n"
+	      "\t\tcompadd -- $(_glooctl_spread \"$kind\" \"$socket\" "
+	      "\"$upstream\" \"$space\")\n"
 	      "\telif [ \"${cur#-}\" != \"$cur\" ]; then\n"
 	      "\t\tcompadd -- $(_glooctl_flags \"$at\")\n"
 	      "\telse\n"

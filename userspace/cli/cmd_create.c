@@ -27,6 +27,9 @@ static const struct cli_flag upstream_flags[] = {
 	{ .name = "name",
 		.argument = "string",
 		.help = "name of the upstream" },
+	{ .name = "function-discovery",
+		.help = "find out which functions the upstream has, and keep "
+			"looking (of kinds that have any)" },
 	CLI_FLAG_END,
 };
 
@@ -37,6 +40,9 @@ static const struct cli_command upstream = {
 	.about = "With -i the kind and what it needs is asked for.\n",
 	.examples = "  glooctl create upstream static --name httpbin "
 		    "--static-hosts 127.0.0.1:8000\n"
+		    "  glooctl create upstream aws --name hello-lambda "
+		    "--aws-region us-east-2 \\\n"
+		    "      --aws-secret-name aws --function-discovery\n"
 		    "  glooctl create upstream -i\n",
 	.flags = upstream_flags,
 	.run = create_upstream,
@@ -356,6 +362,21 @@ spec_from_answers(const struct cli *cli, const struct upstream_kind *kind,
 	return 0;
 }
 
+/* With the label that says whether its functions are looked for, as Gloo's. */
+static struct doc *
+upstream_new(const struct cli *cli, const char *ns, const char *name)
+{
+	struct doc *object = create_object_new(ns, name);
+	struct doc *labels;
+
+	if (!cli_given(cli, "function-discovery"))
+		return object;
+	labels = doc_set(doc_get(object, "metadata"), "labels", doc_new_map());
+	doc_set_string(labels, "discovery.solo.io/function_discovery",
+		cli_switch(cli, "function-discovery") ? "enabled" : "disabled");
+	return object;
+}
+
 static int
 upstream_create(const struct cli *cli, const struct upstream_kind *kind)
 {
@@ -364,7 +385,13 @@ upstream_create(const struct cli *cli, const struct upstream_kind *kind)
 	char *ns = NULL, *name = NULL;
 	int rc;
 
-	if (spec_from_flags(cli, kind, spec, &err) != 0 ||
+	if (cli_given(cli, "function-discovery") && kind->function_key == NULL)
+		error_set(&err, ERROR_CONFIG,
+			"--function-discovery: upstreams of kind %s have no "
+			"functions; leave it out",
+			kind->key);
+	if (err.code != ERROR_NONE ||
+		spec_from_flags(cli, kind, spec, &err) != 0 ||
 		(cli->interactive ? spec_from_answers(cli, kind, spec, &err)
 				  : needs_check(cli, kind, &err)) != 0 ||
 		create_names_ask(cli, &ns, &name, &err) != 0) {
@@ -372,7 +399,7 @@ upstream_create(const struct cli *cli, const struct upstream_kind *kind)
 		rc = cli_usage(cli, "%s", err.text);
 		goto out;
 	}
-	object = create_object_new(ns, name);
+	object = upstream_new(cli, ns, name);
 	specs = doc_set(object, "upstreamSpec", doc_new_map());
 	doc_set(specs, kind->key, spec);
 	rc = create_object_store(cli, MODEL_UPSTREAM, object, false);

@@ -172,9 +172,10 @@ const struct cli_command cli_command_get = {
 		 "name only their names.\nwide adds namespace, version, what "
 		 "proxy and kernel enforce, and the reason;\nof upstreams also "
 		 "their endpoints, how well each is, when the set last\n"
-		 "changed or since when it is stale, and what of the circuit "
-		 "breakers' limits is\nin use; of gateways of TCP and UDP "
-		 "who serves each, and its backends.\n",
+		 "changed or since when it is stale, functions and where "
+		 "credentials come from, and\nwhat of the circuit breakers' "
+		 "limits is in use; of gateways of TCP and UDP who\nserves "
+		 "each, and its backends.\n",
 	.flags = flags,
 	.children = children,
 };
@@ -392,7 +393,8 @@ routes_print(const struct cli *cli, const struct doc *items)
 		if (doc_count(routes) == 0)
 			cli_say("virtual service %s.%s has no routes",
 				describe_namespace(vs), describe_name(vs));
-		describe_routes(routes, cli->output == CLI_OUTPUT_WIDE, &text);
+		describe_routes(routes, cli->kinds,
+			cli->output == CLI_OUTPUT_WIDE, &text);
 	}
 	fputs(text.data, stdout);
 	str_fini(&text);

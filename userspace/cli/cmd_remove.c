@@ -62,7 +62,6 @@ route_take(const struct cli *cli, struct doc *vs, void *arg, struct error *err)
 	struct doc *routes = route_list(vs);
 	struct str text;
 
-	(void)cli;
 	if (r->index >= doc_count(routes))
 		return error_set(err, ERROR_CONFIG,
 			"--index %zu: virtual service %s has routes: %zu, "
@@ -71,7 +70,7 @@ route_take(const struct cli *cli, struct doc *vs, void *arg, struct error *err)
 	str_init(&text);
 	describe_matchers(doc_at(routes, r->index), &text);
 	str_puts(&text, " -> ");
-	describe_action(doc_at(routes, r->index), &text);
+	describe_action(doc_at(routes, r->index), cli->kinds, &text);
 	/* After a conflict the index may mean another one: better not. */
 	if (r->taken != NULL && strcmp(r->taken, text.data) != 0) {
 		error_set(err, ERROR_CONFIG,
@@ -104,7 +103,7 @@ index_ask(const struct cli *cli, struct removing *r, struct error *err)
 		str_printf(&texts[i], "%zu: ", i);
 		describe_matchers(doc_at(routes, i), &texts[i]);
 		str_puts(&texts[i], " -> ");
-		describe_action(doc_at(routes, i), &texts[i]);
+		describe_action(doc_at(routes, i), cli->kinds, &texts[i]);
 		choices[i] = texts[i].data;
 	}
 	if (vs != NULL)

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/choose.h"
 #include "cli/create.h"
 #include "cli/prompt.h"
 
@@ -60,10 +61,11 @@ static const struct cli_flag aws_flags[] = {
 	NAME_FLAGS,
 	{ .name = "access-key",
 		.argument = "string",
-		.help = "access key id; without it ~/.aws/credentials is read" },
+		.help = "access key id; empty, as without it: that of "
+			"~/.aws/credentials" },
 	{ .name = "secret-key",
 		.argument = "string",
-		.help = "secret access key" },
+		.help = "secret access key; likewise" },
 	{ .name = "session-token",
 		.argument = "string",
 		.help = "session token of keys for a time" },
@@ -132,6 +134,26 @@ secret_store(const struct cli *cli, const char *key, struct doc *values,
 	doc_set(object, key, values);
 	return create_object_store(
 		cli, MODEL_SECRET, object, cli_switch(cli, "replace"));
+}
+
+/* As create_names_ask; of a secret they are asked for first, and in Gloo's
+ * words for it. */
+static int
+names_ask(const struct cli *cli, char **ns, char **name, struct error *err)
+{
+	if (!cli->interactive)
+		return create_names_ask(cli, ns, name, err);
+	*ns = *name = NULL;
+	if (cli_given(cli, "namespace"))
+		*ns = xstrdup(cli->ns);
+	else if (choose_namespace(cli, "Please choose a namespace", ns, err) !=
+		 0)
+		return -1;
+	if (cli_name(cli) != NULL)
+		*name = xstrdup(cli_name(cli));
+	else if (prompt_text("name of secret", NULL, name, err) != 0)
+		return -1;
+	return 0;
 }
 
 /* An answer without an echo, unless the flag was given; "" is none. */
@@ -222,7 +244,7 @@ create_tls(struct cli *cli)
 	char *ns = NULL, *name = NULL;
 	int rc;
 
-	if (create_names_ask(cli, &ns, &name, &err) != 0 ||
+	if (names_ask(cli, &ns, &name, &err) != 0 ||
 		files_ask(cli, values, &err) != 0) {
 		doc_free_wiped(values);
 		rc = cli_usage(cli, "%s", err.text);
@@ -280,6 +302,7 @@ credentials_read(struct doc *values, struct error *err)
 {
 	const char *profile = getenv("AWS_PROFILE");
 	char *path = credentials_path(), *head, *rest, *line;
+	struct error its = ERROR_INIT;
 	bool ours = false;
 	struct str text;
 	int rc;
@@ -288,7 +311,7 @@ credentials_read(struct doc *values, struct error *err)
 		profile = "default";
 	head = xasprintf("[%s]", profile);
 	str_init(&text);
-	rc = file_read(path, CREDENTIALS_MAX, &text, err);
+	rc = file_read(path, CREDENTIALS_MAX, &text, &its);
 	for (rest = text.data; rc == 0 && rest != NULL;) {
 		line = strsep(&rest, "\n");
 		if (line[0] == '[')
@@ -296,8 +319,12 @@ credentials_read(struct doc *values, struct error *err)
 		else if (ours)
 			credential_take(values, line);
 	}
-	if (rc == 0 && (doc_get(values, "accessKey") == NULL ||
-			       doc_get(values, "secretKey") == NULL))
+	if (rc != 0)
+		error_set(err, its.code,
+			"%s; give --access-key and --secret-key, or -i",
+			its.text);
+	else if (doc_get(values, "accessKey") == NULL ||
+		 doc_get(values, "secretKey") == NULL)
 		rc = error_set(err, ERROR_CONFIG,
 			"%s has no aws_access_key_id with "
 			"aws_secret_access_key in [%s]; give --access-key and "
@@ -312,25 +339,37 @@ credentials_read(struct doc *values, struct error *err)
 static int
 keys_ask(const struct cli *cli, struct doc *values, struct error *err)
 {
+	bool id, key;
+
 	if (value_ask(cli, "access-key",
-		    "Enter AWS Access Key ID (leave empty to read this value "
-		    "from ~/.aws/credentials):",
+		    "Enter AWS Access Key ID (leave empty to read credentials "
+		    "from ~/.aws/credentials): ",
 		    values, "accessKey", err) != 0 ||
 		value_ask(cli, "secret-key",
-			"Enter AWS Secret Key (leave empty to read this value "
-			"from ~/.aws/credentials):",
+			"Enter AWS Secret Key (leave empty to read credentials "
+			"from ~/.aws/credentials): ",
 			values, "secretKey", err) != 0)
 		return -1;
-	if (cli_given(cli, "session-token"))
-		doc_set_string(values, "sessionToken",
-			cli_text(cli, "session-token"));
-	if (doc_get(values, "accessKey") == NULL &&
-		doc_get(values, "secretKey") == NULL)
+	id = doc_get(values, "accessKey") != NULL;
+	key = doc_get(values, "secretKey") != NULL;
+	if (cli_given(cli, "session-token") && (!id || !key))
+		return error_set(err, ERROR_CONFIG,
+			"--session-token belongs to an --access-key and a "
+			"--secret-key: give all three, or none of them");
+	if (!id && !key)
 		return credentials_read(values, err);
-	if (doc_get(values, "accessKey") == NULL)
-		return error_set(err, ERROR_CONFIG, "--access-key is missing");
-	if (doc_get(values, "secretKey") == NULL)
-		return error_set(err, ERROR_CONFIG, "--secret-key is missing");
+	if (!id)
+		return error_set(err, ERROR_CONFIG,
+			"--access-key is missing; without both keys "
+			"~/.aws/credentials is read");
+	if (!key)
+		return error_set(err, ERROR_CONFIG,
+			"--secret-key is missing; without both keys "
+			"~/.aws/credentials is read");
+	if (cli_given(cli, "session-token") &&
+		cli_text(cli, "session-token")[0] != '\0')
+		doc_set_string(
+			values, "sessionToken", cli_text(cli, "session-token"));
 	return 0;
 }
 
@@ -342,7 +381,7 @@ create_aws(struct cli *cli)
 	char *ns = NULL, *name = NULL;
 	int rc;
 
-	if (create_names_ask(cli, &ns, &name, &err) != 0 ||
+	if (names_ask(cli, &ns, &name, &err) != 0 ||
 		keys_ask(cli, values, &err) != 0) {
 		doc_free_wiped(values);
 		rc = cli_usage(cli, "%s", err.text);
@@ -420,7 +459,7 @@ create_azure(struct cli *cli)
 	char *ns = NULL, *name = NULL;
 	int rc;
 
-	if (create_names_ask(cli, &ns, &name, &err) != 0 ||
+	if (names_ask(cli, &ns, &name, &err) != 0 ||
 		api_keys_ask(cli, keys, &err) != 0) {
 		doc_free_wiped(values);
 		rc = cli_usage(cli, "%s", err.text);

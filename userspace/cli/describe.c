@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/function.h"
 #include "cli/row.h"
 #include "cli/text_table.h"
 
@@ -88,8 +89,17 @@ redirect_describe(const struct doc *action, struct str *out)
 								 : "redirect");
 }
 
+static void
+upstream_describe(const char *name, const char *function, struct str *out)
+{
+	str_puts(out, name);
+	if (function != NULL)
+		str_printf(out, " (%s)", function);
+}
+
 void
-describe_action(const struct doc *route, struct str *out)
+describe_action(const struct doc *route,
+	const struct upstream_kind *const *kinds, struct str *out)
 {
 	const struct doc *action = doc_get(route, "routeAction");
 	const struct doc *many =
@@ -105,7 +115,8 @@ describe_action(const struct doc *route, struct str *out)
 				MODEL_NAMESPACE_DEFAULT),
 			text_or(doc_get_string(group, "name"), ""));
 	else if (name != NULL)
-		str_puts(out, name);
+		upstream_describe(name,
+			function_of(kinds, doc_get(action, "single")), out);
 	else if (many != NULL)
 		str_printf(out, "%zu destinations", doc_count(many));
 	else if (direct != NULL)
@@ -150,7 +161,8 @@ struct action_type {
 
 static void
 route_rows_add(struct text_table *t, size_t id, const struct doc *route,
-	const struct action_type *action, bool wide)
+	const struct action_type *action,
+	const struct upstream_kind *const *kinds, bool wide)
 {
 	const struct doc *matchers = doc_get(route, "matchers");
 	struct row r = { .count = 0 };
@@ -173,7 +185,7 @@ route_rows_add(struct text_table *t, size_t id, const struct doc *route,
 			conditions_describe(
 				doc_get(m, "queryParameters"), row_cell(&r));
 			if (i == 0)
-				describe_action(route, row_cell(&r));
+				describe_action(route, kinds, row_cell(&r));
 			else
 				row_put(&r, "");
 			row_put(&r,
@@ -184,7 +196,8 @@ route_rows_add(struct text_table *t, size_t id, const struct doc *route,
 }
 
 void
-describe_routes(const struct doc *routes, bool wide, struct str *out)
+describe_routes(const struct doc *routes,
+	const struct upstream_kind *const *kinds, bool wide, struct str *out)
 {
 	static const struct action_type actions[] = {
 		{ "routeAction", "Route Action", "route action" },
@@ -206,7 +219,7 @@ describe_routes(const struct doc *routes, bool wide, struct str *out)
 			if (doc_get(route, actions[a].key) == NULL)
 				continue;
 			any = true;
-			route_rows_add(t, i, route, &actions[a], wide);
+			route_rows_add(t, i, route, &actions[a], kinds, wide);
 		}
 		if (any) {
 			str_printf(out, "%s\n", actions[a].title);
@@ -315,7 +328,6 @@ virtual_service_row(struct row *r, const struct doc *object,
 	const struct doc *routes = doc_get(host, "routes");
 	struct str *s;
 
-	(void)kinds;
 	row_put(r, describe_name(object));
 	s = row_cell(r);
 	for (size_t i = 0; i < doc_count(domains); i++)
@@ -333,7 +345,7 @@ virtual_service_row(struct row *r, const struct doc *object,
 			str_putc(s, '\n');
 		describe_matchers(doc_at(routes, i), s);
 		str_puts(s, " -> ");
-		describe_action(doc_at(routes, i), s);
+		describe_action(doc_at(routes, i), kinds, s);
 	}
 }
 

@@ -13,9 +13,11 @@
 /* metadata.name and metadata.namespace; "" if there is none */
 const char *describe_name(const struct doc *object);
 const char *describe_namespace(const struct doc *object);
-/* What a route matches, "/httpbin", and where it leads; text is appended. */
+/* What a route matches, "/httpbin", and where it leads, "httpbin" or "lambda
+ * (hello:1)"; text is appended. */
 void describe_matchers(const struct doc *route, struct str *out);
-void describe_action(const struct doc *route, struct str *out);
+void describe_action(const struct doc *route,
+	const struct upstream_kind *const *kinds, struct str *out);
 
 /* status: that of /v1/status for the wide form, or NULL. */
 void describe_objects(enum model_type type, const struct doc *items,
@@ -40,6 +42,7 @@ void describe_secrets(const struct doc *items, uint64_t now_ms, bool wide,
 void describe_age(struct str *s, long long seconds);
 void describe_proxies(const struct doc *items, struct str *out);
 /* The routes of a virtual service: a table for each kind of action. */
-void describe_routes(const struct doc *routes, bool wide, struct str *out);
+void describe_routes(const struct doc *routes,
+	const struct upstream_kind *const *kinds, bool wide, struct str *out);
 
 #endif

@@ -6,7 +6,8 @@
 #include "cli/row.h"
 #include "cli/text_table.h"
 
-#define NAMES_SHOWN 20 /* of each upstream */
+#define NAMES_SHOWN     20 /* of each upstream */
+#define FUNCTIONS_SHOWN 20
 
 /* ---- endpoints */
 
@@ -213,6 +214,79 @@ data_center_rows_add(struct text_table *t, const struct doc *item)
 	}
 }
 
+/* Of many the first. A map in place of the list: nobody knows which there are,
+ * and why not. */
+static void
+function_rows_add(struct text_table *t, const struct doc *item)
+{
+	const struct doc *functions = doc_get(item, "functions");
+	bool known = doc_type(functions) == DOC_LIST;
+	size_t count = known ? doc_count(functions) : 0;
+	struct row r;
+
+	for (size_t i = 0; i < count && i < FUNCTIONS_SHOWN; i++) {
+		r = part_row(item, i);
+		row_put(&r, doc_string(doc_at(functions, i)));
+		row_put(&r, "");
+		row_end(&r, t);
+	}
+	if (count > 0 && count <= FUNCTIONS_SHOWN)
+		return;
+	r = part_row(item, count);
+	if (count > 0)
+		str_printf(
+			row_cell(&r), "and %zu more", count - FUNCTIONS_SHOWN);
+	else
+		row_put(&r, known ? "none" : "not known");
+	row_put(&r, doc_get_string(functions, "problem"));
+	row_end(&r, t);
+}
+
+static void
+credential_put(struct row *r, struct text_table *t, const char *what,
+	const char *source, const char *expires, const char *why)
+{
+	row_put(r, what);
+	row_put(r, source);
+	row_put(r, expires);
+	row_put(r, why);
+	row_end(r, t);
+}
+
+/* Where they come from, never one of them: those of AWS, the keys of functions
+ * and the tokens of Azure. */
+static void
+credential_rows_add(struct text_table *t, const struct doc *item)
+{
+	const struct doc *aws = doc_get(item, "credentials");
+	const struct doc *tokens = doc_get(item, "tokens");
+	const char *problem = doc_get_string(aws, "problem");
+	const char *keys = doc_get_string(item, "keysFrom");
+	size_t count = 0;
+	struct row r;
+
+	if (aws != NULL) {
+		r = part_row(item, count++);
+		if (problem == NULL && !doc_bool(doc_get(aws, "known")))
+			problem = "there are none yet";
+		credential_put(&r, t, "calls", doc_get_string(aws, "source"),
+			doc_get_string(aws, "expiresAt"), problem);
+	}
+	if (keys != NULL) {
+		r = part_row(item, count++);
+		credential_put(&r, t, "calls", keys, NULL, NULL);
+	}
+	for (size_t i = 0; i < doc_count(tokens); i++) {
+		const struct doc *one = doc_at(tokens, i);
+
+		r = part_row(item, count++);
+		credential_put(&r, t, doc_get_string(one, "of"),
+			doc_get_string(one, "source"),
+			doc_get_string(one, "expires"),
+			doc_get_string(one, "problem"));
+	}
+}
+
 static void
 in_use_row_add(struct text_table *t, const struct doc *item)
 {
@@ -258,29 +332,44 @@ static const struct endpoint_part {
 	const char *head;
 	const char *titles[8]; /* up to the first NULL */
 	void (*add)(struct text_table *t, const struct doc *item);
-	const char *list; /* of items that have it only; NULL: of all */
+	const char *keys[3]; /* of items that have one of them; none: of all */
 } endpoint_parts[] = {
 	{ "Endpoints",
 		{ "upstream", "endpoint", "weight", "health", "for", "why" },
-		endpoint_rows_add, NULL },
+		endpoint_rows_add, { NULL } },
 	{ "Discovery", { "upstream", "last change", "stale since", "why" },
-		discovery_row_add, NULL },
+		discovery_row_add, { NULL } },
 	{ "Names",
 		{ "upstream", "name", "addresses", "ttl", "asked again in",
 			"stale since", "why" },
-		name_rows_add, "names" },
+		name_rows_add, { "names" } },
 	{ "Data centres",
 		{ "upstream", "data centre", "instances", "wanted",
 			"not passing", "why" },
-		data_center_rows_add, "dataCenters" },
+		data_center_rows_add, { "dataCenters" } },
+	{ "Functions", { "upstream", "function", "why" }, function_rows_add,
+		{ "functions" } },
+	{ "Credentials", { "upstream", "for", "source", "expire", "why" },
+		credential_rows_add, { "credentials", "keysFrom", "tokens" } },
 	{ "In use",
 		{ "upstream", "connections", "pending", "requests", "retries" },
-		in_use_row_add, NULL },
+		in_use_row_add, { NULL } },
 	{ "Retries and ejections so far",
 		{ "upstream", "retries", "budget used up", "over maxRetries",
 			"ejections", "withheld" },
-		so_far_row_add, NULL },
+		so_far_row_add, { NULL } },
 };
+
+static bool
+part_is_of(const struct endpoint_part *part, const struct doc *item)
+{
+	bool has = part->keys[0] == NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(part->keys) && part->keys[i] != NULL;
+		i++)
+		has |= doc_get(item, part->keys[i]) != NULL;
+	return has;
+}
 
 static void
 endpoint_part_print(const struct endpoint_part *part, const struct doc *items,
@@ -295,8 +384,7 @@ endpoint_part_print(const struct endpoint_part *part, const struct doc *items,
 	t = text_table_new(columns, part->titles);
 	for (size_t i = 0; i < doc_count(items); i++) {
 		if (!is_among(doc_at(items, i), objects) ||
-			(part->list != NULL &&
-				doc_get(doc_at(items, i), part->list) == NULL))
+			!part_is_of(part, doc_at(items, i)))
 			continue;
 		part->add(t, doc_at(items, i));
 		any = true;

@@ -10,6 +10,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define CHOICES_SHOWN                                                          \
+	100 /* a cloud account may have thousands of functions                 \
+	     */
+
 /* A line of standard input without its end; NULL and err at the end. */
 static char *
 line_read(const char *question, struct error *err)
@@ -84,7 +88,31 @@ prompt_secret(const char *question, char **answer, struct error *err)
 	*answer = line_read(question, err);
 	if (terminal)
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
-	fputc('\n', stderr);
+	/* That something was read can be seen, how much of it not. */
+	fputs(*answer != NULL && **answer != '\0' ? "...\n" : "\n", stderr);
+	return *answer == NULL ? -1 : 0;
+}
+
+/* "a, b and 7 more" */
+static void
+choices_put(struct str *s, const char *const *choices, size_t count)
+{
+	for (size_t i = 0; i < count && i < CHOICES_SHOWN; i++)
+		str_printf(s, "%s%s", i > 0 ? ", " : "", choices[i]);
+	if (count > CHOICES_SHOWN)
+		str_printf(s, " and %zu more", count - CHOICES_SHOWN);
+}
+
+int
+prompt_offer(const char *question, const char *const *choices, size_t count,
+	const char *fallback, char **answer, struct error *err)
+{
+	struct str hint;
+
+	str_init(&hint);
+	choices_put(&hint, choices, count);
+	*answer = ask(question, hint.data, fallback, err);
+	str_fini(&hint);
 	return *answer == NULL ? -1 : 0;
 }
 
@@ -120,8 +148,7 @@ prompt_choice(const char *question, const char *const *choices, size_t count,
 			"\"%.200s\": there is nothing to choose from",
 			question);
 	str_init(&hint);
-	for (size_t i = 0; i < count; i++)
-		str_printf(&hint, "%s%s", i > 0 ? ", " : "", choices[i]);
+	choices_put(&hint, choices, count);
 	for (;;) {
 		line = ask(question, hint.data,
 			fallback < count ? choices[fallback] : NULL, err);

@@ -14,7 +14,11 @@
 /* The answer is the caller's; an empty line gives fallback, "" without. */
 int prompt_text(const char *question, const char *fallback, char **answer,
 	struct error *err);
-/* A text that is not shown while it is typed; "" for an empty line. */
+/* As prompt_text; the choices are shown, but it may be another one. */
+int prompt_offer(const char *question, const char *const *choices, size_t count,
+	const char *fallback, char **answer, struct error *err);
+/* A text that is not shown while it is typed, "..." afterwards; "" for an empty
+ * line. */
 int prompt_secret(const char *question, char **answer, struct error *err);
 /* Asked again until it is one of the choices (or a beginning that only one of
  * them has). fallback: the index for an empty line, or count for none. */

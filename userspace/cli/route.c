@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/api.h"
+#include "cli/function.h"
 #include "model/regex.h"
 
 struct doc *
@@ -125,83 +125,6 @@ matcher_read(const struct cli *cli, struct error *err)
 	return NULL;
 }
 
-/* Where a destinationSpec names the function, by the upstream's kind. */
-static const struct function_key {
-	const char *kind, *key;
-} function_keys[] = {
-	{ "aws", "logicalName" },
-	{ "azure", "functionName" },
-};
-
-static const struct function_key *
-function_key(const char *kind)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(function_keys); i++)
-		if (strcmp(function_keys[i].kind, kind) == 0)
-			return &function_keys[i];
-	return NULL;
-}
-
-/* --function says nothing of the kind: the upstream has to. */
-static const struct function_key *
-function_key_of(const struct cli *cli, const char *ns, const char *name,
-	struct error *err)
-{
-	struct doc *upstream =
-		api_object(cli, MODEL_UPSTREAM, ns, name, NULL, err);
-	const struct doc *spec = doc_get(upstream, "upstreamSpec");
-	const char *kind = doc_count(spec) > 0 ? doc_key_at(spec, 0) : "";
-	const struct function_key *key = function_key(kind);
-
-	if (upstream != NULL && key == NULL)
-		error_set(err, ERROR_CONFIG,
-			"--function: upstream %s is of kind %s and has no "
-			"functions",
-			name, kind);
-	doc_free(upstream);
-	return key;
-}
-
-static int
-function_read(const struct cli *cli, const char *ns, const char *name,
-	struct doc *destination, struct error *err)
-{
-	const char *function = cli_text(cli, "function");
-	const char *aws = cli_text(cli, "aws-function-name");
-	const struct function_key *key;
-	struct doc *spec, *its;
-
-	if (cli_given(cli, "rest-function-name") ||
-		cli_given(cli, "rest-parameters"))
-		return error_set(err, ERROR_CONFIG,
-			"--rest-function-name and --rest-parameters: REST "
-			"functions are not served yet");
-	if (function != NULL && aws != NULL)
-		return error_set(err, ERROR_CONFIG,
-			"only one of --function and --aws-function-name can "
-			"be given");
-	if (function == NULL && aws == NULL) {
-		if (!cli_switch(cli, "aws-unescape"))
-			return 0;
-		return error_set(err, ERROR_CONFIG,
-			"--aws-unescape needs --aws-function-name");
-	}
-	key = aws != NULL ? function_key("aws")
-			  : function_key_of(cli, ns, name, err);
-	if (key == NULL)
-		return -1;
-	if (cli_switch(cli, "aws-unescape") && strcmp(key->kind, "aws") != 0)
-		return error_set(err, ERROR_CONFIG,
-			"--aws-unescape: upstream %s is of kind %s", name,
-			key->kind);
-	spec = doc_set(destination, "destinationSpec", doc_new_map());
-	its = doc_set(spec, key->kind, doc_new_map());
-	doc_set_string(its, key->key, aws != NULL ? aws : function);
-	if (cli_switch(cli, "aws-unescape"))
-		doc_set(its, "responseTransformation", doc_new_bool(true));
-	return 0;
-}
-
 static struct doc *
 reference_new(const char *name, const char *ns)
 {
@@ -215,16 +138,15 @@ reference_new(const char *name, const char *ns)
 static int
 group_action(const struct cli *cli, struct doc *action, struct error *err)
 {
-	static const char *const others[] = { "dest-name", "function",
-		"aws-function-name", "aws-unescape", "rest-function-name",
-		"rest-parameters" };
+	const char *other = cli_given(cli, "dest-name")
+				    ? "dest-name"
+				    : function_flag_given(cli);
 
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (cli_given(cli, others[i]))
-			return error_set(err, ERROR_CONFIG,
-				"only one of --%s and --upstream-group-name "
-				"can be given",
-				others[i]);
+	if (other != NULL)
+		return error_set(err, ERROR_CONFIG,
+			"only one of --%s and --upstream-group-name can be "
+			"given",
+			other);
 	doc_set(action, "upstreamGroup",
 		reference_new(cli_text(cli, "upstream-group-name"),
 			cli_text(cli, "upstream-group-namespace")));
@@ -248,6 +170,13 @@ route_from_flags(const struct cli *cli, struct error *err)
 	bool group = cli_given(cli, "upstream-group-name");
 	struct doc *route, *matcher, *action;
 
+	if (cli_given(cli, "rest-function-name") ||
+		cli_given(cli, "rest-parameters")) {
+		error_set(err, ERROR_CONFIG,
+			"--rest-function-name and --rest-parameters: REST "
+			"functions are not served yet");
+		return NULL;
+	}
 	if (!group && cli_text(cli, "dest-name") == NULL) {
 		error_set(err, ERROR_CONFIG,
 			"--dest-name, the upstream that the route leads to, "

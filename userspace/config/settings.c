@@ -296,6 +296,7 @@ static const struct schema_field limits_fields[] = {
 	MS("bodyIdleTimeout", body_idle_ms, 1, 60 * MINUTE, 30000),
 	NUMBER("bodyRate", body_rate, 0, 1000000000, 240),
 	MS("bodyRateGrace", body_rate_grace_ms, 1, 60 * MINUTE, 10000),
+	NUMBER("callBytes", call_bytes, 1 << 20, BODY_BYTES_MAX, 64 << 20),
 	NUMBER("connections", connections, 1, 1000000, 50000),
 	NUMBER("connectionsPerSource", connections_per_source, 0, 1000000,
 		1000),

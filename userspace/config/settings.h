@@ -58,12 +58,12 @@ struct settings {
 	/* limits: headBytes 61440, targetBytes 8192, fields 100, headTimeout
 	 * 10s, idleTimeout 60s, upstreamIdleTimeout 60s, bodyIdleTimeout 30s,
 	 * streamIdleTimeout 5m, bodyRate 240, bodyRateGrace 10s, bodyBytes 0
-	 * (unlimited), connections 50000 (of the proxy), connectionsPerSource
+	 * (unlimited), callBytes 64 MiB (of a worker), connections 50000 (of the proxy), connectionsPerSource
 	 * 1000, rateLimitEntries 65536, blockedSources 1024 */
 	uint32_t head_bytes, target_bytes, fields;
 	uint32_t connections, connections_per_source, body_rate;
 	uint32_t rate_limit_entries, blocked_sources;
-	uint64_t body_bytes, body_rate_grace_ms;
+	uint64_t body_bytes, call_bytes, body_rate_grace_ms;
 	uint64_t head_timeout_ms, idle_timeout_ms, upstream_idle_ms,
 		body_idle_ms, stream_idle_ms;
 

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/admin_probe.h"
 #include "control/admin_resources.h"
 #include "control/admin_views.h"
 #include "control/reload.h"
@@ -85,6 +86,9 @@ on_request(struct http_server_request *r, void *arg)
 		post_reload(a->control, r);
 		goto out;
 	}
+	if (local && (get || strcmp(method, "POST") == 0) &&
+		admin_probe_handle(a->control, r, path))
+		goto out;
 	if (local && admin_resources_handle(a->resources, r, path))
 		goto out;
 	admin_reply_error(

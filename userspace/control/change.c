@@ -8,7 +8,10 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "control/blocks.h"
+#include "control/calls.h"
+#include "control/credentials.h"
 #include "control/discovery.h"
+#include "control/generation.h"
 #include "control/kernel_limits.h"
 #include "control/materials.h"
 #include "control/programs.h"
@@ -185,21 +188,23 @@ upstream_apply(struct control *c, struct object *o, const struct change *change,
 	const struct model_object *old)
 {
 	const struct model_upstream *u = o->model->upstream;
+	bool elsewhere = old == NULL ||
+		(programs_not_served(c, old->upstream->kind) == NULL) !=
+			(programs_not_served(c, u->kind) == NULL) ||
+		subsets_digest(old->upstream) != subsets_digest(u) ||
+		u->kind != old->upstream->kind || u->kind->dialect != NULL;
 
 	o->id = change->id;
 	materials_touch(c);
-	if (old == NULL ||
-		(programs_not_served(c, old->upstream->kind) == NULL) !=
-			(programs_not_served(c, u->kind) == NULL) ||
-		subsets_digest(old->upstream) != subsets_digest(u))
-		c->upstream_epoch++;
-	if (c->loop == NULL)
-		return;
-	services_touch_upstream(c, o->id);
-	if (o->discovery == NULL)
-		o->discovery = discovery_new(c, o);
-	else
-		discovery_change(o->discovery, o);
+	if (c->loop != NULL) {
+		services_touch_upstream(c, o->id);
+		if (o->discovery == NULL)
+			o->discovery = discovery_new(c, o);
+		else
+			discovery_change(o->discovery, o);
+	}
+	/* Last: by what its discovery knows, too. */
+	c->upstream_epoch += elsewhere;
 }
 
 /* The virtual hosts that it is built into look whether it leads elsewhere. */
@@ -225,19 +230,10 @@ gateway_apply(struct control *c, struct object *o, const struct change *change,
 
 static void
 virtual_service_apply(
-	struct control *c, struct object *o, const struct change *change)
+	struct control *c, struct object *o, struct change *change)
 {
-	free(o->block);
-	free(o->warning);
-	free(o->uses);
-	o->block = change->block.bytes;
-	o->uses = change->block.uses;
-	o->use_count = change->block.use_count;
-	o->block_length = change->block.length;
-	o->warning = change->block.warning;
-	o->block_digest = change->block.digest;
-	o->block_epoch = c->upstream_epoch;
 	generation_spent(c, change->block.spent_us);
+	vhost_block_give(c, &change->block, o);
 }
 
 struct object *
@@ -271,6 +267,7 @@ change_apply(struct control *c, struct change *change, uint64_t version)
 		break;
 	case MODEL_SECRET:
 		materials_touch(c);
+		calls_secret_changed(c, o->ns, o->name);
 		break;
 	default:
 		virtual_service_apply(c, o, change);
@@ -286,11 +283,17 @@ uint64_t
 change_remove(struct control *c, struct object *o)
 {
 	uint64_t number = generation_touch(c);
+	/* Who asks for it is told before it is freed. */
+	struct model_object *secret = o->type == MODEL_SECRET && o->model != NULL
+					      ? model_object_ref(o->model)
+					      : NULL;
 
 	if (o->type == MODEL_UPSTREAM) {
 		services_touch_upstream(c, o->id);
 		discovery_free(o->discovery);
+		credentials_drop(c, o->id);
 		state_endpoints_remove(c->state, o->ns, o->name);
+		state_functions_remove(c->state, o->ns, o->name);
 		numbers_retire(c->upstream_ids, o->key, number);
 		c->upstream_epoch++;
 	}
@@ -305,6 +308,9 @@ change_remove(struct control *c, struct object *o)
 	if (o->origin == NULL)
 		state_good_remove(c->state, o->type, o->ns, o->name);
 	objects_remove(c->objects, o);
+	if (secret != NULL)
+		calls_secret_changed(c, secret->meta->ns, secret->meta->name);
+	model_object_unref(secret);
 	return number;
 }
 
@@ -457,6 +463,7 @@ change_enforced(struct control *c, uint64_t generation)
 {
 	goods_write(c, generation);
 	materials_enforced(c, generation);
+	credentials_enforced(c, generation);
 	numbers_release(c->upstream_ids, generation, on_upstream_released, c);
 	slots_release(c, generation);
 }

@@ -12,7 +12,7 @@
 #include "base/doc.h"
 #include "base/error.h"
 #include "control/core.h"
-#include "control/generation.h"
+#include "control/vhost_block.h"
 
 struct change {
 	struct model_object *model;

@@ -352,8 +352,12 @@ programs_check(const struct control *c, struct doc *areas)
 	const struct program *p;
 
 	for (size_t i = 0; (p = programs_at(c, i)) != NULL; i++) {
-		struct area a = area_add(areas, p->kind->settings_key);
+		struct area a;
 
+		/* What is always open has something to say, or does not. */
+		if (p->kind->settings_optional && p->condition_count == 0)
+			continue;
+		a = area_add(areas, p->kind->settings_key);
 		for (size_t k = 0; k < p->condition_count; k++)
 			condition_say(&a, p, k);
 	}

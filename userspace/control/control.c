@@ -22,9 +22,11 @@
 #include "control/blocks.h"
 #include "control/change.h"
 #include "control/core.h"
+#include "control/credentials.h"
 #include "control/discovery.h"
 #include "control/drops.h"
 #include "control/files.h"
+#include "control/function_probe.h"
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/kernel.h"
@@ -326,12 +328,15 @@ parts_make(struct control *c, struct error *err)
 	if (c->resolver == NULL)
 		return -1;
 	c->http = http_client_new(c->loop);
+	http_client_trust(c->http, c->settings->tls_roots);
 	c->programs = programs_new(c);
 	c->objects = objects_new();
 	c->listeners = listeners_new(c->workers);
 	c->generation = generations_new(c);
 	c->supervisor = supervisor_new(c);
 	c->materials = materials_new();
+	c->credentials = credentials_new();
+	c->probes = function_probes_new(c);
 	c->healths = healths_new(c);
 	c->services = services_new(c);
 	c->limits = limits_new();
@@ -448,6 +453,8 @@ life_end(struct life *life)
 
 	drops_free(c->drops);
 	c->drops = NULL;
+	function_probes_free(c->probes);
+	c->probes = NULL;
 	admin_free(c->admin, c->stopping);
 	discoveries_end(c);
 	programs_free(c->programs);
@@ -459,6 +466,8 @@ life_end(struct life *life)
 	supervisor_free(c->supervisor);
 	materials_free(c->materials);
 	c->materials = NULL;
+	credentials_free(c->credentials);
+	c->credentials = NULL;
 	blocks_free(c->blocks);
 	limits_free(c->limits);
 	kernel_counts_free(c->kernel_counts);

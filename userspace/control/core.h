@@ -25,8 +25,10 @@
 
 struct admin;
 struct blocks;
+struct credentials;
 struct drops;
 struct fastpath;
+struct function_probes;
 struct generations;
 struct healths;
 struct http_client;
@@ -86,6 +88,8 @@ struct control {
 	struct generations *generation;
 	struct supervisor *supervisor;
 	struct materials *materials; /* of TLS to upstreams */
+	struct credentials *credentials; /* of calls to functions */
+	struct function_probes *probes;
 	struct healths *healths;
 	struct programs *programs; /* kinds that are open */
 	struct services *services;

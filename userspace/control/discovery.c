@@ -1,4 +1,4 @@
-/* The endpoints of one upstream. */
+/* The endpoints and functions of one upstream. */
 #include "control/discovery.h"
 
 #include <stdlib.h>
@@ -8,8 +8,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/callee.h"
+#include "control/function_probe.h"
 #include "control/health.h"
 #include "control/programs.h"
+#include "control/relation.h"
 #include "control/services.h"
 #include "control/supervise.h"
 #include "net/loop.h"
@@ -24,7 +27,7 @@
 struct discovery {
 	struct kind_host host; /* first: the kind hands it back */
 	struct control *control;
-	char *ns, *name, *label;
+	char *ns, *name, *label, *key;
 	uint32_t id;
 	struct model_object *model; /* whose spec is watched */
 	void *watch;
@@ -41,6 +44,7 @@ struct discovery {
 	char *note;
 	struct loop_timer *save;
 	bool save_late; /* it runs for SAVE_HEALTH_MS */
+	struct callee *callee;
 };
 
 static void
@@ -212,6 +216,30 @@ on_condition(struct kind_host *host, bool ok, const char *reason)
 	d->problem = text;
 }
 
+/* ---- functions */
+
+static const struct model_secret *
+on_secret_get(struct kind_host *host)
+{
+	return callee_secret(((const struct discovery *)host)->callee);
+}
+
+static void
+on_credentials(struct kind_host *host, const void *bytes, size_t length)
+{
+	callee_credentials_replace(
+		((const struct discovery *)host)->callee, bytes, length);
+}
+
+static void
+on_functions(struct kind_host *host, const char *const *names, size_t count)
+{
+	callee_functions_replace(
+		((const struct discovery *)host)->callee, names, count);
+}
+
+/* ---- watching */
+
 void
 discovery_watch(struct discovery *d)
 {
@@ -222,6 +250,7 @@ discovery_watch(struct discovery *d)
 	d->host.shared = programs_shared(d->control, u->kind);
 	d->host.dns_refresh_ms = model_dns_refresh_ms(u);
 	d->host.tls = u->tls != NULL;
+	d->host.meta = &u->meta;
 	d->host.used_spec = d->found_for;
 	d->found_anew = false;
 	d->watch = u->kind->watch(u->spec, &d->host);
@@ -234,6 +263,7 @@ discovery_unwatch(struct discovery *d)
 	if (d->watch != NULL)
 		d->model->upstream->kind->unwatch(d->watch);
 	d->watch = NULL;
+	function_probe_give_up(d->control->probes, d->key);
 	free(d->problem);
 	d->problem = NULL;
 	free(d->note);
@@ -254,21 +284,27 @@ discovery_new(struct control *c, const struct object *o)
 		.endpoints_used = used_endpoints,
 		.condition_set = on_condition,
 		.note_set = on_note,
+		.secret_get = on_secret_get,
+		.credentials_replace = on_credentials,
+		.functions_replace = on_functions,
 	};
 	d->control = c;
 	d->ns = xstrdup(o->ns);
 	d->name = xstrdup(o->name);
 	d->label = xstrdup(o->label);
+	d->key = xstrdup(o->key);
 	d->id = o->id;
 	d->model = model_object_ref(o->model);
 	d->save = loop_timer_new(c->loop, on_save, d);
 	d->tell = loop_timer_new(c->loop, on_tell, d);
+	d->callee = callee_new(c, o);
 	d->health = health_new(c, o, on_health, d);
 	known = state_endpoints_read(
 		c->state, o->ns, o->name, &d->found_for, &count);
 	health_restore(d->health, known, count);
 	free(known);
 	discovery_watch(d);
+	callee_show(d->callee);
 	if (d->version > 0)
 		return d;
 	/* No change yet: the first one is told at once. */
@@ -279,6 +315,28 @@ discovery_new(struct control *c, const struct object *o)
 }
 
 static bool
+pairs_are_same(const struct model_pair *a, size_t a_count,
+	const struct model_pair *b, size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++)
+		if (strcmp(a[i].key, b[i].key) != 0 ||
+			strcmp(a[i].value, b[i].value) != 0)
+			return false;
+	return true;
+}
+
+static bool
+labels_are_same(const struct model_meta *a, const struct model_meta *b)
+{
+	return pairs_are_same(a->labels, a->label_count, b->labels,
+		       b->label_count) &&
+	       pairs_are_same(a->annotations, a->annotation_count,
+		       b->annotations, b->annotation_count);
+}
+
+static bool
 spec_is_same(const struct model_upstream *a, const struct model_upstream *b)
 {
 	struct doc *x, *y;
@@ -286,6 +344,10 @@ spec_is_same(const struct model_upstream *a, const struct model_upstream *b)
 
 	if (a->kind != b->kind || (a->tls == NULL) != (b->tls == NULL) ||
 		model_dns_refresh_ms(a) != model_dns_refresh_ms(b))
+		return false;
+	/* Labels say whether functions are looked for. */
+	if (a->kind->dialect != NULL &&
+		!labels_are_same(&a->meta, &b->meta))
 		return false;
 	x = a->kind->print(a->spec);
 	y = b->kind->print(b->spec);
@@ -305,6 +367,7 @@ discovery_change(struct discovery *d, const struct object *o)
 		return;
 	discovery_unwatch(d);
 	d->model = model_object_ref(o->model);
+	callee_change(d->callee, o->model);
 	discovery_watch(d);
 	model_object_unref(old);
 	/* Whoever edits is told when it is enforced, endpoints and all. */
@@ -322,12 +385,14 @@ discovery_free(struct discovery *d)
 		on_save(d);
 	loop_timer_free(d->save);
 	loop_timer_free(d->tell);
+	callee_free(d->callee);
 	health_free(d->health);
 	doc_free(d->found_for);
 	model_object_unref(d->model);
 	free(d->ns);
 	free(d->name);
 	free(d->label);
+	free(d->key);
 	free(d);
 }
 
@@ -381,4 +446,50 @@ discovery_show(const struct discovery *d, struct doc *to)
 	kind = d->model->upstream->kind;
 	if (kind->show != NULL)
 		kind->show(d->watch, to);
+}
+
+void
+discovery_secret_changed(struct discovery *d)
+{
+	const struct upstream_kind *kind;
+
+	if (d == NULL || d->watch == NULL)
+		return;
+	kind = d->model->upstream->kind;
+	if (kind->secret_changed != NULL)
+		kind->secret_changed(d->watch);
+}
+
+void
+discovery_credentials_refused(struct discovery *d)
+{
+	const struct upstream_kind *kind;
+
+	if (d == NULL || d->watch == NULL)
+		return;
+	kind = d->model->upstream->kind;
+	if (kind->credentials_refused != NULL)
+		kind->credentials_refused(d->watch);
+}
+
+bool
+discovery_probe(struct discovery *d, const struct object *o,
+	struct http_server_request *r)
+{
+	char *problem;
+
+	if (d == NULL || d->watch == NULL || d->control->probes == NULL)
+		return false;
+	problem = relation_kind_secret_problem(
+		d->control->objects, d->model->upstream);
+	function_probe_run(d->control->probes, o, d->watch, problem, r);
+	free(problem);
+	return true;
+}
+
+const char *const *
+discovery_functions(const struct discovery *d, size_t *count)
+{
+	*count = 0;
+	return d == NULL ? NULL : callee_functions(d->callee, count);
 }

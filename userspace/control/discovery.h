@@ -1,16 +1,18 @@
 /*
- * The endpoints of one upstream: runs its kind's discovery, remembers what it
+ * The endpoints and functions of one upstream: runs its kind's discovery, remembers what it
  * found last, tells the proxy, the kernel half and the disk. A failure empties
  * nothing. How well each endpoint is, control/health.h knows.
  *
  * No generation is made for a change: the set goes to the workers in a message
  * of its own, and to the kernel's maps as a difference (control/services.h).
  * The first change is told at once; while changes keep coming there is one
- * message, and one commit, per 50 ms.
+ * message, and one commit, per 50 ms. Functions that come or go are another
+ * matter: virtual services that lead to those are built anew.
  */
 #ifndef CONTROL_DISCOVERY_H
 #define CONTROL_DISCOVERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +22,7 @@
 struct discovery;
 struct doc;
 struct health;
+struct http_server_request;
 
 /* Starts; what the disk remembers serves until the kind reports. */
 struct discovery *discovery_new(struct control *c, const struct object *o);
@@ -29,6 +32,18 @@ void discovery_free(struct discovery *d);
 /* Its kind is closed and opened again; the endpoints stay. */
 void discovery_unwatch(struct discovery *d);
 void discovery_watch(struct discovery *d);
+
+/* The secret that its kind's spec names came, changed or went. */
+void discovery_secret_changed(struct discovery *d);
+/* Its endpoints do not take the credentials that they were given. */
+void discovery_credentials_refused(struct discovery *d);
+/* Asks its kind, which has probe; r is answered now or later. False: it is not
+ * watched, and r is not answered. o: the upstream. */
+bool discovery_probe(struct discovery *d, const struct object *o,
+	struct http_server_request *r);
+/* Sorted names; NULL: it is not known which there are. NULL is fine. */
+const char *const *discovery_functions(
+	const struct discovery *d, size_t *count);
 
 /* With the health that counts. */
 const struct endpoint *discovery_endpoints(

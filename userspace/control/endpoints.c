@@ -146,6 +146,21 @@ counts_print(struct doc *to, const struct health *h)
 	doc_set(to, "ejectionsWithheld", number(counts.ejections_withheld));
 }
 
+/* The functions that were found, if it is known which there are. */
+static void
+functions_print(struct doc *to, const struct discovery *d)
+{
+	size_t count;
+	const char *const *names = discovery_functions(d, &count);
+	struct doc *list;
+
+	if (names == NULL)
+		return;
+	list = doc_set(to, "functions", doc_new_list());
+	for (size_t i = 0; i < count; i++)
+		doc_add(list, doc_new_string(names[i]));
+}
+
 /* When the set last changed, and whether there may be a newer one. */
 static void
 discovery_print(struct doc *to, const struct discovery *d)
@@ -174,6 +189,7 @@ upstream_print(const struct control *c, const struct object *o, struct doc *to,
 	doc_set_string(to, "namespace", o->ns);
 	doc_set_string(to, "name", o->name);
 	discovery_print(to, o->discovery);
+	functions_print(to, o->discovery);
 	counts_print(to, discovery_health(o->discovery));
 	breakers_print(o, &sums, to);
 	retries_print(&sums, to);

@@ -10,6 +10,7 @@
 #include "base/table.h"
 #include "config/config.h"
 #include "config/store.h"
+#include "control/calls.h"
 #include "control/change.h"
 #include "control/materials.h"
 #include "control/programs.h"
@@ -349,13 +350,20 @@ unseen_end(struct foreign *f, enum model_type type)
 	loop_timer_start(f->soon, 0);
 }
 
+static void
+secrets_settled(struct program *p)
+{
+	p->secrets_settled = true;
+	materials_secrets_settled(p->control, p->kind);
+	calls_secrets_settled(p->control, p->kind);
+}
+
 void
 foreign_settled(struct foreign *f, enum model_type type)
 {
 	unseen_end(f, type);
 	if (type == MODEL_SECRET)
-		materials_secrets_settled(
-			f->program->control, f->program->kind);
+		secrets_settled(f->program);
 }
 
 void
@@ -379,7 +387,7 @@ foreign_forget(struct foreign *f)
 {
 	foreign_again(f);
 	unseen_end(f, MODEL_TYPE_COUNT);
-	materials_secrets_settled(f->program->control, f->program->kind);
+	secrets_settled(f->program);
 }
 
 /* ---- names that change hands */

@@ -10,20 +10,21 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/table.h"
-#include "control/group.h"
+#include "control/credentials.h"
+#include "control/destination.h"
+#include "control/id_set.h"
 #include "control/materials.h"
 #include "control/programs.h"
 #include "control/relation.h"
 #include "control/services.h"
-#include "control/subsets.h"
 #include "control/supervise.h"
+#include "control/vhost_block.h"
+#include "model/kind.h"
 #include "net/loop.h"
 #include "net/shm.h"
 #include "routing/image_build.h"
 
 #define COMMIT_MS   50
-#define WARNING_MAX 2000 /* bytes; what does not fit is counted */
 
 struct generations {
 	uint64_t number;
@@ -169,237 +170,18 @@ generation_touch(struct control *c)
 	return g->number + 1;
 }
 
-/* ---- a virtual service */
-
-#define IDS_BYTES ((UPSTREAMS_MAX + 7) / 8) /* a bit for each */
-
-struct lookup {
-	const struct control *control;
-	struct str warning;
-	uint8_t uses[IDS_BYTES]; /* upstreams that it leads to */
-	size_t left_out;
-	char reason[700];
-};
-
-/* NULL and why: nothing can be sent there. */
-static const struct object *
-upstream_find(const struct control *c, const struct model_ref *ref,
-	char *reason, size_t size)
-{
-	const struct object *o =
-		objects_find(c->objects, MODEL_UPSTREAM, ref->ns, ref->name);
-
-	if (o == NULL)
-		snprintf(reason, size, "no upstream is named \"%s.%s\"",
-			ref->ns, ref->name);
-	else if (o->model == NULL)
-		snprintf(reason, size, "the upstream \"%s\" is Rejected",
-			o->label);
-	else if (programs_not_served(c, o->model->upstream->kind) != NULL)
-		snprintf(reason, size,
-			"the upstream \"%s\" cannot be served: %s", o->label,
-			programs_not_served(c, o->model->upstream->kind));
-	else
-		return o;
-	return NULL;
-}
-
-uint32_t
-generation_upstream_relayed(const struct control *c,
-	const struct model_ref *ref, char *reason, size_t size)
-{
-	const struct object *o = upstream_find(c, ref, reason, size);
-
-	return o == NULL ? 0 : o->id;
-}
-
-uint32_t
-generation_upstream(const struct control *c, const struct model_ref *ref,
-	char *reason, size_t size)
-{
-	const struct object *o = upstream_find(c, ref, reason, size);
-
-	if (o == NULL)
-		return 0;
-	if (materials_problem(c, o) == NULL)
-		return o->id;
-	snprintf(reason, size, "the upstream \"%s\" cannot be served: %s",
-		o->label, materials_problem(c, o));
-	return 0;
-}
-
-static void
-id_note(uint8_t *set, uint32_t id)
-{
-	if (id < UPSTREAMS_MAX)
-		set[id / 8] |= (uint8_t)(1u << id % 8);
-}
-
-static bool
-id_is_noted(const uint8_t *set, uint32_t id)
-{
-	return id < UPSTREAMS_MAX && set[id / 8] & 1u << id % 8;
-}
-
-/* As a list, for most lead to few; the caller's. */
-static uint32_t *
-ids_list(const uint8_t *set, size_t *count)
-{
-	uint32_t *list;
-
-	*count = 0;
-	for (uint32_t id = 0; id < UPSTREAMS_MAX; id++)
-		*count += id_is_noted(set, id);
-	list = xcalloc(*count, sizeof(*list));
-	*count = 0;
-	for (uint32_t id = 0; id < UPSTREAMS_MAX; id++)
-		if (id_is_noted(set, id))
-			list[(*count)++] = id;
-	return list;
-}
-
-static uint32_t
-on_upstream(const struct model_destination *d, const char **reason, void *arg)
-{
-	struct lookup *l = arg;
-	uint32_t id = generation_upstream(
-		l->control, &d->upstream, l->reason, sizeof(l->reason));
-
-	if (id != 0)
-		id_note(l->uses, id);
-	if (id == 0 || subsets_lack(l->control, d, l->reason,
-			       sizeof(l->reason)))
-		*reason = l->reason;
-	return id;
-}
-
-static const struct model_upstream_group *
-on_group(const struct model_ref *ref, const char **reason, void *arg)
-{
-	struct lookup *l = arg;
-	const struct model_upstream_group *g = group_find(
-		l->control, ref, l->reason, sizeof(l->reason));
-
-	if (g == NULL)
-		*reason = l->reason;
-	return g;
-}
-
-static void
-on_warning(const char *place, const char *text, void *arg)
-{
-	struct lookup *l = arg;
-
-	if (l->warning.length > WARNING_MAX) {
-		l->left_out++;
-		return;
-	}
-	str_printf(&l->warning, "%s%s: %s", l->warning.length > 0 ? "; " : "",
-		place, text);
-}
-
-uint64_t
-generation_destination_digest(const struct control *c,
-	const struct model_destination *d, uint64_t digest)
-{
-	char reason[700];
-	uint32_t id =
-		generation_upstream(c, &d->upstream, reason, sizeof(reason));
-
-	digest = hash_bytes(&id, sizeof(id), digest);
-	if (id == 0 || subsets_lack(c, d, reason, sizeof(reason)))
-		digest = hash_bytes(reason, strlen(reason), digest);
-	return digest;
-}
-
-static uint64_t
-destinations_digest(
-	const struct control *c, const struct model_virtual_service *vs)
-{
-	uint64_t digest = 0;
-
-	for (size_t i = 0; i < vs->route_count; i++) {
-		const struct model_route *r = &vs->routes[i];
-
-		for (size_t k = 0; k < r->destination_count; k++)
-			digest = generation_destination_digest(
-				c, &r->destinations[k], digest);
-		if (r->target == MODEL_TARGET_GROUP) {
-			uint64_t its = group_digest(c, &r->group);
-
-			digest = hash_bytes(&its, sizeof(its), digest);
-		}
-	}
-	return digest;
-}
-
-int
-vhost_block_build(const struct control *c,
-	const struct model_virtual_service *vs, struct vhost_block *out,
-	struct error *err)
-{
-	struct lookup l = { .control = c };
-	uint64_t begin = clock_monotonic_us();
-
-	memset(out, 0, sizeof(*out));
-	str_init(&l.warning);
-	out->bytes =
-		vhost_build(vs, on_upstream, on_group, on_warning, &l,
-			&out->length, err);
-	if (out->bytes != NULL && l.left_out > 0)
-		str_printf(&l.warning, "; and %zu more", l.left_out);
-	if (out->bytes != NULL && l.warning.length > 0)
-		out->warning = str_steal(&l.warning);
-	if (out->bytes != NULL)
-		out->uses = ids_list(l.uses, &out->use_count);
-	out->digest = destinations_digest(c, vs);
-	out->spent_us = clock_monotonic_us() - begin;
-	str_fini(&l.warning);
-	return out->bytes == NULL ? -1 : 0;
-}
-
 void
-vhost_block_fini(struct vhost_block *b)
+generation_look(struct control *c)
 {
-	free(b->bytes);
-	free(b->uses);
-	free(b->warning);
-	memset(b, 0, sizeof(*b));
-}
+	size_t count = objects_count(c->objects, MODEL_VIRTUAL_SERVICE);
 
-/* Upstreams or groups came, went or changed: only where that leads elsewhere a
- * block is built again. */
-static void
-block_refresh(struct control *c, struct object *o, uint64_t number)
-{
-	struct model_virtual_service *vs = o->model->virtual_service;
-	struct error err = ERROR_INIT;
-	struct vhost_block b;
+	for (size_t i = 0; i < count; i++) {
+		struct object *o =
+			objects_at(c->objects, MODEL_VIRTUAL_SERVICE, i);
 
-	if (o->block != NULL && o->block_epoch == c->upstream_epoch)
-		return;
-	if (o->block != NULL && destinations_digest(c, vs) == o->block_digest) {
-		o->block_epoch = c->upstream_epoch;
-		return;
+		if (o->model != NULL && vhost_block_is_stale(c, o))
+			generation_touch(c);
 	}
-	if (vhost_block_build(c, vs, &b, &err) != 0) {
-		log_error("generation: %s keeps its routes: %s", o->label,
-			err.text);
-		vhost_block_fini(&b);
-		return;
-	}
-	free(o->block);
-	free(o->uses);
-	free(o->warning);
-	o->uses = b.uses;
-	o->use_count = b.use_count;
-	o->block = b.bytes;
-	o->block_length = b.length;
-	o->block_digest = b.digest;
-	o->block_epoch = c->upstream_epoch;
-	o->warning = b.warning;
-	c->generation->vhosts_built++;
-	o->generation = number;
 }
 
 /* ---- an image */
@@ -411,7 +193,7 @@ struct input {
 	struct image_build_listener *listeners;
 	struct image_build_upstream *upstreams;
 	struct image_build_service *services;
-	uint8_t used[IDS_BYTES]; /* upstreams that a route leads to */
+	struct id_set used; /* upstreams that a route leads to */
 	char **reasons; /* why services are unavailable */
 	size_t **lists; /* of vhosts, for each listener */
 };
@@ -430,12 +212,15 @@ vhosts_collect(struct control *c, struct input *in, uint64_t number)
 
 		if (o->model == NULL)
 			continue;
-		block_refresh(c, o, number);
+		if (vhost_block_refresh(c, o)) {
+			c->generation->vhosts_built++;
+			o->generation = number;
+		}
 		if (o->block == NULL)
 			continue;
 		vs = o->model->virtual_service;
 		for (size_t k = 0; k < o->use_count; k++)
-			id_note(in->used, o->uses[k]);
+			id_set_add(&in->used, o->uses[k]);
 		in->owners[in->in.vhost_count] = o;
 		in->vhosts[in->in.vhost_count++] = (struct image_build_vhost){
 			.block = o->block,
@@ -524,7 +309,9 @@ upstreams_collect(struct control *c, struct input *in)
 		if (o->model == NULL)
 			continue;
 		u = o->model->upstream;
-		used = id_is_noted(in->used, o->id);
+		used = id_set_has(&in->used, o->id);
+		if (used && u->kind->dialect != NULL)
+			credentials_use(c, o->id, u->kind->key);
 		in->upstreams[in->in.upstream_count++] =
 			(struct image_build_upstream){
 				.id = o->id,
@@ -569,7 +356,7 @@ services_collect(struct control *c, struct input *in)
 		s = &in->services[in->in.service_count];
 		s->slot = o->slot;
 		s->name = o->label;
-		s->upstream = generation_upstream_relayed(
+		s->upstream = destination_find_relayed(
 			c, &t->hosts[0].upstream, reason, sizeof(reason));
 		if (s->upstream == 0)
 			s->unavailable =
@@ -606,6 +393,7 @@ image_make(
 	void *bytes;
 
 	materials_begin(c);
+	credentials_begin(c);
 	vhosts_collect(c, &in, number);
 	listeners_collect(c, &in);
 	services_collect(c, &in);
@@ -700,6 +488,7 @@ generation_commit(struct control *c)
 	};
 	g->blocks_us = 0;
 	materials_commit(c, number);
+	credentials_commit(c, number);
 	supervisor_send_generation(c->supervisor);
 	services_commit(c);
 }

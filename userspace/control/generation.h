@@ -7,7 +7,6 @@
 
 #include <stdint.h>
 
-#include "base/error.h"
 #include "control/core.h"
 #include "model/image.h"
 
@@ -18,6 +17,9 @@ void generations_free(struct generations *g);
 
 /* Something changed; the number of the generation that will have it. */
 uint64_t generation_touch(struct control *c);
+/* Upstreams lead elsewhere, perhaps (upstream_epoch): a generation is due if a
+ * virtual service is another one by that. */
+void generation_look(struct control *c);
 /* Builds at once when something is due. */
 void generation_commit(struct control *c);
 /* Numbers go on after that one: of the adopted proxy. */
@@ -48,34 +50,5 @@ void generation_spent(struct control *c, uint64_t us);
 uint64_t generation_vhosts_built(const struct control *c);
 /* Every worker runs that one. */
 void generation_enforced(struct control *c, uint64_t number);
-
-/* Made of a virtual service. */
-struct vhost_block {
-	void *bytes;
-	uint32_t length;
-	char *warning; /* or NULL */
-	uint32_t *uses; /* ids of upstreams that it leads to */
-	size_t use_count;
-	uint64_t digest;
-	uint64_t spent_us; /* building it */
-};
-
-/* The id of the upstream that ref names; 0 and why it cannot be served. */
-uint32_t generation_upstream(const struct control *c,
-	const struct model_ref *ref, char *reason, size_t size);
-
-/* digest, and what that one leads to: its id, or why there is none,
- * and whether the subset can be. */
-/* The same for bytes that are passed on as they are, in which TLS is the two
- * ends' own. */
-uint32_t generation_upstream_relayed(const struct control *c,
-	const struct model_ref *ref, char *reason, size_t size);
-uint64_t generation_destination_digest(const struct control *c,
-	const struct model_destination *d, uint64_t digest);
-
-int vhost_block_build(const struct control *c,
-	const struct model_virtual_service *vs, struct vhost_block *out,
-	struct error *err);
-void vhost_block_fini(struct vhost_block *b);
 
 #endif

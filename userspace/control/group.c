@@ -6,11 +6,9 @@
 
 #include "base/str.h"
 #include "base/table.h"
-#include "control/generation.h"
+#include "control/destination.h"
 #include "control/object.h"
-#include "control/subsets.h"
 
-#define REASON_MAX    700
 #define MISSING_NAMED 5
 
 static struct object *
@@ -47,7 +45,7 @@ digest_make(const struct control *c, const struct object *o)
 	uint64_t digest = hash_bytes(&o->version, sizeof(o->version), 0);
 
 	for (size_t i = 0; i < g->destination_count; i++)
-		digest = generation_destination_digest(
+		digest = destination_digest(
 			c, &g->destinations[i], digest);
 	return digest != 0 ? digest : 1;
 }
@@ -56,7 +54,7 @@ digest_make(const struct control *c, const struct object *o)
 uint64_t
 group_digest(const struct control *c, const struct model_ref *ref)
 {
-	char reason[REASON_MAX];
+	char reason[DESTINATION_REASON_MAX];
 	struct object *o = object_of(c, ref, reason, sizeof(reason));
 
 	if (o == NULL)
@@ -71,22 +69,23 @@ group_digest(const struct control *c, const struct model_ref *ref)
 char *
 group_missing(const struct control *c, const struct model_upstream_group *g)
 {
-	char reason[REASON_MAX];
+	char reason[DESTINATION_REASON_MAX];
 	size_t missing = 0;
-	struct str text;
+	struct str text, call;
 
 	str_init(&text);
+	str_init(&call);
 	for (size_t i = 0; i < g->destination_count; i++) {
 		const struct model_destination *d = &g->destinations[i];
-		bool leads = generation_upstream(c, &d->upstream, reason,
-				     sizeof(reason)) != 0;
 
-		if ((leads && !subsets_lack(c, d, reason, sizeof(reason))) ||
-			missing++ >= MISSING_NAMED)
+		str_clear(&call);
+		destination_find(c, d, &call, reason, sizeof(reason));
+		if (reason[0] == '\0' || missing++ >= MISSING_NAMED)
 			continue;
 		str_printf(&text, "%sdestinations[%zu]: %s",
 			text.length > 0 ? "; " : "", i, reason);
 	}
+	str_fini(&call);
 	if (missing > MISSING_NAMED)
 		str_printf(&text, "; and %zu more", missing - MISSING_NAMED);
 	if (missing > 0)

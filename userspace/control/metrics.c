@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "control/blocks.h"
+#include "control/credentials.h"
 #include "control/discovered.h"
 #include "control/discovery.h"
 #include "control/foreign.h"
@@ -293,6 +294,26 @@ seconds_since(uint64_t realtime_ms)
 		       : (now - realtime_ms) / 1000;
 }
 
+/* Of those of which it is known. */
+static void
+functions_print(struct str *out, const struct upstream_row *rows, size_t count)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t known;
+
+		if (discovery_functions(rows[i].upstream->discovery, &known) ==
+			NULL)
+			continue;
+		if (!any)
+			head(out, "upstream_functions", "gauge",
+				"functions that discovery found");
+		any = true;
+		upstream_number(out, "functions", rows[i].upstream, known);
+	}
+}
+
 /* What discovery knows of each. */
 static void
 discoveries_print(struct str *out, const struct upstream_row *rows, size_t count)
@@ -309,6 +330,7 @@ discoveries_print(struct str *out, const struct upstream_row *rows, size_t count
 	for (size_t i = 0; i < count; i++)
 		upstream_number(out, "endpoint_messages", rows[i].upstream,
 			discovery_messages(rows[i].upstream->discovery));
+	functions_print(out, rows, count);
 	head(out, "upstream_stale_seconds", "gauge",
 		"for how long its endpoints could not be asked for");
 	for (size_t i = 0; i < count; i++) {
@@ -533,6 +555,22 @@ materials_print(const struct control *c, struct str *out)
 		counts.sent);
 }
 
+/* ---- of what functions are called with */
+
+static void
+credentials_print(const struct control *c, struct str *out)
+{
+	struct credentials_counts counts;
+
+	credentials_counts(c, &counts);
+	one(out, "call_credentials", "gauge",
+		"upstreams with functions whose credentials are known",
+		counts.known);
+	one(out, "call_credentials_sent", "gauge",
+		"those whose the proxy has, since a route leads there",
+		counts.sent);
+}
+
 /* ---- of control */
 
 static void
@@ -610,6 +648,7 @@ metrics_prometheus(const struct control *c, struct str *out)
 	programs_print(c, out);
 	names_print(c, out);
 	materials_print(c, out);
+	credentials_print(c, out);
 	limits_metrics(c, out);
 	blocks_metrics(c->blocks, out);
 	kernel_print(c, out);

@@ -28,6 +28,7 @@ struct program {
 	struct control *control;
 	const struct upstream_kind *kind;
 	bool open;
+	bool secrets_settled; /* all of its secrets were put since then */
 	void *shared;         /* of open */
 	struct doc *settings; /* a copy: settings are read again */
 	char *settings_folder, *discovery_namespace;

@@ -177,12 +177,25 @@ folder_of(const struct settings *s)
 					       : (size_t)(slash - s->path));
 }
 
+/* The caller's; NULL: it is not to be opened. */
+static struct doc *
+settings_copy(const struct program *p)
+{
+	const struct doc *given =
+		settings_of_kind(p->control->settings, p->kind);
+
+	if (given != NULL)
+		return doc_copy(given);
+	return p->kind->settings_optional ? doc_new_map() : NULL;
+}
+
+/* Takes settings. */
 static void
-program_open(struct program *p)
+program_open(struct program *p, struct doc *given)
 {
 	struct control *c = p->control;
 
-	p->settings = doc_copy(settings_of_kind(c->settings, p->kind));
+	p->settings = given;
 	p->settings_folder = folder_of(c->settings);
 	p->discovery_namespace = xstrdup(c->settings->discovery_namespace);
 	p->seen = (struct kind_program){
@@ -202,6 +215,7 @@ program_open(struct program *p)
 		.condition_set = on_condition,
 	};
 	p->open = true;
+	p->secrets_settled = false;
 	p->shared = p->kind->open(&p->seen);
 }
 
@@ -267,11 +281,12 @@ programs_open(struct control *c)
 {
 	for (size_t i = 0; i < c->programs->count; i++) {
 		struct program *p = c->programs->items[i];
+		struct doc *given = settings_copy(p);
 
-		if (settings_of_kind(c->settings, p->kind) == NULL)
+		if (given == NULL)
 			continue;
 		p->discovered = discovered_new(p);
-		program_open(p);
+		program_open(p, given);
 	}
 }
 
@@ -317,8 +332,9 @@ watches_change(struct control *c, const struct upstream_kind *kind,
 	}
 }
 
+/* Takes settings. */
 static void
-program_again(struct program *p)
+program_again(struct program *p, struct doc *given)
 {
 	if (p->discovered == NULL)
 		p->discovered = discovered_new(p);
@@ -326,25 +342,26 @@ program_again(struct program *p)
 		p->foreign = foreign_new(p);
 	discovered_again(p->discovered);
 	foreign_again(p->foreign);
-	program_open(p);
+	program_open(p, given);
 }
 
 static void
 program_reload(struct program *p)
 {
 	struct control *c = p->control;
-	const struct doc *now = settings_of_kind(c->settings, p->kind);
+	struct doc *now = settings_copy(p);
 	bool was = p->open;
 
-	if (!was && now == NULL)
+	if ((!was && now == NULL) ||
+		(was && now != NULL && doc_equal(p->settings, now))) {
+		doc_free(now);
 		return;
-	if (was && now != NULL && doc_equal(p->settings, now))
-		return;
+	}
 	log_info("settings: %s changed", p->kind->settings_key);
 	watches_change(c, p->kind, discovery_unwatch);
 	program_close(p);
 	if (now != NULL)
-		program_again(p);
+		program_again(p, now);
 	else
 		program_forget(p);
 	watches_change(c, p->kind, discovery_watch);
@@ -368,7 +385,7 @@ const char *
 programs_not_served(const struct control *c, const struct upstream_kind *kind)
 {
 	if (kind->watch == NULL ||
-		(kind->open != NULL &&
+		(kind->open != NULL && !kind->settings_optional &&
 			settings_of_kind(c->settings, kind) == NULL))
 		return kind->not_served;
 	return NULL;
@@ -381,6 +398,16 @@ programs_shared(const struct control *c, const struct upstream_kind *kind)
 		if (c->programs->items[i]->kind == kind)
 			return c->programs->items[i]->shared;
 	return NULL;
+}
+
+bool
+programs_secrets_due(const struct control *c, const struct upstream_kind *kind)
+{
+	for (size_t i = 0; c->programs != NULL && i < c->programs->count; i++)
+		if (c->programs->items[i]->kind == kind)
+			return c->programs->items[i]->open &&
+			       !c->programs->items[i]->secrets_settled;
+	return false;
 }
 
 const struct program *

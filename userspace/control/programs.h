@@ -1,6 +1,6 @@
 /*
  * What kinds of upstream do once for the whole process (struct kind_program):
- * opened when the settings have their key, closed and opened again when it
+ * opened when the settings have their key, or need not have it, closed and opened again when it
  * changes, and how well each part of their work goes.
  */
 #ifndef CONTROL_PROGRAMS_H
@@ -31,6 +31,10 @@ const char *programs_not_served(
 	const struct control *c, const struct upstream_kind *kind);
 /* Of open; NULL: there is none. */
 void *programs_shared(
+	const struct control *c, const struct upstream_kind *kind);
+
+/* Of open, and it has not said yet which secrets there are. */
+bool programs_secrets_due(
 	const struct control *c, const struct upstream_kind *kind);
 
 /* The proxy runs a newer generation. */

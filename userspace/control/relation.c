@@ -1,6 +1,7 @@
 /* How objects stand to each other. */
 #include "control/relation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -323,30 +324,63 @@ virtual_service_missing(
 				  : "no gateway serves it");
 }
 
+/* place: what names it; title: the type that is needed. */
+static char *
+secret_problem(const struct objects *objects, const struct model_ref *ref,
+	const char *place, const char *title)
+{
+	const struct object *o =
+		objects_find(objects, MODEL_SECRET, ref->ns, ref->name);
+
+	if (o == NULL)
+		return xasprintf("%s.secretRef: no secret is named \"%s.%s\"",
+			place, ref->ns, ref->name);
+	if (o->model == NULL)
+		return xasprintf("%s.secretRef: the secret \"%s\" is Rejected",
+			place, o->label);
+	if (strcasecmp(model_secret_title(o->model->secret), title) != 0)
+		return xasprintf("%s.secretRef: the secret \"%s\" is of type "
+				 "%s, needed is one of type %s",
+			place, o->label, model_secret_title(o->model->secret),
+			title);
+	return NULL;
+}
+
 char *
 relation_secret_problem(
 	const struct objects *objects, const struct model_upstream *u)
 {
-	const struct model_ref *ref;
-	const struct object *o;
-
 	if (u->tls == NULL || u->tls->source != MODEL_TLS_SECRET)
 		return NULL;
-	ref = &u->tls->secret;
-	o = objects_find(objects, MODEL_SECRET, ref->ns, ref->name);
-	if (o == NULL)
-		return xasprintf("sslConfig.secretRef: no secret is named "
-				 "\"%s.%s\"",
-			ref->ns, ref->name);
-	if (o->model == NULL)
-		return xasprintf("sslConfig.secretRef: the secret \"%s\" is "
-				 "Rejected",
-			o->label);
-	if (o->model->secret->type != MODEL_SECRET_TLS)
-		return xasprintf("sslConfig.secretRef: the secret \"%s\" is of "
-				 "type %s, needed is one of type TLS",
-			o->label, model_secret_title(o->model->secret));
-	return NULL;
+	return secret_problem(objects, &u->tls->secret, "sslConfig", "TLS");
+}
+
+const struct model_ref *
+relation_kind_secret(const struct model_upstream *u)
+{
+	return u->kind->secret == NULL ? NULL : u->kind->secret(u->spec);
+}
+
+char *
+relation_kind_secret_problem(
+	const struct objects *objects, const struct model_upstream *u)
+{
+	const struct model_ref *ref = relation_kind_secret(u);
+	char place[64];
+
+	if (ref == NULL)
+		return NULL;
+	snprintf(place, sizeof(place), "upstreamSpec.%s", u->kind->key);
+	return secret_problem(objects, ref, place, u->kind->title);
+}
+
+static char *
+upstream_missing(const struct objects *objects, const struct model_upstream *u)
+{
+	char *problem = relation_secret_problem(objects, u);
+
+	return problem != NULL ? problem
+			       : relation_kind_secret_problem(objects, u);
 }
 
 char *
@@ -358,7 +392,7 @@ relation_missing(const struct objects *objects, const struct model_object *m)
 	case MODEL_VIRTUAL_SERVICE:
 		return virtual_service_missing(objects, m->virtual_service);
 	case MODEL_UPSTREAM:
-		return relation_secret_problem(objects, m->upstream);
+		return upstream_missing(objects, m->upstream);
 	default:
 		return NULL;
 	}
@@ -427,33 +461,20 @@ ref_is(const char *ns, const char *name, const struct model_meta *meta)
 	       strcmp(ns, meta->ns) == 0;
 }
 
-/* A kind keeps its secretRef to itself, but prints it. */
-static bool
-kind_uses(const struct model_upstream *u, const struct model_secret *s)
-{
-	struct doc *spec = u->kind->print(u->spec);
-	const struct doc *ref = doc_get(spec, "secretRef");
-	const char *ns = doc_get_string(ref, "namespace");
-	bool is = ref_is(ns != NULL ? ns : MODEL_NAMESPACE_DEFAULT,
-		doc_get_string(ref, "name"), &s->meta);
-
-	doc_free(spec);
-	return is;
-}
-
 bool
 relation_upstream_uses(
 	const struct model_upstream *u, const struct model_object *secret)
 {
 	const struct model_secret *s = secret->secret;
+	const struct model_ref *ref = relation_kind_secret(u);
 
 	if (u->tls != NULL && u->tls->source == MODEL_TLS_SECRET &&
 		ref_is(u->tls->secret.ns, u->tls->secret.name, &s->meta))
 		return true;
 	/* Keys of a cloud are of use to its own kind alone. */
 	return s->type != MODEL_SECRET_TLS &&
-	       strcasecmp(u->kind->key, model_secret_title(s)) == 0 &&
-	       kind_uses(u, s);
+	       strcasecmp(u->kind->title, model_secret_title(s)) == 0 &&
+	       ref != NULL && ref_is(ref->ns, ref->name, &s->meta);
 }
 
 struct doc *

@@ -30,6 +30,11 @@ int relation_check(const struct objects *objects, const struct model_object *m,
  * is, or it names none. */
 char *relation_secret_problem(
 	const struct objects *objects, const struct model_upstream *u);
+/* The secret that its kind's spec names, of the kind's own type; NULL: none. */
+const struct model_ref *relation_kind_secret(const struct model_upstream *u);
+/* As relation_secret_problem, of that one. */
+char *relation_kind_secret_problem(
+	const struct objects *objects, const struct model_upstream *u);
 /* What m refers to and is not there, one sentence; NULL if nothing. Freed by
  * the caller. */
 char *relation_missing(

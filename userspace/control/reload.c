@@ -19,6 +19,7 @@
 #include "control/programs.h"
 #include "control/spread.h"
 #include "control/supervise.h"
+#include "net/http_client.h"
 
 /* ---- the binary */
 
@@ -207,8 +208,10 @@ settings_apply(struct control *c, struct settings *old)
 	if (prefixes_differ(now->trusted, now->trusted_count, old->trusted,
 		    old->trusted_count))
 		generation_touch(c);
-	if (text_differs(now->tls_roots, old->tls_roots))
+	if (text_differs(now->tls_roots, old->tls_roots)) {
+		http_client_trust(c->http, now->tls_roots);
 		generation_touch(c);
+	}
 }
 
 static int

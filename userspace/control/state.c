@@ -292,14 +292,71 @@ state_reports_each(const struct state *s, enum state_area area,
 	}
 }
 
-/* ---- endpoints */
+/* ---- by upstream */
 
 /* In a folder of the namespace: "a.b" and "c" are not "a" and "b.c". */
 static char *
-endpoints_path(const struct state *s, const char *ns, const char *name)
+upstream_path(const struct state *s, const char *area, const char *ns,
+	const char *name)
 {
-	return xasprintf("%s/endpoints/%s/%s.json", s->root, ns, name);
+	return xasprintf("%s/%s/%s/%s.json", s->root, area, ns, name);
 }
+
+/* Without waiting for the disk. */
+static int
+upstream_write(const struct state *s, const char *area, const char *ns,
+	const char *name, const struct doc *d, struct error *err)
+{
+	char *path = upstream_path(s, area, ns, name);
+	char *folder = xasprintf("%s/%s/%s", s->root, area, ns);
+	int rc = file_make_folders(folder, FOLDER_MODE, err);
+
+	if (rc == 0)
+		rc = document_put(path, d, file_replace_lazily, err);
+	free(folder);
+	free(path);
+	return rc;
+}
+
+static void
+upstream_remove(const struct state *s, const char *area, const char *ns,
+	const char *name)
+{
+	char *path = upstream_path(s, area, ns, name);
+
+	file_remove(path);
+	free(path);
+}
+
+/* ---- functions */
+
+struct doc *
+state_functions_read(const struct state *s, const char *ns, const char *name)
+{
+	char *path = upstream_path(s, "functions", ns, name);
+	struct doc *d = document_read(path);
+
+	free(path);
+	if (doc_type(d) == DOC_LIST)
+		return d;
+	doc_free(d);
+	return NULL;
+}
+
+int
+state_functions_write(const struct state *s, const char *ns, const char *name,
+	const struct doc *names, struct error *err)
+{
+	return upstream_write(s, "functions", ns, name, names, err);
+}
+
+void
+state_functions_remove(const struct state *s, const char *ns, const char *name)
+{
+	upstream_remove(s, "functions", ns, name);
+}
+
+/* ---- endpoints */
 
 /* As it was written; all else is not known. */
 static uint64_t
@@ -394,7 +451,7 @@ struct endpoint *
 state_endpoints_read(const struct state *s, const char *ns, const char *name,
 	struct doc **spec, size_t *count)
 {
-	char *path = endpoints_path(s, ns, name);
+	char *path = upstream_path(s, "endpoints", ns, name);
 	struct doc *d = document_read(path);
 	const struct doc *all =
 		doc_type(d) == DOC_MAP ? doc_get(d, "endpoints") : d;
@@ -421,8 +478,6 @@ state_endpoints_write(const struct state *s, const char *ns, const char *name,
 	const struct doc *spec, const struct endpoint *set, size_t count,
 	struct error *err)
 {
-	char *path = endpoints_path(s, ns, name);
-	char *folder = xasprintf("%s/endpoints/%s", s->root, ns);
 	struct doc *d = doc_new_map();
 	struct doc *all = doc_set(d, "endpoints", doc_new_list());
 	int rc;
@@ -431,22 +486,15 @@ state_endpoints_write(const struct state *s, const char *ns, const char *name,
 		doc_set(d, "spec", doc_copy(spec));
 	for (size_t i = 0; i < count; i++)
 		doc_add(all, endpoint_print(&set[i]));
-	rc = file_make_folders(folder, FOLDER_MODE, err);
-	if (rc == 0)
-		rc = document_put(path, d, file_replace_lazily, err);
+	rc = upstream_write(s, "endpoints", ns, name, d, err);
 	doc_free(d);
-	free(folder);
-	free(path);
 	return rc;
 }
 
 void
 state_endpoints_remove(const struct state *s, const char *ns, const char *name)
 {
-	char *path = endpoints_path(s, ns, name);
-
-	file_remove(path);
-	free(path);
+	upstream_remove(s, "endpoints", ns, name);
 }
 
 /* ---- numbers */

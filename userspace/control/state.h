@@ -1,7 +1,7 @@
 /*
  * Control's own memory on disk, below the state directory: the last enforced
  * version of every object (good/), the last endpoints of every upstream
- * (endpoints/), what kinds of upstream reported (discovered/, resources/), with
+ * (endpoints/) and its functions (functions/), what kinds of upstream reported (discovered/, resources/), with
  * which certificates TLS was spoken (tls.json), and which number each name has
  * (ids.json).
  */
@@ -77,6 +77,15 @@ int state_endpoints_write(const struct state *s, const char *ns,
 	const char *name, const struct doc *spec, const struct endpoint *set,
 	size_t count, struct error *err);
 void state_endpoints_remove(
+	const struct state *s, const char *ns, const char *name);
+
+/* Names of functions that were discovered, a list of texts; NULL: they are not
+ * known. The caller's. */
+struct doc *state_functions_read(
+	const struct state *s, const char *ns, const char *name);
+int state_functions_write(const struct state *s, const char *ns,
+	const char *name, const struct doc *names, struct error *err);
+void state_functions_remove(
 	const struct state *s, const char *ns, const char *name);
 
 /* What control/tls_before.h keeps; NULL: nothing. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/destination.h"
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/group.h"
@@ -178,15 +179,15 @@ static void
 upstream_warn(struct str *to, const struct control *c, const struct object *o,
 	bool missing)
 {
-	const struct upstream_kind *kind = o->model->upstream->kind;
+	const struct model_upstream *u = o->model->upstream;
 	uint64_t since = 0;
 	const char *problem = discovery_problem(o->discovery, &since);
 	char text[CLOCK_TEXT_MAX];
 	size_t known;
 
-	reason_add(to, programs_not_served(c, kind));
+	reason_add(to, programs_not_served(c, u->kind));
 	sockets_warn(to, c, discovery_health(o->discovery));
-	if (!missing)
+	if (!missing || u->tls == NULL || u->tls->source != MODEL_TLS_SECRET)
 		reason_add(to, materials_problem(c, o));
 	reason_add(to, materials_warning(c, o));
 	health_warn(to, discovery_health(o->discovery));
@@ -317,7 +318,7 @@ service_warn(struct str *to, const struct control *c, const struct object *o)
 	struct service_view view;
 	char reason[700], text[800];
 
-	if (generation_upstream_relayed(c, &t->hosts[0].upstream, reason,
+	if (destination_find_relayed(c, &t->hosts[0].upstream, reason,
 		    sizeof(reason)) == 0) {
 		snprintf(text, sizeof(text),
 			"tcpGateway.tcpHosts[0].destination: %s", reason);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/blocks.h"
+#include "control/credentials.h"
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/spawn.h"
@@ -349,6 +350,10 @@ on_running_message(struct proxy *p, const struct wire_message *m)
 	case WIRE_TLS:
 		if (s->proxy == p)
 			healths_tls(s->control->healths, m);
+		break;
+	case WIRE_CREDENTIALS_REFUSED:
+		if (s->proxy == p)
+			credentials_refused(s->control, m->number);
 		break;
 	case WIRE_FAR_BEYOND:
 		blocks_far_beyond(s->control->blocks, m);

@@ -39,6 +39,10 @@ void supervisor_send_forget(struct supervisor *s, uint32_t id);
 bool supervisor_send_material(
 	struct supervisor *s, uint64_t number, int fd, uint32_t length);
 void supervisor_send_material_forget(struct supervisor *s, uint64_t number);
+/* fd: length bytes, or -1 and 0: there are none any more. kind: the key of the
+ * upstream's kind. True: it was sent. */
+bool supervisor_send_credentials(struct supervisor *s, uint32_t id,
+	const char *kind, int fd, uint32_t length);
 void supervisor_send_close(struct supervisor *s, uint32_t slot);
 /* Connections of addr to the slot end, and no new ones are taken for ms. */
 void supervisor_send_block(struct supervisor *s, uint32_t slot,

@@ -1,10 +1,12 @@
 /* What the proxy is told, one thing at a time or all of it. */
 #include "control/supervise.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "control/blocks.h"
+#include "control/credentials.h"
 #include "control/discovery.h"
 #include "control/generation.h"
 #include "control/health.h"
@@ -62,6 +64,7 @@ supervisor_send_settings(struct supervisor *s)
 		.body_rate = from->body_rate,
 		.body_rate_grace_ms = ms(from->body_rate_grace_ms),
 		.body_bytes = from->body_bytes,
+		.call_bytes = from->call_bytes,
 		.connections_max = from->connections,
 		.connections_per_source = from->connections_per_source,
 	};
@@ -169,6 +172,22 @@ supervisor_send_material_forget(struct supervisor *s, uint64_t number)
 	m.number = number;
 	if (p != NULL)
 		proxy_send(p, &m, NULL, 0);
+}
+
+bool
+supervisor_send_credentials(struct supervisor *s, uint32_t id,
+	const char *kind, int fd, uint32_t length)
+{
+	struct proxy *p = listener_of(s);
+	struct wire_message m = { .type = WIRE_CREDENTIALS };
+
+	if (p == NULL)
+		return false;
+	m.credentials.upstream = id;
+	m.credentials.length = length;
+	snprintf(m.text, sizeof(m.text), "%s", kind);
+	proxy_send(p, &m, &fd, fd >= 0 ? 1 : 0);
+	return true;
 }
 
 void
@@ -295,6 +314,7 @@ proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
 	listeners_send(s, p);
 	endpoints_send(s);
 	materials_send_all(s->control, fresh);
+	credentials_send_all(s->control, fresh);
 	supervisor_send_generation(s);
 	blocks_send(s->control->blocks);
 }

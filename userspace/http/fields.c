@@ -43,21 +43,6 @@ is_twin_of_ours(struct slice name)
 	return is_ours((struct slice){ dashed, n });
 }
 
-static bool
-is_hop_by_hop(enum http_field_id id)
-{
-	const uint32_t set =
-		1u << HTTP_FIELD_CONNECTION | 1u << HTTP_FIELD_CONTENT_LENGTH |
-		1u << HTTP_FIELD_TRANSFER_ENCODING | 1u << HTTP_FIELD_UPGRADE |
-		1u << HTTP_FIELD_TE | 1u << HTTP_FIELD_TRAILER |
-		1u << HTTP_FIELD_KEEP_ALIVE |
-		1u << HTTP_FIELD_PROXY_CONNECTION |
-		1u << HTTP_FIELD_HTTP2_SETTINGS;
-
-	_Static_assert(HTTP_FIELD_COUNT <= 32, "ids fit the set");
-	return set >> id & 1;
-}
-
 static enum http_refusal
 length_read(struct http_head *h, struct slice value, struct http_fields *said)
 {
@@ -242,7 +227,7 @@ field_parse(const struct http_head *h, const char *p, const char *end,
 	f->value = (uint32_t)(value - h->bytes);
 	f->value_length = (uint32_t)(last - value);
 	f->id = (uint8_t)http_field_id_of(http_field_name(h, f));
-	f->hop_by_hop = is_hop_by_hop(f->id) ||
+	f->hop_by_hop = http_field_is_of_hop(f->id) ||
 			(seen & HTTP_CHAR_UNDERSCORE &&
 				is_twin_of_ours(http_field_name(h, f)));
 	return HTTP_PARSE_DONE;

@@ -61,6 +61,23 @@ enum http_field_id {
 	HTTP_FIELD_COUNT,
 };
 
+/* Says how the message goes over one connection, and is not passed on (RFC 9110
+ * 7.6.1, RFC 9112 6); beside what Connection names. */
+static inline bool
+http_field_is_of_hop(enum http_field_id id)
+{
+	const uint32_t set =
+		1u << HTTP_FIELD_CONNECTION | 1u << HTTP_FIELD_CONTENT_LENGTH |
+		1u << HTTP_FIELD_TRANSFER_ENCODING | 1u << HTTP_FIELD_UPGRADE |
+		1u << HTTP_FIELD_TE | 1u << HTTP_FIELD_TRAILER |
+		1u << HTTP_FIELD_KEEP_ALIVE |
+		1u << HTTP_FIELD_PROXY_CONNECTION |
+		1u << HTTP_FIELD_HTTP2_SETTINGS;
+
+	_Static_assert(HTTP_FIELD_COUNT <= 32, "ids fit the set");
+	return set >> id & 1;
+}
+
 struct http_field {
 	uint32_t name, value; /* offsets into head.bytes */
 	uint32_t value_length;

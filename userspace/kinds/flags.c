@@ -113,6 +113,26 @@ flag_pairs(
 	return flag_each(spec, key, value, pair_add, err);
 }
 
+static int
+option_add(struct doc *spec, const char *key, char *one, struct error *err)
+{
+	char *equals = strchr(one, '=');
+	const char *value = equals == NULL ? "" : equals + 1;
+
+	if (equals == one ||
+		(strcmp(value, "true") != 0 && strcmp(value, "false") != 0))
+		return pair_add(spec, key, one, err);
+	*equals = '\0';
+	return flag_bool(flag_child(spec, key, DOC_MAP), one, value, err);
+}
+
+int
+flag_options(
+	struct doc *spec, const char *key, const char *value, struct error *err)
+{
+	return flag_each(spec, key, value, option_add, err);
+}
+
 int
 flag_secret_name(struct doc *spec, const char *value, struct error *err)
 {

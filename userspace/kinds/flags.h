@@ -19,6 +19,9 @@ int flag_list(struct doc *spec, const char *key, const char *value,
 /* "k=v,k=v"; added to what is there. */
 int flag_pairs(struct doc *spec, const char *key, const char *value,
 	struct error *err);
+/* As flag_pairs; the values true and false are no strings. */
+int flag_options(struct doc *spec, const char *key, const char *value,
+	struct error *err);
 /* secretRef, whole ("namespace.name") or one part of it. */
 int flag_secret(struct doc *spec, const char *value, struct error *err);
 int flag_secret_name(struct doc *spec, const char *value, struct error *err);

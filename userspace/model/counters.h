@@ -92,7 +92,15 @@
 		"relayed connections refused: maxConnections are open")        \
 	X(no_endpoint, "requests without any endpoint")                        \
 	X(bytes_sent, "bytes sent")                                            \
-	X(bytes_received, "bytes received")
+	X(bytes_received, "bytes received")                                    \
+	X(call_bytes_active, "bytes of calls in memory now")                   \
+	X(calls_overflow, "calls refused: limits.callBytes are in memory")     \
+	X(calls_too_large,                                                     \
+		"calls refused: body or answer is larger than calls may be")   \
+	X(calls_refused, "calls that no answer of a function came of")         \
+	X(calls_corrected,                                                     \
+		"calls made again with the clock or credentials corrected")    \
+	X(calls_billed_ms, "milliseconds that calls were billed for")
 
 struct counters_listener {
 #define X(name, help) uint64_t name;

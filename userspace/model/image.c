@@ -181,8 +181,11 @@ check_route(struct checker *c, const struct image_route *r)
 		return fault(c, "action %u of a route", r->action);
 	if (CHECK_ARRAY(c, r->destinations, struct image_destination) < 0)
 		return -1;
-	for (uint32_t i = 0; i < r->destinations.count; i++)
+	for (uint32_t i = 0; i < r->destinations.count; i++) {
 		total += d[i].weight;
+		if (check_string(c, "call", d[i].call) < 0)
+			return -1;
+	}
 	if (r->action == IMAGE_ACTION_ROUTE &&
 		(total == 0 || total != r->total_weight))
 		return fault(c, "weights of a route");

@@ -29,8 +29,8 @@
 #include "base/str.h"
 #include "model/policy.h"
 
-#define IMAGE_MAGIC 0x34656772616d6967ull /* changes when the layout does */
-#define IMAGE_CONTRACT 4
+#define IMAGE_MAGIC 0x35656772616d6967ull /* changes when the layout does */
+#define IMAGE_CONTRACT 5
 #define IMAGE_ALIGN 8
 #define IMAGE_LINE 64 /* where vhosts and their nodes begin, for speed alone */
 
@@ -216,6 +216,8 @@ struct image_destination {
 	uint32_t upstream; /* id */
 	uint32_t weight;
 	uint64_t subset; /* subset_identity; 0: all of its endpoints */
+	struct image_str call; /* of a kind with a dialect: what its write made;
+				* empty: plain HTTP */
 };
 
 struct image_retries {

@@ -20,6 +20,7 @@
 #include "model/endpoint.h"
 #include "model/model.h"
 
+struct dialect;
 struct http_client;
 struct kind_host;
 struct kind_program;
@@ -54,7 +55,8 @@ enum kind_prompt_type {
 struct kind_prompt {
 	enum kind_prompt_type type;
 	const char *question;
-	/* Default answer. NULL: there must be one; of a list, at least one. */
+	/* Default answer. NULL: there must be one; of a list, at least one; of
+	 * a secret, none. */
 	const char *fallback;
 	const char *flag;
 };
@@ -121,6 +123,18 @@ typedef void kind_subset_each_f(
 typedef void kind_subsets_f(
 	const void *spec, kind_subset_each_f *each, void *arg);
 
+/* The secret that its spec names came, changed or went; ask secret_get. */
+typedef void kind_secret_changed_f(void *state);
+/* The endpoint did not take the credentials that it was given last. */
+typedef void kind_credentials_refused_f(void *state);
+/* Asks now whether all that the upstream needs is permitted, for `glooctl check
+ * lambda|azure`: each once for every finding, done once at the end, both later
+ * than this call. Given up by unwatch; done is not called then. */
+typedef void kind_finding_f(enum kind_level level, const char *sentence,
+	void *arg);
+typedef void kind_probe_f(void *state, kind_finding_f *each,
+	void (*done)(void *arg), void *arg);
+
 struct upstream_kind {
 	const char *key;   /* below upstreamSpec: "static", "kube", "aws", ... */
 	const char *title; /* in tables: "Static", "Kubernetes", "AWS", ... */
@@ -134,6 +148,15 @@ struct upstream_kind {
 	kind_tls_f *tls;                   /* NULL: never */
 	kind_subsets_f *subsets;           /* NULL: there are none */
 
+	/* Functions (model/dialect.h); all NULL for a kind that has none.
+	 * function_key: where a destinationSpec of its names the function. */
+	const struct dialect *dialect;
+	const char *function_key;
+	const struct model_ref *(*secret)(const void *spec); /* or NULL: none */
+	kind_secret_changed_f *secret_changed;
+	kind_credentials_refused_f *credentials_refused;
+	kind_probe_f *probe;
+
 	/* NULL while the kind cannot be served: then not_served says why, and
 	 * the upstream gets that as its Warning. */
 	kind_watch_f *watch;
@@ -144,9 +167,11 @@ struct upstream_kind {
 	/* All NULL for a kind that needs none of this. settings_key is the key
 	 * of settings.yaml, whose value settings_check reads; without the key
 	 * in the settings, upstreams of a kind that has open are not served,
-	 * and not_served says what to do about it. judged, preview and
+	 * and not_served says what to do about it; unless settings_optional:
+	 * then it is opened with an empty map. judged, preview and
 	 * numbers may be NULL. */
 	const char *settings_key;
+	bool settings_optional;
 	int (*settings_check)(const struct doc *settings, struct error *err);
 	kind_open_f *open;
 	kind_close_f *close;
@@ -171,6 +196,7 @@ struct kind_host {
 	void *shared; /* of open; NULL: the kind has none */
 	uint64_t dns_refresh_ms; /* of watched_name_pace */
 	bool tls; /* the upstream has an sslConfig */
+	const struct model_meta *meta; /* of the upstream, while it is watched */
 	/* Replaces the whole set; the array is copied. */
 	void (*endpoints_replace)(struct kind_host *host,
 		const struct endpoint *set, size_t count);
@@ -188,6 +214,19 @@ struct kind_host {
 	 * they should be ("HTTP/2 is not spoken to it yet"): its Warning. NULL
 	 * takes it away. */
 	void (*note_set)(struct kind_host *host, const char *note);
+
+	/* The secret that kind->secret names, as the store or the cluster has
+	 * it; NULL: it is not there. Valid until secret_changed. */
+	const struct model_secret *(*secret_get)(struct kind_host *host);
+	/* For the dialect's credentials_new; copied, sent to the proxy only
+	 * while a route leads to the upstream, overwritten after use. Length
+	 * 0: there are none. */
+	void (*credentials_replace)(struct kind_host *host, const void *bytes,
+		size_t length);
+	/* All names that a destination may give, sorted; copied. NULL: it is
+	 * not known which there are. */
+	void (*functions_replace)(struct kind_host *host,
+		const char *const *names, size_t count);
 };
 
 /*

@@ -12,7 +12,7 @@
 
 /* Both processes must agree on image.h, counters.h, endpoint.h, the memory of
  * filter/limit_table.h and this. */
-#define WIRE_CONTRACT 6
+#define WIRE_CONTRACT 7
 #define WIRE_FDS_MAX 64 /* descriptors with one message */
 #define WIRE_TEXT_MAX 256
 
@@ -37,6 +37,9 @@ enum wire_type {
 	WIRE_MATERIAL,        /* material; fd: struct wire_material and its bytes;
 				 before the first image that names it */
 	WIRE_MATERIAL_FORGET, /* number: no image that is served names it */
+	WIRE_CREDENTIALS, /* credentials, text: the kind's key; fd: length bytes
+			     for its dialect, or none when length is 0. The
+			     proxy overwrites them with zeros. */
 
 	/* proxy to control */
 	WIRE_HELLO = 100, /* hello: the first thing a proxy says on a channel; on
@@ -49,6 +52,7 @@ enum wire_type {
 	WIRE_DRAINED,  /* exiting now */
 	WIRE_OUTLIER,  /* outlier: how one worker sees one endpoint */
 	WIRE_FAR_BEYOND, /* far_beyond: a source goes on far beyond a limit */
+	WIRE_CREDENTIALS_REFUSED, /* number: upstream; once a second at most */
 	WIRE_TLS, /* tls, text: why TLS with that endpoint failed, one sentence;
 		     empty text: it works again. Told when it changes, and each
 		     reason once a second and endpoint at most. */
@@ -78,6 +82,7 @@ struct wire_settings {
 	uint32_t connections_per_source; /* IPv4 address, IPv6 /64 */
 	uint32_t stream_idle_ms; /* no answer yet, and no other timeout, 5 min */
 	uint64_t body_bytes;             /* of a request */
+	uint64_t call_bytes; /* of calls, in memory of a worker, 64 MiB */
 };
 
 struct wire_message {
@@ -122,6 +127,9 @@ struct wire_message {
 			uint64_t number;
 			uint32_t length; /* of the memfd */
 		} material;
+		struct {
+			uint32_t upstream, length; /* of the memfd */
+		} credentials;
 		struct {
 			uint32_t upstream, worker;
 			struct addr addr;

@@ -49,6 +49,7 @@ struct http_client {
 	struct http_call *calls;
 	struct http_call *ready, **ready_end; /* to be told something */
 	bool telling, freed;
+	char *roots; /* or NULL */
 };
 
 struct http_call {
@@ -211,6 +212,7 @@ client_end(struct http_client *c)
 		free(w);
 	}
 	loop_timer_free(c->timer);
+	free(c->roots);
 	free(c);
 }
 
@@ -655,6 +657,12 @@ call_begin(struct http_call *call, const struct http_request *r)
 	if (call->easy == NULL)
 		log_fatal("libcurl: no room for a call");
 	set_callbacks(call);
+	if (call->client->roots != NULL) {
+		curl.easy_setopt(
+			call->easy, CURLOPT_CAINFO, call->client->roots);
+		/* or the system's folder would be trusted as well */
+		curl.easy_setopt(call->easy, CURLOPT_CAPATH, NULL);
+	}
 	rc = http_setup(&call->setup, call->easy, r);
 	if (rc == CURLE_OK && curl.multi_add_handle(call->client->multi,
 				      call->easy) != CURLM_OK)
@@ -784,6 +792,13 @@ http_client_new(struct loop *loop)
 	c->ready_end = &c->ready;
 	c->timer = loop_timer_new(loop, on_timer, c);
 	return c;
+}
+
+void
+http_client_trust(struct http_client *c, const char *roots)
+{
+	free(c->roots);
+	c->roots = roots == NULL ? NULL : xstrdup(roots);
 }
 
 void

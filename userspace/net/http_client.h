@@ -29,9 +29,12 @@ struct loop;
 struct http_client *http_client_new(struct loop *loop);
 /* Calls that are open are given up; their done is not called. */
 void http_client_free(struct http_client *c);
+/* Who is trusted where a call names no CA of its own, from the next call on: a
+ * file, PEM, instead of libcurl's. NULL: that. */
+void http_client_trust(struct http_client *c, const char *roots);
 
 /* Whom to trust and as whom to come. All PEM, all may be empty: then the
- * system's roots, no certificate of our own. */
+ * client's roots, no certificate of our own. */
 struct http_tls {
 	struct slice ca, cert, key; /* key empty: it stands in cert */
 	const char *server_name; /* instead of the URL's host; NULL: that */
@@ -46,7 +49,7 @@ struct http_request {
 				     * None is added but Host, Accept,
 				     * User-Agent and the body's length. */
 	struct slice body;
-	const struct http_tls *tls; /* NULL: the system's roots */
+	const struct http_tls *tls; /* NULL: the client's roots */
 	const char *unix_socket;    /* connect there; NULL: to the URL */
 	const char *proxy;          /* NULL: none, whatever the environment */
 	uint64_t connect_timeout_ms; /* name, TCP and TLS; 0: 10 s */

@@ -2,6 +2,7 @@
 #include "proxy/answer.h"
 
 #include "proxy/attempt.h"
+#include "proxy/call.h"
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
 #include "proxy/link.h"
@@ -16,8 +17,7 @@ answer_is_wanted(const struct exchange *x)
 	return conn_queued(&x->session->conn) < WORKER_HIGH;
 }
 
-/* False: the exchange is over. */
-static bool
+bool
 answer_flush(struct exchange *x)
 {
 	struct gather *g = &x->worker->down;
@@ -38,9 +38,11 @@ answer_flush(struct exchange *x)
 	return true;
 }
 
-static void
-upstream_answer_count(struct counters_upstream *c, uint16_t status)
+void
+answer_count_status(struct exchange *x, uint16_t status)
 {
+	struct counters_upstream *c = x->counts;
+
 	if (status < 300)
 		c->responses_2xx++;
 	else if (status < 400)
@@ -51,8 +53,8 @@ upstream_answer_count(struct counters_upstream *c, uint16_t status)
 		c->responses_5xx++;
 }
 
-/* The final head is there: what it means for both connections. */
-static bool
+/* What it means for both connections. */
+bool
 answer_begin(struct exchange *x, const struct http_head *answer)
 {
 	struct gather *g = &x->worker->down;
@@ -78,7 +80,6 @@ answer_begin(struct exchange *x, const struct http_head *answer)
 	x->head_sent = true;
 	x->replayable = false;
 	x->due.gone_ms = 0;
-	upstream_answer_count(x->counts, answer->status);
 	return true;
 }
 
@@ -92,18 +93,13 @@ answer_bad(struct exchange *x, const char *word)
 static bool
 answer_final(struct exchange *x, const struct http_head *answer)
 {
-	struct counters_upstream *c = x->counts;
-	uint16_t status = answer->status;
-
-	if (!attempt_answered(x, status))
-		return answer_begin(x, answer);
-	upstream_answer_count(c, status);
-	return false;
+	answer_count_status(x, answer->status);
+	return !attempt_answered(x, answer->status) && answer_begin(x, answer);
 }
 
-/* True: the final head has been taken; *used counts all heads. */
-static bool
-answer_head(struct exchange *x, const char *bytes, size_t length, size_t *used)
+bool
+answer_head(struct exchange *x, enum http_method method, const char *bytes,
+	size_t length, size_t *used)
 {
 	struct worker *w = x->worker;
 	enum http_refusal why;
@@ -112,8 +108,7 @@ answer_head(struct exchange *x, const char *bytes, size_t length, size_t *used)
 		if (*used == length)
 			return false;
 		switch (http_response_parse(bytes + *used, length - *used,
-			x->seen, x->request_method, &w->limits, &w->answer,
-			&why)) {
+			x->seen, method, &w->limits, &w->answer, &why)) {
 		case HTTP_PARSE_MORE:
 			x->seen = (uint32_t)(length - *used);
 			return false;
@@ -126,7 +121,7 @@ answer_head(struct exchange *x, const char *bytes, size_t length, size_t *used)
 		*used += w->answer.length;
 		x->seen = 0;
 		if (w->answer.status >= 200)
-			return answer_final(x, &w->answer);
+			return true;
 		if (w->answer.status == 101) {
 			answer_bad(x, "unasked_upgrade");
 			return false;
@@ -150,16 +145,21 @@ link_may_rest(const struct exchange *x, bool clean)
 	       (most == 0 || l->requests < most);
 }
 
-/* All of the answer has been passed on. */
-static void
+void
+answer_link_done(struct exchange *x, bool clean)
+{
+	if (!link_may_rest(x, clean))
+		return;
+	link_rest(x->link);
+	x->link = NULL;
+}
+
+void
 answer_complete(struct exchange *x, bool clean)
 {
 	enum session_next next = SESSION_NEXT_REQUEST;
 
-	if (link_may_rest(x, clean)) {
-		link_rest(x->link);
-		x->link = NULL;
-	}
+	answer_link_done(x, clean);
 	if (!x->request_done)
 		next = SESSION_NEXT_LINGER;
 	else if (!x->keep)
@@ -168,14 +168,12 @@ answer_complete(struct exchange *x, bool clean)
 }
 
 size_t
-answer_take(struct exchange *x, const char *bytes, size_t length)
+answer_pass(struct exchange *x, const char *bytes, size_t length, size_t at)
 {
 	struct gather *g = &x->worker->down;
 	struct slice run;
-	size_t at = 0, n;
+	size_t n;
 
-	if (!x->head_sent && !answer_head(x, bytes, length, &at))
-		return at;
 	g->chunked = x->chunked;
 	for (;;) {
 		switch (http_body_read(
@@ -206,11 +204,32 @@ answer_take(struct exchange *x, const char *bytes, size_t length)
 	}
 }
 
+/* In one piece, as if nobody else used the parts: they are on the path of every
+ * answer. */
+__attribute__((flatten)) size_t
+answer_take(struct exchange *x, const char *bytes, size_t length)
+{
+	size_t at = 0;
+
+	if (x->call != NULL)
+		return call_answer_take(x, bytes, length);
+	if (!x->head_sent &&
+		(!answer_head(x, (enum http_method)x->request_method, bytes,
+			 length, &at) ||
+			!answer_final(x, &x->worker->answer)))
+		return at;
+	return answer_pass(x, bytes, length, at);
+}
+
 void
 answer_ended(struct exchange *x)
 {
 	struct session *s = x->session;
 
+	if (x->call != NULL) {
+		call_answer_ended(x);
+		return;
+	}
 	if (x->head_sent && http_body_end(&x->body) && !x->link->conn.failed) {
 		x->body.done = true;
 		answer_take(x, "", 0);

@@ -6,6 +6,7 @@
 
 #include "proxy/affinity.h"
 #include "proxy/breaker.h"
+#include "proxy/call.h"
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
 #include "proxy/generation.h"
@@ -85,6 +86,12 @@ total_stop(struct exchange *x)
 	exchange_timer_arm(x);
 }
 
+struct upstream *
+attempt_upstream(const struct exchange *x)
+{
+	return upstream_of(x);
+}
+
 /* ---- leaving an endpoint */
 
 static void
@@ -93,6 +100,13 @@ backend_drop(struct exchange *x)
 	if (x->backend != NULL)
 		backend_end(x->backend);
 	x->backend = NULL;
+}
+
+void
+attempt_leave(struct exchange *x)
+{
+	exchange_link_drop(x);
+	backend_drop(x);
 }
 
 static void
@@ -180,12 +194,26 @@ try_timeout_start(struct exchange *x)
 	exchange_timer_arm(x);
 }
 
+static void
+call_request(struct exchange *x)
+{
+	struct session *s = x->session;
+
+	call_send(x);
+	if (s->exchange == x)
+		try_timeout_start(x);
+}
+
 /* Head and as much of the body as went out before; the rest follows. */
 static void
 request_resend(struct exchange *x)
 {
 	struct session *s = x->session;
 
+	if (x->call != NULL) {
+		call_request(x);
+		return;
+	}
 	s->input_ms = worker_now(x->worker);
 	request_send_kept(x);
 	if (s->exchange == x)
@@ -435,9 +463,23 @@ destination_pick(struct exchange *x)
 	return &d[r->destinations.count - 1];
 }
 
-/* The upstream of the route; false: answered, because it cannot serve. */
 static bool
-upstream_find(struct exchange *x)
+request_is_allowed(struct exchange *x)
+{
+	const struct image_upstream *u = x->upstream;
+
+	if (BREAKER_ALLOWS(
+		    x->worker, u->id, requests_active, u->breakers.requests))
+		return true;
+	x->counts->requests_overflow++;
+	fail(x, 503, "upstream_overflow",
+		"as many requests are in work as maxRequests allows");
+	return false;
+}
+
+/* Where the route leads; NULL: answered, because it cannot serve. */
+static const struct image_destination *
+destination_find(struct exchange *x)
 {
 	struct worker *w = x->worker;
 	const struct image *image = x->generation->image;
@@ -448,44 +490,58 @@ upstream_find(struct exchange *x)
 	if (u == NULL || id >= UPSTREAMS_MAX) {
 		fail(x, 503, "route_unavailable",
 			"the upstream of this route is not known");
-		return false;
+		return NULL;
 	}
 	x->counts = &w->counters->upstream[id];
 	x->upstream = u;
 	x->subset = d->subset;
 	if (u->unavailable.length > 0) {
-		fail(x, 503, "route_unavailable",
-			image_text(image, u->unavailable).data);
-		return false;
+		x->detail = image_text(image, u->unavailable).data;
+		fail(x, 503, "route_unavailable", x->detail);
+		return NULL;
 	}
-	if (!BREAKER_ALLOWS(w, id, requests_active, u->breakers.requests)) {
-		x->counts->requests_overflow++;
-		fail(x, 503, "upstream_overflow",
-			"as many requests are in work as maxRequests allows");
-		return false;
-	}
-	return true;
+	return request_is_allowed(x) ? d : NULL;
 }
 
+/* As connection_get, for the first attempt. */
+static bool
+connection_find(struct exchange *x)
+{
+	struct upstream *u = upstream_of(x);
+	struct backend *b = u != NULL ? upstream_pick(u, x, NULL) : NULL;
+
+	if (b == NULL) {
+		refuse_no_endpoint(x);
+		return false;
+	}
+	budget_request(&u->budget, worker_now(x->worker));
+	return connection_get(x, u, b);
+}
+
+/* Others may have come while its body did. */
 void
+attempt_start(struct exchange *x)
+{
+	if (request_is_allowed(x) && connection_find(x))
+		call_request(x);
+}
+
+/* As answer_take. */
+__attribute__((flatten)) void
 attempt_begin(struct exchange *x, const struct http_head *head,
 	const struct http_target *target)
 {
-	struct upstream *u;
-	struct backend *b;
+	const struct image_destination *d = destination_find(x);
 
-	if (!upstream_find(x))
+	if (d == NULL)
 		return;
 	if (x->match.route->hash.count > 0)
 		affinity_find(x, head);
-	u = upstream_of(x);
-	b = u != NULL ? upstream_pick(u, x, NULL) : NULL;
-	if (b == NULL) {
-		refuse_no_endpoint(x);
+	if (d->call.length > 0) {
+		call_begin(x, d);
 		return;
 	}
-	budget_request(&u->budget, worker_now(x->worker));
-	if (connection_get(x, u, b)) {
+	if (connection_find(x)) {
 		request_send(x, head, target);
 		try_timeout_start(x);
 	}
@@ -533,38 +589,45 @@ retry_take(struct exchange *x)
 	return true;
 }
 
-/* on: what happened, of enum policy_retry_on. True: another attempt follows. */
-static bool
-retry(struct exchange *x, uint32_t on)
+void
+attempt_once_more(struct exchange *x, uint64_t wait_ms)
 {
-	uint64_t wait_ms;
-
-	if (x->head_sent || !x->replayable || !retry_is_possible(x) ||
-		!(retries_of(x)->policy.on & on) || !retry_take(x))
-		return false;
 	exchange_link_drop(x);
 	backend_drop(x);
 	x->tried = x->used;
 	x->seen = 0;
 	x->informational = 0;
-	x->heard = false;
+	x->heard = x->retried = false;
 	x->due.try_ms = 0;
-	wait_ms = backoff_ms(x, &retries_of(x)->policy);
 	if (wait_ms == 0) {
 		attempt_again(x);
-		return true;
+		return;
 	}
 	x->due.retry_ms = worker_now(x->worker) + wait_ms;
 	exchange_timer_arm(x);
+}
+
+/* on: what happened, of enum policy_retry_on. True: another attempt follows. */
+static bool
+retry(struct exchange *x, uint32_t on)
+{
+	if (x->head_sent || !x->replayable || !retry_is_possible(x) ||
+		!(retries_of(x)->policy.on & on) || !retry_take(x))
+		return false;
+	attempt_once_more(x, backoff_ms(x, &retries_of(x)->policy));
 	return true;
 }
 
 void
 attempt_again(struct exchange *x)
 {
-	struct upstream *u = upstream_of(x);
-	struct backend *b = u != NULL ? upstream_pick(u, x, &x->tried) : NULL;
+	struct upstream *u;
+	struct backend *b;
 
+	if (x->call != NULL && call_holds_back(x))
+		return;
+	u = upstream_of(x);
+	b = u != NULL ? upstream_pick(u, x, &x->tried) : NULL;
 	if (b == NULL)
 		refuse_no_endpoint(x);
 	else if (connection_get(x, u, b))
@@ -735,25 +798,52 @@ status_is_listed(const struct exchange *x, uint16_t status)
 	return false;
 }
 
-bool
-attempt_answered(struct exchange *x, uint16_t status)
+static bool
+is_gateway_error(uint16_t status)
 {
-	bool gateway = status >= 502 && status <= 504;
+	return status >= 502 && status <= 504;
+}
+
+/* What that status is to retryOn. */
+static uint32_t
+reasons_of(const struct exchange *x, uint16_t status)
+{
 	uint32_t on = 0;
 
-	x->due.try_ms = 0;
-	result_note(x, status < 500 ? STREAK_GOOD
-		       : gateway    ? STREAK_GATEWAY_ERROR
-				    : STREAK_ERROR);
-	if (!retry_is_possible(x))
-		return false;
 	if (status >= 500)
 		on |= POLICY_RETRY_5XX;
-	if (gateway)
+	if (is_gateway_error(status))
 		on |= POLICY_RETRY_GATEWAY_ERROR;
 	if (status == 409)
 		on |= POLICY_RETRY_4XX;
 	if (status_is_listed(x, status))
 		on |= POLICY_RETRY_STATUS;
-	return retry(x, on);
+	return on;
+}
+
+void
+attempt_note(struct exchange *x, uint16_t status)
+{
+	result_note(x, status < 500               ? STREAK_GOOD
+		       : is_gateway_error(status) ? STREAK_GATEWAY_ERROR
+						  : STREAK_ERROR);
+}
+
+bool
+attempt_answered(struct exchange *x, uint16_t status)
+{
+	x->due.try_ms = 0;
+	attempt_note(x, status);
+	return retry_is_possible(x) && retry(x, reasons_of(x, status));
+}
+
+bool
+attempt_refused(struct exchange *x, uint16_t status, bool unheard)
+{
+	if (!retry_is_possible(x) || (!unheard && !is_idempotent(x)))
+		return false;
+	return retry(
+		x, reasons_of(x, status) |
+			   (unheard ? NO_ANSWER | POLICY_RETRY_CONNECT_FAILURE
+				    : 0));
 }

@@ -14,10 +14,13 @@
 #include "model/policy.h"
 
 struct exchange;
+struct upstream;
 
 /* The first; the route is found, head and target are as parsed. */
 void attempt_begin(struct exchange *x, const struct http_head *head,
 	const struct http_target *target);
+/* The first of a call, whose request is complete. */
+void attempt_start(struct exchange *x);
 /* x waits for a connection. False: there is none yet. */
 bool attempt_resume(struct exchange *x);
 /* x waits for a connection to an upstream that is gone. */
@@ -41,6 +44,18 @@ void attempt_answer_bad(
 	struct exchange *x, const char *word, const char *sentence);
 /* The final status came. True: another attempt is made instead. */
 bool attempt_answered(struct exchange *x, uint16_t status);
+/* The same in two steps, for an answer that does not come to that yet: it is
+ * noted, and another attempt follows if the route's retries say so. unheard:
+ * the endpoint did nothing, so it is as if it could not be reached, whatever
+ * the method. */
+void attempt_note(struct exchange *x, uint16_t status);
+bool attempt_refused(struct exchange *x, uint16_t status, bool unheard);
+/* Another one now, or after wait_ms, which is none of the route's retries. */
+void attempt_once_more(struct exchange *x, uint64_t wait_ms);
+/* The endpoint has done its part. */
+void attempt_leave(struct exchange *x);
+/* Where x goes, as the worker knows it; NULL: it is gone. */
+struct upstream *attempt_upstream(const struct exchange *x);
 /* The route's timeout, perTryTimeout, the wait before a retry are over. */
 void attempt_overdue(struct exchange *x);
 void attempt_timed_out(struct exchange *x);

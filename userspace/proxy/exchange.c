@@ -12,6 +12,7 @@
 #include "proxy/access.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
+#include "proxy/call.h"
 #include "proxy/client.h"
 #include "proxy/forward.h"
 #include "proxy/generation.h"
@@ -222,6 +223,8 @@ exchange_end(struct exchange *x, bool aborted)
 	answer_count(x, aborted);
 	if (access_is_on(w->access))
 		exchange_log(x, aborted);
+	if (x->call != NULL)
+		call_free(x);
 	if (x->generation != NULL)
 		worker_generation_put(w, x->generation);
 	wheel_timer_clear(&x->timer);
@@ -336,8 +339,8 @@ direct_answer(struct exchange *x)
 
 /* ---- the request */
 
-static void
-request_complete(struct exchange *x)
+void
+exchange_request_complete(struct exchange *x)
 {
 	x->request_done = true;
 	x->expects = false;
@@ -398,15 +401,15 @@ exchange_begin(struct exchange *x, const struct http_head *head,
 		return;
 	case IMAGE_ACTION_ROUTE:
 		if (x->request_done)
-			request_complete(x);
+			exchange_request_complete(x);
 		exchange_moved(x);
 		attempt_begin(x, head, target);
 		return;
 	case IMAGE_ACTION_UNAVAILABLE:
 		break;
 	}
-	exchange_refuse(x, 503, "route_unavailable",
-		image_text(x->match.vhost, x->match.route->reason).data);
+	x->detail = image_text(x->match.vhost, x->match.route->reason).data;
+	exchange_refuse(x, 503, "route_unavailable", x->detail);
 }
 
 static bool
@@ -418,18 +421,28 @@ link_is_ready(const struct exchange *x)
 bool
 exchange_waits(const struct exchange *x)
 {
-	return !link_is_ready(x);
+	return !link_is_ready(x) && !call_collects(x);
 }
 
 bool
 exchange_wants_body(const struct exchange *x)
 {
-	return link_is_ready(x) && conn_queued(&x->link->conn) < WORKER_HIGH;
+	if (!link_is_ready(x))
+		return call_collects(x);
+	return conn_queued(&x->link->conn) < WORKER_HIGH;
 }
 
-/* Some clients wait for this before they send their body. */
-static void
-continue_send(struct exchange *x)
+void
+exchange_body_bad(struct exchange *x)
+{
+	x->session->counts->bad_requests++;
+	x->client_keeps = false;
+	exchange_refuse(
+		x, 400, "bad_body", "the body of the request is malformed");
+}
+
+void
+exchange_continue(struct exchange *x)
 {
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	const struct iovec iov = { (void *)(uintptr_t)text, sizeof(text) - 1 };
@@ -448,9 +461,9 @@ exchange_take_body(struct exchange *x, const char *bytes, size_t length)
 	size_t at = 0, n;
 
 	if (!link_is_ready(x))
-		return 0;
+		return call_collects(x) ? call_take_body(x, bytes, length) : 0;
 	if (x->expects && length == 0)
-		continue_send(x);
+		exchange_continue(x);
 	for (;;) {
 		/* First: a run that was read cannot be left for later. */
 		if (!gather_has_room(g))
@@ -470,13 +483,10 @@ exchange_take_body(struct exchange *x, const char *bytes, size_t length)
 			return at + n;
 		case HTTP_BODY_DONE:
 			g->last = g->chunked;
-			request_complete(x);
+			exchange_request_complete(x);
 			return at + n;
 		case HTTP_BODY_BAD:
-			s->counts->bad_requests++;
-			x->client_keeps = false;
-			exchange_refuse(x, 400, "bad_body",
-				"the body of the request is malformed");
+			exchange_body_bad(x);
 			return length;
 		}
 	}
@@ -498,9 +508,12 @@ exchange_link_drained(struct exchange *x)
 {
 	if (x->link->conn.failed)
 		attempt_send_failed(x);
-	else if (x->session->state == SESSION_BODY &&
-		 conn_queued(&x->link->conn) < WORKER_LOW)
+	else if (conn_queued(&x->link->conn) >= WORKER_LOW)
+		return;
+	else if (x->session->state == SESSION_BODY)
 		session_pump(x->session);
+	else if (x->call != NULL)
+		call_link_drained(x);
 }
 
 /* ---- times */
@@ -627,6 +640,8 @@ exchange_client_half_closed(struct exchange *x)
 uint64_t
 exchange_body_moved(const struct exchange *x)
 {
+	if (call_collects(x))
+		return 0;
 	/* No more of it is needed when the answer came before its end. */
 	if (!link_is_ready(x) || x->link->conn.failed)
 		return worker_now(x->worker);
@@ -653,6 +668,8 @@ exchange_client_drained(struct exchange *x)
 	if (link_is_ready(x) && x->link->conn.readable &&
 		conn_queued(&x->session->conn) < WORKER_LOW)
 		link_pump(x->link);
+	else if (x->call != NULL)
+		call_client_drained(x);
 }
 
 void

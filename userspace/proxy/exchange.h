@@ -25,6 +25,7 @@
 #define EXCHANGE_ID_MAX    132
 
 struct backend;
+struct call;
 struct generation;
 struct link;
 struct worker;
@@ -51,6 +52,7 @@ struct exchange {
 	struct counters_upstream *counts;
 	struct backend *backend;
 	struct link *link;
+	struct call *call;     /* NULL: plain HTTP */
 	struct exchange *next; /* spare, ended */
 	/* Waits for a connection; at NULL: it does not. */
 	struct exchange *wait_next, **wait_at;
@@ -102,7 +104,7 @@ void exchange_begin(struct exchange *x, const struct http_head *head,
 
 /* Whether it takes body bytes now; how many it took of these. */
 bool exchange_wants_body(const struct exchange *x);
-/* It has no connection to send anything on yet. */
+/* It has no connection to send anything on yet, and takes no body. */
 bool exchange_waits(const struct exchange *x);
 size_t exchange_take_body(struct exchange *x, const char *bytes, size_t length);
 /* After a turn of reading: sends what was gathered. */
@@ -116,7 +118,14 @@ uint64_t exchange_body_moved(const struct exchange *x);
 void exchange_body_stalled(struct exchange *x);
 void exchange_client_drained(struct exchange *x);
 
-/* ---- for attempt and answer */
+/* ---- for attempt, answer and call */
+
+/* All of the request was taken: what it waits for is an answer. */
+void exchange_request_complete(struct exchange *x);
+/* Some clients wait for this before they send their body. */
+void exchange_continue(struct exchange *x);
+/* The client's body is malformed: refused. */
+void exchange_body_bad(struct exchange *x);
 
 void exchange_link_drained(struct exchange *x);
 void exchange_link_drop(struct exchange *x);

@@ -5,6 +5,8 @@
 
 #include "filter/filter.h"
 #include "http/write.h"
+#include "model/dialect.h"
+#include "model/model.h"
 #include "proxy/affinity.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
@@ -68,7 +70,7 @@ written(const struct http_write *w, const struct head_edit *edit)
 }
 
 /* The id that the upstream sees is the one to be logged. */
-static void
+static inline void
 id_keep(struct exchange *x, const struct head_edit *edit)
 {
 	static const struct slice name = { "x-request-id", 12 };
@@ -117,6 +119,83 @@ forward_request(struct exchange *x, const struct http_head *head,
 	http_write_end(&w);
 	id_keep(x, &f->edit);
 	return written(&w, &f->edit);
+}
+
+/* False: there are more than calls have. */
+static bool
+fields_list(const struct http_head *head, const struct head_edit *edit,
+	struct call_field *fields, size_t *count)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < head->field_count; i++)
+		if (!head_edit_is_removed(edit, i))
+			fields[n++] = (struct call_field){
+				http_field_name(head, &head->fields[i]),
+				http_field_value(head, &head->fields[i])
+			};
+	for (uint32_t i = 0; i < edit->added_count; i++) {
+		if (n == CALL_FIELDS_MAX ||
+			!http_is_token(edit->added[i].name) ||
+			!http_is_field_value(edit->added[i].value))
+			return false;
+		fields[n++] = (struct call_field){ edit->added[i].name,
+			edit->added[i].value };
+	}
+	*count = n;
+	return true;
+}
+
+/* Of the path, what is the function's. */
+static struct slice
+rest_of(const struct exchange *x, const struct filter_request *f)
+{
+	struct slice rest = f->path;
+	uint32_t taken = x->match.prefix_length;
+
+	if (f->path.data != f->target->path.data)
+		return rest;
+	if (x->match.path_type == MODEL_PATH_REGEX || taken > rest.length)
+		return (struct slice){ NULL, 0 };
+	rest.data += taken;
+	rest.length -= taken;
+	return rest;
+}
+
+_Static_assert(HTTP_FIELDS_MAX + EDIT_FIELDS_MAX <= CALL_FIELDS_MAX,
+	"a request may have more fields than a call");
+
+bool
+forward_call(struct exchange *x, const struct http_head *head,
+	const struct http_target *target, struct call_request *r,
+	struct call_field *fields)
+{
+	struct filter_request *f = &x->worker->filter;
+
+	forward_prepare(x, head, target);
+	/* The endpoint's name is for the dialect's Host; the function is told the
+	 * client's. */
+	f->endpoint_host = TEXT("");
+	filter_request_apply(f);
+	if (f->escapes)
+		return false;
+	if (head->expect_continue)
+		expect_remove(head, &f->edit);
+	if (f->edit.overflow ||
+		!fields_list(head, &f->edit, fields, &r->field_count))
+		return false;
+	id_keep(x, &f->edit);
+	r->method = head->method_text;
+	r->path = f->path;
+	r->query = f->query;
+	r->rest = rest_of(x, f);
+	r->target = head->target;
+	r->host = f->host;
+	r->fields = fields;
+	r->client = x->client;
+	r->tls = f->tls;
+	r->request_id = x->id;
+	return true;
 }
 
 static void

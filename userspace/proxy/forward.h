@@ -5,10 +5,14 @@
 #ifndef PROXY_FORWARD_H
 #define PROXY_FORWARD_H
 
+#include <stdbool.h>
+
 #include "base/str.h"
 #include "http/head.h"
 #include "http/target.h"
 
+struct call_field;
+struct call_request;
 struct exchange;
 
 /* What the filters see of the request, in the worker's filter. */
@@ -18,5 +22,13 @@ void forward_prepare(struct exchange *x, const struct http_head *head,
 struct slice forward_request(struct exchange *x, const struct http_head *head,
 	const struct http_target *target);
 struct slice forward_answer(struct exchange *x, const struct http_head *answer);
+
+/* What a call is made of: the request as the filters leave it, its fields in
+ * fields, which has room for CALL_FIELDS_MAX. body, skew and so on are the
+ * caller's. False: it cannot be; the worker's filter says whether the path
+ * escapes. */
+bool forward_call(struct exchange *x, const struct http_head *head,
+	const struct http_target *target, struct call_request *r,
+	struct call_field *fields);
 
 #endif

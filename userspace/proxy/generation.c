@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/shm.h"
+#include "proxy/call_target.h"
 #include "proxy/trust.h"
 
 static struct generation *
@@ -56,6 +57,69 @@ trusts_find(struct generation *g, struct trusts *trusts)
 	}
 }
 
+static void
+call_add(struct generation *g, size_t *size, struct call_targets *targets,
+	const struct image_vhost *v, const struct image_destination *d)
+{
+	const struct image_upstream *u =
+		image_upstream_get(g->image, d->upstream);
+
+	if (u == NULL)
+		return;
+	if (g->call_count == *size) {
+		*size = *size > 0 ? 2 * *size : 16;
+		g->calls = xreallocarray(g->calls, *size, sizeof(*g->calls));
+	}
+	g->calls[g->call_count++] = (struct generation_call){ d,
+		call_targets_get(targets, image_text(g->image, u->kind),
+			image_text(v, d->call)) };
+}
+
+static int
+call_compare(const void *a, const void *b)
+{
+	const struct generation_call *x = a, *y = b;
+
+	return x->destination < y->destination
+		       ? -1
+		       : x->destination > y->destination;
+}
+
+static void
+calls_find(struct generation *g, struct call_targets *targets)
+{
+	const struct image_vhost *v;
+	size_t size = 0;
+
+	for (size_t i = 0; (v = router_vhost(g->router, i)) != NULL; i++) {
+		const struct image_route *r = image_at(v, v->routes.offset);
+
+		for (uint32_t k = 0; k < v->routes.count; k++) {
+			const struct image_destination *d =
+				image_at(v, r[k].destinations.offset);
+
+			for (uint32_t n = 0; n < r[k].destinations.count; n++)
+				if (d[n].call.length > 0)
+					call_add(g, &size, targets, v, &d[n]);
+		}
+	}
+	if (g->call_count > 1)
+		qsort(g->calls, g->call_count, sizeof(*g->calls), call_compare);
+}
+
+const struct call_target *
+generation_call_target(
+	const struct generation *g, const struct image_destination *d)
+{
+	const struct generation_call key = { .destination = d }, *found;
+
+	if (g->call_count == 0)
+		return NULL;
+	found = bsearch(
+		&key, g->calls, g->call_count, sizeof(key), call_compare);
+	return found != NULL ? found->target : NULL;
+}
+
 bool
 generation_names(uint64_t number, const void *generation)
 {
@@ -75,7 +139,7 @@ generation_names(uint64_t number, const void *generation)
 
 struct generation *
 generation_new(int fd, struct matcher_cache *cache, struct trusts *trusts,
-	uint32_t workers, struct error *err)
+	struct call_targets *targets, uint32_t workers, struct error *err)
 {
 	struct generation *g = generation_alloc(workers);
 
@@ -87,6 +151,7 @@ generation_new(int fd, struct matcher_cache *cache, struct trusts *trusts,
 	if (g->router == NULL)
 		goto fail;
 	trusts_find(g, trusts);
+	calls_find(g, targets);
 	return g;
 fail:
 	generation_free(g);
@@ -103,6 +168,9 @@ generation_free(struct generation *g)
 		for (uint32_t i = 0; i < g->image->upstreams.count; i++)
 			trust_unref(g->trusts[i]);
 	free(g->trusts);
+	for (size_t i = 0; i < g->call_count; i++)
+		call_target_unref(g->calls[i].target);
+	free(g->calls);
 	if (g->image != NULL)
 		shm_unmap(g->image, g->length);
 	free(g);

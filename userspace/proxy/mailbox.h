@@ -18,6 +18,8 @@ enum mail_type {
 	MAIL_HEALTH,     /* number: upstream, addr, owner, health */
 	MAIL_CLOSE_IDLE, /* number: upstream: one that waits is closed */
 	MAIL_FORGET,     /* number: upstream */
+	MAIL_CREDENTIALS, /* number: upstream, object: struct call_credentials,
+			   * or NULL */
 	MAIL_LISTEN,     /* number: slot, fd */
 	MAIL_DEAF,       /* number: slot: close what listens there */
 	MAIL_DRAIN,      /* number: deadline in ms */
@@ -31,6 +33,7 @@ enum mail_type {
 	MAIL_STREAK, /* object: struct streak_report, the reader's */
 	MAIL_FAR_BEYOND, /* object: struct throttle_report, the reader's */
 	MAIL_TLS,        /* object: struct secure_report, the reader's */
+	MAIL_CREDENTIALS_REFUSED, /* number: the upstream */
 };
 
 struct mail {

@@ -13,8 +13,10 @@
 
 #include "base/log.h"
 #include "filter/limit_table.h"
+#include "model/kind.h"
 #include "net/shm.h"
 #include "proxy/access.h"
+#include "proxy/call_credentials.h"
 #include "proxy/generation.h"
 #include "proxy/upstream.h"
 #include "proxy/vault.h"
@@ -231,6 +233,33 @@ material_take(struct proxy *p, const struct wire_message *m, int fd)
 		log_error("material: %s", err.text);
 }
 
+/* Without any, what there was is forgotten; those that are no use change
+ * nothing. */
+static void
+credentials_take(struct proxy *p, const struct wire_message *m, int fd)
+{
+	const struct upstream_kind *kind = kind_find(p->kinds, m->text);
+	struct mail mail = { .type = MAIL_CREDENTIALS,
+		.number = m->credentials.upstream };
+	struct error err = ERROR_INIT;
+
+	if (mail.number == 0 || mail.number >= UPSTREAMS_MAX) {
+		log_error("credentials: no such upstream=%u", mail.number);
+		return;
+	}
+	if (m->credentials.length > 0) {
+		mail.object = call_credentials_new(
+			kind != NULL ? kind->dialect : NULL, fd,
+			m->credentials.length, &err);
+		if (mail.object == NULL) {
+			log_error("credentials: %s upstream=%u", err.text,
+				mail.number);
+			return;
+		}
+	}
+	proxy_mail_all(p, &mail);
+}
+
 static void
 block_take(struct proxy *p, const struct wire_message *m)
 {
@@ -255,7 +284,7 @@ image_take(struct proxy *p, const struct wire_message *m, int fd)
 	bool first = p->worker_count == 0;
 	uint32_t count = first ? proxy_workers_wanted(p) : p->worker_count;
 
-	g = generation_new(fd, p->matchers, p->trusts, count, &err);
+	g = generation_new(fd, p->matchers, p->trusts, p->targets, count, &err);
 	if (g == NULL) {
 		struct wire_message no = proxy_message(WIRE_REFUSED);
 
@@ -336,6 +365,9 @@ message_take(struct proxy *p, const struct wire_message *m, const int *fds,
 		break;
 	case WIRE_MATERIAL:
 		material_take(p, m, fd);
+		break;
+	case WIRE_CREDENTIALS:
+		credentials_take(p, m, fd);
 		break;
 	case WIRE_MATERIAL_FORGET:
 		vault_forget(p->vault, m->number);

@@ -24,6 +24,8 @@
 #include "net/loop.h"
 #include "net/shm.h"
 #include "proxy/access.h"
+#include "proxy/call_credentials.h"
+#include "proxy/call_target.h"
 #include "proxy/census.h"
 #include "proxy/generation.h"
 #include "proxy/proxy_inner.h"
@@ -39,6 +41,7 @@
 
 #define DRAIN_MS_DEFAULT 30000
 #define OTHER_FDS        1024 /* kept free for what is no client */
+#define CREDENTIALS_REFUSED_MS 1000 /* not told more often */
 
 /* ---- to control */
 
@@ -112,6 +115,8 @@ proxy_mail_one(struct worker *w, const struct mail *mail)
 		access_file_ref(mail->object);
 	else if (mail->type == MAIL_ENDPOINTS)
 		endpoint_set_ref(mail->object);
+	else if (mail->type == MAIL_CREDENTIALS)
+		call_credentials_ref(mail->object);
 	mailbox_send(worker_inbox(w), mail);
 }
 
@@ -122,6 +127,8 @@ mail_drop(const struct mail *mail)
 		access_file_unref(mail->object);
 	else if (mail->type == MAIL_ENDPOINTS)
 		endpoint_set_unref(mail->object);
+	else if (mail->type == MAIL_CREDENTIALS)
+		call_credentials_unref(mail->object);
 }
 
 void
@@ -290,6 +297,20 @@ tls_tell(struct proxy *p, struct secure_report *r)
 	free(r);
 }
 
+/* Each worker says so on its own, once a second at most. */
+static void
+credentials_refused(struct proxy *p, uint32_t upstream)
+{
+	struct wire_message m = proxy_message(WIRE_CREDENTIALS_REFUSED);
+	uint64_t now = loop_now_ms(p->loop), *last = &p->refused_ms[upstream];
+
+	if (*last != 0 && now < *last + CREDENTIALS_REFUSED_MS)
+		return;
+	*last = now;
+	m.number = upstream;
+	proxy_tell(p, &m, NULL, 0);
+}
+
 static void
 on_mail(const struct mail *mail, void *arg)
 {
@@ -303,6 +324,7 @@ on_mail(const struct mail *mail, void *arg)
 		generation_free(mail->object);
 		matcher_cache_trim(p->matchers);
 		trusts_trim(p->trusts);
+		call_targets_trim(p->targets);
 		break;
 	case MAIL_TLS:
 		tls_tell(p, mail->object);
@@ -313,6 +335,9 @@ on_mail(const struct mail *mail, void *arg)
 		break;
 	case MAIL_STREAK:
 		streak_tell(p, mail->object);
+		break;
+	case MAIL_CREDENTIALS_REFUSED:
+		credentials_refused(p, mail->number);
 		break;
 	case MAIL_FAR_BEYOND:
 		far_beyond_tell(p, mail->object);
@@ -453,7 +478,8 @@ clients_possible(void)
 }
 
 static void
-proxy_init(struct proxy *p, int channel)
+proxy_init(
+	struct proxy *p, int channel, const struct upstream_kind *const *kinds)
 {
 	struct ucred cred = { .uid = 0 };
 	socklen_t length = sizeof(cred);
@@ -476,6 +502,8 @@ proxy_init(struct proxy *p, int channel)
 	p->matchers = matcher_cache_new();
 	p->vault = vault_new();
 	p->trusts = trusts_new(p->vault);
+	p->kinds = kinds;
+	p->targets = call_targets_new(kinds);
 	p->census = census_new();
 	p->orphan = loop_timer_new(p->loop, on_orphan, p);
 	p->terminate = loop_signal_new(p->loop, SIGTERM, on_terminate, p);
@@ -515,6 +543,7 @@ proxy_fini(struct proxy *p)
 	generation_free(p->current);
 	matcher_cache_free(p->matchers);
 	trusts_free(p->trusts);
+	call_targets_free(p->targets);
 	vault_free(p->vault);
 	census_free(p->census);
 	loop_timer_free(p->orphan);
@@ -533,14 +562,15 @@ proxy_fini(struct proxy *p)
 }
 
 int
-proxy_main(int channel, bool unix_sockets)
+proxy_main(int channel, bool unix_sockets,
+	const struct upstream_kind *const *kinds)
 {
 	struct error err = ERROR_INIT;
 	struct proxy *p = xmalloc(sizeof(*p));
 
 	log_open("proxy", log_get_level());
 	process_prepare();
-	proxy_init(p, channel);
+	proxy_init(p, channel, kinds);
 	if (sandbox_enter(unix_sockets, &err) < 0) {
 		log_error("%s", err.text);
 		return 1;

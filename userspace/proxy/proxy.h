@@ -7,8 +7,11 @@
 
 #include <stdbool.h>
 
+struct upstream_kind;
+
 /* channel: the descriptor on which control speaks. unix_sockets: it may connect
- * to some. Returns the exit status. */
-int proxy_main(int channel, bool unix_sockets);
+ * to some. kinds: for their dialects. Returns the exit status. */
+int proxy_main(int channel, bool unix_sockets,
+	const struct upstream_kind *const *kinds);
 
 #endif

@@ -49,6 +49,10 @@ struct proxy {
 	bool taken_over; /* and no image came since */
 	bool sweep_due;  /* of vault, once an image of this control is run */
 	struct trusts *trusts;
+	const struct upstream_kind *const *kinds;
+	struct call_targets *targets;
+	/* When control was last told, by upstream. */
+	uint64_t refused_ms[UPSTREAMS_MAX];
 	struct mailbox *inbox;
 	struct census *census;
 	struct worker *workers[COUNTERS_WORKERS_MAX];

@@ -4,12 +4,26 @@
 #include "filter/filter.h"
 #include "http/write.h"
 #include "net/conn.h"
+#include "proxy/call.h"
 #include "proxy/exchange.h"
 #include "proxy/session.h"
 #include "proxy/throttle.h"
 #include "proxy/worker.h"
 
 #define TEXT(t) ((struct slice){ (t), sizeof(t) - 1 })
+
+/* Why a call was refused, for who asks; the client is not told more. */
+static void
+refusal_write(const struct call *c, struct http_write *w)
+{
+	if (!c->refused)
+		return;
+	http_write_field(
+		w, TEXT("x-gloo-gateway-reason"), slice_of(c->refusal.word));
+	if (c->refusal.retry_after_s > 0)
+		http_write_field_number(
+			w, "retry-after", c->refusal.retry_after_s);
+}
 
 static void
 head_write(struct exchange *x, struct http_write *w, int status,
@@ -27,6 +41,8 @@ head_write(struct exchange *x, struct http_write *w, int status,
 	for (uint32_t i = 0; i < edit->added_count; i++)
 		http_write_field(w, edit->added[i].name, edit->added[i].value);
 	throttle_fields_write(x, &nothing, w);
+	if (x->call != NULL)
+		refusal_write(x->call, w);
 	if (status != 204 && status != 304)
 		http_write_field_number(w, "content-length", length);
 	if (!x->keep)

@@ -11,6 +11,7 @@
 #include "net/shm.h"
 #include "proxy/attempt.h"
 #include "proxy/breaker.h"
+#include "proxy/call_credentials.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
 #include "proxy/link.h"
@@ -20,7 +21,9 @@
 #include "proxy/worker.h"
 #include "routing/balance.h"
 
-#define LOOK_MS 50 /* whether those who wait may go on */
+#define LOOK_MS    50   /* whether those who wait may go on */
+#define REFUSED_MS 1000 /* credentials: control is not told more often */
+#define REFUSED_LONG_MS 60000 /* so long ago is another matter */
 
 struct registry {
 	struct worker *worker;
@@ -321,6 +324,7 @@ upstream_free(struct upstream *u)
 	wheel_timer_remove(u->worker->wheel, &u->look);
 	balance_free(u->balance);
 	trust_unref(u->trust);
+	call_credentials_unref(u->credentials);
 	free(u);
 }
 
@@ -452,14 +456,54 @@ upstream_set(struct upstream *u, const struct endpoint_set *set)
 	upstream_wake(u);
 }
 
+/* NULL: there is no such id. */
+static struct upstream *
+upstream_make(struct registry *r, uint32_t id)
+{
+	if (id == 0 || id >= UPSTREAMS_MAX)
+		return NULL;
+	if (r->by_id[id] == NULL)
+		r->by_id[id] = upstream_new(r, id);
+	return r->by_id[id];
+}
+
 void
 registry_set(struct registry *r, uint32_t id, const struct endpoint_set *set)
 {
-	if (id == 0 || id >= UPSTREAMS_MAX)
+	struct upstream *u = upstream_make(r, id);
+
+	if (u != NULL)
+		upstream_set(u, set);
+}
+
+void
+registry_credentials(
+	struct registry *r, uint32_t id, struct call_credentials *credentials)
+{
+	struct upstream *u = credentials != NULL ? upstream_make(r, id)
+						 : registry_get(r, id);
+
+	if (u == NULL)
 		return;
-	if (r->by_id[id] == NULL)
-		r->by_id[id] = upstream_new(r, id);
-	upstream_set(r->by_id[id], set);
+	call_credentials_unref(u->credentials);
+	u->credentials = call_credentials_ref(credentials);
+	u->credentials_count++;
+	u->refused_ms = 0;
+}
+
+void
+upstream_credentials_refused(struct upstream *u)
+{
+	const struct mail mail = { .type = MAIL_CREDENTIALS_REFUSED,
+		.number = u->id };
+	uint64_t now = worker_now(u->worker);
+
+	if (u->refused_ms == 0 || now >= u->refused_ms + REFUSED_LONG_MS)
+		u->refused_ms = now;
+	if (u->refused_told_ms != 0 && now < u->refused_told_ms + REFUSED_MS)
+		return;
+	u->refused_told_ms = now;
+	mailbox_send(u->worker->outbox, &mail);
 }
 
 void

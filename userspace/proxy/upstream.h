@@ -23,6 +23,7 @@
 
 #define BACKEND_IDLE_MAX 1024
 
+struct call_credentials;
 struct exchange;
 struct generation;
 struct link;
@@ -79,6 +80,13 @@ struct upstream { /* for as long as it has an id */
 	uint32_t idle_count; /* connections that wait, of all its endpoints */
 	/* Exchanges that wait for a connection, the first first. */
 	struct exchange *waiting, **waiting_last;
+	/* Of calls; NULL: none came. count: how often they changed. */
+	struct call_credentials *credentials;
+	uint64_t credentials_count;
+	/* When the ones that are there were refused first, and when control was
+	 * told so last; 0: never. */
+	uint64_t refused_ms, refused_told_ms;
+	int64_t skew_ms;           /* its clock is so far ahead of ours */
 	struct worker_later later; /* serves them */
 	struct wheel_timer look;   /* while there are any */
 };
@@ -93,6 +101,9 @@ void registry_health(struct registry *r, uint32_t id, const struct addr *addr,
  * requests of generations before it. */
 void registry_secure(
 	struct registry *r, const struct generation *g, bool older);
+/* What its calls come with from now on; a reference is taken. NULL: nothing. */
+void registry_credentials(
+	struct registry *r, uint32_t id, struct call_credentials *credentials);
 void registry_forget(struct registry *r, uint32_t id);
 struct upstream *registry_get(const struct registry *r, uint32_t id);
 void registry_close_idle(struct registry *r);
@@ -113,6 +124,10 @@ void upstream_wake(struct upstream *u);
 void upstream_look_later(struct upstream *u);
 /* Closes one connection that waits; false: none does. */
 bool upstream_close_one_idle(struct upstream *u);
+
+/* Calls with the credentials that it has were refused: control is told, not too
+ * often. */
+void upstream_credentials_refused(struct upstream *u);
 
 /* A request more or less in work there. */
 void backend_begin(struct backend *b);

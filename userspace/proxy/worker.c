@@ -18,6 +18,7 @@
 #include "net/wheel.h"
 #include "proxy/access.h"
 #include "proxy/blocked.h"
+#include "proxy/call_credentials.h"
 #include "proxy/census.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
@@ -525,6 +526,10 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_FORGET:
 		registry_forget(w->registry, mail->number);
 		break;
+	case MAIL_CREDENTIALS:
+		registry_credentials(w->registry, mail->number, mail->object);
+		call_credentials_unref(mail->object);
+		break;
 	case MAIL_LISTEN:
 		if (w->draining)
 			close(mail->fd);
@@ -549,6 +554,7 @@ on_mail(const struct mail *mail, void *arg)
 	case MAIL_STREAK:
 	case MAIL_FAR_BEYOND:
 	case MAIL_TLS:
+	case MAIL_CREDENTIALS_REFUSED:
 		break;
 	}
 	worker_leave(w);

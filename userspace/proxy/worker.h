@@ -76,6 +76,7 @@ struct worker {
 	struct wire_settings settings;
 	struct http_limits limits;
 	uint64_t random;
+	size_t call_bytes; /* of its calls, in memory */
 
 	struct acceptor *acceptors;
 	struct session *sessions;

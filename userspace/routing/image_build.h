@@ -18,9 +18,11 @@
 /* The id of the upstream a destination names; 0 and *reason (one sentence that
  * names it, e.g. `no upstream is named "gloo-system.billing"`) when it cannot
  * be served: the route then answers 503 with that reason. An id and *reason: it
- * leads there, and the reason is a Warning of the route. */
+ * leads there, and the reason is a Warning of the route. What a call to it has
+ * to know (image_destination.call) is appended to call, which is empty; of a
+ * kind that is not called nothing is. */
 typedef uint32_t vhost_upstream_f(const struct model_destination *destination,
-	const char **reason, void *arg);
+	struct str *call, const char **reason, void *arg);
 /* The group that a route names; NULL and *reason as above. */
 typedef const struct model_upstream_group *vhost_group_f(
 	const struct model_ref *ref, const char **reason, void *arg);

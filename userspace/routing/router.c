@@ -176,6 +176,12 @@ router_free(struct router *r)
 	free(r);
 }
 
+const struct image_vhost *
+router_vhost(const struct router *r, size_t index)
+{
+	return index < r->vhost_count ? r->vhosts[index].vhost : NULL;
+}
+
 const struct image *
 router_image(const struct router *r)
 {

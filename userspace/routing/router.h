@@ -30,6 +30,8 @@ struct router *router_new(const struct image *image, struct matcher_cache *c,
 	struct error *err);
 void router_free(struct router *r);
 const struct image *router_image(const struct router *r);
+/* Its virtual hosts, each once, by offset; NULL: there are not so many. */
+const struct image_vhost *router_vhost(const struct router *r, size_t index);
 
 /* *limited counts the regexes that were given up for their limits. */
 struct router_scratch *router_scratch_new(uint64_t *limited);

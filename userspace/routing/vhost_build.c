@@ -51,21 +51,7 @@ route_warn(const struct vhost_builder *b, size_t i, const char *text)
 static bool
 field_is_ours(enum http_field_id id)
 {
-	switch (id) {
-	case HTTP_FIELD_HOST:
-	case HTTP_FIELD_CONNECTION:
-	case HTTP_FIELD_CONTENT_LENGTH:
-	case HTTP_FIELD_TRANSFER_ENCODING:
-	case HTTP_FIELD_UPGRADE:
-	case HTTP_FIELD_TE:
-	case HTTP_FIELD_TRAILER:
-	case HTTP_FIELD_KEEP_ALIVE:
-	case HTTP_FIELD_PROXY_CONNECTION:
-	case HTTP_FIELD_HTTP2_SETTINGS:
-		return true;
-	default:
-		return false;
-	}
+	return id == HTTP_FIELD_HOST || http_field_is_of_hop(id);
 }
 
 struct header_list { /* one of the four, the values or the names only */
@@ -220,36 +206,46 @@ weights_settle(struct image_destination *d, size_t count)
 	return (uint32_t)total;
 }
 
+/* False: nothing can be sent there. */
+static bool
+destination_fill(struct vhost_builder *b, struct target *t,
+	const struct model_destination *from, struct image_destination *to)
+{
+	const char *reason = NULL;
+	struct str call;
+
+	memset(to, 0, sizeof(*to));
+	str_init(&call);
+	to->upstream = b->upstream(from, &call, &reason, b->arg);
+	if (to->upstream == 0)
+		target_misses(t, reason ? reason : "the upstream is missing");
+	else if (reason != NULL)
+		target_doubts(t, reason);
+	to->weight = from->weight;
+	if (from->subset_count > 0)
+		to->subset = subset_identity(from->subset, from->subset_count);
+	if (to->upstream != 0 && call.length > 0)
+		to->call = block_string(&b->block,
+			(struct slice){ call.data, call.length });
+	str_fini(&call);
+	return to->upstream != 0;
+}
+
 static void
 target_fill(struct vhost_builder *b, struct target *t,
 	const struct model_destination *list, size_t list_count)
 {
 	uint32_t offset = block_room(
 		&b->block, list_count, sizeof(struct image_destination));
-	struct image_destination *d;
+	struct image_destination *d, one;
 	uint32_t count = 0;
 
 	for (size_t k = 0; k < list_count; k++) {
-		const struct model_destination *from = &list[k];
-		const char *reason = NULL;
-		uint32_t id = b->upstream(from, &reason, b->arg);
-
-		if (id == 0) {
-			target_misses(t,
-				reason ? reason : "the upstream is missing");
+		if (!destination_fill(b, t, &list[k], &one))
 			continue;
-		}
-		if (reason != NULL)
-			target_doubts(t, reason);
+		/* The block may have moved. */
 		d = block_at(&b->block, offset);
-		d[count++] = (struct image_destination){
-			.upstream = id,
-			.weight = from->weight,
-			.subset = from->subset_count == 0
-					  ? 0
-					  : subset_identity(from->subset,
-						    from->subset_count),
-		};
+		d[count++] = one;
 	}
 	d = block_at(&b->block, offset);
 	t->total_weight = weights_settle(d, count);

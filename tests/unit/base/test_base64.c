@@ -64,6 +64,9 @@ test_refused(void **state)
 		{ "Z===", 4 },
 		{ "====", 4 },
 		{ "Zg==Zg==", 8 },
+		{ "Zg==Zm9vZm9v", 12 },
+		{ "Zm9vZm9*Zm9v", 12 },
+		{ "Zm9vZ m9vZm=", 12 },
 		{ "Zm=v", 4 },
 		{ "Zm-_", 4 },
 		{ "Zm\0v", 4 },
@@ -83,6 +86,42 @@ test_refused(void **state)
 	str_fini(&out);
 }
 
+/* Any bytes, and white space anywhere in their text. */
+static void
+test_round_trip(void **state)
+{
+	unsigned char bytes[100];
+	struct str coded, plain, broken;
+
+	(void)state;
+	str_init(&coded);
+	str_init(&plain);
+	str_init(&broken);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * i * 7 + i);
+	for (size_t length = 0; length <= sizeof(bytes); length++) {
+		str_clear(&coded);
+		base64_encode(bytes, length, &coded);
+		assert_int_equal(coded.length, (length + 2) / 3 * 4);
+		for (size_t at = 0; at <= coded.length; at++) {
+			str_clear(&broken);
+			str_append(&broken, coded.data, at);
+			str_puts(&broken, at % 2 ? "\r\n" : " ");
+			str_append(&broken, coded.data + at,
+				coded.length - at);
+			str_clear(&plain);
+			assert_int_equal(base64_decode(broken.data,
+						 broken.length, &plain),
+				0);
+			assert_int_equal(plain.length, length);
+			assert_memory_equal(plain.data, bytes, length);
+		}
+	}
+	str_fini(&coded);
+	str_fini(&plain);
+	str_fini(&broken);
+}
+
 int
 main(void)
 {
@@ -90,6 +129,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_broken_lines),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_round_trip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,6 +255,8 @@ test_quote_hostile_bytes(void **state)
 
 		str_init(&s);
 		json_quote(&s, text, rows[i].length);
+		assert_int_equal(s.length,
+			json_quoted_length(text, rows[i].length));
 		if (strcmp(s.data, rows[i].out) != 0)
 			fail_msg("%s: %s", rows[i].what, s.data);
 		str_fini(&s);

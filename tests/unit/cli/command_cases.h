@@ -33,6 +33,11 @@
 	"\"namespace\":\"gloo-system\"},\"upstreamSpec\":{\"aws\":{"           \
 	"\"region\":\"us-east-2\",\"secretRef\":{\"name\":\"aws\","            \
 	"\"namespace\":\"gloo-system\"}}}}"
+#define AZURE                                                                  \
+	"{\"metadata\":{\"name\":\"fx\",\"namespace\":\"gloo-system\"},"       \
+	"\"upstreamSpec\":{\"azure\":{\"functionAppName\":\"app\","            \
+	"\"functions\":[{\"authLevel\":\"Function\",\"functionName\":"         \
+	"\"orders\"}]}}}"
 #define ROUTE(path, name)                                                      \
 	"{\"matchers\":[{\"prefix\":\"" path "\"}],\"routeAction\":{"          \
 	"\"single\":{\"upstream\":{\"name\":\"" name "\",\"namespace\":"       \

@@ -2,6 +2,15 @@
  * destination. */
 #include "command_cases.h"
 
+#define FX                  "/v1/upstreams/gloo-system/fx"
+#define FOUND(name)         "GET /v1/endpoints?limit=0&namespace=gloo-system&name=" name
+#define SPEC(kind, members) "\"destinationSpec\":{\"" kind "\":{" members "}}"
+#define ADDED                                                                  \
+	{ "GET " DEFAULT, 200, VS(""), false },                                \
+	{                                                                      \
+		"PUT " DEFAULT, 200, VERDICT("Accepted", "", "{}"), false      \
+	}
+
 static const struct command_case cases[] = {
 	{ "add route without a name takes the first with the domain *",
 		"add route --path-prefix /httpbin --dest-name "
@@ -117,7 +126,137 @@ static const struct command_case cases[] = {
 	{ "--function of an upstream without functions",
 		"add route -p / -u default-httpbin-8000 --function f", NULL,
 		{ { "GET " HTTPBIN, 200, KUBE, false }, END }, CLI_USAGE, "",
-		"is of kind kube and has no functions", NULL },
+		"--function: upstream default-httpbin-8000 is of kind kube and "
+		"has no functions; leave it out, or name an upstream that has "
+		"them\n",
+		NULL },
+	{ "--function of an Azure upstream",
+		"add route -p /fx -u fx --function orders --name default "
+		"-o json",
+		NULL, { { "GET " FX, 200, AZURE, false }, ADDED, END }, CLI_OK,
+		NULL, "", SPEC("azure", "\"functionName\":\"orders\"") },
+	{ "--function of an upstream that is not there",
+		"add route -p /fx -u fy --function orders --name default", NULL,
+		{ { UPSTREAMS, 200, ITEMS(AZURE), false }, END }, CLI_USAGE, "",
+		"there is no upstream named \"fy\" in namespace gloo-system; "
+		"did you mean fx?",
+		NULL },
+	{ "Gloo's flag of AWS, which works without the upstream",
+		"add route -p /l -u hello-lambda -a hello --name default "
+		"-o json",
+		NULL, { ADDED, END }, CLI_OK, NULL, "",
+		SPEC("aws", "\"logicalName\":\"hello\"") },
+	{ "and the one of Azure",
+		"add route -p /fx -u fx --azure-function-name orders "
+		"--name default -o json",
+		NULL, { ADDED, END }, CLI_OK, NULL, "",
+		SPEC("azure", "\"functionName\":\"orders\"") },
+	{ "how the function of an AWS upstream is called",
+		"add route -p /l -u hello-lambda -a hello --name default "
+		"--aws-invocation-style async --aws-unescape "
+		"--aws-request-transformation=false -o json",
+		NULL, { ADDED, END }, CLI_OK, NULL, "",
+		SPEC("aws", "\"invocationStyle\":\"ASYNC\",\"logicalName\":"
+			    "\"hello\",\"requestTransformation\":false,"
+			    "\"responseTransformation\":true") },
+	{ "how an event is made and an answer is read: ALB",
+		"add route -p /l -u hello-lambda -a hello --name default "
+		"--aws-alb-wrap --aws-alb-unwrap -o json",
+		NULL, { ADDED, END }, CLI_OK, NULL, "",
+		SPEC("aws", "\"logicalName\":\"hello\",\"unwrapAsAlb\":true,"
+			    "\"wrapAsAlb\":true") },
+	{ "how an event is made and an answer is read: API Gateway",
+		"add route -p /l -u hello-lambda -a hello --name default "
+		"--aws-api-gw-wrap --aws-api-gw-unwrap -o json",
+		NULL, { ADDED, END }, CLI_OK, NULL, "",
+		SPEC("aws", "\"logicalName\":\"hello\",\"unwrapAsApiGateway\":"
+			    "true,\"wrapAsApiGateway\":true") },
+	{ "what more may be said of the call",
+		"add route -p /l -u hello-lambda -a hello --name default "
+		"--aws-payload-format-version 2.0 --aws-multi-value-headers "
+		"--aws-propagate-original-routing --aws-response-streaming "
+		"--aws-log-tail=false -o json",
+		NULL, { ADDED, END }, CLI_OK, NULL, "",
+		SPEC("aws", "\"logTail\":false,\"logicalName\":\"hello\","
+			    "\"multiValueHeaders\":true,"
+			    "\"payloadFormatVersion\":\"2.0\","
+			    "\"propagateOriginalRouting\":true,"
+			    "\"responseStreaming\":true") },
+	{ "flags of AWS where the upstream names the function",
+		"add route -p /l -u hello-lambda --aws-alb-unwrap "
+		"--name default -o json",
+		NULL, { { "GET " LAMBDA, 200, AWS, false }, ADDED, END },
+		CLI_OK, NULL, "", SPEC("aws", "\"unwrapAsAlb\":true") },
+	{ "flags of AWS with an Azure upstream",
+		"add route -p /fx -u fx --function orders --aws-alb-unwrap",
+		NULL, { { "GET " FX, 200, AZURE, false }, END }, CLI_USAGE, "",
+		"--aws-alb-unwrap: upstream fx is of kind azure\n", NULL },
+	{ "an invocation style that is none",
+		"add route -p /l -u hello-lambda -a f --aws-invocation-style x",
+		NULL, { END }, CLI_USAGE, "",
+		"--aws-invocation-style: \"x\" is none of "
+		"SYNC|ASYNC|DRY_RUN\n",
+		NULL },
+	{ "two flags that name the function",
+		"add route -p /l -u hello-lambda -a f --function f", NULL,
+		{ END }, CLI_USAGE, "",
+		"only one of --function and --aws-function-name can be given\n",
+		NULL },
+	{ "a function without a name",
+		"add route -p /l -u hello-lambda --function=", NULL, { END },
+		CLI_USAGE, "", "--function: the name of the function is empty",
+		NULL },
+	{ "a function and an upstream group",
+		"add route -p /l --upstream-group-name g --function f", NULL,
+		{ END }, CLI_USAGE, "",
+		"only one of --function and --upstream-group-name can be given",
+		NULL },
+	{ "a function that is not known: exit status 2 and why",
+		"add route -p /l -u hello-lambda -a gone --name default", NULL,
+		{ { "GET " DEFAULT, 200, VS(""), false },
+			{ "PUT " DEFAULT, 200,
+				VERDICT("Warning",
+					"the upstream \\\"hello-lambda\\\": "
+					"there is no function gone",
+					VS("")),
+				false },
+			END },
+		CLI_WARNING, NULL,
+		"warning: the upstream \"hello-lambda\": there is no function "
+		"gone\n",
+		NULL },
+	{ "add route -i: one of the functions that were found",
+		"add route -i -o json",
+		"default\n\n\n/l\n\n\nhello-lambda\nhullo\nhello-world:1\nno\n",
+		{ { UPSTREAMS, 200, ITEMS(AWS), false },
+			{ "GET /v1/upstreamgroups", 200, ITEMS(""), false },
+			{ FOUND("hello-lambda"), 200,
+				ITEMS("{\"functions\":[\"hello-world\","
+				      "\"hello-world:1\"]}"),
+				false },
+			{ "GET " LAMBDA, 200, AWS, false }, ADDED, END },
+		CLI_OK, NULL,
+		"? Which function should this route to? hullo\n"
+		"\"hullo\" is none of: hello-world, hello-world:1\n"
+		"? Which function should this route to? hello-world:1\n",
+		NULL },
+	{ "add route -i: any function where nobody knows which there are",
+		"add route -i -o json",
+		"default\n\n\n/l\n\n\nfx\nanother\nno\n",
+		{ { UPSTREAMS, 200, ITEMS(AZURE), false },
+			{ "GET /v1/upstreamgroups", 200, ITEMS(""), false },
+			{ FOUND("fx"), 200, ITEMS("{}"), false },
+			{ "GET " FX, 200, AZURE, false }, ADDED, END },
+		CLI_OK, NULL,
+		"? Which function should this route to? another\n",
+		SPEC("azure", "\"functionName\":\"another\"") },
+	{ "add route -i: the function is not asked for when it was given",
+		"add route -i -a hello -o json",
+		"default\n\n\n/l\n\n\nhello-lambda\nno\n",
+		{ { UPSTREAMS, 200, ITEMS(AWS), false },
+			{ "GET /v1/upstreamgroups", 200, ITEMS(""), false },
+			ADDED, END },
+		CLI_OK, NULL, NULL, SPEC("aws", "\"logicalName\":\"hello\"") },
 	{ "add route --dry-run stores nothing and prints the whole object",
 		"add route -p /b -u b --dry-run", NULL,
 		{ { SERVICES, 200, ITEMS(""), false },

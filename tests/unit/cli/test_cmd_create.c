@@ -38,6 +38,66 @@ static const struct command_case cases[] = {
 		"? namespace: gloo-system\n"
 		"? name: hello-lambda\n",
 		NULL },
+	{ "create upstream aws: all of its flags, and its functions looked for",
+		"create upstream aws hello-lambda --aws-role-arn "
+		"arn:aws:iam::123456789012:role/r --aws-use-fips "
+		"--aws-overrides unwrapAsAlb=true,invocationStyle=ASYNC "
+		"--function-discovery",
+		NULL,
+		{ { "PUT " LAMBDA, 200, VERDICT("Accepted", "", AWS), false },
+			END },
+		CLI_OK, AWS_TABLE, "",
+		"PUT " LAMBDA " {\"metadata\":{\"labels\":{"
+		"\"discovery.solo.io/function_discovery\":\"enabled\"},"
+		"\"name\":\"hello-lambda\",\"namespace\":\"gloo-system\"},"
+		"\"upstreamSpec\":{\"aws\":{\"destinationOverrides\":{"
+		"\"invocationStyle\":\"ASYNC\",\"unwrapAsAlb\":true},"
+		"\"roleArn\":\"arn:aws:iam::123456789012:role/r\","
+		"\"useFips\":true}}}\n" },
+	{ "create upstream: functions of a kind that has none",
+		"create upstream static a --static-hosts a "
+		"--function-discovery",
+		NULL, { END }, CLI_USAGE, "",
+		"--function-discovery: upstreams of kind static have no "
+		"functions; leave it out\n",
+		NULL },
+	{ "create upstream azure: its secret, and its functions not looked for",
+		"create upstream azure fx --azure-app-name app --azure-secret "
+		"other.keys --function-discovery=false",
+		NULL,
+		{ { "PUT /v1/upstreams/gloo-system/fx", 200,
+			  VERDICT("Accepted", "", AZURE), false },
+			END },
+		CLI_OK, NULL, "",
+		"{\"metadata\":{\"labels\":{"
+		"\"discovery.solo.io/function_discovery\":\"disabled\"},"
+		"\"name\":\"fx\",\"namespace\":\"gloo-system\"},"
+		"\"upstreamSpec\":{\"azure\":{\"functionAppName\":\"app\","
+		"\"secretRef\":{\"name\":\"keys\",\"namespace\":\"other\"}}}"
+		"}" },
+	{ "create upstream azure -i", "create upstream -i",
+		"azure\napp\nother.keys\n\nfx\n",
+		{ { "PUT /v1/upstreams/gloo-system/fx", 200,
+			  VERDICT("Accepted", "", AZURE), false },
+			END },
+		CLI_OK,
+		"+----------+-------+----------+------------------------+\n"
+		"| UPSTREAM | TYPE  |  STATUS  |        DETAILS         |\n"
+		"+----------+-------+----------+------------------------+\n"
+		"| fx       | Azure | Accepted | function app name: app |\n"
+		"|          |       |          | secret: <None>         |\n"
+		"|          |       |          | functions:             |\n"
+		"|          |       |          | - orders               |\n"
+		"|          |       |          |                        |\n"
+		"+----------+-------+----------+------------------------+\n",
+		"? What type of Upstream do you want to create? azure\n"
+		"? What is the name of the Azure Functions app to associate "
+		"with this upstream? app\n"
+		"? Choose an Azure credentials secret to link to this "
+		"upstream:  other.keys\n"
+		"? namespace: gloo-system\n"
+		"? name: fx\n",
+		NULL },
 	{ "create upstream -i: the input ends too early", "create upstream -i",
 		"static\n10.0.0.1:80\n", { END }, CLI_USAGE, "",
 		"the input ended before the question", NULL },
@@ -94,8 +154,7 @@ static const struct command_case cases[] = {
 		"create upstream static web -i --dry-run",
 		"\na:0\n10.0.0.1\n\n\n",
 		{ { "PUT /v1/upstreams/gloo-system/web?dryRun=true", 422,
-			  "{\"state\":\"Rejected\",\"reason\":\"no\"}",
-			  false },
+			  "{\"state\":\"Rejected\",\"reason\":\"no\"}", false },
 			END },
 		CLI_REJECTED, "",
 		"? Add another host for this upstream (empty to skip)? \n"

@@ -131,7 +131,14 @@ test_help(void **state)
 /* Sources the script and completes a line; glooctl itself is a function that
  * answers with names. */
 static const char driver[] =
-	"\nglooctl() { echo \"alpha beta $*\"; }\n"
+	"\nglooctl() {\n"
+	"case \"$*\" in\n"
+	"*'/s __names functions lambda --namespace other')\n"
+	"printf '%s\\n' hello:1 'hello:$LATEST' 'hello$(pwd)' bye;;\n"
+	"'__names functions') echo all;;\n"
+	"'__names functions lambda --namespace gloo-system') echo near;;\n"
+	"*) echo \"alpha beta $*\";;\n"
+	"esac; }\n"
 	"try() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _glooctl; "
 	"echo \"${COMPREPLY[*]}\"; }\n"
 	"try glooctl ge\n"
@@ -143,7 +150,18 @@ static const char driver[] =
 	"try glooctl --socket /s delete vs /\n"
 	"try glooctl create upstream sta\n"
 	"try glooctl create upstream static --static-h\n"
-	"try glooctl get -o json u\n";
+	"try glooctl get -o json u\n"
+	"FAR='--socket /s add route -s other -u lambda'\n"
+	"try glooctl $FAR --function ''\n"
+	"try glooctl $FAR --function hello : 1\n"
+	"try glooctl $FAR --function hello :\n"
+	"try glooctl $FAR --function hello : 1 --path-p\n"
+	"try glooctl $FAR -a b\n"
+	"try glooctl add route --azure-function-name ''\n"
+	"try glooctl add route --dest-name lambda --function ''\n"
+	"try glooctl create upstream static --static-hosts 127.0.0.1 : 80 "
+	"--na\n"
+	"try glooctl check la\n";
 static const char completed[] = "get\n"
 				"virtualservice\n"
 				"alpha\n"
@@ -153,7 +171,17 @@ static const char completed[] = "get\n"
 				"/s\n"
 				"static\n"
 				"--static-hosts\n"
-				"upstream upstreamgroup\n";
+				"upstream upstreamgroup\n"
+				"hello:1 hello:\\$LATEST hello\\$\\(pwd\\) "
+				"bye\n"
+				"1\n"
+				"1 \\$LATEST\n"
+				"--path-prefix\n"
+				"bye\n"
+				"all\n"
+				"near\n"
+				"--name --namespace\n"
+				"lambda\n";
 
 static void
 test_completion_bash(void **state)

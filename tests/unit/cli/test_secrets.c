@@ -41,16 +41,37 @@ static const struct command_case cases[] = {
 	{ "create secret aws -i: what is typed is not shown",
 		"create secret aws -i", "\ns\nAKIDTYPED\nKEYTYPED\n", STORED,
 		CLI_OK, TABLE,
-		"? Enter AWS Access Key ID (leave empty to read this value "
-		"from ~/.aws/credentials): \n? Enter AWS Secret Key (leave "
-		"empty to read this value from ~/.aws/credentials): \n",
+		"? Please choose a namespace gloo-system\n"
+		"? name of secret s\n"
+		"? Enter AWS Access Key ID (leave empty to read credentials "
+		"from ~/.aws/credentials):  ...\n"
+		"? Enter AWS Secret Key (leave empty to read credentials from "
+		"~/.aws/credentials):  ...\n",
 		"\"secretKey\":\"KEYTYPED\"" },
+	{ "create secret aws: a token without its keys",
+		"create secret aws s --session-token NEVERSHOWN", NULL, { END },
+		CLI_USAGE, "", "--session-token belongs to an --access-key",
+		NULL },
+	{ "create secret aws -i: another namespace", "create secret aws -i",
+		"other\ns\nA\nB\n",
+		{ { "PUT /v1/secrets/other/s", 200,
+			  VERDICT("Accepted", "", SHOWN), false },
+			END },
+		CLI_OK, TABLE, "? Please choose a namespace other\n",
+		"\"namespace\":\"other\"" },
+	{ "create secret azure -i", "create secret azure -i",
+		"\ns\nf=NEVERSHOWN\n\n", STORED, CLI_OK, TABLE,
+		"? Please choose a namespace gloo-system\n"
+		"? name of secret s\n"
+		"? Add an API key as function=key (empty to finish): ...\n"
+		"? Add an API key as function=key (empty to finish): \n",
+		"{\"apiKeys\":{\"f\":\"NEVERSHOWN\"}}" },
 	{ "create secret aws: half of it",
 		"create secret aws s --access-key AKID", NULL, { END },
 		CLI_USAGE, "", "--secret-key is missing", NULL },
 	{ "create secret azure: by flags",
-		"create secret azure --name s --api-keys e=a,f=b=c",
-		NULL, STORED, CLI_OK, TABLE, "",
+		"create secret azure --name s --api-keys e=a,f=b=c", NULL,
+		STORED, CLI_OK, TABLE, "",
 		"{\"azure\":{\"apiKeys\":{\"e\":\"a\",\"f\":\"b=c\"}}" },
 	{ "create secret azure: a key without its function",
 		"create secret azure s --api-keys NEVERSHOWN", NULL, { END },
@@ -85,8 +106,7 @@ static const struct command_case cases[] = {
 			  false },
 			END },
 		CLI_OK, TABLE, "", NULL },
-	{ "delete secret: who still names it",
-		"delete secret s", NULL,
+	{ "delete secret: who still names it", "delete secret s", NULL,
 		{ { "GET " SECRET, 200, SHOWN, false },
 			{ "DELETE " SECRET, 200,
 				"{\"state\":\"Warning\",\"reason\":\"it is "
@@ -106,12 +126,23 @@ static const struct command_case cases[] = {
 				VERDICT("Accepted", "", UPSTREAM("")), false },
 			END },
 		CLI_OK, NULL, "Choose an AWS credentials secret",
-		"\"secretRef\":{\"name\":\"s\",\"namespace\":\"gloo-system\"}" },
+		"\"secretRef\":{\"name\":\"s\",\"namespace\":\"gloo-"
+		"system\"}" },
 	{ "create upstream aws -i: another one is asked for again",
 		"create upstream aws -i", "us-east-1\ngloo-system.t\n",
 		{ { "GET /v1/secrets", 200, ITEMS(SHOWN), false }, END },
-		CLI_USAGE, "",
-		"\"gloo-system.t\" is none of: gloo-system.s", NULL },
+		CLI_USAGE, "", "\"gloo-system.t\" is none of: gloo-system.s, none",
+		NULL },
+	{ "create upstream aws -i: no secret, since the daemon finds credentials",
+		"create upstream aws -i", "us-east-1\n\n\nu\n",
+		{ { "GET /v1/secrets", 200, ITEMS(SHOWN), false },
+			{ "PUT /v1/upstreams/gloo-system/u", 200,
+				VERDICT("Accepted", "", UPSTREAM("")), false },
+			END },
+		CLI_OK, NULL,
+		"? Choose an AWS credentials secret to link to this upstream:  "
+		"none\n",
+		"\"upstreamSpec\":{\"aws\":{\"region\":\"us-east-1\"}}" },
 	{ "edit upstream: a secret and a name",
 		"edit upstream backend --ssl-secret-name s --ssl-sni a.test",
 		NULL,
@@ -119,8 +150,8 @@ static const struct command_case cases[] = {
 			  UPSTREAM(",\"sslConfig\":{\"sslFiles\":{\"rootCa\":"
 				   "\"/x\"},\"oneWayTls\":true}"),
 			  false },
-			{ "PUT " UP, 200,
-				VERDICT("Accepted", "", UPSTREAM("")), false },
+			{ "PUT " UP, 200, VERDICT("Accepted", "", UPSTREAM("")),
+				false },
 			END },
 		CLI_OK, NULL, "",
 		"\"sslConfig\":{\"oneWayTls\":true,\"secretRef\":{\"name\":"
@@ -128,8 +159,8 @@ static const struct command_case cases[] = {
 	{ "edit upstream --ssl-remove", "edit upstream backend --ssl-remove",
 		NULL,
 		{ { "GET " UP, 200, UPSTREAM(",\"sslConfig\":{}"), false },
-			{ "PUT " UP, 200,
-				VERDICT("Accepted", "", UPSTREAM("")), false },
+			{ "PUT " UP, 200, VERDICT("Accepted", "", UPSTREAM("")),
+				false },
 			END },
 		CLI_OK, NULL, "",
 		"PUT " UP " {\"metadata\":{\"name\":\"backend\",\"namespace\":"
@@ -138,8 +169,9 @@ static const struct command_case cases[] = {
 		"edit upstream backend --ssl-remove", NULL,
 		{ { "GET " UP, 200, UPSTREAM(""), false }, END }, CLI_OK, NULL,
 		"", NULL },
-	{ "edit upstream: both", "edit upstream backend --ssl-remove --ssl-sni a",
-		NULL, { END }, CLI_USAGE, "", "--ssl-remove takes away", NULL },
+	{ "edit upstream: both",
+		"edit upstream backend --ssl-remove --ssl-sni a", NULL, { END },
+		CLI_USAGE, "", "--ssl-remove takes away", NULL },
 };
 
 static void
@@ -180,6 +212,115 @@ test_tls_files(void **state)
 	free(log);
 	free(line);
 	unlink(path);
+}
+
+static struct fake_result
+aws_create(const char *line, char **sent)
+{
+	static const struct fake_row rows[] = STORED;
+	struct fake_result r;
+	struct fake fake;
+
+	fake_start(&fake, rows);
+	r = fake_run(fake.socket, line, NULL);
+	*sent = access(fake.log, R_OK) == 0 ? fake_log(&fake) : xstrdup("");
+	fake_stop(&fake);
+	return r;
+}
+
+/* Without keys those of the file of the AWS tools are taken; nothing of it is
+ * shown. */
+static void
+test_aws_file(void **state)
+{
+	static const char text[] = "[other]\naws_access_key_id = AKIDOTHER\n"
+				   "aws_secret_access_key = KEYOTHER\n"
+				   "aws_session_token=TOKENOTHER\n"
+				   "[default]\r\naws_access_key_id=AKIDFILE\r\n"
+				   "# aws_secret_access_key = no\n"
+				   "aws_secret_access_key =  KEY=FILE \r\n"
+				   "[half]\naws_access_key_id = AKIDHALF\n";
+	static const struct {
+		const char *profile, *line;
+		int status;
+		const char *sent, *err;
+	} rows[] = {
+		{ "", "create secret aws s", CLI_OK,
+			"{\"aws\":{\"accessKey\":\"AKIDFILE\",\"secretKey\":"
+			"\"KEY=FILE\"}",
+			"" },
+		{ "", "create secret aws s --access-key= --secret-key=", CLI_OK,
+			"\"accessKey\":\"AKIDFILE\"", "" },
+		{ "other", "create secret aws s", CLI_OK,
+			"\"sessionToken\":\"TOKENOTHER\"", "" },
+		{ "half", "create secret aws s", CLI_USAGE, "",
+			"has no aws_access_key_id with aws_secret_access_key "
+			"in [half]; give --access-key and --secret-key, or "
+			"-i\n" },
+		{ "none", "create secret aws s", CLI_USAGE, "", "in [none]" },
+	};
+	char path[] = "/tmp/gg-aws-XXXXXX", *sent;
+	int fd = mkstemp(path);
+	struct fake_result r;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	setenv("AWS_SHARED_CREDENTIALS_FILE", path, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setenv("AWS_PROFILE", rows[i].profile, 1);
+		r = aws_create(rows[i].line, &sent);
+		if (r.status != rows[i].status ||
+			strstr(sent, rows[i].sent) == NULL ||
+			strstr(r.err, rows[i].err) == NULL ||
+			strstr(r.err, "AKID") != NULL ||
+			strstr(r.err, "KEYOTHER") != NULL)
+			fail_msg("%zu: %d\n%s%s%s", i, r.status, r.out, r.err,
+				sent);
+		free(sent);
+		fake_result_fini(&r);
+	}
+	unlink(path);
+	r = aws_create("create secret aws s", &sent);
+	assert_int_equal(r.status, CLI_USAGE);
+	assert_non_null(strstr(r.err, path));
+	assert_non_null(strstr(r.err, "; give --access-key and --secret-key, "
+				      "or -i\n"));
+	free(sent);
+	fake_result_fini(&r);
+	unsetenv("AWS_PROFILE");
+	unsetenv("AWS_SHARED_CREDENTIALS_FILE");
+}
+
+/* Whatever goes wrong, what was given is not repeated. */
+static void
+test_never_shown(void **state)
+{
+	static const char *const lines[] = {
+		"create secret aws s --access-key NEVERSHOWN",
+		"create secret aws s --secret-key NEVERSHOWN",
+		"create secret aws s --session-token NEVERSHOWN",
+		"create secret aws s x --secret-key NEVERSHOWN",
+		"create secret aws --access-key a --secret-key NEVERSHOWN",
+		"create secret azure s --api-keys NEVERSHOWN",
+		"create secret azure s --api-keys a=b,NEVERSHOWN",
+		"create secret azure --api-keys a=NEVERSHOWN",
+		"create secret azure s --api-keys a=NEVERSHOWN",
+		"create secret aws s --access-key a --secret-key NEVERSHOWN",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct fake_result r =
+			fake_run("/tmp/no-such-folder/sock", lines[i], NULL);
+
+		assert_int_equal(r.status, CLI_USAGE);
+		if (strstr(r.out, "NEVERSHOWN") != NULL ||
+			strstr(r.err, "NEVERSHOWN") != NULL)
+			fail_msg("%s:\n%s%s", lines[i], r.out, r.err);
+		fake_result_fini(&r);
+	}
 }
 
 /* Times as of now. */
@@ -236,6 +377,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_tls_files),
+		cmocka_unit_test(test_aws_file),
+		cmocka_unit_test(test_never_shown),
 		cmocka_unit_test(test_table),
 	};
 

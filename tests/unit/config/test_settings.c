@@ -111,6 +111,7 @@ defaults_check(const struct settings *s)
 	assert_int_equal(s->connections, 50000);
 	assert_int_equal(s->connections_per_source, 1000);
 	assert_int_equal(s->body_bytes, 0);
+	assert_int_equal(s->call_bytes, 64 << 20);
 	assert_int_equal(s->body_rate, 240);
 	assert_int_equal(s->body_rate_grace_ms, 10000);
 	assert_int_equal(s->head_timeout_ms, 10000);
@@ -219,6 +220,7 @@ test_all(void **state)
 		"  connections: 7, headTimeout: 1s, idleTimeout: 2s,\n"
 		"  upstreamIdleTimeout: 3s, bodyIdleTimeout: 4s,\n"
 		"  bodyBytes: 5000000000, bodyRate: 6, bodyRateGrace: 5s,\n"
+		"  callBytes: 1048576,\n"
 		"  connectionsPerSource: 0, rateLimitEntries: 2048,\n"
 		"  blockedSources: 0, streamIdleTimeout: 6s}\n"
 		"trustedProxies: [10.0.0.0/8, \"::1\"]\n"
@@ -249,6 +251,7 @@ test_all(void **state)
 	assert_int_equal(s->body_idle_ms, 4000);
 	assert_int_equal(s->stream_idle_ms, 6000);
 	assert_true(s->body_bytes == UINT64_C(5000000000));
+	assert_int_equal(s->call_bytes, 1 << 20);
 	assert_int_equal(s->body_rate, 6);
 	assert_int_equal(s->body_rate_grace_ms, 5000);
 	assert_int_equal(s->rate_limit_entries, 2048);

@@ -1,7 +1,8 @@
 /*
  * Control as a whole, started in a child with a fake proxy (fake_proxy.h) and
  * asked through its admin socket. A test may define CONTROL_CHILD_KIND, a kind
- * of upstream of its own, and CONTROL_CHILD_SETTINGS, more lines of settings.
+ * of upstream of its own, CONTROL_CHILD_AZURE, one that has the place of azure,
+ * and CONTROL_CHILD_SETTINGS, more lines of settings.
  */
 #ifndef TESTS_UNIT_CONTROL_CONTROL_CHILD_H
 #define TESTS_UNIT_CONTROL_CONTROL_CHILD_H
@@ -38,8 +39,12 @@ extern const struct upstream_kind upstream_kind_consul;
 extern const struct upstream_kind upstream_kind_aws;
 extern const struct upstream_kind upstream_kind_azure;
 
+#ifndef CONTROL_CHILD_AZURE
+#define CONTROL_CHILD_AZURE upstream_kind_azure
+#endif
+
 static const struct upstream_kind *const kinds[] = { &upstream_kind_static,
-	&upstream_kind_consul, &upstream_kind_aws, &upstream_kind_azure,
+	&upstream_kind_consul, &upstream_kind_aws, &CONTROL_CHILD_AZURE,
 #ifdef CONTROL_CHILD_KIND
 	&CONTROL_CHILD_KIND,
 #endif

@@ -8,6 +8,13 @@
  * the last (bytes_sent) and, where its host says when it came to be ("at-" and
  * microseconds), how many came later than FAKE_LATE_US (responses_5xx) and the
  * longest time in microseconds (bytes_received).
+ *
+ * Of an upstream with functions it shows how often it was given credentials
+ * (connect_failed) and told that there are none (connect_timeout), the sum of
+ * the bytes that it has (idle_closed), the same of what the image says of calls
+ * (retried), in how many images calls led to it while it had no credentials
+ * (try_timeout), and whether TLS is spoken to it (tls_failures). Those that
+ * begin with "bad" it says are refused.
  */
 #ifndef TESTS_UNIT_CONTROL_FAKE_PROXY_H
 #define TESTS_UNIT_CONTROL_FAKE_PROXY_H
@@ -43,6 +50,7 @@ struct fake {
 	uint32_t workers;
 	uint64_t generation;
 	bool ready;
+	bool credentials[UPSTREAMS_MAX];
 };
 
 static inline void
@@ -233,6 +241,102 @@ fake_endpoints(struct fake *f, const struct wire_message *m, int fd)
 	shm_unmap(set, length);
 }
 
+static inline uint64_t
+bytes_sum(const void *bytes, size_t length)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < length; i++)
+		sum += ((const unsigned char *)bytes)[i];
+	return sum;
+}
+
+/* The first ones name nothing that there is. */
+static inline void
+fake_refuse(const struct fake *f, uint32_t upstream)
+{
+	const uint64_t numbers[] = { UINT64_MAX, 0,
+		upstream | UINT64_C(1) << 32, upstream };
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		struct wire_message m = { .type = WIRE_CREDENTIALS_REFUSED };
+
+		m.number = numbers[i];
+		fake_send(f->channel, &m, NULL, 0);
+	}
+}
+
+static inline void
+fake_credentials(struct fake *f, const struct wire_message *m, int fd)
+{
+	struct counters_upstream *u = fake_shown(f, m->credentials.upstream);
+	size_t length = 0;
+	char *bytes;
+
+	f->credentials[m->credentials.upstream] = m->credentials.length > 0;
+	u->idle_closed = 0;
+	if (strcmp(m->text, "azure") != 0)
+		_exit(5);
+	if (m->credentials.length == 0) {
+		u->connect_timeout++;
+		return;
+	}
+	u->connect_failed++;
+	bytes = shm_map_shared(fd, &length, NULL);
+	if (bytes == NULL || length != m->credentials.length)
+		_exit(5);
+	u->idle_closed = bytes_sum(bytes, length);
+	if (length >= 3 && memcmp(bytes, "bad", 3) == 0)
+		fake_refuse(f, m->credentials.upstream);
+	mem_wipe(bytes, length);
+	shm_unmap(bytes, length);
+}
+
+static inline void
+fake_calls(struct fake *f, const struct image_vhost *v)
+{
+	const struct image_route *r = image_at(v, v->routes.offset);
+
+	for (uint32_t i = 0; i < v->routes.count; i++) {
+		const struct image_destination *d =
+			image_at(v, r[i].destinations.offset);
+
+		for (uint32_t k = 0; k < r[i].destinations.count; k++) {
+			struct slice call = image_text(v, d[k].call);
+			struct counters_upstream *u;
+
+			if (call.length == 0)
+				continue;
+			u = fake_shown(f, d[k].upstream);
+			u->retried += bytes_sum(call.data, call.length);
+			u->try_timeout += !f->credentials[d[k].upstream];
+		}
+	}
+}
+
+static inline void
+fake_functions(struct fake *f, const struct image *image)
+{
+	const struct image_upstream *u =
+		image_at(image, image->upstreams.offset);
+	const struct image_listener *l =
+		image_at(image, image->listeners.offset);
+
+	for (uint32_t i = 0; i < image->upstreams.count; i++) {
+		if (strcmp(image_text(image, u[i].kind).data, "azure") != 0)
+			continue;
+		fake_shown(f, u[i].id)->retried = 0;
+		fake_shown(f, u[i].id)->tls_failures = u[i].tls != 0;
+	}
+	for (uint32_t i = 0; i < image->listeners.count; i++) {
+		const struct image_host *h = image_at(image, l[i].hosts.offset);
+
+		for (uint32_t k = 0; k < l[i].hosts.count; k++)
+			if (h[k].name.offset != 0)
+				fake_calls(f, image_at(image, h[k].vhost));
+	}
+}
+
 static inline void
 fake_image(struct fake *f, uint64_t generation, int fd)
 {
@@ -248,6 +352,7 @@ fake_image(struct fake *f, uint64_t generation, int fd)
 		fake_send(f->channel, &m, NULL, 0);
 	f->ready = true;
 	fake_tattle_all(f, image);
+	fake_functions(f, image);
 	if (!image_names(image, "mute")) {
 		m.type = WIRE_ENFORCED;
 		m.generation = f->generation = generation;
@@ -290,6 +395,9 @@ fake_message(
 		break;
 	case WIRE_ENDPOINTS:
 		fake_endpoints(f, m, count > 0 ? fds[0] : -1);
+		break;
+	case WIRE_CREDENTIALS:
+		fake_credentials(f, m, count > 0 ? fds[0] : -1);
 		break;
 	case WIRE_HEALTH:
 		fake_health(f, m);

@@ -135,15 +135,17 @@ test_secrets(void **state)
 			"gloo-system.u 1 Warning: sslConfig.secretRef: no "
 			"secret is named \"gloo-system.s\"" },
 		{ "upstream", "w",
-			"{\"aws\": {\"region\": \"us-east-1\", \"secretRef\": "
-			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
-			"gloo-system.w 1 Warning: upstreams of kind aws are "
-			"not served yet" },
+			"{\"aws\": {\"endpointUrl\": \"http://127.0.0.1:1\", "
+			"\"secretRef\": {\"name\": \"s\", \"namespace\": "
+			"\"n\"}}}",
+			"gloo-system.w 1 Warning: upstreamSpec.aws.secretRef: "
+			"no secret is named \"n.s\"\n" },
 		{ "upstream", "z",
-			"{\"azure\": {\"functionAppName\": \"a\", \"secretRef\": "
-			"{\"name\": \"s\", \"namespace\": \"n\"}}}",
-			"gloo-system.z 1 Warning: upstreams of kind azure are "
-			"not served yet" },
+			"{\"azure\": {\"functionAppName\": \"a\", \"hostname\": "
+			"\"127.0.0.1\", \"secretRef\": {\"name\": \"s\", "
+			"\"namespace\": \"n\"}}}",
+			"gloo-system.z 1 Warning: upstreamSpec.azure.secretRef: "
+			"no secret is named \"n.s\"" },
 	};
 
 	(void)state;

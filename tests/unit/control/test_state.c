@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -175,6 +176,36 @@ test_endpoints(void **state)
 	state_close(s);
 }
 
+/* Lists alone: what else stands there is left aside. */
+static void
+test_functions(void **state)
+{
+	struct state *s = state_make();
+	struct doc *names = doc_new_list(), *back;
+	char *path = xasprintf("%s/functions/a.b/c.json", root);
+
+	(void)state;
+	assert_null(state_functions_read(s, "a.b", "c"));
+	for (int count = 0; count < 3; count++) {
+		assert_int_equal(
+			state_functions_write(s, "a.b", "c", names, NULL), 0);
+		back = state_functions_read(s, "a.b", "c");
+		assert_int_equal(doc_type(back), DOC_LIST);
+		assert_true(doc_equal(names, back));
+		doc_free(back);
+		doc_add(names, doc_new_string(count == 0 ? "f" : "g:1"));
+	}
+	assert_null(state_functions_read(s, "a", "b.c"));
+	assert_int_equal(file_replace(path, "{}", 2, 0600, NULL), 0);
+	assert_null(state_functions_read(s, "a.b", "c"));
+	state_functions_remove(s, "a.b", "c");
+	assert_int_not_equal(access(path, F_OK), 0);
+	state_functions_remove(s, "a.b", "c");
+	doc_free(names);
+	free(path);
+	state_close(s);
+}
+
 /* An owner that cannot be read is not known; the endpoint is there. */
 static void
 test_odd_owners(void **state)
@@ -285,6 +316,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_reports, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_functions, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_odd_owners, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken, setup, teardown),

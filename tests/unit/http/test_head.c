@@ -44,6 +44,26 @@ static const struct {
 #define FIELDS (sizeof(fields) / sizeof(*fields))
 
 static void
+test_fields_of_the_hop(void **state)
+{
+	static const char names[] = "Connection Content-Length "
+				    "Transfer-Encoding Upgrade TE Trailer "
+				    "Keep-Alive Proxy-Connection "
+				    "HTTP2-Settings ";
+	size_t length = 0;
+
+	(void)state;
+	for (size_t i = 0; i < FIELDS; i++) {
+		if (!http_field_is_of_hop(fields[i].id))
+			continue;
+		assert_non_null(strstr(names, fields[i].name));
+		length += strlen(fields[i].name) + 1;
+	}
+	assert_int_equal(length, strlen(names));
+	assert_false(http_field_is_of_hop(HTTP_FIELD_OTHER));
+}
+
+static void
 test_field_ids(void **state)
 {
 	(void)state;
@@ -203,6 +223,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_field_ids),
+		cmocka_unit_test(test_fields_of_the_hop),
 		cmocka_unit_test(test_field_ids_exact),
 		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_refusals),

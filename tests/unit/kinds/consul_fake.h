@@ -8,6 +8,7 @@
 
 #include "fake_host.h"
 #include "fake_program.h"
+#include "fake_watched.h"
 #include "told.h"
 
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #include "base/json.h"
 #include "base/table.h"
 #include "kinds/consul/agent.h"
-#include "net/watched_name.h"
 #include "tests/unit/net/fake_time.h"
 
 extern const struct upstream_kind upstream_kind_consul;
@@ -155,98 +155,6 @@ fails(const char *where, const char *why)
 	if (q == NULL)
 		fail_msg("nobody asks for %s", where);
 	q->events.failed(why, clock_realtime_ms(), q->arg);
-}
-
-/* ---- names */
-
-struct watched_name {
-	struct watched_name *next;
-	char *name;
-	struct watched_state state;
-	struct watched_target targets[8];
-	watched_name_f *cb;
-	void *arg;
-};
-
-static struct watched_name *fake_names;
-
-struct watched_name *
-watched_name_new(struct resolver *r, const char *name, enum watched_type type,
-	watched_name_f *cb, void *arg)
-{
-	struct watched_name *n = xcalloc(1, sizeof(*n));
-
-	(void)r;
-	assert_int_equal(type, WATCHED_ADDRESSES);
-	n->next = fake_names;
-	n->name = xstrdup(name);
-	n->state.targets = n->targets;
-	n->cb = cb;
-	n->arg = arg;
-	fake_names = n;
-	return n;
-}
-
-void
-watched_name_free(struct watched_name *n)
-{
-	struct watched_name **at = &fake_names;
-
-	if (n == NULL)
-		return;
-	while (*at != n)
-		at = &(*at)->next;
-	*at = n->next;
-	free(n->name);
-	free(n);
-}
-
-const struct watched_state *
-watched_name_state(const struct watched_name *n)
-{
-	return &n->state;
-}
-
-void
-watched_name_pace(struct watched_name *n, uint64_t ms)
-{
-	(void)n;
-	(void)ms;
-}
-
-/* NULL: it is not watched. */
-static inline struct watched_name *
-name_watched(const char *name)
-{
-	for (struct watched_name *n = fake_names; n != NULL; n = n->next)
-		if (strcmp(n->name, name) == 0)
-			return n;
-	return NULL;
-}
-
-/* ips: separated by spaces; NULL: those that are known stay. A problem "gone" is
- * that of a name that is said not to exist. */
-static inline void
-resolves(const char *name, const char *ips, const char *problem)
-{
-	struct watched_name *n = name_watched(name);
-	char *copy = xstrdup(ips == NULL ? "" : ips), *rest = copy, *one;
-
-	if (n == NULL)
-		fail_msg("%s is not watched", name);
-	n->state.answered = true;
-	n->state.problem = problem;
-	n->state.gone = problem != NULL && strcmp(problem, "gone") == 0;
-	if (ips != NULL)
-		n->state.count = 0;
-	while ((one = strsep(&rest, " ")) != NULL)
-		if (one[0] != '\0')
-			assert_int_equal(
-				addr_parse_ip(one, 0,
-					&n->targets[n->state.count++].addr),
-				0);
-	n->cb(&n->state, n->arg);
-	free(copy);
 }
 
 /* ---- the program */

@@ -42,7 +42,7 @@ test_flags(void **state)
 {
 	static const struct {
 		const char *key;
-		struct flag_value flags[4];
+		struct flag_value flags[12];
 		const char *printed, *details;
 	} rows[] = {
 		{ "static",
@@ -110,12 +110,83 @@ test_flags(void **state)
 			"region: us-east-1\n"
 			"secretRef:\n  name: x\n  namespace: keys\n",
 			"region: us-east-1\nsecret: keys.x\n" },
+		{ "aws",
+			{ { "aws-role-arn",
+				  "arn:aws:iam::123456789012:role/r" },
+				{ "aws-disable-role-chaining", NULL },
+				{ "aws-account-id", "123456789012" },
+				{ "aws-endpoint-url", "http://127.0.0.1:3002" },
+				{ "aws-use-fips", "true" },
+				{ "aws-use-dual-stack", "true" },
+				{ "aws-overrides",
+					"invocationStyle=ASYNC,unwrapAsAlb="
+					"true" },
+				{ "aws-overrides",
+					"payloadFormatVersion=2.0" } },
+			"awsAccountId: \"123456789012\"\n"
+			"destinationOverrides:\n"
+			"  invocationStyle: ASYNC\n"
+			"  payloadFormatVersion: \"2.0\"\n"
+			"  unwrapAsAlb: true\n"
+			"disableRoleChaining: true\n"
+			"endpointUrl: http://127.0.0.1:3002\n"
+			"region: us-east-1\n"
+			"roleArn: arn:aws:iam::123456789012:role/r\n"
+			"useDualStack: true\n"
+			"useFips: true\n",
+			"region: us-east-1\nsecret: <None>\n" },
 		{ "azure",
 			{ { "azure-app-name", "my-app" },
 				{ "azure-secret-name", "x" } },
 			"functionAppName: my-app\n"
 			"secretRef:\n  name: x\n  namespace: gloo-system\n",
 			"function app name: my-app\nsecret: gloo-system.x\n" },
+		{ "azure",
+			{ { "azure-app-name", "my-app" },
+				{ "azure-slot", "blue" },
+				{ "azure-route-prefix", "" },
+				{ "azure-functions", "a, b=Anonymous" } },
+			"functionAppName: my-app\n"
+			"functions:\n"
+			"- authLevel: Function\n  functionName: a\n"
+			"- authLevel: Anonymous\n  functionName: b\n"
+			"routePrefix: \"\"\n"
+			"slot: blue\n",
+			"function app name: my-app\nsecret: <None>\n"
+			"functions:\n- a\n- b\n" },
+		{ "azure",
+			{ { "azure-app-name", "a" },
+				{ "azure-audience", "api://x" },
+				{ "azure-subscription-id", "s" },
+				{ "azure-resource-group", "g" } },
+			"appServiceAuthentication:\n  audience: api://x\n"
+			"functionAppName: a\n"
+			"resourceGroup: g\n"
+			"subscriptionId: s\n",
+			"function app name: a\nsecret: <None>\n" },
+		{ "azure",
+			{ { "azure-app-name", "a" },
+				{ "azure-hostname", "fx.example.com" },
+				{ "azure-functions", "b=Admin" },
+				{ "azure-functions", "c" },
+				{ "azure-subscription-id", "s" },
+				{ "azure-resource-group", "g" },
+				{ "azure-management-url",
+					"https://management.example.com" },
+				{ "azure-identity-client-id", "client" },
+				{ "azure-max-request-bytes", "1000" } },
+			"functionAppName: a\n"
+			"functions:\n"
+			"- authLevel: Admin\n  functionName: b\n"
+			"- authLevel: Function\n  functionName: c\n"
+			"hostname: fx.example.com\n"
+			"managedIdentityClientId: client\n"
+			"managementUrl: https://management.example.com\n"
+			"maxRequestBytes: 1000\n"
+			"resourceGroup: g\n"
+			"subscriptionId: s\n",
+			"function app name: a\nsecret: <None>\n"
+			"functions:\n- b\n- c\n" },
 	};
 
 	(void)state;
@@ -192,6 +263,15 @@ test_flags_refused(void **state)
 			"\"aws\" is not of the form namespace.name" },
 		{ "azure", "azure-secret", ".a",
 			"\".a\" is not of the form namespace.name" },
+		{ "azure", "azure-max-request-bytes", "many",
+			"\"many\" is not a number" },
+		{ "aws", "aws-overrides", "unwrapAsAlb",
+			"\"unwrapAsAlb\" is not of the form key=value" },
+		{ "aws", "aws-overrides", "=true",
+			"\"=true\" is not of the form key=value" },
+		{ "aws", "aws-overrides", "", "a value is needed" },
+		{ "aws", "aws-use-fips", "maybe",
+			"\"maybe\" is neither true nor false" },
 	};
 
 	(void)state;
@@ -299,10 +379,14 @@ test_contract(void **state)
 		assert_non_null(kind->details);
 		assert_true((kind->watch == NULL) == (kind->unwatch == NULL));
 		/* Which cannot be served always, or not without settings. */
-		assert_true((kind->watch == NULL || kind->open != NULL) ==
+		assert_true((kind->watch == NULL ||
+				    (kind->open != NULL &&
+					    !kind->settings_optional)) ==
 			    (kind->not_served != NULL));
 		assert_true(
 			(kind->open == NULL) == (kind->settings_key == NULL));
+		assert_true(
+			(kind->dialect == NULL) == (kind->function_key == NULL));
 		for (const struct kind_prompt *p = kind->prompts;
 			p != NULL && p->question != NULL; p++) {
 			bool found = false;

@@ -143,6 +143,25 @@ tls_walk(const struct image *image)
 	}
 }
 
+/* Of each destination of those routes: what its kind's dialect reads. */
+static void
+calls_walk(const struct image_vhost *v)
+{
+	const struct image_route *r = image_at(v, v->routes.offset);
+
+	for (uint32_t i = 0; i < v->routes.count; i++) {
+		const struct image_destination *d =
+			image_at(v, r[i].destinations.offset);
+
+		for (uint32_t k = 0; k < r[i].destinations.count; k++) {
+			struct slice call = image_text(v, d[k].call);
+
+			if (call.length > 0)
+				assert_int_equal(call.data[call.length], 0);
+		}
+	}
+}
+
 static void
 request_all(struct fixture *f)
 {
@@ -156,6 +175,8 @@ request_all(struct fixture *f)
 
 	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
 		fixture_find(f, heads[i]);
+		if (f->match.vhost != NULL)
+			calls_walk(f->match.vhost);
 		if (f->match.route != NULL)
 			assert_true(f->match.prefix_length <=
 				    f->request.target.path.length);
@@ -299,11 +320,39 @@ faults_are_named(void **state)
 	err = (struct error)ERROR_INIT;
 	image->contract++;
 	assert_int_equal(image_check(image, f->image_length, &err), -1);
-	assert_non_null(strstr(err.text, "contract 5, not 4"));
+	assert_non_null(strstr(err.text, "contract 6, not 5"));
 	err = (struct error)ERROR_INIT;
 	assert_int_equal(
 		image_check((char *)image + 4, f->image_length - 4, &err), -1);
 	assert_non_null(strstr(err.text, "not aligned"));
+}
+
+static void
+faults_of_calls_are_named(void **state)
+{
+	struct fixture *f = *state;
+	struct error err = ERROR_INIT;
+	const struct image *image;
+	const struct image_listener *l;
+	const struct image_vhost *v;
+	const struct image_route *r;
+	struct image_destination *d;
+
+	serve_everything(f);
+	image = f->image;
+	l = image_at(image, image->listeners.offset);
+	v = image_at(f->image, l->default_vhost);
+	r = image_at(v, v->routes.offset);
+	while (r->destinations.count == 0)
+		r++;
+	d = (struct image_destination *)(uintptr_t)image_at(
+		v, r->destinations.offset);
+	d->call = r->name; /* any text */
+	assert_int_equal(image_check(f->image, f->image_length, &err), 0);
+	d->call = (struct image_str){ v->length - 4, 8 };
+	assert_int_equal(image_check(f->image, f->image_length, &err), -1);
+	assert_string_equal(
+		err.text, "the image is damaged: call out of bounds");
 }
 
 static void
@@ -371,6 +420,7 @@ main(void)
 		TEST(changed_images_do_no_harm),
 		TEST(changed_words_do_no_harm),
 		TEST(faults_are_named),
+		TEST(faults_of_calls_are_named),
 		TEST(faults_of_tls_are_named),
 	};
 

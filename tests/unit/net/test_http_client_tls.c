@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "fake_names.h"
 #include "http_calls.h"
@@ -162,6 +164,32 @@ test_tls(void **state)
 		tls_row_check(&rows[i]);
 }
 
+/* The client's roots: for who names none, from the next call on. */
+static void
+test_roots(void **state)
+{
+	const struct tls_row trusted = { "its roots", &tls, "127.0.0.1", NULL,
+		NULL, NULL, NULL, false, NULL, "nobody" };
+	const struct tls_row strange = { "not of its roots", &tls, "127.0.0.1",
+		NULL, NULL, NULL, NULL, false, "certificate", NULL };
+	const struct tls_row own = { "a CA of the call's own", &tls,
+		"127.0.0.1", other.cert_pem, NULL, NULL, NULL, false,
+		"certificate", NULL };
+	char file[] = "/tmp/http-client-roots-XXXXXX";
+
+	(void)state;
+	close(mkstemp(file));
+	assert_int_equal(file_replace(file, authority.cert_pem,
+				 strlen(authority.cert_pem), 0600, NULL),
+		0);
+	http_client_trust(client, file);
+	tls_row_check(&trusted);
+	tls_row_check(&own);
+	http_client_trust(client, NULL);
+	tls_row_check(&strange);
+	unlink(file);
+}
+
 static void
 test_cert_and_key_in_one(void **state)
 {
@@ -202,6 +230,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CALL_TEST(test_tls),
+		CALL_TEST(test_roots),
 		CALL_TEST(test_cert_and_key_in_one),
 		CALL_TEST(test_server_name_and_host),
 	};

@@ -306,7 +306,7 @@ log_read(struct str *text, const char *const *words, size_t count)
 	}
 	assert_int_equal(lines, c.requests);
 	for (size_t i = 0; i < count; i++) {
-		snprintf(want, sizeof(want), "\"reason\":\"%s\"}\n", words[i]);
+		snprintf(want, sizeof(want), "\"reason\":\"%s\"", words[i]);
 		if (strstr(text->data, want) == NULL)
 			fail_msg("no line has %s", want);
 	}

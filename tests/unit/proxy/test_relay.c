@@ -152,8 +152,8 @@ static void
 endpoints_set(uint16_t first, uint16_t second)
 {
 	const struct rig_endpoint set[2] = {
-		{ NULL, first, ENDPOINT_UP, 1, 0, { 0 } },
-		{ NULL, second, ENDPOINT_UP, 1, 0, { 0 } },
+		{ .port = first, .health = ENDPOINT_UP, .weight = 1 },
+		{ .port = second, .health = ENDPOINT_UP, .weight = 1 },
 	};
 
 	rig_endpoints(&rig, UPSTREAM, set,

@@ -152,6 +152,55 @@ groups_are_built_once(void **state)
 		"no upstream group is named that");
 }
 
+/* Their bytes may be any; equal ones are stored once. */
+static void
+calls_are_kept(void **state)
+{
+	struct model_destination some[] = {
+		{ .upstream = { CHARS("a"), CHARS("{\"f\": 1}") }, .weight = 1 },
+		{ .upstream = { CHARS("b"), NULL }, .weight = 2 },
+		{ .upstream = { CHARS("none"), CHARS("lost") }, .weight = 3 },
+		{ .upstream = { CHARS("c"), CHARS("{\"f\": 1}") }, .weight = 4 },
+	};
+	const struct model_upstream_group group = {
+		.meta = { .name = CHARS("calls") },
+		.destinations = some,
+		.destination_count = 4,
+	};
+	struct model_matcher m[] = { { .path = CHARS("/1") },
+		{ .path = CHARS("/2") } };
+	struct model_route routes[] = {
+		{ .matchers = &m[0],
+			.matcher_count = 1,
+			.target = MODEL_TARGET_MULTI,
+			.destinations = some,
+			.destination_count = 4 },
+		{ .matchers = &m[1],
+			.matcher_count = 1,
+			.target = MODEL_TARGET_GROUP,
+			.group = { CHARS("calls"), CHARS("shop") } },
+	};
+	struct model_virtual_service vs = test_service(routes, 2);
+	struct fixture *f = *state;
+
+	f->groups = &group;
+	f->group_count = 1;
+	fixture_serve(f, &vs);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct image_destination *d = image_at(
+			f->block, route_of(f, i)->destinations.offset);
+
+		assert_int_equal(route_of(f, i)->destinations.count, 3);
+		assert_int_equal(route_of(f, i)->total_weight, 7);
+		assert_string_equal(text_of(f, d[0].call), "{\"f\": 1}");
+		assert_int_equal(d[0].call.length, 8);
+		assert_int_equal(d[1].call.offset, 0);
+		assert_int_equal(d[1].call.length, 0);
+		assert_int_equal(d[2].upstream, 3);
+		assert_int_equal(d[2].call.offset, d[0].call.offset);
+	}
+}
+
 static void
 options_are_resolved(void **state)
 {
@@ -615,6 +664,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(missing_upstreams_answer_for_themselves),
 		TEST(groups_are_built_once),
+		TEST(calls_are_kept),
 		TEST(options_are_resolved),
 		TEST(regexes_are_checked),
 		TEST(rewrites_of_regexes_are_warned_about),

@@ -48,9 +48,13 @@ struct fixture {
 };
 
 static inline uint32_t
-test_upstream(const struct model_destination *d, const char **reason, void *arg)
+test_upstream(const struct model_destination *d, struct str *call,
+	const char **reason, void *arg)
 {
 	(void)arg;
+	/* What is called is said by the namespace. */
+	if (d->upstream.ns != NULL)
+		str_puts(call, d->upstream.ns);
 	if (strncmp(d->upstream.name, "no", 2) != 0)
 		return (uint32_t)(d->upstream.name[0] - 'a' + 1);
 	*reason = missing_reason;

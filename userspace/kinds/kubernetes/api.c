@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/json_split.h"
 #include "base/mem.h"
@@ -336,19 +336,14 @@ retry_after(const struct kubernetes_call *c)
 	return kubernetes_retry_after_ms(c->api, strtol(text, NULL, 10));
 }
 
-/* RFC 9110 5.6.7, the form that all servers send. */
+/* 0: not known. */
 static uint64_t
 date_read(const struct kubernetes_call *c)
 {
-	const char *text = http_call_header(c->http, "Date"), *end;
-	struct tm tm = { 0 };
-	time_t seconds;
+	const char *text = http_call_header(c->http, "Date");
+	uint64_t ms;
 
-	if (text == NULL)
-		return 0;
-	end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	seconds = end != NULL && *end == '\0' ? timegm(&tm) : 0;
-	return seconds > 0 ? (uint64_t)seconds * 1000 : 0;
+	return text != NULL && clock_parse_http(text, &ms) == 0 ? ms : 0;
 }
 
 /* True: the call was or will be made once more. */

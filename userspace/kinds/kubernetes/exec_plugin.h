@@ -1,7 +1,6 @@
 /*
  * A credential plugin (kubernetes.io/docs: "client-go credential plugins"): a
- * program, started without a shell, that prints one ExecCredential. On the
- * loop; its time and what it prints are bounded. Private to account.
+ * program that prints one ExecCredential (kinds/command.h). Private to account.
  */
 #ifndef KINDS_KUBERNETES_EXEC_PLUGIN_H
 #define KINDS_KUBERNETES_EXEC_PLUGIN_H
@@ -12,9 +11,6 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "kinds/kubernetes/kubeconfig.h"
-
-#define EXEC_PLUGIN_OUTPUT_MAX (1u << 20)
-#define EXEC_PLUGIN_TIMEOUT_MS 30000
 
 struct exec_plugin;
 struct loop;
@@ -38,7 +34,7 @@ char *exec_plugin_info(const struct kubeconfig_login *l, struct slice ca);
 typedef void exec_plugin_f(struct exec_credential *credential,
 	const char *problem, void *arg);
 /* NULL and err: it could not be started. Otherwise cb is called once, later,
- * unless cancelled. timeout_ms 0: EXEC_PLUGIN_TIMEOUT_MS. */
+ * unless cancelled. timeout_ms 0: COMMAND_TIMEOUT_MS. */
 struct exec_plugin *exec_plugin_start(struct loop *loop,
 	const struct kubeconfig_exec *x, const char *info, uint64_t timeout_ms,
 	exec_plugin_f *cb, void *arg, struct error *err);

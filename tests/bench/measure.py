@@ -1,0 +1,59 @@
+"""CPU time of a proxy per request, in rounds that are interleaved: what is compared ran
+one after the other. See bench_http.py for what is charged to whom."""
+import json
+import subprocess
+
+import proxies
+from proxies import BENCH
+
+# A round in which the proxy had to wait for its CPU for more than this part of
+# its work is measured again: another program was there.
+DISTURBED = 0.02
+
+
+class Measure:
+    """rounds of so many seconds; measured, disturbed: rounds there were, and those that
+    stayed disturbed."""
+
+    def __init__(self, rounds, seconds):
+        self.rounds, self.seconds = rounds, seconds
+        self.measured = self.disturbed = self.patience = 0
+
+    @staticmethod
+    def load(port, path, expect, *more):
+        """The generator's figures; wrong answers end the benchmark."""
+        p = subprocess.run(
+            [BENCH / "generate", str(port), path, str(expect)] + [str(m) for m in more],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=180,
+            preexec_fn=proxies.on_cpu(proxies.LOAD_CPU))
+        result = json.loads(p.stdout) if p.stdout else {"errors": 1, "error": "it crashed"}
+        if result["errors"]:
+            raise RuntimeError(f"load on port {port}, {path}: {result}")
+        return result
+
+    def cpu_us(self, proxy, path, expect, *more):
+        while True:
+            run, waited = proxy.cpu_ns()
+            result = self.load(proxy.port, path, expect, *more)
+            after = proxy.cpu_ns()
+            run, waited = after[0] - run, after[1] - waited
+            disturbed = waited > run * DISTURBED
+            if not disturbed or self.patience == 0:
+                break
+            self.patience -= 1
+        self.disturbed += disturbed
+        self.measured += 1
+        return run / 1000 / result["requests"]
+
+    def interleaved(self, started, cases, expect, *more, times=1):
+        """{case: [µs per round]}; cases: {case: (proxy, path)}."""
+        figures = {case: [] for case in cases}
+        rounds = self.rounds * times
+        self.patience = len(cases) * rounds // 2
+        for n in range(-1, rounds):  # the first warms up
+            for case, (proxy, path) in cases.items():
+                seconds = 0.2 if n < 0 else self.seconds
+                us = self.cpu_us(proxy, path, expect, "--seconds", seconds, *more)
+                if n >= 0:
+                    figures[case].append(us)
+        return figures
