@@ -12,6 +12,7 @@
 #include "http/target.h"
 #include "http/write.h"
 #include "kinds/azure/azure.h"
+#include "tests/fuzz/lines.h"
 
 #define HEAD_MAX (64 << 10)
 #define FED_MAX  4096
@@ -21,29 +22,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char settings[] =
 	"7:azure 1,1:a,1:f,7:{*rest},1:1,1:1,1:1,1:0,4:1024,6:a.test,";
 static const char bytes[] = "19:azure-credentials 1,0:,3:KEY,0:,1:0,";
-
-static void
-expect(bool condition)
-{
-	if (!condition)
-		abort();
-}
-
-static struct slice
-line_take(struct slice *rest)
-{
-	const char *end = rest->length == 0
-				  ? NULL
-				  : memchr(rest->data, '\n', rest->length);
-	struct slice line = { rest->data,
-		end == NULL ? rest->length : (size_t)(end - rest->data) };
-	size_t taken = line.length + (end != NULL);
-
-	if (rest->length > 0)
-		rest->data += taken;
-	rest->length -= taken;
-	return line;
-}
 
 static void
 request_look(const struct http_write *w)

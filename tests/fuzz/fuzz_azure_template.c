@@ -12,31 +12,9 @@
 #include "kinds/azure/credentials.h"
 #include "kinds/azure/query.h"
 #include "kinds/azure/template.h"
+#include "tests/fuzz/lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-expect(bool condition)
-{
-	if (!condition)
-		abort();
-}
-
-static struct slice
-line_take(struct slice *rest)
-{
-	const char *end = rest->length == 0
-				  ? NULL
-				  : memchr(rest->data, '\n', rest->length);
-	struct slice line = { rest->data,
-		end == NULL ? rest->length : (size_t)(end - rest->data) };
-	size_t taken = line.length + (end != NULL);
-
-	if (rest->length > 0)
-		rest->data += taken;
-	rest->length -= taken;
-	return line;
-}
 
 static void
 template_look(struct slice text, struct slice path)

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/mman.h>
 
 #define PASSED "HTTP/1.1 200 OK\r\nX-Step: pass\r\ncontent-length: 1\r\n"
@@ -495,7 +496,10 @@ what_is_taken_slowly_moves(void **state)
 	 * part of them is gone. */
 	for (int i = 0; i < 10; i++) {
 		came += some_read(peer, 1536 << 10);
-		usleep(150000); /* of the 1000 ms that nothing may move for */
+		/* Of the 1000 ms that nothing may move for; a refusal would
+		 * come now. */
+		assert_int_equal(
+			poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 150), 0);
 	}
 	came += some_read(peer, (24u << 20) - came);
 	rig_client_send(peer, OK, strlen(OK));

@@ -3,6 +3,7 @@
 #include "tests/unit/proxy/call_rig.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/time.h>
 
 #include "http/body.h"
@@ -631,10 +632,13 @@ streams_wait_for_slow_clients(void **state)
 		rig_client_send(fd, request, strlen(request));
 		str_clear(&got);
 		rig_client_read(fd, &got, 1000, RIG_WAIT_MS);
-		/* It stops to come when nobody takes it. */
+		/* It stops to come when nobody takes it, and the client is
+		 * not given up for that. */
 		do {
 			came = counted(UP_CALLS).bytes_received;
-			usleep(100000);
+			assert_int_equal(poll(&(struct pollfd){ fd, 0, 0 }, 1,
+						 100),
+				0);
 		} while (counted(UP_CALLS).bytes_received != came);
 		assert_true(came - before < 12 << 20);
 		assert_int_equal(counted(UP_CALLS).call_bytes_active, 0);
