@@ -414,8 +414,8 @@ def test_secret_gone_while_waiting(d):
               for _ in range(6)]
     for t in asking:
         t.start()
-    wait_until("some to wait", lambda: d.gateway.metric(
-        "gloo_gateway_upstream_pending_active", upstream="gloo-system.waiting") >= 4)
+    wait_until("all but one to wait", lambda: d.gateway.metric(
+        "gloo_gateway_upstream_pending_active", upstream="gloo-system.waiting") == 5)
     status, text = d.gateway.api("DELETE", "/v1/secrets/gloo-system/goes")
     equal(status, 200, text)
     equal(d.ask("waiting"), 503)
