@@ -1,14 +1,19 @@
 /*
- * Frames of event streams: however the bytes are cut, the same comes of them.
- * With an even first byte they are the stream; with an odd one, headers and
- * payloads for frames whose lengths and checksums are right.
+ * Frames of event streams: however the bytes are cut, the same comes of them,
+ * payloads in more pieces or fewer. With an even first byte they are the stream;
+ * with an odd one, headers and payloads for frames whose lengths and checksums
+ * are right. With a second bit the first of those has so much payload that it is
+ * large, with a third one a bit in it is wrong.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "kinds/aws/eventstream.h"
 #include "tests/unit/kinds/aws_frames.h"
+
+#define LARGE (EVENTSTREAM_WHOLE_MAX + 1)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,7 +48,9 @@ read_chunk(struct eventstream *s, struct slice *chunk, struct str *out)
 	expect(used <= chunk->length);
 	expect(event != EVENTSTREAM_MORE || used == chunk->length);
 	expect((event == EVENTSTREAM_BAD) == (err.code != ERROR_NONE));
-	if (event != EVENTSTREAM_MORE) {
+	if (event == EVENTSTREAM_PAYLOAD) {
+		str_append(out, payload.data, payload.length);
+	} else if (event != EVENTSTREAM_MORE) {
 		str_printf(out, "%d%s", (int)event, err.text);
 		put(out, exception);
 		put(out, payload);
@@ -85,15 +92,35 @@ take(struct slice *in, size_t length)
 	return part;
 }
 
+/* Over and over, until it is no longer kept whole. */
 static void
-frames(struct slice in, struct str *out)
+large_put(struct slice headers, struct slice payload, struct str *out)
 {
-	while (in.length >= 2) {
+	char *bytes = xcalloc(1, LARGE);
+
+	for (size_t i = 0; payload.length > 0 && i < LARGE; i++)
+		bytes[i] = payload.data[i % payload.length];
+	frame_put(out, headers, (struct slice){ bytes, LARGE });
+	free(bytes);
+}
+
+static void
+frames(struct slice in, bool large, bool wrong, struct str *out)
+{
+	for (; in.length >= 2; large = false) {
 		size_t headers = (uint8_t)in.data[0];
 		size_t payload = (uint8_t)in.data[1];
+		struct slice first, second;
 
 		take(&in, 2);
-		frame_put(out, take(&in, headers), take(&in, payload));
+		first = take(&in, headers);
+		second = take(&in, payload);
+		if (large)
+			large_put(first, second, out);
+		else
+			frame_put(out, first, second);
+		if (large && wrong)
+			out->data[out->length - 1 - payload * 257] ^= 1;
 	}
 }
 
@@ -110,13 +137,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	str_init(&once);
 	str_init(&cut);
 	if (data[0] & 1) {
-		frames(in, &made);
+		frames(in, data[0] & 2, data[0] & 4, &made);
 		in = (struct slice){ made.data, made.length };
 	}
 	stream(in, in.length + 1, &once);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 		str_clear(&cut);
-		stream(in, steps[i], &cut);
+		/* Byte by byte a large one takes too long. */
+		stream(in, steps[i] * (in.length < LARGE ? 1 : 997), &cut);
 		expect(once.length == cut.length &&
 			memcmp(once.data, cut.data, cut.length) == 0);
 	}

@@ -258,11 +258,11 @@ def test_frames(d):
 
 def random_stream(rng):
     """(frames, status, fields, body) of one with a head."""
-    body = rng.randbytes(rng.choice([0, 1, 7, 100, 5000, 70000]))
+    body = rng.randbytes(rng.choice([0, 1, 7, 100, 5000, 70000, 300000]))
     head = prelude(rng.choice([200, 201, 404]), {"x-r": str(rng.random()), "content-type": "a/b"},
                    ["a=1", "b=2"] if rng.random() < 0.5 else None)
-    frames = b"".join(chunk(p) for p in event_stream.split(head + body, rng,
-                                                           rng.choice([3, 40, 9000])))
+    most = rng.choice([3, 40, 9000]) if len(body) <= 70000 else 1 << 20
+    frames = b"".join(chunk(p) for p in event_stream.split(head + body, rng, most))
     return frames + complete(), json.loads(head[:-8]), body
 
 
@@ -308,15 +308,15 @@ def test_bytes(d):
     equal(d.fake.calls[-1].request.path.rsplit("/", 1)[1], "response-streaming-invocations")
 
 
-def test_at_once(d):
-    """L8: what the function has made reaches the client before it has made the rest"""
+def in_two(d, begin, rest):
+    """What the client got: the rest comes when it has the first part."""
     go_on = threading.Event()
 
     def streams(i):
         i.to.begin(200, {"Content-Type": "application/vnd.amazon.eventstream"})
-        i.to.chunk(chunk(prelude(200) + b"first"))
+        i.to.chunk(begin)
         check(go_on.wait(10 * e2e.PATIENCE), "nobody has read the first part")
-        i.to.chunk(chunk(b"second") + complete())
+        i.to.chunk(rest)
         i.to.end()
     d.streams_as = streams
     with e2e.Namespace(d.out):
@@ -329,7 +329,16 @@ def test_at_once(d):
         go_on.set()
         while part := s.recv(65536):
             got += part
-    equal(unchunk(got), (b"firstsecond", True))
+    return got
+
+
+def test_at_once(d):
+    """L8: what came of a stream, of a large frame too, reaches the client before the rest"""
+    large = chunk(prelude(200) + b"first" + b"x" * (1 << 20)) + complete()
+    for parts, body in (((chunk(prelude(200) + b"first"), chunk(b"second") + complete()),
+                         b"firstsecond"),
+                        ((large[:9000], large[9000:]), b"first" + b"x" * (1 << 20))):
+        equal(unchunk(in_two(d, *parts)), (body, True))
 
 
 def broken_ones():
@@ -340,6 +349,8 @@ def broken_ones():
     flipped_head = bytearray(chunk(b"payload"))
     flipped_head[9] ^= 1
     huge = b"\x7f\xff\xff\xff" + chunk(b"x")[4:]
+    large = bytearray(chunk(b"y" * 300000))
+    large[150000] ^= 1
     return {
         "a wrong CRC of the whole": (bytes(flipped), False),
         "a wrong CRC of the first bytes": (bytes(flipped_head), False),
@@ -355,6 +366,8 @@ def broken_ones():
         "an exception after the head": (begin + exception("ServiceException", "no"), True),
         "no InvokeComplete": (begin, True),
         "half a frame at the end": (begin + chunk(b"more")[:20], True),
+        "a wrong CRC of a large frame": (begin + bytes(large) + complete(), True),
+        "half a large frame at the end": (begin + chunk(b"more" * 50000)[:150000], True),
         "frames after the end": (begin + complete() + chunk(b"evil"), None),
     }
 

@@ -265,7 +265,8 @@ def test_errors(d):
 
 def test_bodies(d):
     """L3: no JSON: 400; more than a function takes: 413, and nothing is sent"""
-    d.routes(d.way("/fn", "echo"), d.way("/async", "echo", invocationStyle="ASYNC"))
+    d.routes(d.way("/fn", "echo"), d.way("/async", "echo", invocationStyle="ASYNC"),
+             d.way("/event", "echo", invocationStyle="ASYNC", wrapAsAlb=True))
     d.ready()
     fields, _ = d.answers("/fn", 400, b"no JSON")
     equal(fields[REASON], "function_request_not_json")
@@ -274,7 +275,15 @@ def test_bodies(d):
         got = e2e.talk(d.out, d.address, 8080, b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: "
                        b"%d\r\n\r\n" % (path.encode(), size))
         check(got.startswith(b"HTTP/1.1 413 "), path, got)
+    # A body that fits, in Base64.
+    refused = d.gateway.metric("gloo_gateway_upstream_calls_too_large")
+    fields, _ = d.answers("/event", 413, b"\xff" * ((1 << 20) // 4 * 3))
+    equal(fields[REASON], "function_request_too_large")
+    check("1048576 where it is called asynchronously" in d.line("/event", 413)["detail"],
+          d.line("/event", 413))
+    equal(d.gateway.metric("gloo_gateway_upstream_calls_too_large"), refused + 1)
     equal(len(d.fake.calls), before)
+    d.answers("/event", 202, b"\xff" * 780000)
     _, text = d.answers("/fn", 200, b'"' + b"y" * (SYNC_MAX - 2) + b'"')
     equal(len(text), SYNC_MAX)
 

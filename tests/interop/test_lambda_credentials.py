@@ -133,7 +133,7 @@ def test_environment(d):
 
 
 def test_files(d):
-    """a profile of the shared files; another key in it, the former revoked: none fails"""
+    """a profile of the settings goes before the environment; another key in it: none fails"""
     old = d.accounts.add("AKIAFILE000000000001", "file/secret-one+0123456789")
     new = d.accounts.add("AKIAFILE000000000002", "file/secret-two+0123456789")
 
@@ -141,7 +141,8 @@ def test_files(d):
         replace(d.credentials, f"[default]\naws_access_key_id=no\naws_secret_access_key=no\n"
                 f"[work]\naws_access_key_id = {k.access}\naws_secret_access_key={k.secret}\n")
     write(old)
-    d.restart(settings="aws: { profile: work }\n")
+    d.restart({"AWS_ACCESS_KEY_ID": "AKIASTRANGER", "AWS_SECRET_ACCESS_KEY": "another"},
+              settings="aws: { profile: work }\n")
     d.ready()
     equal(d.used().access, old.access)
     # Sooner after they were read the file is not read again.

@@ -2,6 +2,7 @@
 #include "base/str.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +10,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+
+#define DIGITS "0123456789"
+#define ID_MIN 8 /* characters */
 
 /* What an empty str points at, so that str_init allocates nothing. */
 static char nothing[1];
@@ -45,6 +49,44 @@ text_defuse(char *text)
 	for (char *p = text; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
+}
+
+static bool
+is_of_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '-' || c == '_';
+}
+
+/* Of the number or id that a word begins with at text; 0: of none. */
+static size_t
+number_length(const char *text)
+{
+	size_t length = strspn(text, "0123456789abcdefABCDEF-");
+	size_t digits = strspn(text, DIGITS);
+
+	if (length < ID_MIN || is_of_word(text[length]) ||
+		strcspn(text, DIGITS) >= length)
+		return digits;
+	return length;
+}
+
+bool
+text_is_same_but_digits(const char *a, const char *b)
+{
+	bool name = false; /* within a word that begins with none */
+
+	for (;; a++, b++) {
+		size_t of_a = name ? 0 : number_length(a);
+		size_t of_b = name ? 0 : number_length(b);
+
+		a += of_a;
+		b += of_b;
+		if ((of_a == 0) != (of_b == 0) || *a != *b)
+			return false;
+		if (*a == '\0')
+			return true;
+		name = is_of_word(*a) && (name || of_a == 0);
+	}
 }
 
 void

@@ -34,6 +34,10 @@ bool slice_starts(struct slice text, struct slice prefix);
  * no cursor. */
 void text_defuse(char *text);
 
+/* Whether they differ at most in numbers, as of times, and in ids: words of
+ * hexadecimal digits and '-', as UUIDs are. Numbers of names ("f1") count. */
+bool text_is_same_but_digits(const char *a, const char *b);
+
 struct str {
 	char *data; /* never NULL after str_init; data[length] is NUL */
 	size_t length, capacity;

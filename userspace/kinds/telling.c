@@ -4,18 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
+
 static bool
-text_is_same(const char *a, const char *b)
+text_is_same(const char *a, const char *b, bool quotes)
 {
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+	if (a == NULL || b == NULL)
+		return a == b;
+	return quotes ? text_is_same_but_digits(a, b) : strcmp(a, b) == 0;
 }
 
 void
 kind_telling_set(struct kind_telling *t, struct kind_host *host, char *problem,
 	char *note)
 {
-	bool same_problem = t->told && text_is_same(t->problem, problem);
-	bool same_note = text_is_same(t->note, note);
+	bool same_problem =
+		t->told && text_is_same(t->problem, problem, t->quotes);
+	bool same_note = text_is_same(t->note, note, false);
 
 	free(t->problem);
 	free(t->note);

@@ -1,6 +1,7 @@
 /*
  * What an upstream's host was told last of how discovery goes, so that it is
- * told only what is another. Private to kinds/.
+ * told only what is another: a condition and a line of the log each. Private to
+ * kinds/.
  */
 #ifndef KINDS_TELLING_H
 #define KINDS_TELLING_H
@@ -11,6 +12,9 @@
 
 struct kind_telling {
 	bool told;
+	/* Problems have in them what a service says, with times and ids: one
+	 * that differs in those alone is not told again. */
+	bool quotes;
 	char *problem, *note; /* NULL: none */
 };
 

@@ -96,7 +96,7 @@
 	X(call_bytes_active, "bytes of calls in memory now")                   \
 	X(calls_overflow, "calls refused: limits.callBytes are in memory")     \
 	X(calls_too_large,                                                     \
-		"calls refused: body or answer is larger than calls may be")   \
+		"calls refused: body, event or answer is larger than may be")  \
 	X(calls_refused, "calls that no answer of a function came of")         \
 	X(calls_corrected,                                                     \
 		"calls made again with the clock or credentials corrected")    \

@@ -157,7 +157,10 @@ call_refuse(struct exchange *x)
 	struct call *c = x->call;
 
 	refusal_settle(&c->refusal);
-	x->counts->calls_refused++;
+	if (c->refusal.status == 413)
+		x->counts->calls_too_large++;
+	else
+		x->counts->calls_refused++;
 	call_detail(x, "%s", c->refusal.sentence);
 	if (x->head_sent) {
 		exchange_drop(x, c->refusal.word);

@@ -145,6 +145,51 @@ test_str_put_netstring(void **state)
 	str_fini(&s);
 }
 
+static void
+test_text_is_same_but_digits(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+		{ "", "", true },
+		{ "", "1", false },
+		{ "no answer", "no answer", true },
+		{ "no answer", "no answer ", false },
+		{ "after 7 ms", "after 12345 ms", true },
+		{ "after 7 ms", "after ms", false },
+		{ "after 7 ms", "after 7 s", false },
+		{ "7 ms", "8 ms", true },
+		{ "status 7", "status 42", true },
+		{ "at 2026-11-27T09:40:27Z", "at 2027-01-01T23:00:00Z", true },
+		{ "function a", "function a2", false },
+		{ "function a1", "function a2", false },
+		{ "function a-1 (b_1)", "function a-1 (b_2)", false },
+		/* ids */
+		{ "Trace ID: 5f0c3e1a-77d1-4b3e-9a0c-0123456789ab (x)",
+			"Trace ID: c0ffee00-aaaa-bbbb-cccc-f00dfaceca11 (x)",
+			true },
+		{ "(RequestId:4442587FB7D0A2F9)",
+			"(RequestId:C0FFEE0FB7D0A2FA)", true },
+		{ "id 0123abcd", "id ffff", false },
+		{ "id 0123abcd", "id 4567abcd", true },
+		{ "id 0123abcd", "id 4567bbcd", true },
+		{ "id 0123abcdx", "id 4567bbcdx", false },
+		{ "id x0123abcd", "id x4567bbcd", false },
+		/* Words */
+		{ "defaced effaced", "effaced defaced", false },
+		{ "deadbeef", "beefdead", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (text_is_same_but_digits(rows[i].a, rows[i].b) !=
+				rows[i].same ||
+			text_is_same_but_digits(rows[i].b, rows[i].a) !=
+				rows[i].same)
+			fail_msg("%s, %s", rows[i].a, rows[i].b);
+}
+
 int
 main(void)
 {
@@ -156,6 +201,7 @@ main(void)
 		cmocka_unit_test(test_str_steal),
 		cmocka_unit_test(test_str_put_escaped),
 		cmocka_unit_test(test_str_put_netstring),
+		cmocka_unit_test(test_text_is_same_but_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

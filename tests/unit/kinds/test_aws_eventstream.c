@@ -318,12 +318,12 @@ test_wrong_lengths(void **state)
 		uint32_t length, headers;
 		const char *why;
 	} rows[] = {
-		{ 0, 0, "a frame of less than 16 bytes or more than 16 MiB" },
-		{ 15, 0, "a frame of less than 16 bytes or more than 16 MiB" },
+		{ 0, 0, "a frame of less than 16 bytes or more than 24 MiB" },
+		{ 15, 0, "a frame of less than 16 bytes or more than 24 MiB" },
 		{ EVENTSTREAM_FRAME_MAX + 1, 0,
-			"a frame of less than 16 bytes or more than 16 MiB" },
+			"a frame of less than 16 bytes or more than 24 MiB" },
 		{ 0xffffffff, 0,
-			"a frame of less than 16 bytes or more than 16 MiB" },
+			"a frame of less than 16 bytes or more than 24 MiB" },
 		{ 16, 1,
 			"headers that are longer than their frame or than "
 			"128 KiB" },
@@ -496,37 +496,200 @@ test_stream_of_the_sdk(void **state)
 	doc_free(d);
 }
 
-/* The largest frame there may be, in pieces. */
+/* ---- large frames */
+
+#define LARGE (EVENTSTREAM_WHOLE_MAX + 1)
+
+static void
+large_put(struct str *in, const char *event, size_t size, char byte)
+{
+	char *bytes = xmalloc(size);
+
+	memset(bytes, byte, size);
+	frame_put_event(in, event, (struct slice){ bytes, size });
+	free(bytes);
+}
+
+/* As outcome, but that it does not matter in how many pieces it comes. */
+static char *
+outcome_joined(struct slice in, size_t step)
+{
+	char *text = outcome(in, step), *to = text;
+
+	for (const char *p = text; *p != '\0';) {
+		if (strncmp(p, ")P(", 3) == 0)
+			p += 3;
+		else
+			*to++ = *p++;
+	}
+	*to = '\0';
+	return text;
+}
+
+static void
+check_large(const struct str *in, const char *want)
+{
+	static const size_t steps[] = { 1 << 20, 1, 3, 12, 13, 4096, 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		char *got = outcome_joined(
+			(struct slice){ in->data, in->length }, steps[i]);
+
+		assert_string_equal(got, want);
+		free(got);
+	}
+}
+
 static void
 test_large(void **state)
 {
-	size_t size = EVENTSTREAM_FRAME_MAX - 16 - 100;
-	char *bytes = xmalloc(size);
-	struct slice payload, exception;
-	struct eventstream *s = eventstream_new();
-	struct str in;
-	size_t at = 0, used;
+	struct str in, want;
 
 	(void)state;
-	memset(bytes, 'x', size);
 	str_init(&in);
-	frame_put_event(&in, "PayloadChunk", (struct slice){ bytes, size });
-	assert_in_range(in.length, size, EVENTSTREAM_FRAME_MAX);
+	str_init(&want);
+	frame_put_event(&in, "PayloadChunk", slice_of("first "));
+	large_put(&in, "PayloadChunk", LARGE, 'x');
+	/* Nobody asked for it. */
+	large_put(&in, "SomethingNew", LARGE, 'y');
+	large_put(&in, "PayloadChunk", EVENTSTREAM_WHOLE_MAX, 'z');
+	frame_put_event(&in, "PayloadChunk", slice_of(" last"));
+	frame_put_event(&in, "InvokeComplete", slice_of("{}"));
+	str_puts(&want, "P(first ");
+	for (size_t i = 0; i < LARGE; i++)
+		str_putc(&want, 'x');
+	for (size_t i = 0; i < EVENTSTREAM_WHOLE_MAX; i++)
+		str_putc(&want, 'z');
+	str_puts(&want, " last)C({})");
+	check_large(&in, want.data);
+	str_fini(&want);
+	str_fini(&in);
+}
+
+/* The largest frame there may be: each piece is given when it is there, out of
+ * the bytes it came in. */
+static void
+test_large_as_it_comes(void **state)
+{
+	struct eventstream *s = eventstream_new();
+	struct slice payload, exception;
+	size_t at = 0, used, pieces = 0;
+	struct str in;
+
+	(void)state;
+	str_init(&in);
+	large_put(&in, "PayloadChunk", EVENTSTREAM_FRAME_MAX - 1000, 'x');
+	assert_in_range(in.length, EVENTSTREAM_FRAME_MAX - 1000,
+		EVENTSTREAM_FRAME_MAX);
 	for (; at < in.length; at += used) {
 		size_t left = in.length - at;
 		struct slice chunk = { in.data + at,
 			left < 65536 ? left : 65536 };
-		enum eventstream_event event = eventstream_read(
-			s, chunk, &used, &payload, &exception, NULL);
 
-		assert_int_equal(event,
-			left <= 65536 ? EVENTSTREAM_PAYLOAD : EVENTSTREAM_MORE);
+		if (eventstream_read(s, chunk, &used, &payload, &exception,
+			    NULL) != EVENTSTREAM_PAYLOAD)
+			break;
+		assert_false(eventstream_is_between(s));
+		assert_in_range((uintptr_t)payload.data, (uintptr_t)chunk.data,
+			(uintptr_t)(chunk.data + chunk.length));
+		for (size_t i = 0; i < payload.length; i++)
+			assert_int_equal(payload.data[i], 'x');
+		pieces += payload.length;
 	}
-	assert_int_equal(payload.length, size);
-	assert_memory_equal(payload.data, bytes, size);
+	assert_int_equal(pieces, EVENTSTREAM_FRAME_MAX - 1000);
+	assert_int_equal(used, 4);
 	assert_true(eventstream_is_between(s));
 	eventstream_free(s);
 	eventstream_free(NULL);
+	str_fini(&in);
+}
+
+/* A bit that changed: what came of its frame is out, and never an end. */
+static void
+test_large_corrupted(void **state)
+{
+	size_t headers;
+	struct str in;
+
+	(void)state;
+	str_init(&in);
+	frame_put_event(&in, "PayloadChunk", slice_of(""));
+	headers = in.length - 4;
+	str_clear(&in);
+	large_put(&in, "PayloadChunk", LARGE, 'x');
+	frame_put_event(&in, "InvokeComplete", slice_of("{}"));
+	for (size_t bit = 0; bit < 8 * (headers + LARGE + 4); bit++) {
+		bool of_payload =
+			bit / 8 >= headers && bit / 8 < headers + LARGE;
+		struct reading r;
+
+		if (of_payload && bit % 29989 != 0)
+			continue;
+		in.data[bit / 8] = (char)(in.data[bit / 8] ^ 1 << bit % 8);
+		reading_init(&r);
+		reading_feed(&r, (struct slice){ in.data, in.length },
+			1000 + bit % 50);
+		assert_int_equal(r.last, EVENTSTREAM_BAD);
+		assert_false(eventstream_is_between(r.s));
+		assert_null(strstr(r.told.data, "C("));
+		if (bit / 8 >= headers)
+			assert_non_null(strstr(r.told.data,
+				")!" STREAM "a frame does not match its CRC"));
+		reading_fini(&r);
+		in.data[bit / 8] = (char)(in.data[bit / 8] ^ 1 << bit % 8);
+	}
+	str_fini(&in);
+}
+
+static void
+test_large_cut(void **state)
+{
+	size_t length;
+	struct str in;
+
+	(void)state;
+	str_init(&in);
+	large_put(&in, "PayloadChunk", LARGE, 'x');
+	length = in.length;
+	for (size_t cut = 1; cut <= length; cut++) {
+		struct reading r;
+
+		if (cut > 200 && cut + 10 < length && cut % 997 != 0)
+			continue;
+		reading_init(&r);
+		reading_feed(&r, (struct slice){ in.data, cut }, 30000);
+		assert_int_not_equal(r.last, EVENTSTREAM_BAD);
+		assert_int_equal(eventstream_is_between(r.s), cut == length);
+		reading_fini(&r);
+	}
+	str_fini(&in);
+}
+
+/* What has to be read whole is not, if it is that large. */
+static void
+test_large_end(void **state)
+{
+	static const char why[] =
+		"!" STREAM "its end, or why it has none, is said in more than "
+		"64 KiB";
+	char *bytes = xcalloc(1, LARGE);
+	struct str in;
+
+	(void)state;
+	str_init(&in);
+	large_put(&in, "InvokeComplete", LARGE, ' ');
+	check_large(&in, why);
+	str_clear(&in);
+	frame_put_message(&in, "exception", ":exception-type", "T",
+		(struct slice){ bytes, LARGE });
+	check_large(&in, why);
+	str_clear(&in);
+	frame_put(&in, (struct slice){ "", 0 }, (struct slice){ bytes, LARGE });
+	check_large(&in, "!" STREAM "a frame of no known type of message");
+	str_clear(&in);
+	frame_put(&in, (struct slice){ "\5ab", 3 },
+		(struct slice){ bytes, LARGE });
+	check_large(&in, "!" STREAM "a header that is not whole");
 	str_fini(&in);
 	free(bytes);
 }
@@ -547,6 +710,10 @@ main(void)
 		cmocka_unit_test(test_any_chunking),
 		cmocka_unit_test(test_stream_of_the_sdk),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_large_as_it_comes),
+		cmocka_unit_test(test_large_corrupted),
+		cmocka_unit_test(test_large_cut),
+		cmocka_unit_test(test_large_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

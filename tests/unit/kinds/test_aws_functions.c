@@ -335,16 +335,21 @@ test_not_permitted(void **state)
 	region.list_status = 403;
 	region.word = "AccessDeniedException";
 	region.message = "User: arn:aws:iam::1:user/g is not authorized to "
-			 "perform: lambda:ListFunctions";
+			 "perform: lambda:ListFunctions (Request ID: "
+			 "5f0c3e1a-77d1-4b3e-9a0c-0123456789ab)";
 	begin(&l);
 	pass(SECOND);
 	told_is("problem lambda:ListFunctions is not permitted, so functions "
 		"are not discovered as they should be (" ORIGIN
 		" answered 403 AccessDeniedException: User: "
 		"arn:aws:iam::1:user/g is not authorized to perform: "
-		"lambda:ListFunctions): allow it, or take the label "
-		"discovery.solo.io/function_discovery away\n");
+		"lambda:ListFunctions (Request ID: "
+		"5f0c3e1a-77d1-4b3e-9a0c-0123456789ab)): allow it, or take the "
+		"label discovery.solo.io/function_discovery away\n");
 	assert_int_equal(region.asked_count, 1);
+	region.message = "User: arn:aws:iam::1:user/g is not authorized to "
+			 "perform: lambda:ListFunctions (Request ID: "
+			 "c0ffee00-aaaa-bbbb-cccc-f00dfaceca11)";
 	/* It is told once, and asked as often as ever. */
 	pass(10 * MINUTE);
 	told_is("");

@@ -319,6 +319,9 @@ test_bad_credentials(void **state)
 	aws_dialect.call_free(NULL);
 }
 
+#define SYNC  6291456u
+#define ASYNC 1048576u
+
 /* A body that fits may make an event that does not. */
 static void
 test_too_large(void **state)
@@ -327,16 +330,26 @@ test_too_large(void **state)
 		const char *destination;
 		size_t body;
 		int rc;
+		const char *sentence;
 	} bodies[] = {
-		{ "{logicalName: a}", 6u << 20, 0 },
-		{ "{logicalName: a}", (6u << 20) + 1, -1 },
-		{ "{logicalName: a, invocationStyle: ASYNC}", 1u << 20, 0 },
-		{ "{logicalName: a, invocationStyle: ASYNC}", (1u << 20) + 1,
-			-1 },
-		{ "{logicalName: a, wrapAsAlb: true}", 4u << 20, 0 },
-		{ "{logicalName: a, wrapAsAlb: true}", 5u << 20, -1 },
+		{ "{logicalName: a}", SYNC, 0, NULL },
+		{ "{logicalName: a}", SYNC + 1, -1,
+			"the event is 6291457 bytes, and a function takes "
+			"6291456" },
+		{ "{logicalName: a, invocationStyle: ASYNC}", ASYNC, 0, NULL },
+		{ "{logicalName: a, invocationStyle: ASYNC}", ASYNC + 1, -1,
+			"the event is 1048577 bytes, and a function takes "
+			"1048576 where it is called asynchronously" },
+		{ "{logicalName: a, wrapAsAlb: true}", 4u << 20, 0, NULL },
+		{ "{logicalName: a, wrapAsAlb: true}", 5u << 20, -1, NULL },
 		{ "{logicalName: a, wrapAsAlb: true, invocationStyle: ASYNC}",
-			1000000, -1 },
+			780000, 0, NULL },
+		/* Four bytes for three. */
+		{ "{logicalName: a, wrapAsAlb: true, invocationStyle: ASYNC}",
+			ASYNC / 4 * 3, -1, NULL },
+		{ "{logicalName: a, wrapAsApiGateway: true, invocationStyle: "
+		  "ASYNC}",
+			ASYNC / 4 * 3, -1, NULL },
 	};
 
 	(void)state;
@@ -353,6 +366,9 @@ test_too_large(void **state)
 			assert_string_equal(
 				w.refusal.word, "function_request_too_large");
 		}
+		if (bodies[i].sentence != NULL)
+			assert_string_equal(
+				w.refusal.sentence, bodies[i].sentence);
 		lambda_world_fini(&w);
 		free(body);
 	}

@@ -366,6 +366,52 @@ test_corrupted(void **state)
 	str_fini(&f);
 }
 
+/* A frame of a megabyte: the client has what came of it before the rest does,
+ * and is cut off if it was not what was sent. */
+static void
+test_large_frame(void **state)
+{
+	static const size_t steps[] = { 1 << 21, 1000, 16 };
+	static const char head[] = "HTTP/1.1 200 OK\r\n"
+				   "content-type: text/plain\r\n\n";
+	size_t size = 1 << 20;
+	char *bytes = xmalloc(size + 1);
+	struct str f, wanted;
+	struct got got;
+
+	(void)state;
+	str_init(&f);
+	str_init(&wanted);
+	memset(bytes, 'x', size);
+	bytes[size] = '\0';
+	prelude_put(&f, "{\"headers\":{\"content-type\":\"text/plain\"}}",
+		bytes);
+	complete_put(&f, "{}");
+	str_printf(&wanted, "%s%s.", head, bytes);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		stream_play(UNWRAPS, FRAMES, &f, steps[i], &got);
+		assert_string_equal(got.text.data, wanted.data);
+		str_fini(&got.text);
+	}
+	f.data[size] ^= 4;
+	stream_play(UNWRAPS, FRAMES, &f, 1000, &got);
+	assert_memory_equal(got.text.data, head, sizeof(head) - 1);
+	assert_string_equal(got.text.data + sizeof(head) - 1 + size,
+		"!!bad_function_answer");
+	str_fini(&got.text);
+	/* It ends in it. */
+	f.data[size] ^= 4;
+	f.length = 1000;
+	stream_play(UNWRAPS, FRAMES, &f, 100, &got);
+	assert_memory_equal(got.text.data, head, sizeof(head) - 1);
+	assert_in_range(got.text.length, 800, 1000);
+	assert_non_null(strstr(got.text.data, "xxx!!bad_function_answer"));
+	str_fini(&got.text);
+	str_fini(&wanted);
+	str_fini(&f);
+	free(bytes);
+}
+
 static void
 test_billed(void **state)
 {
@@ -417,6 +463,7 @@ main(void)
 		cmocka_unit_test(test_exception),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_corrupted),
+		cmocka_unit_test(test_large_frame),
 		cmocka_unit_test(test_billed),
 		cmocka_unit_test(test_refused),
 	};

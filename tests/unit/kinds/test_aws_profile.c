@@ -71,13 +71,15 @@ plan(char *const *environment, struct str *out, struct error *err)
 static char **
 environment_make(const char *profile)
 {
-	char **e = xcalloc(5, sizeof(*e));
+	char **e = xcalloc(7, sizeof(*e));
 
 	e[0] = xasprintf("HOME=%s", folder);
 	e[1] = xstrdup("AWS_ACCESS_KEY_ID=AKIDENV");
 	e[2] = xstrdup("AWS_SECRET_ACCESS_KEY=s3cr3t");
+	e[3] = xstrdup("AWS_WEB_IDENTITY_TOKEN_FILE=token");
+	e[4] = xstrdup("AWS_ROLE_ARN=" ARN);
 	if (profile != NULL)
-		e[3] = xasprintf("AWS_PROFILE=%s", profile);
+		e[5] = xasprintf("AWS_PROFILE=%s", profile);
 	return e;
 }
 
@@ -214,11 +216,57 @@ test_where(void **state)
 	/* Without a home there are none, unless they are named. */
 	free(environment[0]);
 	environment[0] = xstrdup("A=b");
-	free(environment[3]);
-	environment[3] = NULL;
+	free(environment[5]);
+	environment[5] = NULL;
 	assert_int_equal(plan(environment, &out, NULL), 0);
 	str_fini(&out);
 	environment_free(environment);
+}
+
+/* One in the settings goes before keys and a web identity in the environment;
+ * one in the environment does not. */
+static void
+test_before_the_environment(void **state)
+{
+	static char profile[] = "p";
+	static const struct {
+		const char *credentials, *in_environment;
+		char *in_settings;
+		const char *key; /* NULL: why */
+		const char *why;
+	} rows[] = {
+		{ "[p]\n" KEYS, NULL, profile, "AKID", NULL },
+		{ "[p]\n" KEYS, "p", NULL, "AKIDENV", NULL },
+		{ "[default]\n" KEYS, NULL, NULL, "AKIDENV", NULL },
+		/* Nobody else's are taken in its place. */
+		{ "[other]\n" KEYS, NULL, profile, NULL,
+			"there is no profile p (" },
+	};
+
+	(void)state;
+	put("config", NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char **environment = environment_make(rows[i].in_environment);
+		const struct aws_place place = {
+			.settings = &settings,
+			.folder = folder,
+			.environment = environment,
+		};
+		struct error err = ERROR_INIT;
+		struct aws_plan p;
+
+		put("credentials", rows[i].credentials);
+		settings.profile = rows[i].in_settings;
+		assert_int_equal(aws_plan_make(&place, &p, &err),
+			rows[i].key == NULL ? -1 : 0);
+		if (rows[i].key != NULL)
+			assert_string_equal(p.given.access_key, rows[i].key);
+		else
+			assert_non_null(strstr(err.text, rows[i].why));
+		aws_plan_fini(&p);
+		environment_free(environment);
+	}
+	settings = (struct aws_settings){ 0 };
 }
 
 static int
@@ -253,6 +301,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_profiles),
 		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_before_the_environment),
 	};
 
 	return cmocka_run_group_tests(tests, folder_make, folder_remove);

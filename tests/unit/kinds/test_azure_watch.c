@@ -258,6 +258,46 @@ test_token(void **state)
 	world_unwatch(&w);
 }
 
+/* Each refusal has its own ids and time: it is told once. */
+static void
+test_token_refused_again(void **state)
+{
+	static const char *const ids[] = {
+		"5f0c3e1a-77d1-4b3e-9a0c-0123456789ab Timestamp: 2026-11-27 "
+		"09:40:27Z",
+		"c0ffee00-aaaa-bbbb-cccc-f00dfaceca11 Timestamp: 2026-11-27 "
+		"09:41:02Z",
+	};
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared, AUTHENTICATED);
+	pass(0);
+	str_clear(&told);
+	for (size_t i = 0; i < 2; i++) {
+		char *body = xasprintf(
+			"{\"error\":\"invalid_client\",\"error_description\":"
+			"\"AADSTS700213: no Trace ID: %s\"}",
+			ids[i]);
+		char *line = xasprintf(
+			"u not ok: no token for api://x from instance "
+			"metadata: status 401 invalid_client: AADSTS700213: no "
+			"Trace ID: %s\n",
+			ids[i]);
+
+		reply(401, body);
+		told_is(i == 0 ? line : "");
+		free(body);
+		free(line);
+		pass(2 * SECOND);
+		told_is(ASK_APP_TOKEN);
+	}
+	reply(401, "{\"error\":\"unauthorized_client\"}");
+	told_is("u not ok: no token for api://x from instance metadata: status "
+		"401 unauthorized_client\n");
+	world_unwatch(&w);
+}
+
 static void
 test_token_is_over(void **state)
 {
@@ -919,6 +959,7 @@ main(void)
 		TEST(test_secret_refused),
 		TEST(test_two_apps),
 		TEST(test_token),
+		TEST(test_token_refused_again),
 		TEST(test_token_is_over),
 		TEST(test_token_is_short),
 		TEST(test_token_refused),

@@ -321,6 +321,9 @@ collected_answers_are_limited(void **state)
 	static char chunks[4096];
 	const struct row too_large = { "chunks", GET("/calls"),
 		{ chunks, 0, 0 }, BAD, 0, "call_answer_too_large" };
+	const struct row refused = { "refused", GET("/calls"),
+		{ WHOLE("11", "refuse 413\n"), 0, 0 }, "HTTP/1.1 413 ", AGAIN,
+		"function_error" };
 	struct counters_upstream before = counted(UP_CALLS);
 	int at =
 		sprintf(chunks, "HTTP/1.1 200 OK\r\nX-Step: collect\r\n" CHUNKED
@@ -341,6 +344,12 @@ collected_answers_are_limited(void **state)
 	row_run(&too_large, 0);
 	assert_int_equal(
 		counted(UP_CALLS).calls_too_large - before.calls_too_large, 1);
+	/* What the function is given, or the function, may say so, too. */
+	row_run(&refused, 0);
+	assert_int_equal(
+		counted(UP_CALLS).calls_too_large - before.calls_too_large, 2);
+	assert_int_equal(
+		counted(UP_CALLS).calls_refused - before.calls_refused, 0);
 }
 
 static void

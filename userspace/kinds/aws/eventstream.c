@@ -8,7 +8,9 @@
  *
  * A frame is passed on when its CRC is right, not before. One that lies whole
  * in the bytes at hand is read there; otherwise it is gathered, and takes as
- * much memory as came of it, whatever its length says.
+ * much memory as came of it, whatever its length says. A large one is never
+ * gathered: what is in front of its payload is, and then the payload is passed
+ * on as it comes; whether its CRC is right is known in the end alone.
  */
 #include "kinds/aws/eventstream.h"
 
@@ -18,7 +20,8 @@
 #include "kinds/aws/crc32.h"
 
 #define PRELUDE     12 /* bytes of lengths and their CRC */
-#define FRAME_MIN   (PRELUDE + 4)
+#define CRC         4  /* behind the payload */
+#define FRAME_MIN   (PRELUDE + CRC)
 #define HEADERS_MAX (128u << 10) /* as AWS has it */
 #define KEPT_MAX    (64u << 10)  /* memory between frames */
 
@@ -36,10 +39,14 @@ enum value_type {
 };
 
 struct eventstream {
-	struct str frame; /* the part that came; empty between frames */
+	struct str frame; /* the part that came; empty between frames. Of a large
+			   * one: the CRC behind its payload */
 	bool told; /* what frame holds was passed on: it goes with the next call
 		    */
 	bool bad;
+	/* Of a large one whose payload comes. */
+	bool large, wanted; /* not wanted: it is passed over */
+	uint32_t left, crc; /* bytes that still come; of those that did */
 };
 
 /* What the headers say that count. data NULL: it does not come. */
@@ -68,7 +75,7 @@ eventstream_free(struct eventstream *s)
 bool
 eventstream_is_between(const struct eventstream *s)
 {
-	return !s->bad && (s->told || s->frame.length == 0);
+	return !s->bad && !s->large && (s->told || s->frame.length == 0);
 }
 
 static uint32_t
@@ -86,7 +93,29 @@ bad(struct error *err, const char *why)
 	return error_set(err, ERROR_CONFIG, "the function's stream: %s", why);
 }
 
-/* *length: of the frame that begins so. */
+static int
+crc_check(const char *at, uint32_t crc, struct error *err)
+{
+	return number_at(at) == crc
+		       ? 0
+		       : bad(err, "a frame does not match its CRC");
+}
+
+/* Of a frame whose lengths were checked. */
+static uint32_t
+payload_length(const char *frame)
+{
+	return number_at(frame) - number_at(frame + 4) - FRAME_MIN;
+}
+
+static bool
+is_large(const char *frame)
+{
+	return payload_length(frame) > EVENTSTREAM_WHOLE_MAX;
+}
+
+/* *length: what is needed at once of the frame that begins so: all of it, or
+ * what is in front of its payload. */
 static int
 prelude_check(const char *frame, uint32_t *length, struct error *err)
 {
@@ -97,10 +126,12 @@ prelude_check(const char *frame, uint32_t *length, struct error *err)
 		return bad(err, "a frame's lengths do not match their CRC");
 	if (*length < FRAME_MIN || *length > EVENTSTREAM_FRAME_MAX)
 		return bad(err, "a frame of less than 16 bytes or more than "
-				"16 MiB");
+				"24 MiB");
 	if (headers > *length - FRAME_MIN || headers > HEADERS_MAX)
 		return bad(err, "headers that are longer than their frame or "
 				"than 128 KiB");
+	if (is_large(frame))
+		*length = PRELUDE + headers;
 	return 0;
 }
 
@@ -204,18 +235,44 @@ frame_kind(const struct headers *h, struct slice *exception, struct error *err)
 	return EVENTSTREAM_BAD;
 }
 
-/* A whole frame. */
+/* What is in front of the payload of a large frame. */
 static enum eventstream_event
-frame_read(struct slice frame, struct slice *payload, struct slice *exception,
-	struct error *err)
+large_begin(struct eventstream *s, struct slice frame, struct error *err)
 {
-	size_t headers = number_at(frame.data + 4), body = frame.length - 4;
+	struct slice exception, headers = { frame.data + PRELUDE,
+		frame.length - PRELUDE };
+	enum eventstream_event kind;
 	struct headers h;
 
-	if (crc32_add(0, frame.data, body) != number_at(frame.data + body)) {
-		bad(err, "a frame does not match its CRC");
+	if (headers_read(headers, &h, err) != 0)
+		return EVENTSTREAM_BAD;
+	kind = frame_kind(&h, &exception, err);
+	if (kind == EVENTSTREAM_COMPLETE || kind == EVENTSTREAM_EXCEPTION) {
+		bad(err, "its end, or why it has none, is said in more than "
+			 "64 KiB");
 		return EVENTSTREAM_BAD;
 	}
+	s->large = kind != EVENTSTREAM_BAD;
+	s->wanted = kind == EVENTSTREAM_PAYLOAD;
+	s->left = payload_length(frame.data);
+	s->crc = crc32_add(0, frame.data, frame.length);
+	return kind == EVENTSTREAM_BAD ? kind : EVENTSTREAM_MORE;
+}
+
+/* A whole frame, or what prelude_check asks for of a large one. */
+static enum eventstream_event
+frame_read(struct eventstream *s, struct slice frame, struct slice *payload,
+	struct slice *exception, struct error *err)
+{
+	size_t headers = number_at(frame.data + 4), body;
+	struct headers h;
+
+	if (is_large(frame.data))
+		return large_begin(s, frame, err);
+	body = frame.length - CRC;
+	if (crc_check(frame.data + body, crc32_add(0, frame.data, body), err) !=
+		0)
+		return EVENTSTREAM_BAD;
 	if (headers_read((struct slice){ frame.data + PRELUDE, headers }, &h,
 		    err) != 0)
 		return EVENTSTREAM_BAD;
@@ -246,7 +303,31 @@ frame_fill(struct eventstream *s, struct slice in, size_t *used, size_t size)
 	return take == want;
 }
 
-/* The next frame, if it is whole: in the bytes at hand or in s->frame. */
+/* More of the payload of a large frame; behind it, whether all was right. */
+static enum eventstream_event
+large_read(struct eventstream *s, struct slice in, size_t *used,
+	struct slice *payload, struct error *err)
+{
+	size_t left = in.length - *used;
+	uint32_t take = left < s->left ? (uint32_t)left : s->left;
+
+	if (take > 0) {
+		*payload = (struct slice){ in.data + *used, take };
+		s->crc = crc32_add(s->crc, payload->data, take);
+		s->left -= take;
+		*used += take;
+		return s->wanted ? EVENTSTREAM_PAYLOAD : EVENTSTREAM_MORE;
+	}
+	if (s->left > 0 || !frame_fill(s, in, used, CRC))
+		return EVENTSTREAM_MORE;
+	s->large = false;
+	s->told = true;
+	return crc_check(s->frame.data, s->crc, err) == 0 ? EVENTSTREAM_MORE
+							 : EVENTSTREAM_BAD;
+}
+
+/* The next frame, or of a large one what is in front of its payload, if it is
+ * there: in the bytes at hand or in s->frame. */
 static int
 frame_next(struct eventstream *s, struct slice in, size_t *used,
 	struct slice *frame, struct error *err)
@@ -289,16 +370,16 @@ eventstream_read(struct eventstream *s, struct slice in, size_t *used,
 		bad(err, "it was broken before");
 		return EVENTSTREAM_BAD;
 	}
-	while (event == EVENTSTREAM_MORE) {
+	do {
 		if (s->told)
 			frame_forget(s);
-		if (frame_next(s, in, used, &frame, err) != 0)
+		if (s->large)
+			event = large_read(s, in, used, payload, err);
+		else if (frame_next(s, in, used, &frame, err) != 0)
 			event = EVENTSTREAM_BAD;
-		else if (frame.data == NULL)
-			break;
-		else
-			event = frame_read(frame, payload, exception, err);
-	}
+		else if (frame.data != NULL)
+			event = frame_read(s, frame, payload, exception, err);
+	} while (event == EVENTSTREAM_MORE && *used < in.length);
 	if (event == EVENTSTREAM_MORE || event == EVENTSTREAM_BAD)
 		*payload = *exception = (struct slice){ NULL, 0 };
 	s->bad = event == EVENTSTREAM_BAD;

@@ -17,8 +17,9 @@
 #include "kinds/aws/spec.h"
 #include "model/dialect.h"
 
-/* Of the Lambda quotas: 6 MB each way, 1 MB for what is run later. An answer
- * may be some bytes more (6291556, as AWS says in its errors). */
+/* Of the Lambda quotas, of the event with all that is put around a body: 6 MB
+ * each way, 1 MB for what is run later (256 KB until October 2025). An answer may
+ * be some bytes more (6291556, as AWS says in its errors). */
 #define LAMBDA_REQUEST_MAX (6u << 20)
 #define LAMBDA_ASYNC_MAX   (1u << 20)
 #define LAMBDA_ANSWER_MAX  ((6u << 20) + 1024)

@@ -175,6 +175,7 @@ lambda_request(void *call, const void *credentials,
 {
 	const struct lambda_credentials *with = credentials;
 	struct lambda_call *c = call;
+	size_t most = lambda_event_max(&c->target->options);
 
 	if (with == NULL)
 		return refuse(refusal, 503, "no_credentials",
@@ -186,10 +187,15 @@ lambda_request(void *call, const void *credentials,
 			"AWS refused the credentials, and there are no others "
 			"yet");
 	*body = event_get(c, r);
-	if (body->length > lambda_event_max(&c->target->options))
-		return refuse(refusal, 413, "function_request_too_large",
-			"the request is larger than a function takes: 6 MB, or "
-			"1 MB where it is called asynchronously");
+	if (body->length > most) {
+		lambda_refuse(refusal, 413, "function_request_too_large",
+			"the event is %zu bytes, and a function takes %zu%s",
+			body->length, most,
+			most == LAMBDA_ASYNC_MAX
+				? " where it is called asynchronously"
+				: "");
+		return -1;
+	}
 	c->serial = with->serial;
 	c->signed_ms = r->now_ms;
 	head_write(c, with, r, *body, head);

@@ -207,6 +207,8 @@ files_plan(const struct aws_place *place, struct aws_plan *p, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
+/* A profile that the settings name goes before what stands in the environment,
+ * as one that is set in code does with the SDKs; AWS_PROFILE does not. */
 static int
 process_plan(
 	const struct aws_place *place, struct aws_plan *p, struct error *err)
@@ -219,10 +221,15 @@ process_plan(
 		aws_container_plan,
 		aws_instance_plan,
 	};
+	bool named = place->settings->profile != NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(chain); i++) {
-		int rc = chain[i](place, p, err);
+		int rc;
 
+		if (named && (chain[i] == aws_environment_plan ||
+				     chain[i] == aws_web_identity_plan))
+			continue;
+		rc = chain[i](place, p, err);
 		if (rc != 0)
 			return rc < 0 ? -1 : 0;
 	}

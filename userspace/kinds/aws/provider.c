@@ -5,7 +5,6 @@
  */
 #include "kinds/aws/provider.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,24 +63,6 @@ struct aws_provider {
 };
 
 /* ---- what is told */
-
-/* Whether they differ in digits alone: in the time that a connection took. */
-static bool
-is_same_but_digits(const char *a, const char *b)
-{
-	for (;;) {
-		while (isdigit((unsigned char)*a))
-			a++;
-		while (isdigit((unsigned char)*b))
-			b++;
-		if (*a != *b)
-			return false;
-		if (*a == '\0')
-			return true;
-		a++;
-		b++;
-	}
-}
 
 static char *
 sentence_none(const struct aws_provider *p)
@@ -148,7 +129,7 @@ tell(struct aws_provider *p)
 	text = sentence_get(p);
 	if (text == NULL ? p->told == NULL
 			 : p->told != NULL &&
-				   is_same_but_digits(p->told, text)) {
+				   text_is_same_but_digits(p->told, text)) {
 		free(text);
 		return;
 	}

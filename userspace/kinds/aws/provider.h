@@ -2,7 +2,8 @@
  * Where AWS credentials come from, in the order of the SDKs: the upstream's
  * secret; the upstream's role; else the process: environment, web identity,
  * shared files (profiles, source_profile, credential_source,
- * credential_process), container, instance metadata (IMDSv2). Refreshed in the
+ * credential_process), container, instance metadata (IMDSv2); with a profile in
+ * the settings without the first two. Refreshed in the
  * background: asked for 15 min before they expire, with jitter, one question
  * at a time; what there is stays in use while refreshing fails (those of
  * instance metadata beyond their expiry). Never blocks the loop.

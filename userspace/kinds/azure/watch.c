@@ -458,6 +458,7 @@ azure_watch(const void *spec, struct kind_host *host)
 	struct azure_watch *w = xcalloc(1, sizeof(*w));
 
 	w->host = host;
+	w->told.quotes = true;
 	w->shared = host->shared;
 	w->spec = azure_spec_copy(spec);
 	w->discovers = discovery_is_on(host->meta);
