@@ -1,5 +1,6 @@
 """Which Lambda functions there are (L7): asked page by page, throttled, refused, gone;
-names that are offered; `glooctl check lambda` and what is not permitted."""
+what is not known is no Warning; names that are offered; `glooctl check lambda` and what
+is not permitted."""
 import sys
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
@@ -10,6 +11,7 @@ from lambda_bed import Bed
 
 COUNT, VERSIONS = 60, 45  # more than two pages
 NAMES = [f"many-{n:03d}" for n in range(COUNT)]
+LOT = [f"lot-{n:03d}" for n in range(1000)]
 
 
 class Drill(Bed):
@@ -38,6 +40,17 @@ class Drill(Bed):
         """Another upstream finds anew, without a minute's pause."""
         self.upstream(name, discover=True, **more)
 
+    def forget(self, name):
+        """An upstream goes, so that nobody asks for what other cases have."""
+        self.routes(self.way("/fn", "echo"))
+        status, text = self.gateway.api("DELETE", f"/v1/upstreams/gloo-system/{name}")
+        check(status == 200, status, text)
+
+    def restart(self):
+        """It would look again within a minute, too."""
+        self.gateway.stop()
+        self.gateway.start()
+
 
 def setup():
     return Drill()
@@ -64,6 +77,67 @@ def test_off(d):
     d.answers("/other", 502)
 
 
+def test_many(d):
+    """a thousand functions are known before any alias; those that routes name come first"""
+    d.few(*LOT)
+    d.fake.aliases["lot-900"] = {"prod": "1"}
+    d.upstream("lot")
+    d.routes(d.way("/fn", "echo"), d.way("/prod", "lot-900:prod", "lot"))
+    d.fake.alias_asked.clear()
+    d.fake.alias_gate.clear()
+    try:
+        d.again("lot")
+        wait_until("the functions", lambda: d.found("lot") == {"echo", *LOT}, 30)
+        wait_until("a question for aliases", lambda: d.fake.alias_asked, 10)
+        equal(d.state("default", "virtualservices")[0], "Accepted")
+        gone = d.routes(d.way("/fn", "echo"), d.way("/gone", "lot-900:gone", "lot"))
+        equal(gone["state"], "Accepted")
+    finally:
+        d.fake.alias_gate.set()
+    why = d.await_state("Warning", "lot-900:gone", "default", "virtualservices", 20)
+    asked = list(d.fake.alias_asked)
+    equal(asked[0], "lot-900")
+    check(len(asked) < len(LOT) // 2, len(asked))
+    equal(d.found("lot"), {"echo", *LOT, "lot-900:prod"})
+    equal(d.routes(d.way("/fn", "echo"), d.way("/prod", "lot-900:prod", "lot"),
+                   d.way("/later", "lot-999:any", "lot"))["state"], "Accepted")
+    equal(offered(d, "lot"), {"echo", *LOT, "lot-900:prod"})
+    d.forget("lot")
+    return f"{why}; after {len(asked)} of {len(LOT) + 1} questions for aliases"
+
+
+def test_aliases_forbidden(d):
+    """aliases may not be listed: no Warning of any; once they may, one of those that are gone"""
+    d.few("hello")
+    d.fake.versions["hello"], d.fake.aliases["hello"] = ["1"], {"prod": "1"}
+    d.fake.denied_actions = {"lambda:ListAliases"}
+    prod, gone = (d.way("/" + a, "hello:" + a, "aliases") for a in ("prod", "gone"))
+    try:
+        d.again("aliases")
+        why = d.await_state("Warning", "lambda:ListAliases", "aliases", seconds=20)
+        equal(d.found("aliases"), {"echo", "hello", "hello:1"})
+        equal(d.routes(d.way("/fn", "echo"), prod, gone)["state"], "Accepted")
+        d.answers("/prod", 200)
+        d.answers("/gone", 502)
+        # What was listed is known all the same.
+        for absent in ("hello:2", "absent:prod"):
+            verdict = d.routes(d.way("/fn", "echo"), d.way("/absent", absent, "aliases"))
+            check(verdict["state"] == "Warning" and absent in verdict["reason"], verdict)
+    finally:
+        d.fake.denied_actions = set()
+    equal(d.routes(d.way("/fn", "echo"), gone)["state"], "Accepted")
+    d.restart()
+    d.await_state("Warning", "hello:gone", "default", "virtualservices", 20)
+    d.await_state("Accepted", "", "aliases")
+    equal(d.routes(d.way("/fn", "echo"), prod)["state"], "Accepted")
+    d.fake.aliases.clear()
+    d.restart()
+    d.await_state("Warning", "hello:prod", "default", "virtualservices", 20)
+    d.answers("/fn", 200)
+    d.forget("aliases")
+    return why
+
+
 def test_pages(d):
     """L7: functions, versions and aliases, in three pages of 50 at most"""
     d.few(*NAMES)
@@ -71,7 +145,7 @@ def test_pages(d):
     d.fake.aliases["many-007"] = {"prod": "2"}
     d.fake.lists.clear()
     d.again("pages")
-    wait_until("the functions", lambda: "many-059" in d.found("pages"), 30)
+    wait_until("the aliases", lambda: "many-007:prod" in d.found("pages"), 30)
     names, pages = d.found("pages"), [t for _, t in d.fake.lists]
     equal(offered(d, "pages"), names)
     check(len(pages) >= 3 and "Marker" not in pages[0] and "Marker=m50" in pages[1]
@@ -130,8 +204,7 @@ def test_restart(d):
     check(len(before) >= COUNT + VERSIONS, len(before))
     d.fake.denied_actions = {"lambda:ListFunctions"}
     try:
-        d.gateway.stop()
-        d.gateway.start()
+        d.restart()
         equal(d.found("pages"), before)
         d.ready()
     finally:
@@ -144,8 +217,7 @@ def test_gone(d):
     equal(d.routes(d.way("/fn", "echo"), d.way("/here", "many-001", "pages"))["state"],
           "Accepted")
     d.few("many-000")
-    d.gateway.stop()
-    d.gateway.start()  # it would look again within a minute, too
+    d.restart()
     why = d.await_state("Warning", "many-001", "default", "virtualservices", 20)
     d.answers("/fn", 200)
     d.answers("/here", 502)

@@ -14,7 +14,8 @@ every signature verified. Written for the tests: what it does is this table.
     POST .../response-streaming-invocations   200 and frames
     GET  /functions       50 at most of a page (MaxItems below it), Marker, NextMarker;
                           FunctionVersion=ALL: versions too
-    GET  /functions/F/aliases                 all of them
+    GET  /functions/F/aliases                 all of them; alias_asked: of which F;
+                          only once alias_gate is set
 
 A function is what `functions` has under its name: a callable that gets an Invocation and
 answers with it, or bytes (its answer). These are there from the beginning:
@@ -99,6 +100,8 @@ class Lambda(Service):
         self.versions, self.aliases = {}, {}  # name -> ["1", ...], name -> {"prod": "1"}
         self.skew, self.denied_actions, self.calls, self.seen = 0.0, set(), [], {}
         self.throttle_lists, self.lists, self.quick = 0, [], False
+        self.alias_asked, self.alias_gate = [], threading.Event()
+        self.alias_gate.set()
         super().__init__(ns, self.says, address, tls=certificate)
         self.verifier = Verifier(accounts, region, "lambda", self.host, self.now)
 
@@ -230,9 +233,11 @@ class Lambda(Service):
         to.reply(200, {"Content-Type": "application/json"}, json.dumps(page))
 
     def aliased(self, request, to):
+        name = urllib.parse.unquote(request.path.split("/")[3])
+        self.alias_asked.append(name)
+        self.alias_gate.wait(60)
         if "lambda:ListAliases" in self.denied_actions:
             return self.deny(to, "lambda:ListAliases")
-        name = urllib.parse.unquote(request.path.split("/")[3])
         if name not in self.functions:
             return self.error(to, 404, "ResourceNotFoundException", "Function not found")
         to.reply(200, {"Content-Type": "application/json"}, json.dumps(

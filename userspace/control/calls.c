@@ -69,6 +69,53 @@ calls_write(const struct object *o, const struct model_destination *d,
 	return rc == 0;
 }
 
+/* ---- all destinations */
+
+static void
+destinations_each(const struct model_destination *list, size_t count,
+	const struct model_upstream *u, kind_function_f *each, void *arg)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct model_ref *ref = &list[i].upstream;
+		const struct doc *spec = doc_get(list[i].spec, u->kind->key);
+		const char *name = doc_get_string(spec, u->kind->function_key);
+
+		if (name != NULL && strcmp(ref->name, u->meta.name) == 0 &&
+			strcmp(ref->ns, u->meta.ns) == 0)
+			each(name, arg);
+	}
+}
+
+static void
+routes_each(const struct model_virtual_service *vs,
+	const struct model_upstream *u, kind_function_f *each, void *arg)
+{
+	for (size_t i = 0; i < vs->route_count; i++)
+		destinations_each(vs->routes[i].destinations,
+			vs->routes[i].destination_count, u, each, arg);
+}
+
+void
+calls_functions_each(const struct control *c, const struct model_upstream *u,
+	kind_function_f *each, void *arg)
+{
+	const struct objects *all = c->objects;
+	const struct model_object *m;
+
+	for (size_t i = 0; i < objects_count(all, MODEL_VIRTUAL_SERVICE); i++) {
+		m = objects_at(all, MODEL_VIRTUAL_SERVICE, i)->model;
+		if (m != NULL)
+			routes_each(m->virtual_service, u, each, arg);
+	}
+	for (size_t i = 0; i < objects_count(all, MODEL_UPSTREAM_GROUP); i++) {
+		m = objects_at(all, MODEL_UPSTREAM_GROUP, i)->model;
+		if (m != NULL)
+			destinations_each(m->upstream_group->destinations,
+				m->upstream_group->destination_count, u, each,
+				arg);
+	}
+}
+
 /* ---- secrets */
 
 static const struct object *

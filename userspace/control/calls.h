@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "control/core.h"
+#include "model/kind.h"
 #include "model/model.h"
 
 /* The settings of calls to d, appended; of a plain kind there are none. o: the
@@ -23,6 +24,11 @@ bool calls_write(const struct object *o, const struct model_destination *d,
  * nothing speaks against it. */
 bool calls_lack(const struct control *c, const struct object *o, char *reason,
 	size_t size);
+
+/* The functions of the upstream that routes and upstream groups name: each,
+ * once for every destination. */
+void calls_functions_each(const struct control *c,
+	const struct model_upstream *u, kind_function_f *each, void *arg);
 
 /* The secret of the upstream is another store's, which has not said yet which
  * there are. */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "control/callee.h"
+#include "control/calls.h"
 #include "control/function_probe.h"
 #include "control/health.h"
 #include "control/programs.h"
@@ -238,6 +239,14 @@ on_functions(struct kind_host *host, const char *const *names, size_t count)
 		((const struct discovery *)host)->callee, names, count);
 }
 
+static void
+on_functions_used(struct kind_host *host, kind_function_f *each, void *arg)
+{
+	const struct discovery *d = (const struct discovery *)host;
+
+	calls_functions_each(d->control, d->model->upstream, each, arg);
+}
+
 /* ---- watching */
 
 void
@@ -287,6 +296,7 @@ discovery_new(struct control *c, const struct object *o)
 		.secret_get = on_secret_get,
 		.credentials_replace = on_credentials,
 		.functions_replace = on_functions,
+		.functions_used = on_functions_used,
 	};
 	d->control = c;
 	d->ns = xstrdup(o->ns);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "control/discovery.h"
+#include "control/functions.h"
 #include "control/health.h"
 #include "control/supervise.h"
 
@@ -148,7 +149,7 @@ counts_print(struct doc *to, const struct health *h)
 
 /* The functions that were found, if it is known which there are. */
 static void
-functions_print(struct doc *to, const struct discovery *d)
+function_names_print(struct doc *to, const struct discovery *d)
 {
 	size_t count;
 	const char *const *names = discovery_functions(d, &count);
@@ -158,7 +159,8 @@ functions_print(struct doc *to, const struct discovery *d)
 		return;
 	list = doc_set(to, "functions", doc_new_list());
 	for (size_t i = 0; i < count; i++)
-		doc_add(list, doc_new_string(names[i]));
+		if (functions_is_name(names[i]))
+			doc_add(list, doc_new_string(names[i]));
 }
 
 /* When the set last changed, and whether there may be a newer one. */
@@ -189,7 +191,7 @@ upstream_print(const struct control *c, const struct object *o, struct doc *to,
 	doc_set_string(to, "namespace", o->ns);
 	doc_set_string(to, "name", o->name);
 	discovery_print(to, o->discovery);
-	functions_print(to, o->discovery);
+	function_names_print(to, o->discovery);
 	counts_print(to, discovery_health(o->discovery));
 	breakers_print(o, &sums, to);
 	retries_print(&sums, to);

@@ -72,6 +72,12 @@ functions_get(const struct functions *f, size_t *count)
 	return (const char *const *)f->names;
 }
 
+bool
+functions_is_name(const char *entry)
+{
+	return strchr(entry, '*') == NULL;
+}
+
 struct doc *
 functions_print(const struct functions *f)
 {

@@ -21,9 +21,10 @@ void functions_free(struct functions *f); /* NULL is fine */
  * was before. */
 bool functions_replace(
 	struct functions *f, const char *const *names, size_t count);
-/* Sorted; NULL: not known. Valid until they are replaced. */
+/* Sorted; NULL: not known. Valid until they are replaced. Entries that end with
+ * '*' are no names (functions_replace of struct kind_host). */
 const char *const *functions_get(const struct functions *f, size_t *count);
-
+bool functions_is_name(const char *entry);
 /* A list of texts; NULL: not known. */
 struct doc *functions_print(const struct functions *f);
 /* As functions_print made it; what is no name is left out, NULL is fine. */

@@ -13,6 +13,7 @@
 #include "control/discovered.h"
 #include "control/discovery.h"
 #include "control/foreign.h"
+#include "control/functions.h"
 #include "control/generation.h"
 #include "control/health.h"
 #include "control/kernel_limits.h"
@@ -296,16 +297,20 @@ seconds_since(uint64_t realtime_ms)
 
 /* Of those of which it is known. */
 static void
-functions_print(struct str *out, const struct upstream_row *rows, size_t count)
+function_numbers_print(
+	struct str *out, const struct upstream_row *rows, size_t count)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < count; i++) {
-		size_t known;
+		size_t all, known = 0;
+		const char *const *names =
+			discovery_functions(rows[i].upstream->discovery, &all);
 
-		if (discovery_functions(rows[i].upstream->discovery, &known) ==
-			NULL)
+		if (names == NULL)
 			continue;
+		for (size_t k = 0; k < all; k++)
+			known += functions_is_name(names[k]);
 		if (!any)
 			head(out, "upstream_functions", "gauge",
 				"functions that discovery found");
@@ -330,7 +335,7 @@ discoveries_print(struct str *out, const struct upstream_row *rows, size_t count
 	for (size_t i = 0; i < count; i++)
 		upstream_number(out, "endpoint_messages", rows[i].upstream,
 			discovery_messages(rows[i].upstream->discovery));
-	functions_print(out, rows, count);
+	function_numbers_print(out, rows, count);
 	head(out, "upstream_stale_seconds", "gauge",
 		"for how long its endpoints could not be asked for");
 	for (size_t i = 0; i < count; i++) {

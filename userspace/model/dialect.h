@@ -97,7 +97,8 @@ struct dialect {
 	/* What a destination of that upstream needs, into settings; spec is the
 	 * kind's own, destination the value below its key in destinationSpec or
 	 * NULL. Must not hold a secret. known: sorted names of the functions
-	 * that were discovered, NULL: it is not known which there are. -1 and
+	 * that were discovered, as functions_replace of kind_host was given
+	 * them, NULL: it is not known which there are. -1 and
 	 * err (one sentence): the route cannot be served and says so; with
 	 * settings written and warning (a sentence) appended to: it is served,
 	 * the route has a Warning. */

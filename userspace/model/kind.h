@@ -123,6 +123,8 @@ typedef void kind_subset_each_f(
 typedef void kind_subsets_f(
 	const void *spec, kind_subset_each_f *each, void *arg);
 
+/* Valid during the call. */
+typedef void kind_function_f(const char *name, void *arg);
 /* The secret that its spec names came, changed or went; ask secret_get. */
 typedef void kind_secret_changed_f(void *state);
 /* The endpoint did not take the credentials that it was given last. */
@@ -223,10 +225,16 @@ struct kind_host {
 	 * 0: there are none. */
 	void (*credentials_replace)(struct kind_host *host, const void *bytes,
 		size_t length);
-	/* All names that a destination may give, sorted; copied. NULL: it is
-	 * not known which there are. */
+	/* All names that a destination may give, sorted; copied. An entry that
+	 * ends with '*' is no name: there may be more that begin so, which is
+	 * not known ("hello:*"; "*": any). NULL: it is not known which there
+	 * are. */
 	void (*functions_replace)(struct kind_host *host,
 		const char *const *names, size_t count);
+	/* What destinations of the upstream name now (function_key), in
+	 * routes and groups: each, once for every one that names something. */
+	void (*functions_used)(struct kind_host *host,
+		kind_function_f *each, void *arg);
 };
 
 /*

@@ -49,6 +49,7 @@ struct called {
 	/* From it. */
 	char secret[CALLED_TEXT]; /* keys of the last that was got; "-": none */
 	char meta[CALLED_TEXT];   /* of the last that was watched */
+	char used[CALLED_TEXT];   /* when functions were reported; "a b " */
 	_Atomic uint32_t opened, watched, secrets_changed, refused, probed;
 };
 
@@ -167,12 +168,23 @@ called_secret_tell(const struct calling *w)
 }
 
 static inline void
+called_on_used(const char *name, void *arg)
+{
+	str_printf(arg, "%s ", name);
+}
+
+static inline void
 called_functions_report(struct calling *w)
 {
 	char text[CALLED_TEXT], *rest = text, *word;
 	const char *names[16];
 	size_t count = 0;
+	struct str used;
 
+	str_init(&used);
+	w->host->functions_used(w->host, called_on_used, &used);
+	snprintf(called->used, CALLED_TEXT, "%s", used.data);
+	str_fini(&used);
 	snprintf(text, sizeof(text), "%s", called->functions);
 	while (count < 16 && (word = strsep(&rest, ",")) != NULL)
 		if (word[0] != '\0')

@@ -150,6 +150,32 @@ test_many_destinations(void **state)
 		sum_of("call:f/app") + sum_of("call:g/app"));
 }
 
+/* Which functions of an upstream its kind is told to be used. */
+static void
+test_used(void **state)
+{
+	(void)state;
+	put_app("app", APP("app", ""));
+	put_app("other", APP("other", ""));
+	called_functions("app", "f");
+	assert_string_equal(called->used, "");
+	expect("PUT", UG("g"),
+		"metadata: { name: g }\ndestinations:\n"
+		"- { destination: { upstream: { name: app }, destinationSpec: "
+		"{ azure: { functionName: f } } }, weight: 1 }\n"
+		"- { destination: { upstream: { name: other }, "
+		"destinationSpec: { azure: { functionName: z } } }, weight: 1 "
+		"}\n",
+		200, NULL, NULL);
+	expect("PUT", VS("a"), CALL("a", "a.test", "app", FUNCTION("g")), 200,
+		NULL, NULL);
+	expect("PUT", VS("b"), CALL("b", "b.test", "other", FUNCTION("z")), 200,
+		NULL, NULL);
+	expect("PUT", VS("c"), SERVICE("c", "c.test", "app"), 200, NULL, NULL);
+	called_functions("app", "f");
+	assert_string_equal(called->used, "g f ");
+}
+
 /* Without the key in the settings it is open; what they say then is another
  * opening. */
 static void
@@ -241,6 +267,10 @@ test_functions_come_and_go(void **state)
 	called_functions("app", "f,g,h");
 	assert_int_equal(functions_shown(), 3);
 	assert_int_equal(metric(NUMBER("functions", "app")), 3);
+	/* What is no name is the kind's own. */
+	called_functions("app", "*,f,g,g:*");
+	assert_int_equal(functions_shown(), 2);
+	assert_int_equal(metric(NUMBER("functions", "app")), 2);
 	called_functions("app", "f,g");
 	assert_int_equal(functions_shown(), 2);
 	assert_int_equal(metric("virtual_hosts_built"), built);
@@ -646,6 +676,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CALLED_CASE(test_calls),
 		CALLED_CASE(test_many_destinations),
+		CALLED_CASE(test_used),
 		CALLED_CASE(test_settings_are_optional),
 		CALLED_CASE(test_tls),
 		CALLED_CASE(test_functions_come_and_go),

@@ -11,6 +11,7 @@
 
 #define CALLED_BYTES 4096
 #define CALLED_NAMES 12 /* more are counted */
+#define CALLED_USED  4
 
 struct called {
 	struct upstream upstream; /* first */
@@ -20,7 +21,8 @@ struct called {
 	unsigned given;                    /* credentials so far */
 	char bytes[CALLED_BYTES];          /* the last ones */
 	size_t length;
-	size_t names; /* of functions, the last time */
+	size_t names;                  /* of functions, the last time */
+	const char *used[CALLED_USED]; /* functions, up to the first NULL */
 };
 
 static inline const struct model_secret *
@@ -65,6 +67,15 @@ called_functions(struct kind_host *host, const char *const *names, size_t count)
 	str_putc(&told, '\n');
 }
 
+static inline void
+called_used(struct kind_host *host, kind_function_f *each, void *arg)
+{
+	const struct called *c = (struct called *)host;
+
+	for (size_t i = 0; i < CALLED_USED && c->used[i] != NULL; i++)
+		each(c->used[i], arg);
+}
+
 /* What is in use is to be put into c->upstream, and a secret into c, before
  * upstream_resume. key: of a label that says "enabled", or NULL. */
 static inline void
@@ -81,6 +92,7 @@ called_init(struct called *c, const struct upstream_kind *kind, void *shared,
 	host->secret_get = called_secret_get;
 	host->credentials_replace = called_credentials;
 	host->functions_replace = called_functions;
+	host->functions_used = called_used;
 	host->meta = &c->meta;
 }
 

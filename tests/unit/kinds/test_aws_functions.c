@@ -5,6 +5,7 @@
 #include "aws_region.h"
 
 #include "base/doc.h"
+#include "base/table.h"
 #include "kinds/aws/api.h"
 #include "kinds/aws/functions.h"
 #include "kinds/aws/listing.h"
@@ -18,26 +19,48 @@ struct lister {
 	struct aws_api *api;
 	struct aws_counts counts;
 	struct aws_functions *functions;
-	size_t listed, names; /* passes, names of the last */
+	size_t listed, names, open; /* times; of the last */
 	unsigned refused;
-	char *first, *last;
+	char *first, *last, *line;
+	const char *wanted; /* a function; or NULL */
 };
 
+/* "listed a b ? b:*": there may be other aliases of b. */
 static void
-on_listed(const char *const *names, size_t count, void *arg)
+on_listed(const struct aws_functions_known *known, void *arg)
+{
+	struct lister *l = arg;
+	struct str line;
+
+	l->listed++;
+	l->names = known->count;
+	l->open = known->open_count;
+	free(l->first);
+	free(l->last);
+	l->first = xstrdup(known->count == 0 ? "" : known->names[0]);
+	l->last = xstrdup(
+		known->count == 0 ? "" : known->names[known->count - 1]);
+	str_init(&line);
+	str_puts(&line, "listed");
+	for (size_t i = 0; i < known->count && known->count < 12; i++)
+		str_printf(&line, " %s", known->names[i]);
+	for (size_t i = 0; i < known->open_count && known->count < 12; i++)
+		str_printf(&line, "%s %s", i == 0 ? " ?" : "", known->open[i]);
+	str_putc(&line, '\n');
+	/* The same again says nothing. */
+	if (strcmp(line.data, l->line) != 0)
+		str_puts(&told, line.data);
+	free(l->line);
+	l->line = str_steal(&line);
+}
+
+static void
+on_wanted(struct table *functions, void *arg)
 {
 	struct lister *l = arg;
 
-	l->listed++;
-	l->names = count;
-	free(l->first);
-	free(l->last);
-	l->first = xstrdup(count == 0 ? "" : names[0]);
-	l->last = xstrdup(count == 0 ? "" : names[count - 1]);
-	str_puts(&told, "listed");
-	for (size_t i = 0; i < count && count < 12; i++)
-		str_printf(&told, " %s", names[i]);
-	str_putc(&told, '\n');
+	if (l->wanted != NULL)
+		table_set(functions, l->wanted, l);
 }
 
 static void
@@ -66,12 +89,14 @@ begin(struct lister *l)
 	struct aws_functions_options o = {
 		.counts = &l->counts,
 		.listed = on_listed,
+		.wanted = on_wanted,
 		.problem = on_problem,
 		.refused = on_refused,
 		.arg = l,
 	};
 
 	memset(l, 0, sizeof(*l));
+	l->line = xstrdup("");
 	aws_credentials_copy(&l->credentials, &region_credentials);
 	l->api = aws_api_new(&api);
 	o.api = l->api;
@@ -88,15 +113,16 @@ end(struct lister *l)
 	assert_int_equal(l->counts.functions, 0);
 	free(l->first);
 	free(l->last);
+	free(l->line);
 }
 
-/* Until so many passes more were told of. */
+/* Until one pass more is over. */
 static void
-pass_until_listed(struct lister *l, size_t more)
+pass_until_listed(struct lister *l)
 {
-	size_t until = l->listed + more;
+	uint64_t until = l->counts.passes + 1;
 
-	for (unsigned i = 0; l->listed < until; i++) {
+	for (unsigned i = 0; l->counts.passes < until; i++) {
 		assert_true(i < 10 * MINUTE / 10);
 		pass(10);
 	}
@@ -117,9 +143,12 @@ region_has(const struct region_function *functions, size_t count)
 
 #define LIST        "GET /2015-03-31/functions?FunctionVersion=ALL&MaxItems=50\n"
 #define ALIAS(name) "GET /2015-03-31/functions/" name "/aliases?MaxItems=50\n"
-#define THREE_TOLD                                                             \
+#define THREE_NAMES "listed a-b_C9 hello hello:1 hello:2 zoo zoo:7"
+#define THREE_SOON  THREE_NAMES " ? hello:* a-b_C9:* zoo:*\n"
+#define THREE_FULL                                                             \
 	"listed a-b_C9 hello hello:1 hello:2 hello:live zoo zoo:7 zoo:beta "   \
-	"zoo:live\n"
+	"zoo:live"
+#define THREE_TOLD THREE_FULL "\n"
 
 /* ---- what is found */
 
@@ -135,8 +164,7 @@ test_names_versions_aliases(void **state)
 	begin(&l);
 	assert_int_equal(region.asked_count, 0);
 	pass(2 * SECOND);
-	/* Once, when the aliases are known. */
-	told_is(THREE_TOLD);
+	told_is(THREE_SOON THREE_TOLD);
 	asked_is(LIST ALIAS("hello") ALIAS("a-b_C9") ALIAS("zoo"));
 	names = aws_functions_names(l.functions, &count);
 	assert_int_equal(count, 9);
@@ -200,10 +228,20 @@ test_pages(void **state)
 	}
 	region_has(many, 120);
 	begin(&l);
-	/* 120 functions' aliases, ten in a second */
-	pass(15 * SECOND);
-	assert_int_equal(l.listed, 1);
+	/* Functions at once. */
+	while (l.listed == 0)
+		pass(1);
+	assert_int_equal(region.asked_count, 3);
 	assert_int_equal(l.names, 240);
+	assert_int_equal(l.open, 120);
+	/* Their aliases, ten in a second, are told now and then. */
+	pass(7 * SECOND);
+	assert_int_equal(l.listed, 2);
+	assert_in_range(l.open, 60, 90);
+	pass(8 * SECOND);
+	assert_int_equal(l.listed, 4);
+	assert_int_equal(l.names, 240);
+	assert_int_equal(l.open, 0);
 	assert_string_equal(l.first, "f000");
 	assert_string_equal(l.last, "f119:1");
 	assert_int_equal(region.asked_count, 3 + 120);
@@ -227,10 +265,10 @@ test_what_comes_and_goes(void **state)
 	pass(2 * SECOND);
 	str_clear(&told);
 	region_has(later, 2);
-	pass_until_listed(&l, 2);
+	pass_until_listed(&l);
 	/* Functions and versions at once, with the aliases that are known; then
 	 * with those that are there. */
-	told_is("listed hello hello:2 hello:3 hello:live young\n"
+	told_is("listed hello hello:2 hello:3 hello:live young ? young:*\n"
 		"listed hello hello:2 hello:3 hello:next young young:live\n");
 	end(&l);
 }
@@ -260,7 +298,7 @@ test_odd_names(void **state)
 		region.garbage = cases[i];
 		begin(&l);
 		pass(2 * SECOND);
-		told_is("listed ok ok:good\n");
+		told_is("listed ok ? ok:*\nlisted ok ok:good\n");
 		end(&l);
 	}
 }
@@ -278,7 +316,7 @@ test_pages_without_end(void **state)
 	region_has(ok, 1);
 	begin(&l);
 	pass(10 * SECOND);
-	told_is("listed ok\n");
+	told_is("listed ok ? ok:*\nlisted ok\n");
 	region.garbage = "{\"Functions\":[],\"NextMarker\":\"m+0\"}";
 	region.asked_count = 0;
 	pass(70 * SECOND);
@@ -293,6 +331,7 @@ static void
 test_more_than_are_kept(void **state)
 {
 	struct aws_listing *l = aws_listing_new();
+	const char *const *open;
 	char name[16];
 	size_t count;
 
@@ -309,6 +348,10 @@ test_more_than_are_kept(void **state)
 	assert_true(aws_listing_is_cut(l));
 	aws_listing_names(l, &count);
 	assert_int_equal(count, AWS_FUNCTIONS_MAX);
+	/* Which those are is not known. */
+	open = aws_listing_open(l, &count);
+	assert_int_equal(count, 1);
+	assert_string_equal(open[0], "*");
 	aws_listing_clear(l);
 	assert_false(aws_listing_is_cut(l));
 	for (unsigned i = 0; i <= AWS_FUNCTIONS_MAX; i++) {
@@ -357,10 +400,16 @@ test_not_permitted(void **state)
 	assert_in_range(asked, 10, 22);
 	assert_int_equal(l.counts.failed, asked);
 	region.list_status = 0;
-	pass_until_listed(&l, 1);
-	told_is(THREE_TOLD "problem -\n");
+	pass_until_listed(&l);
+	told_is(THREE_SOON THREE_TOLD "problem -\n");
 	end(&l);
 }
+
+#define NO_ALIASES                                                             \
+	"problem lambda:ListAliases is not permitted, so functions are not "   \
+	"discovered as they should be (" ORIGIN                                \
+	" answered 403 AccessDenied: no): allow it, or take the label "        \
+	"discovery.solo.io/function_discovery away\n"
 
 static void
 test_aliases_are_not_permitted(void **state)
@@ -374,13 +423,16 @@ test_aliases_are_not_permitted(void **state)
 	region.message = "no";
 	begin(&l);
 	pass(2 * SECOND);
-	told_is("listed a-b_C9 hello hello:1 hello:2 zoo zoo:7\n"
-		"problem lambda:ListAliases is not permitted, so functions are "
-		"not discovered as they should be (" ORIGIN
-		" answered 403 AccessDenied: no): allow it, or take the label "
-		"discovery.solo.io/function_discovery away\n");
+	told_is(THREE_SOON NO_ALIASES);
 	/* One is asked, not all. */
 	asked_is(LIST ALIAS("hello"));
+	region.alias_status = 0;
+	pass_until_listed(&l);
+	told_is(THREE_TOLD "problem -\n");
+	/* Not any more: those that were known may not be all. */
+	region.alias_status = 403;
+	pass_until_listed(&l);
+	told_is(THREE_FULL " ? hello:* a-b_C9:* zoo:*\n" NO_ALIASES);
 	end(&l);
 }
 
@@ -397,7 +449,7 @@ test_what_was_known_stays(void **state)
 	region_has(three, 3);
 	begin(&l);
 	pass(2 * SECOND);
-	told_is(THREE_TOLD);
+	told_is(THREE_SOON THREE_TOLD);
 	region_has(other, 1);
 	region.down = true;
 	pass(5 * MINUTE);
@@ -422,12 +474,13 @@ test_what_was_known_stays(void **state)
 	pass(10 * MINUTE);
 	told_is("");
 	region.garbage = NULL;
-	pass_until_listed(&l, 2);
-	told_is("listed x\nlisted x\nproblem -\n");
+	pass_until_listed(&l);
+	told_is("listed x ? x:*\nlisted x\nproblem -\n");
 	end(&l);
 }
 
-/* In the first pass: those that an earlier run knew are not gone. */
+/* In the first pass: nobody says that those which an earlier run knew are gone.
+ */
 static void
 test_aliases_fail_at_first(void **state)
 {
@@ -440,11 +493,56 @@ test_aliases_fail_at_first(void **state)
 	region.message = "later";
 	begin(&l);
 	pass(3 * MINUTE);
-	told_is("problem ListAliases failed, what is known of functions "
+	told_is(THREE_SOON
+		"problem ListAliases failed, what is known of functions "
 		"stays: " ORIGIN " answered 503: later\n");
+	/* Perhaps in the middle of a pass. */
 	region.alias_status = 0;
-	pass_until_listed(&l, 1);
-	told_is(THREE_TOLD "problem -\n");
+	pass_until_listed(&l);
+	assert_string_equal(l.line, THREE_TOLD);
+	assert_non_null(strstr(told.data, "problem -\n"));
+	str_clear(&told);
+	end(&l);
+}
+
+/* Those that were asked for before are known. */
+static void
+test_aliases_fail_in_the_middle(void **state)
+{
+	struct lister l;
+
+	(void)state;
+	region_has(three, 3);
+	begin(&l);
+	while (region.asked_count < 3)
+		pass(1);
+	region.alias_status = 503;
+	region.message = "later";
+	while (strstr(told.data, "problem") == NULL)
+		pass(10);
+	told_is(THREE_SOON
+		"listed a-b_C9 hello hello:1 hello:2 hello:live zoo zoo:7 ? "
+		"a-b_C9:* zoo:*\n"
+		"problem ListAliases failed, what is known of functions "
+		"stays: " ORIGIN " answered 503: later\n");
+	end(&l);
+}
+
+/* Nobody who waits for one waits for all. */
+static void
+test_wanted_first(void **state)
+{
+	struct lister l;
+
+	(void)state;
+	region_has(three, 3);
+	begin(&l);
+	l.wanted = "zoo";
+	pass(2 * SECOND);
+	told_is(THREE_NAMES
+		" ? zoo:* hello:* a-b_C9:*\n" THREE_NAMES
+		" zoo:beta zoo:live ? hello:* a-b_C9:*\n" THREE_TOLD);
+	asked_is(LIST ALIAS("zoo") ALIAS("hello") ALIAS("a-b_C9"));
 	end(&l);
 }
 
@@ -460,7 +558,8 @@ test_a_function_that_goes_meanwhile(void **state)
 		pass(1);
 	region_has(three, 1);
 	pass(2 * SECOND);
-	told_is("listed a-b_C9 hello hello:1 hello:2 hello:live zoo zoo:7\n");
+	told_is(THREE_SOON "listed a-b_C9 hello hello:1 hello:2 hello:live zoo "
+			   "zoo:7\n");
 	end(&l);
 }
 
@@ -480,11 +579,11 @@ test_throttled(void **state)
 	while (region.asked_count == 0)
 		pass(1);
 	begun = fake_now_ms;
-	while (l.listed == 0)
+	while (l.counts.passes == 0)
 		pass(100);
 	/* Not sooner than it asked for, each time; nothing was lost. */
 	assert_in_range(fake_now_ms - begun, 21 * SECOND, 50 * SECOND);
-	told_is(THREE_TOLD);
+	told_is(THREE_SOON THREE_TOLD);
 	asked_is(LIST LIST LIST LIST ALIAS("hello") ALIAS("a-b_C9")
 			ALIAS("zoo"));
 	assert_int_equal(l.counts.throttled, 3);
@@ -512,8 +611,8 @@ test_throttled_without_end(void **state)
 	assert_in_range(asked, 30, 120);
 	assert_int_equal(l.counts.throttled, asked);
 	region.throttles = 0;
-	pass_until_listed(&l, 1);
-	told_is(THREE_TOLD "problem -\n");
+	pass_until_listed(&l);
+	told_is(THREE_SOON THREE_TOLD "problem -\n");
 	/* Then as before. */
 	pass(10 * MINUTE);
 	assert_in_range(l.counts.passes, 9, 21);
@@ -543,7 +642,7 @@ test_credentials_that_are_not_taken(void **state)
 	/* Others came: it does not wait for its time. */
 	aws_functions_wake(l.functions);
 	pass(2 * SECOND);
-	told_is(THREE_TOLD "problem -\n");
+	told_is(THREE_SOON THREE_TOLD "problem -\n");
 	/* When all is well others change nothing. */
 	aws_functions_wake(l.functions);
 	pass(2 * SECOND);
@@ -566,7 +665,7 @@ test_without_credentials(void **state)
 	aws_credentials_copy(&l.credentials, &region_credentials);
 	aws_functions_wake(l.functions);
 	pass(2 * SECOND);
-	told_is(THREE_TOLD);
+	told_is(THREE_SOON THREE_TOLD);
 	end(&l);
 }
 
@@ -585,7 +684,8 @@ test_a_clock_that_is_off(void **state)
 		region.ahead_ms = ahead_ms[i];
 		begin(&l);
 		pass(2 * SECOND);
-		told_is("listed hello hello:1 hello:2 hello:live\n");
+		told_is("listed hello hello:1 hello:2 ? hello:*\n"
+			"listed hello hello:1 hello:2 hello:live\n");
 		asked_is(LIST LIST ALIAS("hello"));
 		assert_int_equal(aws_api_asked(l.api), 3);
 		assert_int_equal(l.refused, 0);
@@ -657,6 +757,8 @@ main(void)
 		TEST(test_aliases_are_not_permitted),
 		TEST(test_what_was_known_stays),
 		TEST(test_aliases_fail_at_first),
+		TEST(test_aliases_fail_in_the_middle),
+		TEST(test_wanted_first),
 		TEST(test_a_function_that_goes_meanwhile),
 		TEST(test_throttled),
 		TEST(test_throttled_without_end),

@@ -305,6 +305,53 @@ test_warnings(void **state)
 	}
 }
 
+/* Nobody is warned of what is not known. */
+static void
+test_open(void **state)
+{
+	/* a's aliases are not known, b's are; then, which others there are. */
+	static const char *const open[] = { "a", "a:*", "a:1", "b", "b:live" };
+	static const char *const cut[] = { "*", "a", "a:1" };
+	static const char listed[] =
+		"{lambdaFunctions: [{logicalName: one, lambdaFunctionName: a, "
+		"qualifier: old}]}";
+	static const struct {
+		const char *upstream, *function;
+		bool in_open, in_cut; /* it has a warning */
+	} cases[] = {
+		{ "{}", "a", false, false },
+		{ "{}", "a:$LATEST", false, false },
+		{ "{}", "a:1", false, false },
+		/* A version is known with its function. */
+		{ "{}", "a:2", true, false },
+		{ "{}", "a:new", false, false },
+		{ "{}", "a:2nd", false, false },
+		{ listed, "one", false, false },
+		{ "{}", "b:live", false, false },
+		{ "{}", "b:new", true, false },
+		{ "{}", "c", true, false },
+		{ "{}", "c:live", true, false },
+		{ "{}", "aa:live", true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
+		bool in_cut = i % 2 == 1;
+		char *destination =
+			xasprintf("{logicalName: '%s'}", cases[i / 2].function);
+		struct lambda_said said = lambda_say(cases[i / 2].upstream,
+			destination, in_cut ? cut : open,
+			in_cut ? ARRAY_SIZE(cut) : ARRAY_SIZE(open));
+
+		assert_int_equal(said.rc, 0);
+		if ((said.warning.length > 0) !=
+			(in_cut ? cases[i / 2].in_cut : cases[i / 2].in_open))
+			fail_msg("%s: \"%s\"", destination, said.warning.data);
+		lambda_said_fini(&said);
+		free(destination);
+	}
+}
+
 /* Bytes of an image are checked, whoever wrote them. */
 static void
 test_bad_settings(void **state)
@@ -392,6 +439,7 @@ main(void)
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_bad_settings),
 		cmocka_unit_test(test_limits),
 	};

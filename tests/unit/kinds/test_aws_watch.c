@@ -352,7 +352,11 @@ test_discovery(void **state)
 	(void)state;
 	region.functions = two;
 	region.count = 2;
-	world_watch(LABEL, NAMED);
+	world_init(LABEL);
+	world.u.used[0] = "own";
+	world.u.used[1] = "b:live";
+	world.u.used[2] = "hello";
+	upstream_resume(&world.u.upstream, NAMED);
 	/* What an earlier run knew stays. */
 	told_is("asked for credentials: the environment\n");
 	pass(120 * SECOND);
@@ -360,8 +364,11 @@ test_discovery(void **state)
 	credentials_come(&region_credentials);
 	told_is("u credentials 1\n");
 	pass(2 * SECOND);
-	/* Beside those that the spec names, each once. */
-	told_is("u functions b hello hello:1 hello:live own\n");
+	/* Beside those that the spec names, each once; first whose aliases
+	 * are used. */
+	told_is("u functions b b:* hello hello:* hello:1 own\n"
+		"u functions b hello hello:* hello:1 own\n"
+		"u functions b hello hello:1 hello:live own\n");
 	number_is("aws_functions", 4);
 	resolves(LAMBDA_HOST, "3.15.0.1", NULL);
 	told_is("u: 3.15.0.1:443(" LAMBDA_HOST ")\nu ok\n");

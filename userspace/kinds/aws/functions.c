@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/table.h"
 #include "kinds/aws/api.h"
 #include "kinds/aws/listing.h"
 #include "kinds/aws/numbers.h"
@@ -42,6 +43,8 @@ struct aws_functions {
 	char *marker;           /* of the next page; NULL: the first */
 	size_t pages;
 	size_t alias_at;     /* whose aliases are asked for */
+	size_t wanted;       /* so many functions are before the others */
+	uint64_t told_ms;    /* when what is known was told, monotonic */
 	unsigned tries;      /* of the question */
 	char *alias_problem; /* why some of them are not known */
 
@@ -55,15 +58,16 @@ struct aws_functions {
 static void
 names_settle(struct aws_functions *f)
 {
-	const char *const *names;
-	size_t count;
+	struct aws_functions_known known;
 
-	(void)aws_listing_names(f->listing, &count);
-	f->o.counts->functions -= count;
+	(void)aws_listing_names(f->listing, &known.count);
+	f->o.counts->functions -= known.count;
 	aws_listing_settle(f->listing);
-	names = aws_listing_names(f->listing, &count);
-	f->o.counts->functions += count;
-	f->o.listed(names, count, f->o.arg);
+	known.names = aws_listing_names(f->listing, &known.count);
+	known.open = aws_listing_open(f->listing, &known.open_count);
+	f->o.counts->functions += known.count;
+	f->told_ms = loop_now_ms(f->o.loop);
+	f->o.listed(&known, f->o.arg);
 }
 
 /* ---- how it goes; texts are taken */
@@ -290,6 +294,17 @@ marker_take(struct aws_functions *f, const struct doc *page)
 	return more;
 }
 
+/* Those whose aliases somebody waits for come first. */
+static void
+order(struct aws_functions *f)
+{
+	struct table *wanted = table_new(NULL);
+
+	f->o.wanted(wanted, f->o.arg);
+	f->wanted = aws_listing_order(f->listing, wanted);
+	table_free(wanted);
+}
+
 static void
 aliases_begin(struct aws_functions *f)
 {
@@ -300,10 +315,8 @@ aliases_begin(struct aws_functions *f)
 		pass_end(f);
 		return;
 	}
-	/* Not before the aliases of the first pass are known: those that an
-	 * earlier run knew would be gone for that while. */
-	if (f->listed_ms != 0)
-		names_settle(f);
+	order(f);
+	names_settle(f);
 	loop_timer_start(f->timer, ALIAS_GAP_MS);
 }
 
@@ -359,10 +372,14 @@ alias_next(struct aws_functions *f)
 	f->marker = NULL;
 	f->pages = 0;
 	f->tries = 0;
-	if (++f->alias_at < aws_listing_count(f->listing))
-		loop_timer_start(f->timer, ALIAS_GAP_MS);
-	else
+	if (++f->alias_at == aws_listing_count(f->listing)) {
 		pass_end(f);
+		return;
+	}
+	if (f->alias_at == f->wanted ||
+		loop_now_ms(f->o.loop) - f->told_ms >= AWS_FUNCTIONS_TELL_MS)
+		names_settle(f);
+	loop_timer_start(f->timer, ALIAS_GAP_MS);
 }
 
 /* Those of one function are not to be had. */
@@ -375,13 +392,14 @@ alias_fail(struct aws_functions *f, const struct aws_api_reply *reply)
 		alias_next(f);
 		return;
 	}
+	aws_listing_aliases_lapse(f->listing, f->alias_at);
 	if (reply->trouble == AWS_API_FORBIDDEN) {
 		f->alias_problem = failure_make(
 			reply->trouble, "lambda:ListAliases", reply->why);
 		pass_end(f);
 		return;
 	}
-	/* Nobody says that those which an earlier run knew are gone. */
+	names_settle(f);
 	pass_fail(f, reply->trouble, "lambda:ListAliases", reply->why);
 }
 

@@ -1,7 +1,8 @@
 /*
  * Which functions, versions and aliases a region has (ListFunctions with
  * FunctionVersion=ALL, ListAliases), asked for again and again. One question at
- * a time; whatever fails, what was known stays. Private to kinds/aws/.
+ * a time; whatever fails, what was known stays. Functions are told as soon as
+ * all pages of them are read, aliases as they come. Private to kinds/aws/.
  */
 #ifndef KINDS_AWS_FUNCTIONS_H
 #define KINDS_AWS_FUNCTIONS_H
@@ -15,19 +16,31 @@
 #define AWS_FUNCTIONS_REST_MIN_MS 30000
 #define AWS_FUNCTIONS_REST_MAX_MS 60000
 #define AWS_FUNCTIONS_MAX         20000 /* names of one upstream */
+/* While aliases come they are told that often. */
+#define AWS_FUNCTIONS_TELL_MS 5000
 
 struct aws_api;
 struct aws_counts;
 struct aws_functions;
 struct loop;
+struct table;
+
+/* "name" (of $LATEST), "name:version", "name:alias", sorted; and of what there
+ * may be more: "name:*", aliases of that function; "*", anything. Valid during
+ * the call. */
+struct aws_functions_known {
+	const char *const *names, *const *open;
+	size_t count, open_count;
+};
 
 struct aws_functions_options {
 	struct loop *loop;
 	struct aws_api *api;
 	struct aws_counts *counts;
-	/* After a pass, whether they are others or not: "name" (of $LATEST),
-	 * "name:version", "name:alias", sorted; valid until the next one. */
-	void (*listed)(const char *const *names, size_t count, void *arg);
+	/* Whether they are others or not. */
+	void (*listed)(const struct aws_functions_known *known, void *arg);
+	/* Adds, as keys, the functions whose aliases are asked for first. */
+	void (*wanted)(struct table *functions, void *arg);
 	/* Once when it changes; NULL: all is well. A sentence. */
 	void (*problem)(const char *sentence, void *arg);
 	/* The credentials are not taken. */
@@ -41,7 +54,7 @@ void aws_functions_free(struct aws_functions *f); /* NULL is fine */
 /* There are credentials, or others: it begins unless it is at work or did well
  * with the former. */
 void aws_functions_wake(struct aws_functions *f);
-/* As they were listed last. */
+/* As they were told last, sorted. */
 const char *const *aws_functions_names(
 	const struct aws_functions *f, size_t *count);
 /* Keys of its own into to: how many, how old, what is wrong. */

@@ -79,21 +79,44 @@ is_foreign(const struct aws_spec *spec, const struct aws_function_name *name)
 }
 
 static bool
-is_known(const struct aws_spec *spec, const struct aws_function_name *name,
+has(const char *const *known, size_t known_count, const char *name)
+{
+	return known_count > 0 && bsearch(name, known, known_count,
+					  sizeof(*known), name_compare) != NULL;
+}
+
+/* Versions are listed with their function, aliases by a question of their own.
+ */
+static bool
+is_version(struct slice qualifier)
+{
+	for (size_t i = 0; i < qualifier.length; i++)
+		if (qualifier.data[i] < '0' || qualifier.data[i] > '9')
+			return false;
+	return true;
+}
+
+/* What is known says that it is not there; not: it is, or that is not known. */
+static bool
+is_missing(const struct aws_spec *spec, const struct aws_function_name *name,
 	const char *const *known, size_t known_count)
 {
 	struct str text;
-	bool found;
+	bool may_be;
 
-	if (is_foreign(spec, name))
-		return true;
+	if (is_foreign(spec, name) || has(known, known_count, "*"))
+		return false;
 	str_init(&text);
 	aws_function_name_short(name, &text);
-	found = known_count > 0 &&
-		bsearch(text.data, known, known_count, sizeof(*known),
-			name_compare) != NULL;
+	may_be = has(known, known_count, text.data);
+	if (!may_be && !is_version(name->qualifier)) {
+		str_clear(&text);
+		str_append(&text, name->name.data, name->name.length);
+		str_puts(&text, ":*");
+		may_be = has(known, known_count, text.data);
+	}
 	str_fini(&text);
-	return found;
+	return !may_be;
 }
 
 static void
@@ -140,7 +163,7 @@ lambda_function_find(const struct aws_spec *spec, const char *logical_name,
 		name_complete(spec, listed, &name, err) != 0)
 		return -1;
 	wire_put(&name, streaming, out);
-	if (known != NULL && !is_known(spec, &name, known, known_count))
+	if (known != NULL && is_missing(spec, &name, known, known_count))
 		str_printf(warning,
 			"function \"%s\" was not found in region %s; it is "
 			"called nevertheless",

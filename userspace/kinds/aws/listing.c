@@ -15,6 +15,11 @@ struct name_list {
 	size_t count;
 };
 
+struct aliases { /* of one function */
+	struct name_list names;
+	bool lapsed; /* there may be others by now */
+};
+
 struct aws_listing {
 	/* Of the pass that runs. */
 	struct table *found;        /* "name", "name:version" */
@@ -22,8 +27,8 @@ struct aws_listing {
 	struct name_list aliases;   /* of one of them, so far */
 	bool cut;
 
-	struct table *known_aliases; /* function to struct name_list */
-	struct name_list settled;
+	struct table *known_aliases; /* function to struct aliases */
+	struct name_list settled, open;
 };
 
 /* ---- lists */
@@ -48,10 +53,12 @@ names_add(struct name_list *l, const char *name)
 }
 
 static void
-names_free(void *value)
+aliases_free(void *value)
 {
-	names_clear(value);
-	free(value);
+	struct aliases *a = value;
+
+	names_clear(&a->names);
+	free(a);
 }
 
 /* Names go into paths, tables and shells' completion: only those that Lambda
@@ -74,7 +81,7 @@ aws_listing_new(void)
 	struct aws_listing *l = xcalloc(1, sizeof(*l));
 
 	l->found = table_new(NULL);
-	l->known_aliases = table_new(names_free);
+	l->known_aliases = table_new(aliases_free);
 	return l;
 }
 
@@ -86,6 +93,7 @@ aws_listing_free(struct aws_listing *l)
 	names_clear(&l->functions);
 	names_clear(&l->aliases);
 	names_clear(&l->settled);
+	names_clear(&l->open);
 	table_free(l->found);
 	table_free(l->known_aliases);
 	free(l);
@@ -150,6 +158,24 @@ aws_listing_at(const struct aws_listing *l, size_t i)
 	return l->functions.all[i];
 }
 
+size_t
+aws_listing_order(struct aws_listing *l, const struct table *first)
+{
+	size_t count = l->functions.count, front = 0, back = 0;
+	char **all = l->functions.all;
+	char **others = xcalloc(count + 1, sizeof(*others));
+
+	for (size_t i = 0; i < count; i++)
+		if (table_get(first, all[i]) != NULL)
+			all[front++] = all[i];
+		else
+			others[back++] = all[i];
+	for (size_t i = 0; i < back; i++)
+		all[front + i] = others[i];
+	free(others);
+	return front;
+}
+
 void
 aws_listing_add_alias(struct aws_listing *l, const char *alias)
 {
@@ -164,10 +190,23 @@ aws_listing_add_alias(struct aws_listing *l, const char *alias)
 void
 aws_listing_aliases_end(struct aws_listing *l, size_t i)
 {
-	struct name_list *kept = xmemdup(&l->aliases, sizeof(l->aliases));
+	struct aliases *kept = xcalloc(1, sizeof(*kept));
 
+	kept->names = l->aliases;
 	l->aliases = (struct name_list){ NULL, 0 };
 	table_set(l->known_aliases, l->functions.all[i], kept);
+}
+
+void
+aws_listing_aliases_lapse(struct aws_listing *l, size_t i)
+{
+	for (; i < l->functions.count; i++) {
+		struct aliases *a =
+			table_get(l->known_aliases, l->functions.all[i]);
+
+		if (a != NULL)
+			a->lapsed = true;
+	}
 }
 
 bool
@@ -204,13 +243,32 @@ names_gather(struct aws_listing *l)
 		(void)name_put(l, all, key);
 	for (size_t i = 0; i < l->functions.count; i++) {
 		const char *function = l->functions.all[i];
-		const struct name_list *aliases =
-			table_get(l->known_aliases, function);
+		const struct aliases *a = table_get(l->known_aliases, function);
 
-		for (size_t k = 0; aliases != NULL && k < aliases->count; k++)
-			name_put_with(l, all, function, aliases->all[k]);
+		for (size_t k = 0; a != NULL && k < a->names.count; k++)
+			name_put_with(l, all, function, a->names.all[k]);
 	}
 	return all;
+}
+
+/* What is left out of a list that is cut may be anything. */
+static void
+open_gather(struct aws_listing *l)
+{
+	names_clear(&l->open);
+	if (l->cut)
+		names_add(&l->open, "*");
+	for (size_t i = 0; i < l->functions.count && !l->cut; i++) {
+		const char *function = l->functions.all[i];
+		const struct aliases *a = table_get(l->known_aliases, function);
+		char *open;
+
+		if (a != NULL && !a->lapsed)
+			continue;
+		open = xasprintf("%s:*", function);
+		names_add(&l->open, open);
+		free(open);
+	}
 }
 
 static int
@@ -236,6 +294,7 @@ aws_listing_settle(struct aws_listing *l)
 	if (l->settled.count > 0)
 		qsort(l->settled.all, l->settled.count, sizeof(*l->settled.all),
 			text_compare);
+	open_gather(l);
 }
 
 const char *const *
@@ -243,4 +302,11 @@ aws_listing_names(const struct aws_listing *l, size_t *count)
 {
 	*count = l->settled.count;
 	return (const char *const *)l->settled.all;
+}
+
+const char *const *
+aws_listing_open(const struct aws_listing *l, size_t *count)
+{
+	*count = l->open.count;
+	return (const char *const *)l->open.all;
 }

@@ -10,6 +10,8 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/table.h"
+#include "kinds/aws/function_name.h"
 #include "kinds/aws/watch_inner.h"
 #include "kinds/names_show.h"
 #include "model/schema.h"
@@ -351,22 +353,64 @@ text_compare(const void *a, const void *b)
 
 /* Beside those that were listed, those that the spec names. */
 static void
-on_listed(const char *const *names, size_t count, void *arg)
+on_listed(const struct aws_functions_known *known, void *arg)
 {
 	struct aws_watch *w = arg;
-	size_t all = count + w->spec->function_count, kept = 0;
-	const char **both = xcalloc(all + 1, sizeof(*both));
+	const struct aws_spec *spec = w->spec;
+	const char **all = xcalloc(
+		known->count + known->open_count + spec->function_count + 1,
+		sizeof(*all));
+	size_t count = 0, kept = 0;
 
-	for (size_t i = 0; i < all; i++)
-		both[i] = i < count
-				  ? names[i]
-				  : w->spec->functions[i - count].logical_name;
-	qsort(both, all, sizeof(*both), text_compare);
-	for (size_t i = 0; i < all; i++)
-		if (kept == 0 || strcmp(both[kept - 1], both[i]) != 0)
-			both[kept++] = both[i];
-	w->host->functions_replace(w->host, both, kept);
-	free(both);
+	for (size_t i = 0; i < known->count; i++)
+		all[count++] = known->names[i];
+	for (size_t i = 0; i < known->open_count; i++)
+		all[count++] = known->open[i];
+	for (size_t i = 0; i < spec->function_count; i++)
+		all[count++] = spec->functions[i].logical_name;
+	qsort(all, count, sizeof(*all), text_compare);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || strcmp(all[kept - 1], all[i]) != 0)
+			all[kept++] = all[i];
+	w->host->functions_replace(w->host, all, kept);
+	free(all);
+}
+
+struct wanted {
+	const struct aws_spec *spec;
+	struct table *functions;
+};
+
+/* That function, if an alias or a version of it is meant. */
+static void
+on_used(const char *logical_name, void *arg)
+{
+	const struct wanted *to = arg;
+	const struct aws_function *f =
+		aws_spec_function(to->spec, logical_name);
+	struct aws_function_name name;
+	char *function;
+
+	if (aws_function_name_read(f != NULL ? f->function_name : logical_name,
+		    &name, NULL) != 0 ||
+		(name.qualifier.length == 0 &&
+			(f == NULL || f->qualifier == NULL)))
+		return;
+	function = xstrndup(name.name.data, name.name.length);
+	table_set(to->functions, function, to->functions);
+	free(function);
+}
+
+static void
+on_wanted(struct table *functions, void *arg)
+{
+	struct aws_watch *w = arg;
+	const struct aws_destination *over = w->spec->overrides;
+	struct wanted to = { .spec = w->spec, .functions = functions };
+
+	if (over != NULL && over->logical_name != NULL)
+		on_used(over->logical_name, &to);
+	w->host->functions_used(w->host, on_used, &to);
 }
 
 static void
@@ -395,6 +439,7 @@ functions_start(struct aws_watch *w, bool are_others)
 		.api = w->api,
 		.counts = &w->shared->counts,
 		.listed = on_listed,
+		.wanted = on_wanted,
 		.problem = on_functions_problem,
 		.refused = aws_credentials_refused,
 		.arg = w,
