@@ -245,12 +245,13 @@ def test_body_idle(l):
 
 def test_body_rate(l):
     """bodyRate: 408 to a body that drips, the origin sees no complete request"""
-    for framing, data in (("length", b"Content-Length: 9999\r\n\r\n" + b"x" * 400),
-                          ("chunked", b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 70)):
+    for framing, field, data in (
+            ("length", b"Content-Length: 9999", b"x" * 400),
+            ("chunked", b"Transfer-Encoding: chunked", b"1\r\nx\r\n" * 70)):
         before = l.counter("limit_body_slow")
         l.origin.forget()
         s = l.connect()
-        s.sendall(b"POST / HTTP/1.1\r\nHost: h\r\n")
+        s.sendall(b"POST / HTTP/1.1\r\nHost: h\r\n" + field + b"\r\n\r\n")
         start = time.monotonic()
         got = drip(s, data, 0.02)
         took = time.monotonic() - start
