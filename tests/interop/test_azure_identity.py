@@ -229,6 +229,19 @@ def test_fetched(d):
         check(f"{part} may be asked for" in p.stdout, part, p.stdout)
 
 
+def test_management_revoked(d):
+    """A7: the management API does not take its token any more: another, and no Warning"""
+    before = d.count(d.metadata, d.management.url)
+    d.issuer.revoke_all()
+    wait_until("another token", lambda: d.count(d.metadata, d.management.url) > before, 20)
+    asked = d.walks()
+    wait_until("two more walks", lambda: d.walks() > asked + 1, 20)
+    equal(d.gateway.status("bank"), ("Accepted", ""))
+    check("InvalidAuthenticationToken" not in d.gateway.log_text(), d.last_lines())
+    equal(d.count(d.metadata, d.management.url), before + 1)
+    d.ready("/anon", seconds=15)  # its token was revoked, too
+
+
 def test_gone_function(d):
     """a function that disappears, or is disabled, is a Warning of its route, nothing else"""
     d.ask_always("/fn")

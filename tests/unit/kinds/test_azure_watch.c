@@ -371,9 +371,7 @@ test_token_answers(void **state)
 		{ 200, "{\"access_token\":\"t\",\"expires_on\":\"1\"}",
 			"the token in the answer is over, or does not say when "
 			"it will be" },
-		{ 200,
-			"{\"access_token\":\"t\",\"expires_on\":"
-			"99999999999999}",
+		{ 200, "{\"access_token\":\"t\",\"expires_in\":\"1e9\"}",
 			"the token in the answer is over, or does not say when "
 			"it will be" },
 		{ 400,
@@ -411,6 +409,45 @@ test_token_answers(void **state)
 			free(line);
 		}
 		world_unwatch(&w);
+	}
+}
+
+/* Whatever it says, it is neither over at once nor good for ever. */
+static void
+test_token_of_a_long_life(void **state)
+{
+	static const char *const lives[] = { "\"expires_in\":31536000",
+		"\"expires_in\":4294967296", "\"expires_in\":4294967297",
+		"\"expires_in\":9223372036854775807",
+		"\"expires_in\":\"9223372036854775807\"",
+		"\"expires_in\":\"18446744073709551615\"",
+		"\"expires_in\":\"18446744073709551617\"",
+		"\"expires_in\":\"99999999999999999999999999\"",
+		"\"expires_on\":9223372036854775807",
+		"\"expires_on\":\"18446744073709551\"",
+		"\"expires_on\":\"18446744073709551616\"" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lives); i++) {
+		char *answer_text = xasprintf(
+			"{\"access_token\":\"t\",%s}", lives[i]);
+		struct world w = { .name = "u" };
+
+		world_watch(&w, shared, AUTHENTICATED);
+		pass(0);
+		str_clear(&told);
+		reply(200, answer_text);
+		told_is("u credentials bearer=Bearer t\n");
+		/* Five minutes before a day is over. */
+		pass(24 * 60 * MINUTE - 5 * MINUTE - SECOND);
+		told_is("");
+		pass(SECOND);
+		told_is(ASK_APP_TOKEN);
+		reply_full(0, "", "no route", NULL);
+		pass(5 * MINUTE);
+		assert_non_null(strstr(told.data, "u credentials none\n"));
+		world_unwatch(&w);
+		free(answer_text);
 	}
 }
 
@@ -572,6 +609,62 @@ test_keys_are_refused_in_vain(void **state)
 	told_is(REFUSED("key") "another is asked for\n"
 			       "POST " SITE
 			       "/host/default/listkeys" VERSION AS("t"));
+	world_unwatch(&w);
+}
+
+#define HOST_KEYS "POST " SITE "/host/default/listkeys" VERSION
+
+/* The management API does not take its token any more, though it is not over:
+ * another one, and the same question. */
+static void
+test_management_token_is_revoked(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared,
+		"functionAppName: my-app\nhostname: 10.0.0.1\n" MANAGED
+			FUNCTIONS);
+	pass(0);
+	reply_token("t1", 86400);
+	pass(0);
+	reply(200, "{\"masterKey\":\"m\",\"functionKeys\":{}}");
+	str_clear(&told);
+	/* In the midst of a walk; not more than one in 10 s. */
+	reply(401, "{\"error\":{\"code\":\"InvalidAuthenticationToken\"}}");
+	told_is("");
+	pass(10 * SECOND);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	reply_token("t2", 86400);
+	told_is("POST " SITE "/functions/f/listkeys" VERSION AS("t2"));
+	/* Once: two that are not taken are no accident. */
+	reply(401, "{\"error\":{\"code\":\"InvalidAuthenticationToken\"}}");
+	told_is("u credentials master=m f=/3\n"
+		"u not ok: the keys of the functions of \"my-app\": the "
+		"management API: status 401 InvalidAuthenticationToken\n");
+	/* The next walk may again. */
+	pass(20 * SECOND);
+	told_is(HOST_KEYS AS("t2"));
+	reply(401, "");
+	pass(0);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	/* There is none to be had: what is known stays. */
+	reply(500, "");
+	told_is("u not ok: no token for https://management.azure.com from "
+		"instance metadata: status 500\n");
+	pass(2 * SECOND);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	reply_token("t3", 86400);
+	str_clear(&told);
+	pass(20 * SECOND);
+	told_is(HOST_KEYS AS("t3"));
+	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{}}");
+	reply(404, "");
+	assert_non_null(strstr(told.data, "u credentials master=m2 "));
+	assert_non_null(strstr(told.data, "u ok\n"));
+	/* Given up while another is awaited. */
+	pass(10 * MINUTE);
+	reply(401, "");
 	world_unwatch(&w);
 }
 
@@ -923,10 +1016,12 @@ main(void)
 		TEST(test_token_is_short),
 		TEST(test_token_refused),
 		TEST(test_token_answers),
+		TEST(test_token_of_a_long_life),
 		TEST(test_token_of_app_service),
 		TEST(test_token_of_a_workload),
 		TEST(test_keys_are_fetched),
 		TEST(test_keys_are_refused_in_vain),
+		TEST(test_management_token_is_revoked),
 		TEST(test_discovery),
 		TEST(test_discovery_is_off),
 		TEST(test_discovery_with_keys),

@@ -24,7 +24,11 @@ struct azure_catalog {
 	struct http_call *call; /* NULL: none does, or between two questions */
 	bool walking;
 	enum azure_question question;
+	char *url;         /* of the last question */
+	bool token_awaited; /* another one, with which it is asked again */
+	bool token_anew;    /* that was had once */
 	struct azure_credentials next; /* becomes found */
+	bool functions_came, keys_came;
 	size_t pages, key_at, keys_asked;
 	struct str trouble; /* the first one */
 	uint64_t retry_ms;  /* what was asked for */
@@ -96,6 +100,8 @@ walk_end(struct azure_catalog *c)
 	azure_credentials_fini(&c->found);
 	c->found = c->next;
 	c->next = (struct azure_credentials){ 0 };
+	c->functions_known |= c->functions_came;
+	c->keys_known |= c->keys_came;
 	free(c->problem);
 	c->problem = c->trouble.length > 0 ? xstrdup(c->trouble.data) : NULL;
 	c->failures = c->problem == NULL ? 0 : c->failures + 1;
@@ -237,11 +243,11 @@ answer_good(struct azure_catalog *c, const char *next)
 			ask(c, next);
 			return;
 		}
-		c->functions_known = true;
+		c->functions_came = true;
 		keys_begin(c);
 		return;
 	case AZURE_ASK_HOST_KEYS:
-		c->keys_known = true;
+		c->keys_came = true;
 		break;
 	case AZURE_ASK_FUNCTION_KEYS:
 		c->key_at++;
@@ -279,6 +285,17 @@ answer_bad(struct azure_catalog *c, int status, const char *why)
 	}
 }
 
+/* The token is not taken, though it is not over: another may be. */
+static bool
+token_is_dropped(struct azure_catalog *c, const struct http_result *r)
+{
+	if (r->problem != NULL || r->status != 401 || c->token_anew)
+		return false;
+	c->token_anew = c->token_awaited = true;
+	azure_token_drop(c->o.token);
+	return true;
+}
+
 static void
 on_done(struct http_call *call, const struct http_result *r, void *arg)
 {
@@ -288,6 +305,8 @@ on_done(struct http_call *call, const struct http_result *r, void *arg)
 	struct str why;
 
 	c->call = NULL;
+	if (token_is_dropped(c, r))
+		return;
 	str_init(&why);
 	if (azure_inquiry_failed(c->question, r, &why)) {
 		uint64_t retry_ms = azure_inquiry_retry_ms(call);
@@ -308,10 +327,13 @@ ask(struct azure_catalog *c, const char *url)
 {
 	static const struct http_events events = { .done = on_done };
 	const char *bearer = azure_token_get(c->o.token);
+	char *copy = xstrdup(url);
 
+	free(c->url); /* may be what is asked */
+	c->url = copy;
 	if (bearer != NULL)
 		c->call = azure_inquiry_new(
-			c->o.shared, c->question, bearer, url, &events, c);
+			c->o.shared, c->question, bearer, copy, &events, c);
 	else
 		answer_bad(c, 0, "there is no token for the management API");
 }
@@ -324,6 +346,7 @@ walk(void *arg)
 	if (c->walking || azure_token_get(c->o.token) == NULL)
 		return; /* azure_catalog_go */
 	c->walking = true;
+	c->token_anew = c->functions_came = c->keys_came = false;
 	c->walked_ms = clock_monotonic_ms();
 	c->pages = c->key_at = c->keys_asked = 0;
 	c->retry_ms = 0;
@@ -364,14 +387,19 @@ azure_catalog_free(struct azure_catalog *c)
 	str_fini(&c->trouble);
 	free(c->origin);
 	free(c->problem);
+	free(c->url);
 	free(c);
 }
 
 void
 azure_catalog_go(struct azure_catalog *c)
 {
-	if (!c->walking && !loop_timer_pending(c->again))
+	if (c->token_awaited) {
+		c->token_awaited = false;
+		ask(c, c->url);
+	} else if (!c->walking && !loop_timer_pending(c->again)) {
 		loop_timer_start(c->again, 0);
+	}
 }
 
 void

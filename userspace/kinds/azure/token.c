@@ -213,13 +213,14 @@ failed(struct azure_token *t, const char *why)
 static void
 token_set(struct azure_token *t, const struct azure_token_answer *a)
 {
-	uint64_t now = clock_realtime_ms(), left = a->expires_ms - now, due;
+	uint64_t now = clock_realtime_ms(), left, due;
 
 	mem_free_wiped(t->bearer);
 	t->bearer = a->bearer;
 	t->expires_ms = a->expires_ms;
 	t->failures = 0;
 	problem_set(t, NULL);
+	left = a->expires_ms > now ? a->expires_ms - now : 0;
 	due = left > 2 * AZURE_TOKEN_EARLY_MS ? left - AZURE_TOKEN_EARLY_MS
 					      : left / 2;
 	loop_timer_start(t->again, due > SOON_MS ? due : SOON_MS);
@@ -380,6 +381,15 @@ const char *
 azure_token_source(const struct azure_token *t)
 {
 	return source_names[t->source];
+}
+
+void
+azure_token_drop(struct azure_token *t)
+{
+	loop_timer_stop(t->end);
+	mem_free_wiped(t->bearer);
+	t->bearer = NULL;
+	azure_token_refused(t);
 }
 
 void

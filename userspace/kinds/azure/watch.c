@@ -365,8 +365,7 @@ on_management_token(void *arg)
 {
 	struct azure_watch *w = arg;
 
-	if (azure_token_get(w->management) != NULL)
-		azure_catalog_go(w->catalog);
+	azure_catalog_go(w->catalog);
 	condition_report(w);
 }
 
