@@ -30,7 +30,8 @@ class Drill(Bed):
         self.bank = App("bank", Function("fn"), *[
             Function(f"f{n}", "anonymous") for n in range(7)],
             Function("products", "function", "products/{category}/{id?}"),
-            Function("adm", "admin"), Function("gone", "anonymous"))
+            Function("adm", "admin"), Function("gone", "anonymous"),
+            Function("forbids", run=lambda call: (401, {"X-Own": "1"}, "")))
         super().__init__(self.shop, self.bank)
         self.issuer.seconds = LIFE_S
         self.shop.authentication = Authentication(self.issuer, AUDIENCE)
@@ -279,6 +280,35 @@ def test_rotated_there(d):
     check(d.walks() > walked, "who told it?")
     wait_until("no Warning", lambda: d.gateway.status("bank")[0] == "Accepted")
     return f"{took * 1000:.0f} ms"
+
+
+def test_own_empty_401(d):
+    """A4: a function's own 401 without a body: the same key is fetched, the client gets it"""
+    reason = "x-gloo-gateway-reason"
+    last = time.monotonic()
+    wait_until("that it may ask again", lambda: time.monotonic() - last > WALK_S + 0.5, 15)
+    walked = d.walks()
+    d.bank.calls.clear()
+    for n in range(20):
+        status, fields, body = d.ask("/forbids", headers=d.host)
+        equal((status, fields.get("x-own"), fields.get(reason), body), (401, "1", None, b""), n)
+        equal(d.walks(), walked + 1, f"{n}: the keys were fetched")
+    # It ran once more for the first one, from then on it is known.
+    equal([c["function"] for c in d.bank.calls], ["forbids"] * 21)
+    equal(d.ask("/fn", headers=d.host)[0], 200)
+    equal(d.gateway.status("bank"), ("Accepted", ""))
+    wide = d.gateway.glooctl("get", "upstream", "bank", "-o", "wide").stdout
+    check("function's own" in wide, wide)
+    # Not for ever: a key that is renewed meanwhile is found.
+    function = d.bank.functions["fn"]
+    d.given += [function.keys["default"]]
+    function.keys["default"] = azure_fake.key()
+    begin = time.monotonic()
+    d.ready("/fn", headers=d.host, seconds=30)
+    took = time.monotonic() - begin
+    equal(d.walks(), walked + 2)
+    equal(d.bank.requests[-1].get("x-functions-key"), function.keys["default"])
+    return f"a renewed key is found after {took:.0f} s"
 
 
 def test_denied(d):

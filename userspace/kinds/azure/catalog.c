@@ -18,6 +18,8 @@ struct azure_catalog {
 	/* Of now. */
 	struct azure_credentials found;
 	bool functions_known, keys_known;
+	bool proven;              /* azure_catalog_proves */
+	struct loop_timer *doubt; /* ends that */
 	char *problem;
 
 	/* Of the walk that goes on. */
@@ -79,24 +81,47 @@ found_is_next(const struct azure_catalog *c)
 /* Whatever a function refuses is taken for a key that is no good: as long as
  * nothing else comes of it, clients must not make us ask again and again. */
 static void
-refused_pause_settle(struct azure_catalog *c)
+refused_pause_settle(struct azure_catalog *c, bool same)
 {
 	uint64_t most = c->o.shared->settings->interval_ms / 2;
 	uint64_t twice = 2 * c->refused_pause_ms;
 
-	if (!c->refused || !found_is_next(c) ||
-		most < AZURE_CATALOG_REFUSED_MS_MIN)
+	if (!c->refused || !same || most < AZURE_CATALOG_REFUSED_MS_MIN)
 		c->refused_pause_ms = AZURE_CATALOG_REFUSED_MS_MIN;
 	else
 		c->refused_pause_ms = twice < most ? twice : most;
+}
+
+static void
+refusal_settle(struct azure_catalog *c)
+{
+	bool same = found_is_next(c);
+
+	refused_pause_settle(c, same);
+	if (!same) {
+		c->proven = false;
+		loop_timer_stop(c->doubt);
+	} else if (c->refused && c->trouble.length == 0) {
+		c->proven = true;
+		loop_timer_start(c->doubt, c->refused_pause_ms);
+	}
 	c->refused = false;
+}
+
+static void
+on_doubt(void *arg)
+{
+	struct azure_catalog *c = arg;
+
+	c->proven = false;
+	c->o.changed(c->o.arg);
 }
 
 static void
 walk_end(struct azure_catalog *c)
 {
 	c->walking = false;
-	refused_pause_settle(c);
+	refusal_settle(c);
 	azure_credentials_fini(&c->found);
 	c->found = c->next;
 	c->next = (struct azure_credentials){ 0 };
@@ -369,6 +394,7 @@ azure_catalog_new(const struct azure_catalog_options *o)
 	c->o = *o;
 	c->origin = azure_inquiry_origin(o->shared, o->spec);
 	c->again = loop_timer_new(o->shared->loop, walk, c);
+	c->doubt = loop_timer_new(o->shared->loop, on_doubt, c);
 	c->refused_pause_ms = AZURE_CATALOG_REFUSED_MS_MIN;
 	str_init(&c->trouble);
 	return c;
@@ -382,6 +408,7 @@ azure_catalog_free(struct azure_catalog *c)
 	if (c->call != NULL)
 		http_call_cancel(c->call);
 	loop_timer_free(c->again);
+	loop_timer_free(c->doubt);
 	azure_credentials_fini(&c->found);
 	azure_credentials_fini(&c->next);
 	str_fini(&c->trouble);
@@ -407,11 +434,17 @@ azure_catalog_refused(struct azure_catalog *c)
 {
 	uint64_t ago = clock_monotonic_ms() - c->walked_ms;
 
-	if (!c->o.keys || c->walking || c->failures > 0)
+	if (!c->o.keys || c->walking || c->failures > 0 || c->proven)
 		return; /* or it comes soon */
 	c->refused = true;
 	loop_timer_start(c->again,
 		ago >= c->refused_pause_ms ? 0 : c->refused_pause_ms - ago);
+}
+
+bool
+azure_catalog_proves(const struct azure_catalog *c)
+{
+	return c->proven;
 }
 
 const struct azure_credentials *

@@ -43,6 +43,11 @@ void azure_catalog_go(struct azure_catalog *c);
 /* A key was refused: they are fetched anew, not more than once in 10 s, and
  * less and less often while the same ones come. */
 void azure_catalog_refused(struct azure_catalog *c);
+/* That was done, and the same ones came: they are good, and it is a function
+ * that refuses with a 401 of its own. So for as long as they would not be
+ * fetched anew: 20 s at first, at most half of discoveryInterval; a refusal
+ * after that proves it anew, or finds another key. */
+bool azure_catalog_proves(const struct azure_catalog *c);
 /* Without a token among it. Valid until changed. */
 const struct azure_credentials *azure_catalog_found(
 	const struct azure_catalog *c);
