@@ -10,7 +10,7 @@ import azure_fake
 import azure_management
 import azure_tokens
 import e2e
-from azure_bed import Bed
+from azure_bed import IDENTITY, Bed
 from azure_fake import App, Authentication, Function
 from azure_management import Management
 from azure_tokens import AppService, Entra, Issuer, Metadata
@@ -389,6 +389,30 @@ def test_workload(d):
     d.ready("/anon", seconds=20)
     d.await_state("shop", "Accepted", seconds=20)
     return f"{served} requests; {why}"
+
+
+# ---- what is asked of the real services
+
+def test_cloud(d):
+    """tests/cloud/test_azure.py, asked of the fakes: nothing of it is skipped or fails"""
+    d.gateway.stop()
+    d.issuer.seconds = 3600
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(IDENTITY)},
+        "GG_AZURE_APP": "bank", "GG_AZURE_FUNCTION": "fn", "GG_AZURE_METADATA": "1",
+        "GG_AZURE_KEY": d.bank.functions["fn"].keys["default"],
+        "GG_AZURE_SUBSCRIPTION": "sub", "GG_AZURE_GROUP": "group",
+        "GG_AZURE_ROOTS": d.authority.cert,
+        "GG_AZURE_SETTINGS": f"dns: {{ servers: \"{d.dns.at}\" }}\n{d.extra}"}
+    file = __file__.rsplit("/", 2)[0] + "/cloud/test_azure.py"
+    try:
+        lines = e2e.run(sys.executable, file, ns=d.gw, env=environment, timeout=120,
+                        ok=None).stdout.splitlines()
+    finally:
+        d.again()
+    bad = [line for line in lines if not line.startswith("ok - ")]
+    check(len(lines) >= 10 and not bad, "\n".join(lines))
+    return f"{len(lines)} drills"
 
 
 if __name__ == "__main__":
