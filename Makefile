@@ -155,7 +155,7 @@ headers: $(GENERATED) $(SKELS) ## every header compiles alone
 	done; true
 check-e2e: all tools ## end to end in network namespaces (root)
 	$(Q)for t in tests/e2e/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
-verify-cloud: all ## calls of functions at AWS and Azure themselves, if credentials are there (root)
+verify-cloud: all ## AWS Lambda and Azure themselves, as far as credentials are there (root)
 	$(Q)for t in tests/cloud/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
 fuzz: $(GENERATED) ## every fuzz target for 30 s from its kept corpus
 	$(Q)tests/fuzz/run 30

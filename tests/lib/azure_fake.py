@@ -50,6 +50,7 @@ learn.microsoft.com/azure, and where none says it, marked.
          the query's code, percent-decoded        there                            which counts: source
     R21  keys of one name, of host and function   either opens the function        source: values are compared
     R22  the function returns nothing             204, empty                       [trigger] default return value
+         it returns 401 without a body             that: as R18's                   ours: the worst case
     R23  it throws                                500, empty                       source
     R24  no answer in `idle` s (230)              502 of the load balancer         [limits] 230 seconds, HTTP 502
 

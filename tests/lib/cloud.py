@@ -17,12 +17,13 @@ def needed(*names):
 class OwnNetwork:
     """What a bed has of a lab, and its gateway; roots: a file of whom to trust."""
 
-    def open_network(self, roots=None):
+    def open_network(self, roots=None, settings=""):
         self.fakes, self.asker, self.gateway = [], None, None
         self.gw = self.out = f"ggt{os.getpid()}own"
         self.address = "127.0.0.1"
         run("ip", "netns", "attach", self.gw, os.getpid())
-        self.gateway = Gateway(self, f"tls: {{ roots: {roots} }}\n" if roots else "").start()
+        tls = f"tls: {{ roots: {roots} }}\n" if roots else ""
+        self.gateway = Gateway(self, tls + settings).start()
 
     def close(self):
         try:

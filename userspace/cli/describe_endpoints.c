@@ -274,7 +274,8 @@ credential_rows_add(struct text_table *t, const struct doc *item)
 	}
 	if (keys != NULL) {
 		r = part_row(item, count++);
-		credential_put(&r, t, "calls", keys, NULL, NULL);
+		credential_put(&r, t, "calls", keys, NULL,
+			doc_get_string(item, "keysNote"));
 	}
 	for (size_t i = 0; i < doc_count(tokens); i++) {
 		const struct doc *one = doc_at(tokens, i);

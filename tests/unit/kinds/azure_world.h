@@ -229,6 +229,8 @@ world_credentials(struct kind_host *host, const void *bytes, size_t length)
 	part_tell("bearer", c.bearer);
 	part_tell("master", c.master);
 	part_tell("default", c.fallback);
+	if (c.proven)
+		str_puts(&told, " proven");
 	for (size_t i = 0; i < c.count; i++) {
 		const struct azure_known *k = &c.functions[i];
 

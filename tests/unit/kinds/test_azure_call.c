@@ -83,7 +83,7 @@ target_new(const char *spec_yaml, const char *function)
 	return target;
 }
 
-/* keys: "name=key ...", of the host's "_master" and "default". */
+/* keys: "name=key ...", of the host's "_master" and "default"; "proven". */
 static void *
 credentials_new(const char *bearer, const char *keys)
 {
@@ -97,6 +97,7 @@ credentials_new(const char *bearer, const char *keys)
 	while ((one = strsep(&rest, " ")) != NULL) {
 		char *key = strchr(one, '=');
 
+		c.proven |= strcmp(one, "proven") == 0;
 		if (key == NULL)
 			continue;
 		*key++ = '\0';
@@ -793,6 +794,88 @@ test_not_let_in(void **state)
 	}
 }
 
+/* A4: it is not the key that an empty 401 is about. */
+static void
+test_proven(void **state)
+{
+	static const char text[] = STATUS("401 Unauthorized") "x-own: 1\r\n"
+							      EMPTY;
+	static const struct {
+		const char *spec, *bearer, *keys;
+		enum call_step step;
+	} rows[] = {
+		{ APP, NULL, "own=k", CALL_AGAIN },
+		{ APP, NULL, "own=k proven", CALL_PASS },
+		{ APP, NULL, "default=d proven", CALL_PASS },
+		/* It may be of level Admin: then that is the wrong key. */
+		{ "functionAppName: my-app\nsecretRef: {name: s}\n", NULL,
+			"default=d proven", CALL_AGAIN },
+		/* It may be about the token. */
+		{ APP "appServiceAuthentication: {audience: x}\n", "Bearer t",
+			"own=k proven", CALL_AGAIN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct call_request request = REST("");
+		struct rig r;
+
+		rig_init(&r, rows[i].spec, "own",
+			credentials_new(rows[i].bearer, rows[i].keys));
+		assert_int_equal(ask(&r, request), 0);
+		assert_int_equal(answer(&r, KEYED, text), rows[i].step);
+		assert_int_equal(
+			r.news.credentials_refused, rows[i].step == CALL_AGAIN);
+		r.head[r.w.length] = '\0';
+		if (rows[i].step == CALL_PASS)
+			assert_string_equal(r.head,
+				STATUS("401 Unauthorized") "x-own: 1\r\n");
+		rig_fini(&r);
+	}
+}
+
+/* The same key once more, which is proven meanwhile; and one that is not. */
+static void
+test_proven_by_the_first(void **state)
+{
+	static const char text[] = STATUS("401 Unauthorized") EMPTY;
+
+	(void)state;
+	for (int proven = 0; proven < 2; proven++) {
+		struct call_request request = REST("");
+		struct rig r;
+
+		answer_rig(&r, KEYED, NULL);
+		assert_int_equal(answer(&r, KEYED, text), CALL_AGAIN);
+		d->credentials_free(r.credentials);
+		r.credentials = credentials_new(
+			NULL, proven ? "own=k proven" : "own=k2");
+		assert_int_equal(ask(&r, request), 0);
+		assert_int_equal(answer(&r, KEYED, text),
+			proven ? CALL_PASS : CALL_REFUSE);
+		assert_int_equal(r.news.credentials_refused, !proven);
+		rig_fini(&r);
+	}
+}
+
+/* The upstream does not list it, discovery says that it is anonymous. */
+static void
+test_found_to_be_anonymous(void **state)
+{
+	struct call_request request = REST("");
+	struct azure_credentials *c = credentials_new(NULL, "own=k");
+	struct rig r;
+
+	(void)state;
+	azure_credentials_add(c, "own")->level = AZURE_ANONYMOUS;
+	rig_init(&r, "functionAppName: my-app\nsecretRef: {name: s}\n", "own",
+		c);
+	assert_int_equal(ask(&r, request), 0);
+	assert_int_equal(
+		answer(&r, KEYED, STATUS("401 Unauthorized") EMPTY), CALL_PASS);
+	rig_fini(&r);
+}
+
 static void
 test_platform_refuses(void **state)
 {
@@ -1066,14 +1149,16 @@ static void
 test_bytes_refused(void **state)
 {
 	static const char *const rows[] = { "", "1:x,", "7:azure 1,",
-		"19:azure-credentials 1,", "19:azure-credentials 1,0:,0:,0:,",
-		"19:azure-credentials 1,0:,0:,0:,1:1,",
-		"19:azure-credentials 1,0:,0:,0:,1:0,x",
-		"19:azure-credentials 1,3:a\nb,0:,0:,1:0,",
-		"19:azure-credentials 1,0:,0:,0:,6:999999,",
-		"19:azure-credentials 1,0:,0:,0:,1:1,1:f,0:,1:9,1:0,0:,",
-		"19:azure-credentials 1,0:,0:,0:,1:1,1:f,0:,1:1,1:1,2:a?,",
-		"99999999999999999999:", "019:azure-credentials 1," };
+		"19:azure-credentials 2,",
+		"19:azure-credentials 2,0:,0:,0:,1:0,",
+		"19:azure-credentials 2,0:,0:,0:,1:2,1:0,",
+		"19:azure-credentials 2,0:,0:,0:,1:0,1:1,",
+		"19:azure-credentials 2,0:,0:,0:,1:0,1:0,x",
+		"19:azure-credentials 2,3:a\nb,0:,0:,1:0,1:0,",
+		"19:azure-credentials 2,0:,0:,0:,1:0,6:999999,",
+		"19:azure-credentials 2,0:,0:,0:,1:0,1:1,1:f,0:,1:9,1:0,0:,",
+		"19:azure-credentials 2,0:,0:,0:,1:0,1:1,1:f,0:,1:1,1:1,2:a?,",
+		"99999999999999999999:", "019:azure-credentials 2," };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -1169,6 +1254,9 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_passed),
 		cmocka_unit_test(test_not_let_in),
+		cmocka_unit_test(test_proven),
+		cmocka_unit_test(test_proven_by_the_first),
+		cmocka_unit_test(test_found_to_be_anonymous),
 		cmocka_unit_test(test_platform_refuses),
 		cmocka_unit_test(test_looked_at),
 		cmocka_unit_test(test_collected),

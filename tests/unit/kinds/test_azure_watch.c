@@ -20,6 +20,7 @@
 	"GET " METADATA "?api-version=2018-02-01&resource=" more               \
 	" [Metadata: true]\n"
 #define ASK_MANAGEMENT_TOKEN ASK_METADATA("https%3A%2F%2Fmanagement.azure.com")
+#define HOST_KEYS        "POST " SITE "/host/default/listkeys" VERSION
 #define AS(token)            " [Authorization: Bearer " token "]\n"
 
 #define LIST(first) "{\"value\":[" first "]}"
@@ -71,7 +72,9 @@ test_endpoints(void **state)
 	pass(60 * SECOND);
 	answer(HOST, "", 0, "timeout");
 	told_is("u: 10.0.0.1:443(" HOST ") 10.0.0.2:443(" HOST ")\n"
-		"u not ok: " HOST ": timeout\n");
+		"u not ok: the app's host " HOST
+		" is not resolved: timeout; see functionAppName, slot and "
+		"hostname, and dns.servers\n");
 	world_unwatch(&w);
 	told_is("");
 }
@@ -143,15 +146,15 @@ test_secret(void **state)
 	secret_put(&w, "f=k2");
 	upstream_kind_azure.secret_changed(w.state);
 	told_is("u credentials f=k2/3\n"
-		"u note function \"g\" cannot be called: there is no key for "
-		"it (its level is Admin; a secret's apiKeys has "
-		"\"_master\")\n");
+		"u note function \"g\" cannot be called: its level is Admin, "
+		"and there is no key for it; give the secret n.s the key "
+		"\"_master\"\n");
 	secret_put(&w, "g=k2");
 	upstream_kind_azure.secret_changed(w.state);
 	told_is("u credentials g=k2/3\n"
-		"u note function \"f\" cannot be called: there is no key for "
-		"it (its level is Function; a secret's apiKeys has \"f\", "
-		"\"default\" or \"_master\")\n");
+		"u note function \"f\" cannot be called: its level is "
+		"Function, and there is no key for it; give the secret n.s the "
+		"key \"f\", \"default\" or \"_master\"\n");
 	w.has_secret = false;
 	upstream_kind_azure.secret_changed(w.state);
 	told_is("u credentials none\nu note -\n");
@@ -163,15 +166,25 @@ test_secret(void **state)
 }
 
 #define REFUSED(what)                                                          \
-	"u note the function app did not take the " what                       \
-	" that it was sent last; "
+	"u note the function app \"my-app\" did not take the " what            \
+	" that it was sent last"
+#define SEE_HOSTNAME                                                           \
+	", nor the one before; see that hostname is that of functionAppName "  \
+	"in subscriptionId and resourceGroup\n"
+#define SEE_AUDIENCE                                                           \
+	", nor the one before; see the audience of appServiceAuthentication, " \
+	"and whom the app lets in\n"
+#define NOT_RENEWED                                                            \
+	"the token for api://x is good until %s, but no other comes from "     \
+	"instance metadata: "
+#define SEE_IDENTITIES "; see the managed identities of this machine\n"
 
 /* A4: nothing can be got anew, but it is told, for a while. */
 static void
 test_secret_refused(void **state)
 {
 	static const char note[] =
-		REFUSED("key") "give the secret n.s its present keys\n";
+		REFUSED("key") "; give the secret n.s its present keys\n";
 	struct world w = { .name = "u" };
 
 	(void)state;
@@ -231,6 +244,17 @@ test_two_apps(void **state)
 #define ASK_APP_TOKEN ASK_METADATA("api%3A%2F%2Fx")
 
 static void
+told_is_not_renewed(const char *why)
+{
+	char until[CLOCK_TEXT_MAX];
+	char *line = xasprintf("u not ok: " NOT_RENEWED "%s" SEE_IDENTITIES,
+		clock_format(clock_realtime_ms() + 5 * MINUTE, until), why);
+
+	told_is(line);
+	free(line);
+}
+
+static void
 test_token(void **state)
 {
 	struct world w = { .name = "u" };
@@ -249,8 +273,7 @@ test_token(void **state)
 	told_is(ASK_APP_TOKEN);
 	/* The old one is used while that fails. */
 	reply_full(0, "", "connection refused", NULL);
-	told_is("u not ok: no token for api://x from instance metadata: "
-		"connection refused\n");
+	told_is_not_renewed("connection refused");
 	pass(2 * SECOND);
 	told_is(ASK_APP_TOKEN);
 	reply_token("t2", 3600);
@@ -322,7 +345,9 @@ test_token_is_over(void **state)
 	assert_true(asked >= 6 && asked <= 16);
 	assert_null(strstr(told.data, "credentials none"));
 	pass(60);
-	assert_non_null(strstr(told.data, "u credentials none\n"));
+	assert_non_null(strstr(told.data,
+		"u credentials none\nu not ok: no token for api://x from "
+		"instance metadata: status 500" SEE_IDENTITIES));
 	str_clear(&told);
 	while (calls == NULL)
 		pass(SECOND);
@@ -361,21 +386,30 @@ test_token_refused(void **state)
 	reply_token("t1", 3600);
 	str_clear(&told);
 	pass(4 * SECOND);
+	/* That may happen: another is asked for, nothing is wrong. */
 	upstream_kind_azure.credentials_refused(w.state);
 	upstream_kind_azure.credentials_refused(w.state);
-	told_is(REFUSED("token") "another is asked for\n");
+	told_is("");
 	pass(6 * SECOND - 1);
 	told_is("");
 	pass(1);
 	told_is(ASK_APP_TOKEN);
 	upstream_kind_azure.credentials_refused(w.state);
 	reply_token("t2", 3600);
-	told_is("u credentials bearer=Bearer t2\nu note -\n");
+	told_is("u credentials bearer=Bearer t2\n");
 	pass(MINUTE);
 	told_is("");
+	/* The other one as well. */
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(0);
-	told_is(REFUSED("token") "another is asked for\n" ASK_APP_TOKEN);
+	told_is(REFUSED("token") SEE_AUDIENCE ASK_APP_TOKEN);
+	reply_token("t3", 3600);
+	told_is("u credentials bearer=Bearer t3\nu note -\n");
+	/* Taken for long: that is past. */
+	pass(10 * MINUTE);
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(0);
+	told_is(ASK_APP_TOKEN);
 	world_unwatch(&w);
 }
 
@@ -411,9 +445,7 @@ test_token_answers(void **state)
 		{ 200, "{\"access_token\":\"t\",\"expires_on\":\"1\"}",
 			"the token in the answer is over, or does not say when "
 			"it will be" },
-		{ 200,
-			"{\"access_token\":\"t\",\"expires_on\":"
-			"99999999999999}",
+		{ 200, "{\"access_token\":\"t\",\"expires_in\":\"1e9\"}",
 			"the token in the answer is over, or does not say when "
 			"it will be" },
 		{ 400,
@@ -444,13 +476,53 @@ test_token_answers(void **state)
 		} else {
 			char *line =
 				xasprintf("u not ok: no token for api://x from "
-					  "instance metadata: %s\n",
+					  "instance metadata: "
+					  "%s" SEE_IDENTITIES,
 					rows[i].why);
 
 			told_is(line);
 			free(line);
 		}
 		world_unwatch(&w);
+	}
+}
+
+/* Whatever it says, it is neither over at once nor good for ever. */
+static void
+test_token_of_a_long_life(void **state)
+{
+	static const char *const lives[] = { "\"expires_in\":31536000",
+		"\"expires_in\":4294967296", "\"expires_in\":4294967297",
+		"\"expires_in\":9223372036854775807",
+		"\"expires_in\":\"9223372036854775807\"",
+		"\"expires_in\":\"18446744073709551615\"",
+		"\"expires_in\":\"18446744073709551617\"",
+		"\"expires_in\":\"99999999999999999999999999\"",
+		"\"expires_on\":9223372036854775807",
+		"\"expires_on\":\"18446744073709551\"",
+		"\"expires_on\":\"18446744073709551616\"" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lives); i++) {
+		char *answer_text = xasprintf(
+			"{\"access_token\":\"t\",%s}", lives[i]);
+		struct world w = { .name = "u" };
+
+		world_watch(&w, shared, AUTHENTICATED);
+		pass(0);
+		str_clear(&told);
+		reply(200, answer_text);
+		told_is("u credentials bearer=Bearer t\n");
+		/* Five minutes before a day is over. */
+		pass(24 * 60 * MINUTE - 5 * MINUTE - SECOND);
+		told_is("");
+		pass(SECOND);
+		told_is(ASK_APP_TOKEN);
+		reply_full(0, "", "no route", NULL);
+		pass(5 * MINUTE);
+		assert_non_null(strstr(told.data, "u credentials none\n"));
+		world_unwatch(&w);
+		free(answer_text);
 	}
 }
 
@@ -491,7 +563,9 @@ test_token_of_a_workload(void **state)
 	pass(0);
 	told_is("u not ok: no token for api://x from workload identity: "
 		"AZURE_FEDERATED_TOKEN_FILE is in the environment without "
-		"AZURE_TENANT_ID and AZURE_CLIENT_ID\n");
+		"AZURE_TENANT_ID and AZURE_CLIENT_ID; see AZURE_* in the "
+		"gateway's environment, and the federated credentials of that "
+		"client\n");
 	setenv("AZURE_TENANT_ID", "tenant", 1);
 	setenv("AZURE_CLIENT_ID", "client", 1);
 	setenv("AZURE_AUTHORITY_HOST", "https://login.test/", 1);
@@ -544,18 +618,16 @@ test_keys_are_fetched(void **state)
 	pass(20 * SECOND);
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(0);
-	told_is(REFUSED("key") "another is asked for\n"
-			       "POST " SITE
-			       "/host/default/listkeys" VERSION AS("t"));
+	told_is(HOST_KEYS AS("t"));
 	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{\"default\":\"d2\"}"
 		   "}");
 	str_clear(&told);
 	upstream_kind_azure.credentials_refused(w.state);
 	reply(200, "{\"other\":\"k2\"}");
-	told_is("u credentials master=m2 default=d2 f=k2/3\nu note -\n");
+	told_is("u credentials master=m2 default=d2 f=k2/3\n");
 	/* At most each 10 s. */
 	upstream_kind_azure.credentials_refused(w.state);
-	told_is(REFUSED("key") "another is asked for\n");
+	told_is(REFUSED("key") SEE_HOSTNAME);
 	pass(9 * SECOND);
 	told_is("");
 	pass(SECOND);
@@ -578,7 +650,22 @@ test_keys_are_fetched(void **state)
 	world_unwatch(&w);
 }
 
-/* A function may refuse on its own account, as often as clients like. */
+/* What stands in the status without a Warning. */
+static void
+shown_note_is(struct world *w, const char *note)
+{
+	struct doc *d = doc_new_map();
+
+	upstream_kind_azure.show(w->state, d);
+	if (note == NULL)
+		assert_null(doc_get(d, "keysNote"));
+	else
+		assert_string_equal(doc_get_text(d, "keysNote"), note);
+	doc_free(d);
+}
+
+/* A function may refuse on its own account, as often as clients like: the same
+ * keys that come then prove it, for as long as none are fetched again. */
 static void
 test_keys_are_refused_in_vain(void **state)
 {
@@ -599,19 +686,112 @@ test_keys_are_refused_in_vain(void **state)
 		upstream_kind_azure.credentials_refused(w.state);
 		told_is("");
 		pass(SECOND);
-		told_is("POST " SITE "/host/default/listkeys" VERSION AS("t"));
+		if (i > 0) /* What was proven is in doubt again. */
+			told_is("u credentials master=m\n");
+		upstream_kind_azure.credentials_refused(w.state);
+		pass(0);
+		assert_non_null(strstr(told.data, HOST_KEYS AS("t")));
+		str_clear(&told);
 		reply(200, "{\"masterKey\":\"m\",\"functionKeys\":{}}");
+		told_is("u credentials master=m proven\n");
+		shown_note_is(&w, "a 401 without a body is the function's own: "
+				  "the management API gave the same key again");
 	}
 	/* Another one counts anew. */
-	upstream_kind_azure.credentials_refused(w.state);
 	pass(150 * SECOND);
+	shown_note_is(&w, NULL);
+	upstream_kind_azure.credentials_refused(w.state);
+	shown_note_is(&w, "the app did not take the key; another is asked for");
+	pass(0);
 	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{}}");
 	str_clear(&told);
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(10 * SECOND);
-	told_is(REFUSED("key") "another is asked for\n"
-			       "POST " SITE
-			       "/host/default/listkeys" VERSION AS("t"));
+	told_is(REFUSED("key") SEE_HOSTNAME HOST_KEYS AS("t"));
+	world_unwatch(&w);
+}
+
+/* The management API does not take its token any more, though it is not over:
+ * another one, and the same question. */
+static void
+test_management_token_is_revoked(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared,
+		"functionAppName: my-app\nhostname: 10.0.0.1\n" MANAGED
+			FUNCTIONS);
+	pass(0);
+	reply_token("t1", 86400);
+	pass(0);
+	reply(200, "{\"masterKey\":\"m\",\"functionKeys\":{}}");
+	str_clear(&told);
+	/* In the midst of a walk; not more than one in 10 s. */
+	reply(401, "{\"error\":{\"code\":\"InvalidAuthenticationToken\"}}");
+	told_is("");
+	pass(10 * SECOND);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	reply_token("t2", 86400);
+	told_is("POST " SITE "/functions/f/listkeys" VERSION AS("t2"));
+	/* Once: two that are not taken are no accident. */
+	reply(401, "{\"error\":{\"code\":\"InvalidAuthenticationToken\"}}");
+	told_is("u credentials master=m f=/3\n"
+		"u not ok: the keys of the functions of \"my-app\": the "
+		"management API: status 401 InvalidAuthenticationToken\n");
+	/* The next walk may again. */
+	pass(20 * SECOND);
+	told_is(HOST_KEYS AS("t2"));
+	reply(401, "");
+	pass(0);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	/* There is none to be had: what is known stays. */
+	reply(500, "");
+	told_is("u not ok: no token for https://management.azure.com from "
+		"instance metadata: status 500" SEE_IDENTITIES);
+	pass(2 * SECOND);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	reply_token("t3", 86400);
+	str_clear(&told);
+	pass(20 * SECOND);
+	told_is(HOST_KEYS AS("t3"));
+	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{}}");
+	reply(404, "");
+	assert_non_null(strstr(told.data, "u credentials master=m2 "));
+	assert_non_null(strstr(told.data, "u ok\n"));
+	/* Given up while another is awaited. */
+	pass(10 * MINUTE);
+	reply(401, "");
+	world_unwatch(&w);
+}
+
+/* The key is the right one then, and the token is not. */
+static void
+test_key_and_token_are_refused(void **state)
+{
+	static const char keys[] = "{\"masterKey\":\"m\",\"functionKeys\":{}}";
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared, AUTHENTICATED MANAGED);
+	pass(0);
+	reply_token("t", 86400);
+	reply_token("t", 86400);
+	pass(0);
+	reply(200, keys);
+	pass(MINUTE);
+	upstream_kind_azure.credentials_refused(w.state);
+	str_clear(&told);
+	pass(0);
+	told_is(ASK_APP_TOKEN HOST_KEYS AS("t"));
+	reply_token("t2", 86400);
+	reply(200, keys);
+	told_is("u credentials bearer=Bearer t2 master=m\n"
+		"u credentials bearer=Bearer t2 master=m proven\n");
+	pass(10 * SECOND);
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(0);
+	told_is(REFUSED("key or the token") SEE_AUDIENCE ASK_APP_TOKEN);
 	world_unwatch(&w);
 }
 
@@ -718,8 +898,9 @@ test_discovery_is_off(void **state)
 		"secretRef: {name: s}\n");
 	pass(MINUTE);
 	told_is("u: 10.0.0.1:443\nu credentials f=k/3\nu ok\n"
-		"u note functions cannot be discovered without subscriptionId "
-		"and resourceGroup\n");
+		"u note functions are not discovered: that needs "
+		"subscriptionId and resourceGroup; give the upstream both, or "
+		"take its label discovery.solo.io/function_discovery away\n");
 	world_unwatch(&w);
 }
 
@@ -964,10 +1145,13 @@ main(void)
 		TEST(test_token_is_short),
 		TEST(test_token_refused),
 		TEST(test_token_answers),
+		TEST(test_token_of_a_long_life),
 		TEST(test_token_of_app_service),
 		TEST(test_token_of_a_workload),
 		TEST(test_keys_are_fetched),
 		TEST(test_keys_are_refused_in_vain),
+		TEST(test_management_token_is_revoked),
+		TEST(test_key_and_token_are_refused),
 		TEST(test_discovery),
 		TEST(test_discovery_is_off),
 		TEST(test_discovery_with_keys),

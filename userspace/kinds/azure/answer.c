@@ -11,8 +11,10 @@
  *      the client brought no token of its own: control is told, the request is
  *      sent once more (no function has run), then 503. An empty 401 without a
  *      key of ours is 502 where the level is not known and a key may be needed.
- *      Any other 401, and each of an anonymous function, is the function's. A
- *      function's own empty 401 behind a key cannot be told apart.
+ *      Any other 401, and each of an anonymous function, is the function's. So
+ *      is an empty one to a key, without a token of ours, where the key is
+ *      proven (credentials.h): the first of them makes control fetch the keys
+ *      anew, the same one comes, and what is sent once more is answered so.
  * 403  With x-ms-forbidden-ip (access restrictions), or of App Service
  *      authentication that knows our token but does not let it in: 502.
  * 30x  To a login, where a token of ours was sent: as 401.
@@ -210,10 +212,11 @@ is_login(const struct http_head *h)
 static bool
 empty_is_the_platforms(const struct azure_call *call)
 {
-	const struct azure_target *t = call->target;
-
-	return call->key_sent || call->token_sent ||
-	       (t->level == AZURE_LEVEL_UNKNOWN && !call->client_token);
+	if (call->token_sent)
+		return true;
+	if (call->key_sent)
+		return !call->key_proven;
+	return call->level == AZURE_LEVEL_UNKNOWN && !call->client_token;
 }
 
 /* Its body decides. One whose length is said is collected, so that it can be

@@ -18,6 +18,9 @@ struct azure_call {
 	const struct azure_target *target;
 	/* Of the attempt that is on its way. */
 	bool key_sent, token_sent, client_token, head_asked;
+	/* The host takes that key: a 401 is the function's. */
+	bool key_proven;
+	uint8_t level;             /* enum azure_level */
 	bool refused, unavailable; /* an attempt before was */
 	/* An answer whose body says whose word it is: its head and the begin of
 	 * its body. */

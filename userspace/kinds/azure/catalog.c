@@ -18,13 +18,19 @@ struct azure_catalog {
 	/* Of now. */
 	struct azure_credentials found;
 	bool functions_known, keys_known;
+	bool proven;              /* azure_catalog_proves */
+	struct loop_timer *doubt; /* ends that */
 	char *problem;
 
 	/* Of the walk that goes on. */
 	struct http_call *call; /* NULL: none does, or between two questions */
 	bool walking;
 	enum azure_question question;
+	char *url;         /* of the last question */
+	bool token_awaited; /* another one, with which it is asked again */
+	bool token_anew;    /* that was had once */
 	struct azure_credentials next; /* becomes found */
+	bool functions_came, keys_came;
 	size_t pages, key_at, keys_asked;
 	struct str trouble; /* the first one */
 	uint64_t retry_ms;  /* what was asked for */
@@ -75,27 +81,52 @@ found_is_next(const struct azure_catalog *c)
 /* Whatever a function refuses is taken for a key that is no good: as long as
  * nothing else comes of it, clients must not make us ask again and again. */
 static void
-refused_pause_settle(struct azure_catalog *c)
+refused_pause_settle(struct azure_catalog *c, bool same)
 {
 	uint64_t most = c->o.shared->settings->interval_ms / 2;
 	uint64_t twice = 2 * c->refused_pause_ms;
 
-	if (!c->refused || !found_is_next(c) ||
-		most < AZURE_CATALOG_REFUSED_MS_MIN)
+	if (!c->refused || !same || most < AZURE_CATALOG_REFUSED_MS_MIN)
 		c->refused_pause_ms = AZURE_CATALOG_REFUSED_MS_MIN;
 	else
 		c->refused_pause_ms = twice < most ? twice : most;
+}
+
+static void
+refusal_settle(struct azure_catalog *c)
+{
+	bool same = found_is_next(c);
+
+	refused_pause_settle(c, same);
+	if (!same) {
+		c->proven = false;
+		loop_timer_stop(c->doubt);
+	} else if (c->refused && c->trouble.length == 0) {
+		c->proven = true;
+		loop_timer_start(c->doubt, c->refused_pause_ms);
+	}
 	c->refused = false;
+}
+
+static void
+on_doubt(void *arg)
+{
+	struct azure_catalog *c = arg;
+
+	c->proven = false;
+	c->o.changed(c->o.arg);
 }
 
 static void
 walk_end(struct azure_catalog *c)
 {
 	c->walking = false;
-	refused_pause_settle(c);
+	refusal_settle(c);
 	azure_credentials_fini(&c->found);
 	c->found = c->next;
 	c->next = (struct azure_credentials){ 0 };
+	c->functions_known |= c->functions_came;
+	c->keys_known |= c->keys_came;
 	free(c->problem);
 	c->problem = c->trouble.length > 0 ? xstrdup(c->trouble.data) : NULL;
 	c->failures = c->problem == NULL ? 0 : c->failures + 1;
@@ -237,11 +268,11 @@ answer_good(struct azure_catalog *c, const char *next)
 			ask(c, next);
 			return;
 		}
-		c->functions_known = true;
+		c->functions_came = true;
 		keys_begin(c);
 		return;
 	case AZURE_ASK_HOST_KEYS:
-		c->keys_known = true;
+		c->keys_came = true;
 		break;
 	case AZURE_ASK_FUNCTION_KEYS:
 		c->key_at++;
@@ -279,6 +310,17 @@ answer_bad(struct azure_catalog *c, int status, const char *why)
 	}
 }
 
+/* The token is not taken, though it is not over: another may be. */
+static bool
+token_is_dropped(struct azure_catalog *c, const struct http_result *r)
+{
+	if (r->problem != NULL || r->status != 401 || c->token_anew)
+		return false;
+	c->token_anew = c->token_awaited = true;
+	azure_token_drop(c->o.token);
+	return true;
+}
+
 static void
 on_done(struct http_call *call, const struct http_result *r, void *arg)
 {
@@ -288,6 +330,8 @@ on_done(struct http_call *call, const struct http_result *r, void *arg)
 	struct str why;
 
 	c->call = NULL;
+	if (token_is_dropped(c, r))
+		return;
 	str_init(&why);
 	if (azure_inquiry_failed(c->question, r, &why)) {
 		uint64_t retry_ms = azure_inquiry_retry_ms(call);
@@ -308,10 +352,13 @@ ask(struct azure_catalog *c, const char *url)
 {
 	static const struct http_events events = { .done = on_done };
 	const char *bearer = azure_token_get(c->o.token);
+	char *copy = xstrdup(url);
 
+	free(c->url); /* may be what is asked */
+	c->url = copy;
 	if (bearer != NULL)
 		c->call = azure_inquiry_new(
-			c->o.shared, c->question, bearer, url, &events, c);
+			c->o.shared, c->question, bearer, copy, &events, c);
 	else
 		answer_bad(c, 0, "there is no token for the management API");
 }
@@ -324,6 +371,7 @@ walk(void *arg)
 	if (c->walking || azure_token_get(c->o.token) == NULL)
 		return; /* azure_catalog_go */
 	c->walking = true;
+	c->token_anew = c->functions_came = c->keys_came = false;
 	c->walked_ms = clock_monotonic_ms();
 	c->pages = c->key_at = c->keys_asked = 0;
 	c->retry_ms = 0;
@@ -346,6 +394,7 @@ azure_catalog_new(const struct azure_catalog_options *o)
 	c->o = *o;
 	c->origin = azure_inquiry_origin(o->shared, o->spec);
 	c->again = loop_timer_new(o->shared->loop, walk, c);
+	c->doubt = loop_timer_new(o->shared->loop, on_doubt, c);
 	c->refused_pause_ms = AZURE_CATALOG_REFUSED_MS_MIN;
 	str_init(&c->trouble);
 	return c;
@@ -359,19 +408,25 @@ azure_catalog_free(struct azure_catalog *c)
 	if (c->call != NULL)
 		http_call_cancel(c->call);
 	loop_timer_free(c->again);
+	loop_timer_free(c->doubt);
 	azure_credentials_fini(&c->found);
 	azure_credentials_fini(&c->next);
 	str_fini(&c->trouble);
 	free(c->origin);
 	free(c->problem);
+	free(c->url);
 	free(c);
 }
 
 void
 azure_catalog_go(struct azure_catalog *c)
 {
-	if (!c->walking && !loop_timer_pending(c->again))
+	if (c->token_awaited) {
+		c->token_awaited = false;
+		ask(c, c->url);
+	} else if (!c->walking && !loop_timer_pending(c->again)) {
 		loop_timer_start(c->again, 0);
+	}
 }
 
 void
@@ -379,11 +434,17 @@ azure_catalog_refused(struct azure_catalog *c)
 {
 	uint64_t ago = clock_monotonic_ms() - c->walked_ms;
 
-	if (!c->o.keys || c->walking || c->failures > 0)
+	if (!c->o.keys || c->walking || c->failures > 0 || c->proven)
 		return; /* or it comes soon */
 	c->refused = true;
 	loop_timer_start(c->again,
 		ago >= c->refused_pause_ms ? 0 : c->refused_pause_ms - ago);
+}
+
+bool
+azure_catalog_proves(const struct azure_catalog *c)
+{
+	return c->proven;
 }
 
 const struct azure_credentials *

@@ -1,7 +1,6 @@
 /* Keys, tokens and what is known of functions, as bytes and back. */
 #include "kinds/azure/credentials.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -10,7 +9,8 @@
 #include "kinds/azure/spec.h"
 #include "kinds/azure/template.h"
 
-#define FORM "azure-credentials 1"
+#define FORM "azure-credentials 2"
+
 static void
 known_fini(struct azure_known *k)
 {
@@ -130,7 +130,7 @@ written_length(const struct azure_credentials *c)
 {
 	size_t length = part_length(FORM) + part_length(c->bearer) +
 			part_length(c->master) + part_length(c->fallback) +
-			number_length(c->count);
+			number_length(c->proven) + number_length(c->count);
 
 	for (size_t i = 0; i < c->count; i++)
 		length += known_length(&c->functions[i]);
@@ -169,6 +169,7 @@ azure_credentials_write(const struct azure_credentials *c, struct str *out)
 	azure_part_put(out, c->bearer);
 	azure_part_put(out, c->master);
 	azure_part_put(out, c->fallback);
+	azure_part_put_number(out, c->proven);
 	azure_part_put_number(out, c->count);
 	for (size_t i = 0; i < c->count; i++) {
 		const struct azure_known *k = &c->functions[i];
@@ -243,6 +244,7 @@ azure_credentials_read(
 	struct slice bytes, struct azure_credentials *out, struct error *err)
 {
 	struct slice rest = bytes, form;
+	uint64_t proven;
 
 	*out = (struct azure_credentials){ 0 };
 	if (azure_part_take(&rest, &form) &&
@@ -250,8 +252,11 @@ azure_credentials_read(
 		secret_take(&rest, AZURE_TOKEN_MAX, &out->bearer) &&
 		secret_take(&rest, AZURE_KEY_MAX, &out->master) &&
 		secret_take(&rest, AZURE_KEY_MAX, &out->fallback) &&
-		functions_take(&rest, out, err) && rest.length == 0)
+		azure_part_take_number(&rest, 1, &proven) &&
+		functions_take(&rest, out, err) && rest.length == 0) {
+		out->proven = proven != 0;
 		return 0;
+	}
 	azure_credentials_fini(out);
 	return error_set(err, ERROR_SYSTEM,
 		"the credentials of an Azure upstream are not what control "

@@ -7,6 +7,7 @@
 #ifndef KINDS_AZURE_CREDENTIALS_H
 #define KINDS_AZURE_CREDENTIALS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,9 @@ struct azure_credentials {
 	char *bearer;   /* "Bearer ..."; NULL: none */
 	char *master;   /* the host's master key, _master; NULL */
 	char *fallback; /* the host's key "default"; NULL */
+	/* The keys were fetched because one was refused, and are the same: the
+	 * host takes them, who refused is the function. */
+	bool proven;
 	struct azure_known *functions; /* sorted by name */
 	size_t count;
 };

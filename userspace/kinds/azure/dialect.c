@@ -175,11 +175,17 @@ path_make(const struct azure_target *t, const struct azure_known *known,
 
 /* ---- as whom */
 
+static uint8_t
+level_of(const struct azure_target *t, const struct azure_known *known)
+{
+	return t->described || known == NULL ? t->level : known->level;
+}
+
 static const char *
 key_choose(const struct azure_target *t, const struct azure_credentials *c,
 	const struct azure_known *known)
 {
-	uint8_t level = t->described || known == NULL ? t->level : known->level;
+	uint8_t level = level_of(t, known);
 
 	if (c == NULL || level == AZURE_ANONYMOUS)
 		return NULL;
@@ -193,7 +199,7 @@ key_choose(const struct azure_target *t, const struct azure_credentials *c,
 static bool
 key_is_needed(const struct azure_target *t, const struct azure_known *known)
 {
-	uint8_t level = t->described || known == NULL ? t->level : known->level;
+	uint8_t level = level_of(t, known);
 
 	return level == AZURE_LEVEL_UNKNOWN ? t->keys
 					    : level != AZURE_ANONYMOUS;
@@ -320,6 +326,10 @@ request(void *data, const void *credentials, const struct call_request *r,
 	if (rc == 0) {
 		call->key_sent = key != NULL;
 		call->token_sent = t->token;
+		call->level = level_of(t, known);
+		/* Of a level that is not known it may be the wrong one. */
+		call->key_proven = key != NULL && c->proven &&
+				   call->level != AZURE_LEVEL_UNKNOWN;
 		call->head_asked = slice_equal(r->method, SLICE("HEAD"));
 		message_write(call, r, c, key,
 			(struct slice){ path.data, path.length }, head);

@@ -29,6 +29,13 @@ enum source {
 
 static const char *const source_names[] = { "instance metadata", "App Service",
 	"workload identity" };
+/* Where to look if none comes. */
+static const char *const source_places[] = {
+	"the managed identities of this machine",
+	"IDENTITY_ENDPOINT in the gateway's environment",
+	"AZURE_* in the gateway's environment, and the federated credentials "
+	"of that client",
+};
 
 struct azure_token {
 	struct azure_shared *shared;
@@ -43,6 +50,7 @@ struct azure_token {
 	uint64_t expires_ms; /* since 1970 */
 	uint64_t asked_ms;   /* monotonic */
 	unsigned failures;   /* in a row */
+	char *why;           /* it could not be had; NULL: it could */
 	char *problem;
 };
 
@@ -181,10 +189,32 @@ workload_ask(const struct azure_token *t, struct question *q, struct error *err)
 /* ---- what is told */
 
 static void
-problem_set(struct azure_token *t, char *problem)
+problem_make(struct azure_token *t)
 {
+	const char *source = source_names[t->source];
+	const char *place = source_places[t->source];
+	char until[CLOCK_TEXT_MAX];
+
 	free(t->problem);
-	t->problem = problem;
+	t->problem = NULL;
+	if (t->why == NULL)
+		return;
+	if (t->bearer == NULL)
+		t->problem = xasprintf("no token for %s from %s: %s; see %s",
+			t->resource, source, t->why, place);
+	else
+		t->problem = xasprintf("the token for %s is good until %s, but "
+				       "no other comes from %s: %s; see %s",
+			t->resource, clock_format(t->expires_ms, until), source,
+			t->why, place);
+}
+
+static void
+why_set(struct azure_token *t, const char *why)
+{
+	free(t->why);
+	t->why = why == NULL ? NULL : xstrdup(why);
+	problem_make(t);
 }
 
 static uint64_t
@@ -203,8 +233,7 @@ backoff_ms(const struct azure_token *t)
 static void
 failed(struct azure_token *t, const char *why)
 {
-	problem_set(t, xasprintf("no token for %s from %s: %s", t->resource,
-			       source_names[t->source], why));
+	why_set(t, why);
 	loop_timer_start(t->again, backoff_ms(t));
 	t->failures++;
 	t->cb(t->arg);
@@ -213,13 +242,14 @@ failed(struct azure_token *t, const char *why)
 static void
 token_set(struct azure_token *t, const struct azure_token_answer *a)
 {
-	uint64_t now = clock_realtime_ms(), left = a->expires_ms - now, due;
+	uint64_t now = clock_realtime_ms(), left, due;
 
 	mem_free_wiped(t->bearer);
 	t->bearer = a->bearer;
 	t->expires_ms = a->expires_ms;
 	t->failures = 0;
-	problem_set(t, NULL);
+	why_set(t, NULL);
+	left = a->expires_ms > now ? a->expires_ms - now : 0;
 	due = left > 2 * AZURE_TOKEN_EARLY_MS ? left - AZURE_TOKEN_EARLY_MS
 					      : left / 2;
 	loop_timer_start(t->again, due > SOON_MS ? due : SOON_MS);
@@ -234,6 +264,7 @@ on_end(void *arg)
 
 	mem_free_wiped(t->bearer);
 	t->bearer = NULL;
+	problem_make(t);
 	t->cb(t->arg);
 }
 
@@ -354,6 +385,7 @@ azure_token_free(struct azure_token *t)
 	mem_free_wiped(t->bearer);
 	free(t->resource);
 	free(t->client_id);
+	free(t->why);
 	free(t->problem);
 	free(t);
 }
@@ -380,6 +412,16 @@ const char *
 azure_token_source(const struct azure_token *t)
 {
 	return source_names[t->source];
+}
+
+void
+azure_token_drop(struct azure_token *t)
+{
+	loop_timer_stop(t->end);
+	mem_free_wiped(t->bearer);
+	t->bearer = NULL;
+	problem_make(t);
+	azure_token_refused(t);
 }
 
 void

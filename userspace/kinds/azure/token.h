@@ -43,5 +43,7 @@ uint64_t azure_token_expires_ms(const struct azure_token *t); /* since 1970 */
 const char *azure_token_source(const struct azure_token *t);
 /* What was given was refused: another is got, not more than once in 10 s. */
 void azure_token_refused(struct azure_token *t);
+/* The same, and it is used no more: there is none until cb. */
+void azure_token_drop(struct azure_token *t);
 
 #endif

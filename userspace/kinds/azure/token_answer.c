@@ -2,8 +2,6 @@
 #include "kinds/azure/token_answer.h"
 
 #include <ctype.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -11,25 +9,35 @@
 #include "kinds/azure/credentials.h"
 
 #define BEARER      "Bearer "
-#define LIFE_S_MAX  (400u * 24 * 3600) /* what is longer is no time */
 #define TROUBLE_MAX 160
 
-/* A whole number, as such or as text; 0: it is none. */
+/* A whole number, as such or as text; UINT64_MAX: at least that; 0: it is none.
+ */
 static uint64_t
 number_of(const struct doc *d)
 {
 	const char *text = doc_string(d);
-	uint64_t number = 0;
 
 	if (text == NULL)
 		return doc_type(d) == DOC_INTEGER && doc_integer(d) > 0
 			       ? (uint64_t)doc_integer(d)
 			       : 0;
-	if (text[0] == '\0' || strlen(text) > 15 ||
-		text[strspn(text, "0123456789")] != '\0')
+	if (text[strspn(text, "0123456789")] != '\0')
 		return 0;
-	sscanf(text, "%" SCNu64, &number);
-	return number;
+	return strtoull(text, NULL, 10);
+}
+
+/* How long it is good from now on; 0: it is over, or that is not said. */
+static uint64_t
+life_of(const struct doc *d, uint64_t now_s)
+{
+	uint64_t expires_s = number_of(doc_get(d, "expires_on"));
+	uint64_t life_s = number_of(doc_get(d, "expires_in"));
+
+	if (expires_s != 0)
+		life_s = expires_s > now_s ? expires_s - now_s : 0;
+	return life_s < AZURE_TOKEN_LIFE_S_MAX ? life_s
+					       : AZURE_TOKEN_LIFE_S_MAX;
 }
 
 static bool
@@ -49,23 +57,19 @@ answer_fill(const struct doc *d, uint64_t now_ms,
 	struct azure_token_answer *out, struct error *err)
 {
 	const char *token = doc_get_string(d, "access_token");
-	uint64_t now_s = now_ms / 1000;
-	uint64_t expires_s = number_of(doc_get(d, "expires_on"));
-	uint64_t life_s = number_of(doc_get(d, "expires_in"));
+	uint64_t now_s = now_ms / 1000, life_s = life_of(d, now_s);
 
 	if (!is_token(token))
 		return error_set(
 			err, ERROR_SYSTEM, "the answer has no access_token");
-	if (expires_s == 0 && life_s > 0 && life_s <= LIFE_S_MAX)
-		expires_s = now_s + life_s;
-	if (expires_s <= now_s || expires_s - now_s > LIFE_S_MAX)
+	if (life_s == 0)
 		return error_set(err, ERROR_SYSTEM,
 			"the token in the answer is over, or does not say when "
 			"it will be");
 	out->bearer = xmalloc(sizeof(BEARER) + strlen(token));
 	memcpy(out->bearer, BEARER, sizeof(BEARER) - 1);
 	strcpy(out->bearer + sizeof(BEARER) - 1, token);
-	out->expires_ms = expires_s * 1000;
+	out->expires_ms = (now_s + life_s) * 1000;
 	return 0;
 }
 

@@ -151,6 +151,19 @@ found_gather(
 	}
 }
 
+static bool
+keys_are_proven(const struct azure_watch *w)
+{
+	return w->catalog != NULL && azure_catalog_proves(w->catalog);
+}
+
+/* Of a token there is no such proof. */
+static bool
+own_is_proven(const struct azure_watch *w)
+{
+	return keys_are_proven(w) && w->app == NULL;
+}
+
 void
 azure_watch_gather(const struct azure_watch *w, struct azure_credentials *out)
 {
@@ -159,6 +172,7 @@ azure_watch_gather(const struct azure_watch *w, struct azure_credentials *out)
 	*out = (struct azure_credentials){ 0 };
 	if (w->catalog != NULL)
 		found_gather(azure_catalog_found(w->catalog), out);
+	out->proven = keys_are_proven(w);
 	secret_gather(azure_watch_secret(w, &why), out);
 	if (w->app != NULL && azure_token_get(w->app) != NULL)
 		text_take(&out->bearer, azure_token_get(w->app));
@@ -183,7 +197,10 @@ credentials_report(struct azure_watch *w)
 		return;
 	}
 	w->host->credentials_replace(w->host, bytes.data, bytes.length);
-	w->refused = false;
+	w->renewed |= w->refused;
+	if (own_is_proven(w))
+		w->renewed = false;
+	w->refused = w->in_vain = false;
 	str_fini_wiped(&w->sent);
 	w->sent = bytes;
 }
@@ -229,7 +246,10 @@ problem_make(const struct azure_watch *w)
 	const char *one = name_problem(w);
 
 	if (one != NULL)
-		return xasprintf("%s: %s", w->name.data, one);
+		return xasprintf("the app's host %s is not resolved: %s; see "
+				 "functionAppName, slot and hostname, and "
+				 "dns.servers",
+			w->name.data, one);
 	if (w->management != NULL)
 		one = azure_token_problem(w->management);
 	if (one == NULL && w->catalog != NULL)
@@ -248,6 +268,31 @@ has_key(const struct azure_credentials *c, const struct azure_function *f)
 		return true;
 	return f->level == AZURE_FUNCTION &&
 	       (c->fallback != NULL || (k != NULL && k->key != NULL));
+}
+
+static char *
+key_note_of(const struct azure_watch *w, const struct azure_function *f)
+{
+	const struct model_ref *ref = w->spec->secret;
+	bool admin = f->level == AZURE_ADMIN;
+	char *which = admin ? xstrdup("\"" AZURE_KEYS_MASTER "\"")
+			    : xasprintf("\"%s\", \"" AZURE_KEYS_DEFAULT
+					"\" or \"" AZURE_KEYS_MASTER "\"",
+				      f->name);
+	char *where, *note;
+
+	if (ref != NULL)
+		where = xasprintf("the secret %s.%s", ref->ns, ref->name);
+	else if (azure_spec_is_managed(w->spec))
+		where = xasprintf("the app \"%s\"", w->spec->app_name);
+	else
+		where = xstrdup("a secret, and the upstream its secretRef,");
+	note = xasprintf("function \"%s\" cannot be called: its level is %s, "
+			 "and there is no key for it; give %s the key %s",
+		f->name, admin ? "Admin" : "Function", where, which);
+	free(where);
+	free(which);
+	return note;
 }
 
 /* The first function of the spec that cannot be called; keys that are still to
@@ -270,56 +315,74 @@ key_note(const struct azure_watch *w)
 		const struct azure_function *f = &w->spec->functions[i];
 
 		if (!has_key(&c, f))
-			note = xasprintf(
-				"function \"%s\" cannot be called: there is no "
-				"key for it (its level is %s; a secret's "
-				"apiKeys has \"%s\"%s)",
-				f->name,
-				f->level == AZURE_ADMIN ? "Admin" : "Function",
-				f->level == AZURE_ADMIN ? AZURE_KEYS_MASTER
-							: f->name,
-				f->level == AZURE_ADMIN
-					? ""
-					: ", \"default\" or \"_master\"");
+			note = key_note_of(w, f);
 	}
 	azure_credentials_fini(&c);
 	return note;
+}
+
+/* What the app did not take. */
+static const char *
+refused_name(const struct azure_watch *w)
+{
+	if (w->app == NULL)
+		return "key";
+	return w->spec->secret == NULL && w->catalog == NULL
+		       ? "token"
+		       : "key or the token";
 }
 
 static char *
 refused_note(const struct azure_watch *w)
 {
 	const struct model_ref *ref = w->spec->secret;
-	const char *what = w->app == NULL ? "key"
-			   : ref == NULL && w->catalog == NULL
-				   ? "token"
-				   : "key or the token";
 
 	if (ref != NULL)
-		return xasprintf("the function app did not take the %s that it "
-				 "was sent last; give the secret %s.%s its "
-				 "present keys",
-			what, ref->ns, ref->name);
-	return xasprintf("the function app did not take the %s that it was "
-			 "sent last; another is asked for",
-		what);
+		return xasprintf("the function app \"%s\" did not take the %s "
+				 "that it was sent last; give the secret %s.%s "
+				 "its present keys",
+			w->spec->app_name, refused_name(w), ref->ns, ref->name);
+	return xasprintf("the function app \"%s\" did not take the %s that it "
+			 "was sent last, nor the one before; see %s",
+		w->spec->app_name, refused_name(w),
+		w->app == NULL
+			? "that hostname is that of functionAppName in "
+			  "subscriptionId and resourceGroup"
+			: "the audience of appServiceAuthentication, and whom "
+			  "the app lets in");
 }
 
 static char *
 note_make(const struct azure_watch *w)
 {
 	if (w->discovers && w->catalog == NULL)
-		return xstrdup("functions cannot be discovered without "
-			       "subscriptionId and resourceGroup");
-	if (w->refused)
+		return xstrdup("functions are not discovered: that needs "
+			       "subscriptionId and resourceGroup; give the "
+			       "upstream both, or take its "
+			       "label " DISCOVERY_LABEL " away");
+	if (w->in_vain)
 		return refused_note(w);
 	if (w->dropped > 0)
 		return xasprintf(
-			"keys and routes of %zu functions have no room "
-			"and are not used: what is called is to be "
-			"listed in functions",
-			w->dropped);
+			"keys and routes of %zu functions of \"%s\" have no "
+			"room and are not used; list those that are called in "
+			"functions",
+			w->dropped, w->spec->app_name);
 	return key_note(w);
+}
+
+/* What is no failure, and worth knowing; NULL: nothing. */
+static char *
+passing_note(const struct azure_watch *w)
+{
+	if (own_is_proven(w))
+		return xstrdup("a 401 without a body is the function's own: "
+			       "the management API gave the same key again");
+	if (w->refused && !w->in_vain)
+		return xasprintf("the app did not take the %s; another is "
+				 "asked for",
+			refused_name(w));
+	return NULL;
 }
 
 static void
@@ -365,8 +428,7 @@ on_management_token(void *arg)
 {
 	struct azure_watch *w = arg;
 
-	if (azure_token_get(w->management) != NULL)
-		azure_catalog_go(w->catalog);
+	azure_catalog_go(w->catalog);
 	condition_report(w);
 }
 
@@ -388,6 +450,9 @@ azure_credentials_refused(void *state)
 {
 	struct azure_watch *w = state;
 
+	if (own_is_proven(w))
+		return; /* it was on its way */
+	w->in_vain |= w->renewed || w->spec->secret != NULL;
 	w->refused = true;
 	loop_timer_start(w->calm, REFUSED_MS);
 	if (w->app != NULL)
@@ -402,7 +467,7 @@ on_calm(void *arg)
 {
 	struct azure_watch *w = arg;
 
-	w->refused = false;
+	w->refused = w->renewed = w->in_vain = false;
 	condition_report(w);
 }
 
@@ -515,13 +580,17 @@ token_show(struct doc *tokens, const char *what, const struct azure_token *t)
 		doc_set_string(d, "problem", azure_token_problem(t));
 }
 
-/* "names", "tokens", "keysFrom". */
+/* "names", "tokens", "keysFrom", "keysNote". */
 void
 azure_show(const void *state, struct doc *to)
 {
 	const struct azure_watch *w = state;
 	struct doc *tokens = doc_new_list();
+	char *note = passing_note(w);
 
+	if (note != NULL)
+		doc_set_string(to, "keysNote", note);
+	free(note);
 	if (w->watched != NULL)
 		names_show_add(doc_set(to, "names", doc_new_list()),
 			w->name.data, watched_name_state(w->watched));

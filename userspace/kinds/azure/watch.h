@@ -29,8 +29,10 @@ struct azure_watch {
 	bool discovers;                       /* functions */
 	size_t dropped;  /* functions that the credentials have no room for */
 	struct str sent; /* the credentials that the host was given last */
-	bool refused;    /* by the app, not long ago */
-	struct loop_timer *calm; /* until that is */
+	/* By the app, not long ago: what it was sent last; then others were
+	 * got; these as well, or there are no others to be got. */
+	bool refused, renewed, in_vain;
+	struct loop_timer *calm; /* ends all three */
 	struct kind_telling told;
 	struct azure_probing *probings; /* that go on */
 };
