@@ -492,6 +492,25 @@ def test_missing_secret(d):
     return f"{d.all_served()} requests elsewhere; {why}"
 
 
+def test_no_connection_without_a_key(d):
+    """a key that is not there is known before anybody is connected to"""
+    d.secret("half", fn=d.shop.functions["fn"].keys["default"])
+    d.upstream(d.shop, "half", secret="half", functions=SPEC,
+               hostname="shop.azurewebsites.net:9")
+    d.routes(d.way("/half", "half", "adm"), d.way("/whole", "half", "fn"), name="half",
+             domains=["half.test"])
+    host = {"Host": "half.test"}
+    d.ready("/whole", 502, headers=host)  # nobody listens there
+    opened = "gloo_gateway_upstream_connect_failed"
+    before = d.gateway.metric(opened, upstream="gloo-system.half")
+    check(before > 0, "no connection was tried")
+    for more in ({}, {"body": b"once"}):
+        check('"adm"' in d.refused("/half", 503, "no_credentials", headers=host, **more), "why")
+    equal(d.gateway.metric(opened, upstream="gloo-system.half"), before)
+    d.gateway.glooctl("delete", "virtualservice", "half")
+    d.gateway.glooctl("delete", "upstream", "half")
+
+
 def test_secret_leaves_the_proxy(d):
     """a key is in the proxy while a route leads there, and no longer"""
     key = azure_fake.key()

@@ -123,11 +123,16 @@ struct dialect {
 
 	void *(*call_new)(const void *target);
 	void (*call_free)(void *call);
+	/* Whether request could be made with these credentials, NULL: there are
+	 * none (yet). Asked before a connection is taken. 0; -1: the refusal
+	 * is. */
+	int (*ready)(const void *call, const void *credentials,
+		struct call_refusal *refusal);
 	/* Request line and fields into head, Host among them, without
 	 * Content-Length, Connection and the empty line; *body: valid as long
-	 * as the call, may be r->body. credentials NULL: there are none (yet).
-	 * 0: it is written; -1: the refusal is. Called again for each attempt.
-	 */
+	 * as the call, may be r->body. credentials: not always those that were
+	 * ready. 0: it is written; -1: the refusal is. Called again for each
+	 * attempt. */
 	int (*request)(void *call, const void *credentials,
 		const struct call_request *r, struct http_write *head,
 		struct slice *body, struct call_refusal *refusal);

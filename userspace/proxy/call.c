@@ -168,6 +168,27 @@ call_refuse(struct exchange *x)
 		x, c->refusal.status, c->refusal.word, c->refusal.sentence);
 }
 
+static const void *
+credentials_of(const struct upstream *u)
+{
+	return u != NULL && u->credentials != NULL ? u->credentials->made
+						   : NULL;
+}
+
+/* False: answered. What cannot be asked costs nobody a connection. */
+static bool
+credentials_suffice(struct exchange *x)
+{
+	struct call *c = x->call;
+	const struct upstream *u = attempt_upstream(x);
+
+	if (u == NULL || c->target->dialect->ready(c->made, credentials_of(u),
+				 &c->refusal) == 0)
+		return true;
+	call_refuse(x);
+	return false;
+}
+
 /* ---- the client's body */
 
 bool
@@ -189,7 +210,8 @@ static void
 call_ready(struct exchange *x)
 {
 	x->call->state = CALL_WAITS;
-	attempt_start(x);
+	if (credentials_suffice(x))
+		attempt_start(x);
 }
 
 void
@@ -376,16 +398,13 @@ message_make(
 {
 	struct call *c = x->call;
 	struct upstream *u = attempt_upstream(x);
-	const void *credentials = NULL;
 
 	c->skew_ms = u != NULL ? u->skew_ms : 0;
 	c->credentials = u != NULL ? u->credentials_count : 0;
-	if (u != NULL && u->credentials != NULL)
-		credentials = u->credentials->made;
 	r->body = (struct slice){ c->body.data, c->body.length };
 	r->now_ms = clock_realtime_ms() + (uint64_t)c->skew_ms;
-	if (c->target->dialect->request(c->made, credentials, r, head,
-		    &c->message, &c->refusal) < 0) {
+	if (c->target->dialect->request(c->made, credentials_of(u), r,
+		    head, &c->message, &c->refusal) < 0) {
 		link_give_back(x);
 		call_refuse(x);
 		return false;
@@ -456,7 +475,7 @@ call_holds_back(struct exchange *x)
 	if (c->hold_back_ms == 0 || u == NULL ||
 		u->credentials_count != c->credentials) {
 		c->hold_back_ms = 0;
-		return false;
+		return !credentials_suffice(x);
 	}
 	if (now >= c->hold_back_ms) {
 		call_refuse(x);

@@ -168,6 +168,9 @@ refused_is(struct rig *r, struct call_request request, int status,
 	const char *word, const char *sentence)
 {
 	assert_int_equal(ask(r, request), -1);
+	/* It is known before there is a connection. */
+	assert_int_equal(d->ready(r->call, r->credentials, &r->refusal),
+		strcmp(word, "no_credentials") == 0 ? -1 : 0);
 	assert_int_equal(r->refusal.status, status);
 	assert_string_equal(r->refusal.word, word);
 	assert_string_equal(r->refusal.sentence, sentence);

@@ -49,6 +49,7 @@ enum {
 	UP_TWO,     /* two endpoints, the first a dead port */
 	UP_LIMITED, /* two requests in work */
 	UP_STEADY,  /* of one test, as its endpoint: 30 MB */
+	UP_STRICT,  /* of one test: it needs credentials */
 	UP_END,
 };
 
@@ -65,6 +66,7 @@ static const char *const call_settings[UP_END] = {
 	[UP_TWO] = "1000 2000 0",
 	[UP_LIMITED] = "1000 2000 0",
 	[UP_STEADY] = "30000000 2000 0",
+	[UP_STRICT] = "1000 2000 2",
 };
 
 static const struct policy_breakers two_requests = {
@@ -89,6 +91,7 @@ static struct image_build_upstream upstreams[] = {
 	{ .id = UP_TWO, .name = "g.two", .balance.type = POLICY_ROUND_ROBIN },
 	{ .id = UP_LIMITED, .name = "g.limited", .breakers = &two_requests },
 	{ .id = UP_STEADY, .name = "g.steady" },
+	{ .id = UP_STRICT, .name = "g.strict" },
 };
 
 static struct model_retries retries_5xx = {
@@ -161,6 +164,9 @@ static const struct route_row rows[] = {
 		.retries = &retries_connect },
 	{ .path = "/brief", .upstream = UP_CALLS, .timeout_ms = 300 },
 	{ .path = "/steady", .upstream = UP_STEADY, .idle_ms = 1000 },
+	{ .path = "/strict",
+		.upstream = UP_STRICT,
+		.retries = &retries_5xx },
 	{ .path = "/impatient", .upstream = UP_GUARDED, .timeout_ms = 300 },
 	{ .path = "/filtered",
 		.upstream = UP_CALLS,

@@ -823,6 +823,45 @@ credentials_come_and_go(void **state)
 	credentials_given(UP_GUARDED, "calls", NULL);
 }
 
+static void
+no_connection_is_taken_without_credentials(void **state)
+{
+	static const char post[] = "POST /strict HTTP/1.1\r\nHost: h\r\n"
+				   "Content-Length: 3\r\n\r\nabc";
+	static const struct rig_answer again[] = {
+		{ "HTTP/1.1 503 No\r\nX-Step: again\r\nX-News: refused\r\n"
+		  "Content-Length: 0\r\n\r\n",
+			0, 0 },
+		END_OF_LIST
+	};
+	struct wire_message m;
+	int fd;
+
+	(void)state;
+	rig_origin_script(rig.origin, always_ok);
+	refused(GET("/strict"), "503", "no_credentials",
+		"upstream g.strict: it cannot be called without credentials");
+	refused(post, "503", "no_credentials",
+		"it cannot be called without credentials");
+	assert_int_equal(counted(UP_STRICT).connections_opened, 0);
+	assert_int_equal(counted(UP_STRICT).calls_refused, 2);
+	credentials_given(UP_STRICT, "calls", "some");
+	ask(GET("/strict"), &got);
+	begins("with some", &got, PASSED);
+	/* Gone between two attempts: the second is not made. */
+	rig_origin_script(rig.origin, again);
+	fd = client_send(GET("/strict"));
+	assert_true(rig_receive(&rig, WIRE_CREDENTIALS_REFUSED, &m, NULL));
+	credentials_given(UP_STRICT, "calls", NULL);
+	client_read(fd, &got);
+	begins("gone", &got, "HTTP/1.1 503 ");
+	has("gone", &got, "\r\nx-gloo-gateway-reason: no_credentials\r\n");
+	seen(&sent);
+	assert_int_equal(times(&sent, CALL_LINE), 1);
+	assert_int_equal(counted(UP_STRICT).requests, 2);
+	nothing_is_held();
+}
+
 #define REFUSED ANSWER("again", "X-News: refused\r\n", "0", "")
 
 static void
@@ -978,6 +1017,7 @@ main(void)
 		cmocka_unit_test(requests_in_work_are_limited),
 		cmocka_unit_test(a_clock_that_is_wrong_is_corrected_once),
 		cmocka_unit_test(credentials_come_and_go),
+		cmocka_unit_test(no_connection_is_taken_without_credentials),
 		cmocka_unit_test(control_hears_of_refused_credentials),
 		cmocka_unit_test(
 			nobody_waits_for_credentials_beyond_the_deadline),

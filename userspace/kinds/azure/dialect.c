@@ -199,11 +199,20 @@ key_is_needed(const struct azure_target *t, const struct azure_known *known)
 					    : level != AZURE_ANONYMOUS;
 }
 
-static int
-credentials_check(const struct azure_target *t,
-	const struct azure_credentials *c, const struct azure_known *known,
-	const char *key, struct call_refusal *refusal)
+static const struct azure_known *
+known_find(const struct azure_target *t, const struct azure_credentials *c)
 {
+	return c == NULL ? NULL : azure_credentials_find(c, t->function);
+}
+
+static int
+ready(const void *data, const void *credentials, struct call_refusal *refusal)
+{
+	const struct azure_call *call = data;
+	const struct azure_target *t = call->target;
+	const struct azure_credentials *c = credentials;
+	const struct azure_known *known = known_find(t, c);
+
 	if (t->token && (c == NULL || c->bearer == NULL)) {
 		azure_refuse(refusal, 503, "no_credentials",
 			"there is no token for App Service authentication of "
@@ -211,7 +220,7 @@ credentials_check(const struct azure_target *t,
 			t->app);
 		return -1;
 	}
-	if (key == NULL && key_is_needed(t, known)) {
+	if (key_is_needed(t, known) && key_choose(t, c, known) == NULL) {
 		azure_refuse(refusal, 503, "no_credentials",
 			"there is no key for function \"%.64s\" of \"%.64s\" "
 			"(yet); see the status of the upstream",
@@ -306,8 +315,7 @@ request(void *data, const void *credentials, const struct call_request *r,
 	struct azure_call *call = data;
 	const struct azure_target *t = call->target;
 	const struct azure_credentials *c = credentials;
-	const struct azure_known *known =
-		c == NULL ? NULL : azure_credentials_find(c, t->function);
+	const struct azure_known *known = known_find(t, c);
 	const char *key = key_choose(t, c, known);
 	struct str path;
 	int rc;
@@ -316,7 +324,7 @@ request(void *data, const void *credentials, const struct call_request *r,
 	str_init(&path);
 	rc = path_make(t, known, r, &path, refusal);
 	if (rc == 0)
-		rc = credentials_check(t, c, known, key, refusal);
+		rc = ready(call, c, refusal);
 	if (rc == 0) {
 		call->key_sent = key != NULL;
 		call->token_sent = t->token;
@@ -345,6 +353,7 @@ const struct dialect azure_dialect = {
 	.limits = limits,
 	.call_new = call_new,
 	.call_free = call_free,
+	.ready = ready,
 	.request = request,
 	.answer = azure_answer,
 	.answer_whole = azure_answer_whole,
