@@ -204,6 +204,21 @@ def test_paths(d):
     equal(d.ask("/fn", method="HEAD")[0], 200)
 
 
+def test_path_too_long(d):
+    """A2: what the route makes longer than an app takes is answered here"""
+    d.routes(d.way("/s", "shop", "files", prefixRewrite="/" + "long/" * 20), name="long",
+             domains=["long.test"])
+    host = {"Host": "long.test"}
+    d.ready("/s/x", headers=host)
+    there = len(d.call("/s/x", headers=host)["path"]) - 1
+    equal(d.ask("/s/" + "x" * (4096 - there), headers=host)[0], 200)
+    d.shop.requests.clear()
+    sentence = d.refused("/s/" + "x" * (4097 - there), 414, "path_too_long", headers=host)
+    check("4096" in sentence and "files" in sentence, sentence)
+    equal(d.shop.requests, [], "the app was asked")
+    d.gateway.glooctl("delete", "virtualservice", "long")
+
+
 def test_host_is_not_reached(d):
     """A2: no path of a client's leads to what is the host's own, whose key is the app's"""
     d.upstream(d.shop, "open", secret="shop", routePrefix="", functions=[

@@ -291,11 +291,19 @@ fields_write(struct azure_call *call, const struct call_request *r,
 		http_write_field(head, SLICE("x-functions-key"), slice_of(key));
 }
 
-static void
+/* What of it is path and query, percent-coded: it is the first line. */
+static size_t
+target_length(const struct http_write *head, struct slice method)
+{
+	return head->length - method.length - strlen("  HTTP/1.1\r\n");
+}
+
+static int
 message_write(struct azure_call *call, const struct call_request *r,
 	const struct azure_credentials *c, const char *key, struct slice path,
-	struct http_write *head)
+	struct http_write *head, struct call_refusal *refusal)
 {
+	const struct azure_target *t = call->target;
 	struct slice query = { NULL, 0 };
 	struct str stripped;
 
@@ -303,8 +311,25 @@ message_write(struct azure_call *call, const struct call_request *r,
 	if (azure_query_strip(r->query, &stripped))
 		query = (struct slice){ stripped.data, stripped.length };
 	http_write_request_line(head, r->method, path, query);
-	fields_write(call, r, c, key, head);
 	str_fini(&stripped);
+	if (!http_write_ok(head) ||
+		target_length(head, r->method) > AZURE_TARGET_MAX) {
+		azure_refuse(refusal, 414, "path_too_long",
+			"path and query are longer than the %d bytes that a "
+			"function app takes, as the route to function "
+			"\"%.64s\" makes them",
+			AZURE_TARGET_MAX, t->function);
+		return -1;
+	}
+	fields_write(call, r, c, key, head);
+	if (!http_write_ok(head)) {
+		azure_refuse(refusal, 431, "head_too_large",
+			"the request's head is too large for function "
+			"\"%.64s\"",
+			t->function);
+		return -1;
+	}
+	return 0;
 }
 
 static int
@@ -329,18 +354,12 @@ request(void *data, const void *credentials, const struct call_request *r,
 		call->key_sent = key != NULL;
 		call->token_sent = t->token;
 		call->head_asked = slice_equal(r->method, SLICE("HEAD"));
-		message_write(call, r, c, key,
-			(struct slice){ path.data, path.length }, head);
+		rc = message_write(call, r, c, key,
+			(struct slice){ path.data, path.length }, head,
+			refusal);
 		*body = r->body;
 	}
 	str_fini(&path);
-	if (rc == 0 && !http_write_ok(head)) {
-		azure_refuse(refusal, 431, "head_too_large",
-			"the request's head is too large for function "
-			"\"%.64s\"",
-			t->function);
-		rc = -1;
-	}
 	return rc;
 }
 
