@@ -391,6 +391,29 @@ def test_client_fields(d):
             equal(fields["authorization"], ["Bearer of-the-client"])
 
 
+def test_code_is_not_logged(d):
+    """A6: a client's code is in no log: of a call, of one that is refused, of none"""
+    code = azure_fake.key()
+    d.given.append(code)
+    asked = urllib.parse.quote(code, safe="")
+    d.upstream(d.shop, "keyless", secret="keyless", functions=SPEC)
+    d.routes(d.way("/keyless", "keyless", "fn"), d.way("/fn", "shop", "fn"), name="logged",
+             domains=["logged.test"])
+    host = {"Host": "logged.test"}
+    d.ready("/fn", headers=host)
+    rows = [("/fn?a=1&code={}&b=2", 200, "/fn?a=1&code=-&b=2"), ("/fn?CODE={}", 200, "/fn?CODE=-"),
+            ("/fn?%63o%64e={}", 200, "/fn?%63o%64e=-"), ("/keyless?code={}", 503, "/keyless?code=-"),
+            ("/nowhere?code={}", 404, "/nowhere?code=-"), ("/fn?encode=1", 200, "/fn?encode=1")]
+    for path, status, line in rows:
+        equal(d.ask(path.format(asked), headers=host)[0], status, path)
+        wait_until(f"a line of {line}", lambda: [
+            l for l in d.gateway.access_lines() if l["path"] == line and l["status"] == status], 5)
+    d.nothing_shown(code)
+    d.no_key_in_a_line(code)
+    d.gateway.glooctl("delete", "virtualservice", "logged")
+    d.gateway.glooctl("delete", "upstream", "keyless")
+
+
 def test_location(d):
     """A6: no code comes back in a Location"""
     status, fields, _ = d.ask("/redirects")

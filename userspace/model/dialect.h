@@ -116,6 +116,10 @@ struct dialect {
 
 	/* ---- proxy, workers */
 
+	/* Of a parameter of a query, "name=value" as the client spelled it,
+	 * whether its value is a secret, which no log may have. NULL: none is.
+	 */
+	bool (*query_secret)(struct slice parameter);
 	/* The most bytes of a client's body (413 beyond), and of an answer that
 	 * is collected (502 beyond). */
 	void (*limits)(const void *target, size_t *request_max,

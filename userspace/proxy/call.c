@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/write.h"
+#include "model/kind.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
 #include "proxy/call_credentials.h"
@@ -461,6 +462,88 @@ call_send(struct exchange *x)
 	}
 	/* Keys stand in it, which may be gone before it is written over. */
 	explicit_bzero(w->head_up, head.length);
+}
+
+/* ---- for the log */
+
+static bool
+dialect_hides(const struct dialect *d, struct slice parameter)
+{
+	return d != NULL && d->query_secret != NULL &&
+	       d->query_secret(parameter);
+}
+
+/* One of the dialects of where it leads, of which r has some. */
+static bool
+route_hides(const struct exchange *x, const struct image_route *r,
+	struct slice parameter)
+{
+	const struct image_destination *d =
+		image_at(x->match.vhost, r->destinations.offset);
+
+	for (uint32_t i = 0; i < r->destinations.count; i++) {
+		const struct call_target *t =
+			d[i].call.length > 0
+				? generation_call_target(x->generation, &d[i])
+				: NULL;
+
+		if (t != NULL && dialect_hides(t->dialect, parameter))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_hidden(const struct exchange *x, struct slice parameter)
+{
+	const struct upstream_kind *const *kind = x->worker->kinds;
+	const struct image_route *r = x->match.route;
+
+	if (r != NULL && r->destinations.count > 0 && !r->partial)
+		return route_hides(x, r, parameter);
+	for (; *kind != NULL; kind++)
+		if (dialect_hides((*kind)->dialect, parameter))
+			return true;
+	return false;
+}
+
+static size_t
+length_until(struct slice text, char end)
+{
+	const char *at =
+		text.length > 0 ? memchr(text.data, end, text.length) : NULL;
+
+	return at != NULL ? (size_t)(at - text.data) : text.length;
+}
+
+struct slice
+call_target_logged(const struct exchange *x, struct slice target)
+{
+	struct str *text = &x->worker->text;
+	size_t path = length_until(target, '?');
+	struct slice rest;
+
+	if (path == target.length)
+		return target;
+	str_clear(text);
+	str_append(text, target.data, path + 1);
+	rest = (struct slice){ target.data + path + 1,
+		target.length - path - 1 };
+	for (;;) {
+		struct slice one = { rest.data, length_until(rest, '&') };
+		size_t name = length_until(one, '=');
+		bool hidden = name < one.length && is_hidden(x, one);
+
+		str_append(text, one.data, hidden ? name : one.length);
+		if (hidden)
+			str_puts(text, "=-");
+		if (one.length == rest.length)
+			break;
+		str_putc(text, '&');
+		rest.data += one.length + 1;
+		rest.length -= one.length + 1;
+	}
+	return (struct slice){ text->data, text->length };
 }
 
 /* ---- another attempt */

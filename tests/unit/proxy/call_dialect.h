@@ -86,6 +86,25 @@ calls_credentials_free(void *credentials)
 	mem_free_wiped(credentials);
 }
 
+static inline bool
+calls_has(struct slice text, const char *word)
+{
+	return text.data != NULL &&
+	       memmem(text.data, text.length, word, strlen(word)) != NULL;
+}
+
+static inline void
+calls_text(struct http_write *head, const char *name, const char *value)
+{
+	http_write_field(head, slice_of(name), slice_of(value));
+}
+
+static inline bool
+calls_query_secret(struct slice parameter)
+{
+	return calls_has(parameter, "key");
+}
+
 static inline void
 calls_limits(const void *target, size_t *request_max, size_t *answer_max)
 {
@@ -123,19 +142,6 @@ calls_refuse(struct call_refusal *r, int status, const char *word,
 	r->status = status;
 	r->word = word;
 	snprintf(r->sentence, sizeof(r->sentence), "%s", sentence);
-}
-
-static inline bool
-calls_has(struct slice text, const char *word)
-{
-	return text.data != NULL &&
-	       memmem(text.data, text.length, word, strlen(word)) != NULL;
-}
-
-static inline void
-calls_text(struct http_write *head, const char *name, const char *value)
-{
-	http_write_field(head, slice_of(name), slice_of(value));
 }
 
 static inline void
@@ -385,6 +391,7 @@ static const struct dialect calls_dialect = {
 	.target_free = calls_target_free,
 	.credentials_new = calls_credentials_new,
 	.credentials_free = calls_credentials_free,
+	.query_secret = calls_query_secret,
 	.limits = calls_limits,
 	.call_new = calls_call_new,
 	.call_free = calls_call_free,

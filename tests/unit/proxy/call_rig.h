@@ -138,6 +138,7 @@ struct route_row {
 	const char *prefix_rewrite, *host_rewrite;
 	enum model_path path_type;
 	struct model_header_manipulation *headers;
+	bool partial; /* another destination is missing */
 };
 
 static const struct route_row rows[] = {
@@ -147,6 +148,8 @@ static const struct route_row rows[] = {
 	{ .path = "/regex/.*",
 		.upstream = UP_CALLS,
 		.path_type = MODEL_PATH_REGEX },
+	{ .path = "/plain", .upstream = 1 },
+	{ .path = "/partly", .upstream = 1, .partial = true },
 	{ .path = "/calls", .upstream = UP_CALLS },
 	{ .path = "/anew", .upstream = UP_ANEW },
 	{ .path = "/large", .upstream = UP_LARGE },
@@ -178,6 +181,11 @@ static const struct route_row rows[] = {
 static struct model_route routes[ARRAY_SIZE(rows)];
 static struct model_matcher matchers[ARRAY_SIZE(rows)];
 static struct model_destination destinations[UP_END];
+/* Upstream 1 and one that is not there. */
+static struct model_destination partial[2] = {
+	{ .upstream.name = CHARS("1"), .weight = 1 },
+	{ .upstream.name = CHARS("0"), .weight = 1 },
+};
 static char numbers[UP_END][12];
 static struct rig rig;
 
@@ -221,6 +229,10 @@ routes_make(void)
 			.matcher_count = 1,
 			.destinations = &destinations[rows[i].upstream],
 			.destination_count = 1 };
+		if (rows[i].partial) {
+			r->destinations = partial;
+			r->destination_count = ARRAY_SIZE(partial);
+		}
 		r->options.retries = rows[i].retries;
 		r->options.prefix_rewrite = CHARS(rows[i].prefix_rewrite);
 		r->options.host_rewrite = CHARS(rows[i].host_rewrite);

@@ -917,6 +917,49 @@ nobody_waits_for_credentials_beyond_the_deadline(void **state)
 	nothing_is_held();
 }
 
+/* ---- the log */
+
+static void
+secrets_of_a_query_are_not_logged(void **state)
+{
+	static const struct {
+		const char *target, *line;
+	} all[] = {
+		{ "/calls?a=b=c&key=hidden&&akey=hid=den&key",
+			"/calls?a=b=c&key=-&&akey=-&key" },
+		{ "/calls?key=hidden?key=hidden", "/calls?key=-" },
+		{ "/calls?must&key=hidden", "/calls?must&key=-" },
+		{ "/strict?key=hidden", "/strict?key=-" },
+		{ "/broken?key=", "/broken?key=-" },
+		{ "/broken?key=hidden", "/broken?key=-" },
+		/* Where it leads nowhere, nobody knows whose key it is. */
+		{ "/nowhere?key=hidden&b=2", "/nowhere?key=-&b=2" },
+		{ "/../x?key=hidden", "/../x?key=-" },
+		{ "/partly?key=hidden", "/partly?key=-" },
+		{ "/calls?", "/calls?" },
+		{ "/plain?key=shown", "/plain?key=shown" },
+	};
+	struct str log, line;
+
+	(void)state;
+	str_init(&log);
+	str_init(&line);
+	rig_origin_script(rig.origin, always_ok);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		char *request = xasprintf(GET("%s"), all[i].target);
+
+		ask(request, &got);
+		free(request);
+		str_clear(&line);
+		str_printf(&line, "\"path\":\"%s\"", all[i].line);
+		logged(line.data);
+	}
+	log_read(&log);
+	has_not("the access log", &log, "hid");
+	str_fini(&line);
+	str_fini(&log);
+}
+
 /* ---- what changes meanwhile */
 
 static void
@@ -1021,6 +1064,7 @@ main(void)
 		cmocka_unit_test(control_hears_of_refused_credentials),
 		cmocka_unit_test(
 			nobody_waits_for_credentials_beyond_the_deadline),
+		cmocka_unit_test(secrets_of_a_query_are_not_logged),
 		cmocka_unit_test(a_generation_changes_in_the_middle),
 		cmocka_unit_test(an_upstream_is_forgotten_in_the_middle),
 	};

@@ -369,6 +369,7 @@ const struct dialect azure_dialect = {
 	.target_free = target_free,
 	.credentials_new = credentials_new,
 	.credentials_free = credentials_free,
+	.query_secret = azure_query_is_code,
 	.limits = limits,
 	.call_new = call_new,
 	.call_free = call_free,
