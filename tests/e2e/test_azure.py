@@ -253,6 +253,24 @@ def test_key_in_header_only(d):
     d.no_key_in_a_line(*d.shop.secrets(), *d.bank.secrets())
 
 
+def test_body_beyond_memory(d):
+    """maxRequestBytes above limits.callBytes: a Warning that says which one counts"""
+    most = 64 << 20
+    verdict = d.upstream(d.shop, "bulky", secret="shop", functions=SPEC, maxRequestBytes=most + 1)
+    equal(verdict["state"], "Warning")
+    check("limits.callBytes" in verdict["reason"] and str(most) in verdict["reason"], verdict)
+    d.routes(d.way("/bulky", "bulky", "fn"), name="bulky", domains=["bulky.test"])
+    host = {"Host": "bulky.test"}
+    d.ready("/bulky", headers=host)
+    status, _, text = d.ask("/bulky", method="POST",
+                            headers={**host, "Content-Length": str(most + 1)})
+    check(status == 413 and b"limits.callBytes" in text, status, text)
+    verdict = d.upstream(d.shop, "bulky", secret="shop", functions=SPEC, maxRequestBytes=most)
+    equal(verdict["state"], "Accepted", verdict)
+    d.gateway.glooctl("delete", "virtualservice", "bulky")
+    d.gateway.glooctl("delete", "upstream", "bulky")
+
+
 # ---- A3
 
 def test_two_apps(d):

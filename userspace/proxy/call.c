@@ -198,13 +198,27 @@ call_collects(const struct exchange *x)
 	return x->call != NULL && x->call->state == CALL_TAKES;
 }
 
+/* What would not fit if it were the only call is larger than may be, too. */
+static size_t
+body_max(const struct exchange *x)
+{
+	size_t most = x->call->target->request_max;
+	size_t room = bytes_max(x->worker);
+
+	return most < room ? most : room;
+}
+
 static void
 refuse_too_large(struct exchange *x)
 {
 	x->counts->calls_too_large++;
 	x->client_keeps = false;
 	exchange_fail(x, 413, "call_too_large",
-		"the body of the request is larger than its functions take");
+		body_max(x) < x->call->target->request_max
+			? "the body of the request is larger than "
+			  "limits.callBytes allows"
+			: "the body of the request is larger than its "
+			  "functions take");
 }
 
 static void
@@ -234,7 +248,7 @@ call_begin(struct exchange *x, const struct image_destination *d)
 		return;
 	}
 	if (body->framing == HTTP_BODY_LENGTH &&
-		body->left > target->request_max) {
+		body->left > body_max(x)) {
 		refuse_too_large(x);
 		return;
 	}
@@ -249,8 +263,9 @@ static bool
 body_add(struct exchange *x, struct slice run)
 {
 	struct call *c = x->call;
+	size_t most = body_max(x);
 
-	if (c->target->request_max - c->body.length < run.length) {
+	if (run.length > most || c->body.length > most - run.length) {
 		refuse_too_large(x);
 		return false;
 	}

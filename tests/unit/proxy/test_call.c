@@ -300,6 +300,17 @@ large_requests_are_refused(void **state)
 		"15\r\n012345678901234567890\r\n0\r\n\r\n",
 		"413", "body_too_large", "too large");
 	limits_set(0, settings.call_bytes);
+	/* It would not fit if it were alone: told at once, nothing is kept. */
+	limits_set(0, 500);
+	refused("POST /calls HTTP/1.1\r\nHost: h\r\nContent-Length: 501\r\n"
+		"\r\n",
+		"413", "call_too_large", "larger than limits.callBytes allows");
+	refused("POST /calls HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n"
+		"\r\n",
+		"413", "call_too_large", "larger than limits.callBytes allows");
+	refused(request.data, "413", "call_too_large",
+		"larger than limits.callBytes allows");
+	limits_set(0, settings.call_bytes);
 	seen(&sent);
 	is("nothing", &sent, "");
 	/* Just as large as it may be. */

@@ -43,6 +43,12 @@ azure_refuse(struct call_refusal *r, int status, const char *word,
 	va_end(args);
 }
 
+static uint64_t
+request_max(const void *spec)
+{
+	return ((const struct azure_spec *)spec)->request_bytes_max;
+}
+
 /* ---- the proxy's main thread */
 
 static void *
@@ -365,6 +371,7 @@ request(void *data, const void *credentials, const struct call_request *r,
 
 const struct dialect azure_dialect = {
 	.write = azure_target_write,
+	.request_max = request_max,
 	.target_new = target_new,
 	.target_free = target_free,
 	.credentials_new = credentials_new,
