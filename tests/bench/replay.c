@@ -198,7 +198,8 @@ worker_make(size_t routes, bool regex, int origin)
 	getsockname(origin, (struct sockaddr *)&at, &length);
 	addr_parse_ip("127.0.0.1", ntohs(at.sin_port), &one.addr);
 	worker = worker_new(0, 1, mailbox_new(loop_new(), on_outbox, NULL),
-		&settings, xcalloc(1, sizeof(struct counters_worker)), census_new());
+		&settings, xcalloc(1, sizeof(struct counters_worker)),
+		census_new(), no_kinds);
 	image.object = generation_new(
 		image_make(routes, regex, &err), matcher_cache_new(),
 		trusts_new(vault_new()), call_targets_new(no_kinds), 1,

@@ -204,6 +204,21 @@ def test_paths(d):
     equal(d.ask("/fn", method="HEAD")[0], 200)
 
 
+def test_path_too_long(d):
+    """A2: what the route makes longer than an app takes is answered here"""
+    d.routes(d.way("/s", "shop", "files", prefixRewrite="/" + "long/" * 20), name="long",
+             domains=["long.test"])
+    host = {"Host": "long.test"}
+    d.ready("/s/x", headers=host)
+    there = len(d.call("/s/x", headers=host)["path"]) - 1
+    equal(d.ask("/s/" + "x" * (4096 - there), headers=host)[0], 200)
+    d.shop.requests.clear()
+    sentence = d.refused("/s/" + "x" * (4097 - there), 414, "path_too_long", headers=host)
+    check("4096" in sentence and "files" in sentence, sentence)
+    equal(d.shop.requests, [], "the app was asked")
+    d.gateway.glooctl("delete", "virtualservice", "long")
+
+
 def test_host_is_not_reached(d):
     """A2: no path of a client's leads to what is the host's own, whose key is the app's"""
     d.upstream(d.shop, "open", secret="shop", routePrefix="", functions=[
@@ -236,6 +251,24 @@ def test_key_in_header_only(d):
         check("code" not in r.target, r.line)
         equal(sni, r.get("host"))
     d.no_key_in_a_line(*d.shop.secrets(), *d.bank.secrets())
+
+
+def test_body_beyond_memory(d):
+    """maxRequestBytes above limits.callBytes: a Warning that says which one counts"""
+    most = 64 << 20
+    verdict = d.upstream(d.shop, "bulky", secret="shop", functions=SPEC, maxRequestBytes=most + 1)
+    equal(verdict["state"], "Warning")
+    check("limits.callBytes" in verdict["reason"] and str(most) in verdict["reason"], verdict)
+    d.routes(d.way("/bulky", "bulky", "fn"), name="bulky", domains=["bulky.test"])
+    host = {"Host": "bulky.test"}
+    d.ready("/bulky", headers=host)
+    status, _, text = d.ask("/bulky", method="POST",
+                            headers={**host, "Content-Length": str(most + 1)})
+    check(status == 413 and b"limits.callBytes" in text, status, text)
+    verdict = d.upstream(d.shop, "bulky", secret="shop", functions=SPEC, maxRequestBytes=most)
+    equal(verdict["state"], "Accepted", verdict)
+    d.gateway.glooctl("delete", "virtualservice", "bulky")
+    d.gateway.glooctl("delete", "upstream", "bulky")
 
 
 # ---- A3
@@ -376,6 +409,29 @@ def test_client_fields(d):
             equal(fields["authorization"], ["Bearer of-the-client"])
 
 
+def test_code_is_not_logged(d):
+    """A6: a client's code is in no log: of a call, of one that is refused, of none"""
+    code = azure_fake.key()
+    d.given.append(code)
+    asked = urllib.parse.quote(code, safe="")
+    d.upstream(d.shop, "keyless", secret="keyless", functions=SPEC)
+    d.routes(d.way("/keyless", "keyless", "fn"), d.way("/fn", "shop", "fn"), name="logged",
+             domains=["logged.test"])
+    host = {"Host": "logged.test"}
+    d.ready("/fn", headers=host)
+    rows = [("/fn?a=1&code={}&b=2", 200, "/fn?a=1&code=-&b=2"), ("/fn?CODE={}", 200, "/fn?CODE=-"),
+            ("/fn?%63o%64e={}", 200, "/fn?%63o%64e=-"), ("/keyless?code={}", 503, "/keyless?code=-"),
+            ("/nowhere?code={}", 404, "/nowhere?code=-"), ("/fn?encode=1", 200, "/fn?encode=1")]
+    for path, status, line in rows:
+        equal(d.ask(path.format(asked), headers=host)[0], status, path)
+        wait_until(f"a line of {line}", lambda: [
+            l for l in d.gateway.access_lines() if l["path"] == line and l["status"] == status], 5)
+    d.nothing_shown(code)
+    d.no_key_in_a_line(code)
+    d.gateway.glooctl("delete", "virtualservice", "logged")
+    d.gateway.glooctl("delete", "upstream", "keyless")
+
+
 def test_location(d):
     """A6: no code comes back in a Location"""
     status, fields, _ = d.ask("/redirects")
@@ -490,6 +546,25 @@ def test_missing_secret(d):
     d.gateway.glooctl("delete", "virtualservice", "later")
     d.gateway.glooctl("delete", "upstream", "later")
     return f"{d.all_served()} requests elsewhere; {why}"
+
+
+def test_no_connection_without_a_key(d):
+    """a key that is not there is known before anybody is connected to"""
+    d.secret("half", fn=d.shop.functions["fn"].keys["default"])
+    d.upstream(d.shop, "half", secret="half", functions=SPEC,
+               hostname="shop.azurewebsites.net:9")
+    d.routes(d.way("/half", "half", "adm"), d.way("/whole", "half", "fn"), name="half",
+             domains=["half.test"])
+    host = {"Host": "half.test"}
+    d.ready("/whole", 502, headers=host)  # nobody listens there
+    opened = "gloo_gateway_upstream_connect_failed"
+    before = d.gateway.metric(opened, upstream="gloo-system.half")
+    check(before > 0, "no connection was tried")
+    for more in ({}, {"body": b"once"}):
+        check('"adm"' in d.refused("/half", 503, "no_credentials", headers=host, **more), "why")
+    equal(d.gateway.metric(opened, upstream="gloo-system.half"), before)
+    d.gateway.glooctl("delete", "virtualservice", "half")
+    d.gateway.glooctl("delete", "upstream", "half")
 
 
 def test_secret_leaves_the_proxy(d):

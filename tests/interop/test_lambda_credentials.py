@@ -115,6 +115,9 @@ def test_none(d):
     d.ready("/good")
     fields, text = d.answers("/fn", 503)
     equal(fields[REASON], "no_credentials")
+    equal([d.gateway.metric("gloo_gateway_upstream_connections_opened",
+                            upstream=f"gloo-system.{n}") > 0 for n in ("fn", "good")],
+          [False, True], "connections were opened")
     why = d.await_state("Warning", "credentials")
     check(any("fn" in line and "credentials" in line for line in d.gateway.checked()),
           d.gateway.checked())

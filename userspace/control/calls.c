@@ -1,6 +1,7 @@
 /* Calls to functions. */
 #include "control/calls.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,29 @@ calls_lack(const struct control *c, const struct object *o, char *reason,
 	snprintf(reason, size, "the upstream \"%s\" cannot be called: %s",
 		o->label, problem);
 	free(problem);
+	return true;
+}
+
+bool
+calls_cut(const struct control *c, const struct model_upstream *u, char *reason,
+	size_t size)
+{
+	const struct dialect *dialect = u->kind->dialect;
+	uint64_t most, room = c->settings->call_bytes;
+	uint64_t body = c->settings->body_bytes;
+
+	if (dialect == NULL || dialect->request_max == NULL)
+		return false;
+	most = dialect->request_max(u->spec);
+	/* bodyBytes is the lower one, and 413 says so. */
+	if (most <= room || (body > 0 && body <= room))
+		return false;
+	snprintf(reason, size,
+		"limits.callBytes of the settings (%" PRIu64 ") is less than "
+		"its maxRequestBytes (%" PRIu64 "), so larger requests are "
+		"answered 413: raise limits.callBytes or lower "
+		"maxRequestBytes",
+		room, most);
 	return true;
 }
 

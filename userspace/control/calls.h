@@ -30,6 +30,11 @@ bool calls_lack(const struct control *c, const struct object *o, char *reason,
 void calls_functions_each(const struct control *c,
 	const struct model_upstream *u, kind_function_f *each, void *arg);
 
+/* Why not every request that its maxRequestBytes allows can be called; false:
+ * nothing speaks against it. */
+bool calls_cut(const struct control *c, const struct model_upstream *u,
+	char *reason, size_t size);
+
 /* The secret of the upstream is another store's, which has not said yet which
  * there are. */
 bool calls_secret_awaited(const struct control *c, const struct object *o);

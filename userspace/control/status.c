@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "control/calls.h"
 #include "control/destination.h"
 #include "control/discovery.h"
 #include "control/generation.h"
@@ -182,7 +183,7 @@ upstream_warn(struct str *to, const struct control *c, const struct object *o,
 	const struct model_upstream *u = o->model->upstream;
 	uint64_t since = 0;
 	const char *problem = discovery_problem(o->discovery, &since);
-	char text[CLOCK_TEXT_MAX];
+	char text[CLOCK_TEXT_MAX], cut[256];
 	size_t known;
 
 	reason_add(to, programs_not_served(c, u->kind));
@@ -193,6 +194,8 @@ upstream_warn(struct str *to, const struct control *c, const struct object *o,
 	health_warn(to, discovery_health(o->discovery));
 	tls_warn(to, discovery_health(o->discovery));
 	reason_add(to, discovery_note(o->discovery));
+	if (calls_cut(c, u, cut, sizeof(cut)))
+		reason_add(to, cut);
 	if (problem == NULL)
 		return;
 	reason_add(to, problem);

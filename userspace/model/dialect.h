@@ -105,6 +105,8 @@ struct dialect {
 	int (*write)(const void *spec, const struct doc *destination,
 		const char *const *known, size_t known_count,
 		struct str *settings, struct str *warning, struct error *err);
+	/* The spec's maxRequestBytes. NULL: the kind has no such key. */
+	uint64_t (*request_max)(const void *spec);
 
 	/* ---- proxy, main thread */
 
@@ -117,6 +119,10 @@ struct dialect {
 
 	/* ---- proxy, workers */
 
+	/* Of a parameter of a query, "name=value" as the client spelled it,
+	 * whether its value is a secret, which no log may have. NULL: none is.
+	 */
+	bool (*query_secret)(struct slice parameter);
 	/* The most bytes of a client's body (413 beyond), and of an answer that
 	 * is collected (502 beyond). */
 	void (*limits)(const void *target, size_t *request_max,
@@ -124,11 +130,16 @@ struct dialect {
 
 	void *(*call_new)(const void *target);
 	void (*call_free)(void *call);
+	/* Whether request could be made with these credentials, NULL: there are
+	 * none (yet). Asked before a connection is taken. 0; -1: the refusal
+	 * is. */
+	int (*ready)(const void *call, const void *credentials,
+		struct call_refusal *refusal);
 	/* Request line and fields into head, Host among them, without
 	 * Content-Length, Connection and the empty line; *body: valid as long
-	 * as the call, may be r->body. credentials NULL: there are none (yet).
-	 * 0: it is written; -1: the refusal is. Called again for each attempt.
-	 */
+	 * as the call, may be r->body. credentials: not always those that were
+	 * ready. 0: it is written; -1: the refusal is. Called again for each
+	 * attempt. */
 	int (*request)(void *call, const void *credentials,
 		const struct call_request *r, struct http_write *head,
 		struct slice *body, struct call_refusal *refusal);

@@ -192,7 +192,8 @@ enum image_host_rewrite { /* of a route without host_rewrite */
 struct image_route {
 	uint8_t action; /* enum image_action */
 	uint8_t auto_host_rewrite; /* enum image_host_rewrite */
-	uint8_t pad[2];
+	uint8_t partial; /* 1: destinations are left out, that lead nowhere */
+	uint8_t pad;
 	struct image_str name; /* of the route, or empty */
 	uint32_t timeout_ms;   /* 0: none */
 	uint32_t idle_timeout_ms; /* 0: as the settings say */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/write.h"
+#include "model/kind.h"
 #include "proxy/answer.h"
 #include "proxy/attempt.h"
 #include "proxy/call_credentials.h"
@@ -171,6 +172,27 @@ call_refuse(struct exchange *x)
 		x, c->refusal.status, c->refusal.word, c->refusal.sentence);
 }
 
+static const void *
+credentials_of(const struct upstream *u)
+{
+	return u != NULL && u->credentials != NULL ? u->credentials->made
+						   : NULL;
+}
+
+/* False: answered. What cannot be asked costs nobody a connection. */
+static bool
+credentials_suffice(struct exchange *x)
+{
+	struct call *c = x->call;
+	const struct upstream *u = attempt_upstream(x);
+
+	if (u == NULL || c->target->dialect->ready(c->made, credentials_of(u),
+				 &c->refusal) == 0)
+		return true;
+	call_refuse(x);
+	return false;
+}
+
 /* ---- the client's body */
 
 bool
@@ -179,20 +201,35 @@ call_collects(const struct exchange *x)
 	return x->call != NULL && x->call->state == CALL_TAKES;
 }
 
+/* What would not fit if it were the only call is larger than may be, too. */
+static size_t
+body_max(const struct exchange *x)
+{
+	size_t most = x->call->target->request_max;
+	size_t room = bytes_max(x->worker);
+
+	return most < room ? most : room;
+}
+
 static void
 refuse_too_large(struct exchange *x)
 {
 	x->counts->calls_too_large++;
 	x->client_keeps = false;
 	exchange_fail(x, 413, "call_too_large",
-		"the body of the request is larger than its functions take");
+		body_max(x) < x->call->target->request_max
+			? "the body of the request is larger than "
+			  "limits.callBytes allows"
+			: "the body of the request is larger than its "
+			  "functions take");
 }
 
 static void
 call_ready(struct exchange *x)
 {
 	x->call->state = CALL_WAITS;
-	attempt_start(x);
+	if (credentials_suffice(x))
+		attempt_start(x);
 }
 
 void
@@ -214,7 +251,7 @@ call_begin(struct exchange *x, const struct image_destination *d)
 		return;
 	}
 	if (body->framing == HTTP_BODY_LENGTH &&
-		body->left > target->request_max) {
+		body->left > body_max(x)) {
 		refuse_too_large(x);
 		return;
 	}
@@ -229,8 +266,9 @@ static bool
 body_add(struct exchange *x, struct slice run)
 {
 	struct call *c = x->call;
+	size_t most = body_max(x);
 
-	if (c->target->request_max - c->body.length < run.length) {
+	if (run.length > most || c->body.length > most - run.length) {
 		refuse_too_large(x);
 		return false;
 	}
@@ -379,16 +417,13 @@ message_make(
 {
 	struct call *c = x->call;
 	struct upstream *u = attempt_upstream(x);
-	const void *credentials = NULL;
 
 	c->skew_ms = u != NULL ? u->skew_ms : 0;
 	c->credentials = u != NULL ? u->credentials_count : 0;
-	if (u != NULL && u->credentials != NULL)
-		credentials = u->credentials->made;
 	r->body = (struct slice){ c->body.data, c->body.length };
 	r->now_ms = clock_realtime_ms() + (uint64_t)c->skew_ms;
-	if (c->target->dialect->request(c->made, credentials, r, head,
-		    &c->message, &c->refusal) < 0) {
+	if (c->target->dialect->request(c->made, credentials_of(u), r,
+		    head, &c->message, &c->refusal) < 0) {
 		link_give_back(x);
 		call_refuse(x);
 		return false;
@@ -447,6 +482,88 @@ call_send(struct exchange *x)
 	explicit_bzero(w->head_up, head.length);
 }
 
+/* ---- for the log */
+
+static bool
+dialect_hides(const struct dialect *d, struct slice parameter)
+{
+	return d != NULL && d->query_secret != NULL &&
+	       d->query_secret(parameter);
+}
+
+/* One of the dialects of where it leads, of which r has some. */
+static bool
+route_hides(const struct exchange *x, const struct image_route *r,
+	struct slice parameter)
+{
+	const struct image_destination *d =
+		image_at(x->match.vhost, r->destinations.offset);
+
+	for (uint32_t i = 0; i < r->destinations.count; i++) {
+		const struct call_target *t =
+			d[i].call.length > 0
+				? generation_call_target(x->generation, &d[i])
+				: NULL;
+
+		if (t != NULL && dialect_hides(t->dialect, parameter))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_hidden(const struct exchange *x, struct slice parameter)
+{
+	const struct upstream_kind *const *kind = x->worker->kinds;
+	const struct image_route *r = x->match.route;
+
+	if (r != NULL && r->destinations.count > 0 && !r->partial)
+		return route_hides(x, r, parameter);
+	for (; *kind != NULL; kind++)
+		if (dialect_hides((*kind)->dialect, parameter))
+			return true;
+	return false;
+}
+
+static size_t
+length_until(struct slice text, char end)
+{
+	const char *at =
+		text.length > 0 ? memchr(text.data, end, text.length) : NULL;
+
+	return at != NULL ? (size_t)(at - text.data) : text.length;
+}
+
+struct slice
+call_target_logged(const struct exchange *x, struct slice target)
+{
+	struct str *text = &x->worker->text;
+	size_t path = length_until(target, '?');
+	struct slice rest;
+
+	if (path == target.length)
+		return target;
+	str_clear(text);
+	str_append(text, target.data, path + 1);
+	rest = (struct slice){ target.data + path + 1,
+		target.length - path - 1 };
+	for (;;) {
+		struct slice one = { rest.data, length_until(rest, '&') };
+		size_t name = length_until(one, '=');
+		bool hidden = name < one.length && is_hidden(x, one);
+
+		str_append(text, one.data, hidden ? name : one.length);
+		if (hidden)
+			str_puts(text, "=-");
+		if (one.length == rest.length)
+			break;
+		str_putc(text, '&');
+		rest.data += one.length + 1;
+		rest.length -= one.length + 1;
+	}
+	return (struct slice){ text->data, text->length };
+}
+
 /* ---- another attempt */
 
 bool
@@ -459,7 +576,7 @@ call_holds_back(struct exchange *x)
 	if (c->hold_back_ms == 0 || u == NULL ||
 		u->credentials_count != c->credentials) {
 		c->hold_back_ms = 0;
-		return false;
+		return !credentials_suffice(x);
 	}
 	if (now >= c->hold_back_ms) {
 		call_refuse(x);

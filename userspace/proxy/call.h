@@ -70,6 +70,12 @@ void call_send(struct exchange *x);
 /* Whether an attempt that is due is rather put off, or not made at all. */
 bool call_holds_back(struct exchange *x);
 
+/* The target of the request as a log may have it: the values of its query that
+ * are secrets, "-". The dialects of a route's destinations say which are; where
+ * some lead nowhere, or there is no route, those of all kinds. May lie in the
+ * worker's text. */
+struct slice call_target_logged(const struct exchange *x, struct slice target);
+
 /* The client's body is being collected; x may have no call. */
 bool call_collects(const struct exchange *x);
 size_t call_take_body(struct exchange *x, const char *bytes, size_t length);

@@ -33,12 +33,12 @@ target_make(struct call_target *t, const struct upstream_kind *kind,
 		t->problem = xstrdup("upstreams of its kind are not called");
 		return;
 	}
+	t->dialect = kind->dialect;
 	t->made = kind->dialect->target_new(settings, &err);
 	if (t->made == NULL) {
 		t->problem = xstrdup(err.text);
 		return;
 	}
-	t->dialect = kind->dialect;
 	t->dialect->limits(t->made, &t->request_max, &t->answer_max);
 }
 

@@ -19,9 +19,9 @@ struct upstream_kind;
 /* Of the main thread and of the generations that it has. */
 struct call_target {
 	uint32_t refs;
-	const struct dialect *dialect; /* NULL: nothing is called */
-	void *made;                    /* of target_new; NULL: the same */
-	char *problem;                 /* then: why, one sentence */
+	const struct dialect *dialect; /* NULL: its kind has none */
+	void *made;    /* of target_new; NULL: nothing is called */
+	char *problem; /* then: why, one sentence */
 	size_t request_max, answer_max;
 };
 

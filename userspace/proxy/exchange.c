@@ -150,7 +150,6 @@ exchange_log(const struct exchange *x, bool aborted)
 	struct access_line line = {
 		.client = &x->client,
 		.method = head_text(x, x->method),
-		.path = head_text(x, x->path),
 		.host = head_text(x, x->host),
 		.user_agent = head_text(x, x->agent),
 		.request_id = slice_of(x->id),
@@ -164,6 +163,7 @@ exchange_log(const struct exchange *x, bool aborted)
 		.limit = x->limit.name,
 	};
 
+	line.path = call_target_logged(x, head_text(x, x->path));
 	if (vhost != NULL)
 		line.virtual_service = image_text(vhost, vhost->name);
 	if (route != NULL)

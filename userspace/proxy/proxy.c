@@ -210,7 +210,7 @@ proxy_workers_start(struct proxy *p, uint32_t count)
 			 "given");
 	for (uint32_t i = 0; i < count; i++) {
 		p->workers[i] = worker_new(i, count, p->inbox, &p->settings,
-			p->counters->worker, p->census);
+			p->counters->worker, p->census, p->kinds);
 		p->workers[i]->rates = p->limits;
 	}
 	p->worker_count = count;

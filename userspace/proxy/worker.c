@@ -574,7 +574,7 @@ random_seed(struct worker *w)
 struct worker *
 worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
 	const struct wire_settings *settings, struct counters_worker *counters,
-	struct census *census)
+	struct census *census, const struct upstream_kind *const *kinds)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
 
@@ -584,6 +584,7 @@ worker_new(uint32_t index, uint32_t workers, struct mailbox *outbox,
 	w->all_counters = counters;
 	w->counters = &counters[index];
 	w->census = census;
+	w->kinds = kinds;
 	w->loop = loop_new();
 	w->wheel = wheel_new(w->loop);
 	w->pool = conn_pool_new(w->loop);

@@ -47,6 +47,7 @@ struct streaks;
 struct registry;
 struct relay;
 struct session;
+struct upstream_kind;
 struct wheel;
 
 /* Work that is put off so that others have their turn; inside a session or a
@@ -69,6 +70,7 @@ struct worker {
 	struct limit_table *rates; /* the same; NULL: nothing is limited */
 	struct blocked *blocked;
 	struct access *access;
+	const struct upstream_kind *const *kinds;
 	struct registry *registry;
 	struct streaks *streaks;
 	struct generation *generation; /* NULL before the first */
@@ -110,10 +112,12 @@ struct worker {
 	char *path, *host;          /* WORKER_SCRATCH */
 };
 
-/* One of `workers`; counters: of them all, for as long as it lives. */
+/* One of `workers`; counters: of them all, for as long as it lives; kinds: the
+ * table of main. */
 struct worker *worker_new(uint32_t index, uint32_t workers,
 	struct mailbox *outbox, const struct wire_settings *settings,
-	struct counters_worker *counters, struct census *census);
+	struct counters_worker *counters, struct census *census,
+	const struct upstream_kind *const *kinds);
 void worker_free(struct worker *w);
 void worker_run(struct worker *w); /* on its own thread; until drained */
 struct mailbox *worker_inbox(struct worker *w);

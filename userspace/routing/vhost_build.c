@@ -281,6 +281,7 @@ target_put(struct vhost_builder *b, size_t i, const struct target *t,
 
 	route_at(b, i)->destinations = t->destinations;
 	route_at(b, i)->total_weight = t->total_weight;
+	route_at(b, i)->partial = missing != NULL;
 	if (missing != NULL)
 		target_warn(b, i, group, t->missing.data);
 	if (t->doubt_count > 0)

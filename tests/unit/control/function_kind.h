@@ -61,10 +61,15 @@ struct called_spec {
 	char *app;
 	struct model_ref *secret;
 	bool tls;
+	uint64_t request_max;
 };
 
 static const struct schema_field called_fields[] = {
 	{ .name = "app", .type = SCHEMA_STRING, SCHEMA_AT(called_spec, app) },
+	{ .name = "maxRequestBytes",
+		.type = SCHEMA_NUMBER,
+		SCHEMA_AT(called_spec, request_max),
+		.max = 1 << 30 },
 	{ .name = "secretRef",
 		.type = SCHEMA_POINTER,
 		SCHEMA_AT(called_spec, secret),
@@ -138,7 +143,16 @@ called_write(const void *spec, const struct doc *destination,
 	return 0;
 }
 
-static const struct dialect called_dialect = { .write = called_write };
+static inline uint64_t
+called_request_max(const void *spec)
+{
+	return ((const struct called_spec *)spec)->request_max;
+}
+
+static const struct dialect called_dialect = {
+	.write = called_write,
+	.request_max = called_request_max,
+};
 
 /* ---- its discovery */
 

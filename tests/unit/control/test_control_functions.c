@@ -200,6 +200,29 @@ test_settings_are_optional(void **state)
 	until_text(UP("app"), "status", "state", "Accepted");
 }
 
+/* What the upstream allows and the settings do not is said, and which wins. */
+static void
+test_requests_are_cut(void **state)
+{
+	(void)state;
+	expect("PUT", UP("app"), APP("app", ", maxRequestBytes: 67108865"), 200,
+		"reason",
+		"limits.callBytes of the settings (67108864) is less than its "
+		"maxRequestBytes (67108865), so larger requests are answered "
+		"413: raise limits.callBytes or lower maxRequestBytes");
+	until_text(UP("app"), "status", "state", "Warning");
+	expect("PUT", UP("app"), APP("app", ", maxRequestBytes: 67108864"), 200,
+		"state", "Accepted");
+	settings_put(CONTROL_CHILD_SETTINGS "limits: { callBytes: 1048576 }\n");
+	expect("POST", "/v1/reload", "", 200, NULL, NULL);
+	until_text(UP("app"), "status", "state", "Warning");
+	/* Nothing is cut by callBytes that bodyBytes lets pass. */
+	settings_put(CONTROL_CHILD_SETTINGS
+		"limits: { callBytes: 1048576, bodyBytes: 1048576 }\n");
+	expect("POST", "/v1/reload", "", 200, NULL, NULL);
+	until_text(UP("app"), "status", "state", "Accepted");
+}
+
 /* Without an sslConfig as its kind says. */
 static void
 test_tls(void **state)
@@ -678,6 +701,7 @@ main(int argc, char **argv)
 		CALLED_CASE(test_many_destinations),
 		CALLED_CASE(test_used),
 		CALLED_CASE(test_settings_are_optional),
+		CALLED_CASE(test_requests_are_cut),
 		CALLED_CASE(test_tls),
 		CALLED_CASE(test_functions_come_and_go),
 		CALLED_CASE(test_functions_are_remembered),

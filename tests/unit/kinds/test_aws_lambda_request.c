@@ -301,6 +301,10 @@ test_no_credentials(void **state)
 	aws_dialect.credentials_free(w.credentials);
 	w.credentials = none;
 	assert_int_equal(lambda_ask(&w), -1);
+	w.refusal = (struct call_refusal){ 0 };
+	/* It is known before there is a connection. */
+	assert_int_equal(
+		aws_dialect.ready(w.call, w.credentials, &w.refusal), -1);
 	assert_int_equal(w.refusal.status, 503);
 	assert_string_equal(w.refusal.word, "no_credentials");
 	assert_int_equal(w.head.length, 0);

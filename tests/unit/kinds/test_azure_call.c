@@ -18,7 +18,7 @@
 
 extern const struct upstream_kind upstream_kind_azure;
 
-#define HEAD_MAX 4096
+#define HEAD_MAX 8192
 
 static const struct dialect *const d = &azure_dialect;
 
@@ -169,6 +169,9 @@ refused_is(struct rig *r, struct call_request request, int status,
 	const char *word, const char *sentence)
 {
 	assert_int_equal(ask(r, request), -1);
+	/* It is known before there is a connection. */
+	assert_int_equal(d->ready(r->call, r->credentials, &r->refusal),
+		strcmp(word, "no_credentials") == 0 ? -1 : 0);
 	assert_int_equal(r->refusal.status, status);
 	assert_string_equal(r->refusal.word, word);
 	assert_string_equal(r->refusal.sentence, sentence);
@@ -449,6 +452,56 @@ test_paths_refused(void **state)
 			rows[i].sentence);
 		rig_fini(&r);
 		free(spec);
+	}
+}
+
+/* What the host takes is sent, one byte more is not; the bytes that go out
+ * count. */
+static void
+test_path_too_long(void **state)
+{
+	static const char sentence[] =
+		"path and query are longer than the 4096 bytes that a function "
+		"app takes, as the route to function \"open\" makes them";
+	static const struct {
+		size_t rest, query;
+		char with;
+		bool taken;
+	} rows[] = {
+		{ 4096 - 9, 0, 'a', true }, /* behind "/api/open" */
+		{ 4097 - 9, 0, 'a', false },
+		{ 2000, 4096 - 9 - 2000 - 1, 'a', true },
+		{ 2000, 4097 - 9 - 2000 - 1, 'a', false },
+		{ 1363, 0, '"', true }, /* "%22" each */
+		{ 1364, 0, '"', false },
+		{ 100 << 10, 0, 'a', false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct str rest, query;
+		struct call_request request = { .path = slice_of("/x") };
+		struct rig r;
+
+		str_init(&rest);
+		str_init(&query);
+		for (size_t k = 0; k < rows[i].rest; k++)
+			str_putc(&rest, k == 0 ? '/' : rows[i].with);
+		for (size_t k = 0; k < rows[i].query; k++)
+			str_putc(&query, 'q');
+		request.rest = (struct slice){ rest.data, rest.length };
+		if (query.length > 0)
+			request.query = (struct slice){ query.data,
+				query.length };
+		rig_init(&r, APP, "open", NULL);
+		if (rows[i].taken)
+			assert_int_equal(ask(&r, request), 0);
+		else
+			refused_is(
+				&r, request, 414, "path_too_long", sentence);
+		rig_fini(&r);
+		str_fini(&query);
+		str_fini(&rest);
 	}
 }
 
@@ -1247,6 +1300,7 @@ main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_path_not_known),
 		cmocka_unit_test(test_paths_refused),
+		cmocka_unit_test(test_path_too_long),
 		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_discovered),
 		cmocka_unit_test(test_two_apps),

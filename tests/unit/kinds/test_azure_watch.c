@@ -305,7 +305,8 @@ test_token_refused_again(void **state)
 		char *line = xasprintf(
 			"u not ok: no token for api://x from instance "
 			"metadata: status 401 invalid_client: AADSTS700213: no "
-			"Trace ID: %s\n",
+			"Trace ID: %s; see the managed identities of this "
+			"machine\n",
 			ids[i]);
 
 		reply(401, body);
@@ -317,7 +318,8 @@ test_token_refused_again(void **state)
 	}
 	reply(401, "{\"error\":\"unauthorized_client\"}");
 	told_is("u not ok: no token for api://x from instance metadata: status "
-		"401 unauthorized_client\n");
+		"401 unauthorized_client; see the managed identities of this "
+		"machine\n");
 	world_unwatch(&w);
 }
 

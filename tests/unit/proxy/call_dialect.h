@@ -1,11 +1,15 @@
 /*
  * A kind "calls" whose dialect does what the endpoint's answer says, so that a
  * test's script decides. Settings are three numbers: most bytes of a request,
- * most of an answer, and whether bodies are made anew (1).
+ * most of an answer, and whether bodies are made anew (1) or credentials are
+ * needed (2).
+ *
+ * A parameter of a query with "key" in it is a secret.
  *
  * The message is POST /call with what was asked in fields (x-method, x-path,
  * x-rest, x-target, x-authority, x-credentials, x-skew-s), then the client's
- * own. "as" in the query: the client's method; "must": only with credentials;
+ * own. "as" in the query: the client's method; "must": only with credentials,
+ * which is found late;
  * "wrong": a line that cannot be written.
  *
  * An answer's x-step is the step, x-status that of what is passed on, x-news
@@ -33,7 +37,7 @@
 
 struct calls_target {
 	size_t request_max, answer_max;
-	int made_anew;
+	int how;
 };
 
 struct calls_call {
@@ -54,7 +58,7 @@ calls_target_new(struct slice settings, struct error *err)
 	snprintf(text, sizeof(text), "%.*s", (int)settings.length,
 		settings.data);
 	if (sscanf(text, "%zu %zu %d", &t->request_max, &t->answer_max,
-		    &t->made_anew) == 3)
+		    &t->how) == 3)
 		return t;
 	free(t);
 	error_set(err, ERROR_CONFIG, "the settings are not three numbers");
@@ -80,6 +84,25 @@ static inline void
 calls_credentials_free(void *credentials)
 {
 	mem_free_wiped(credentials);
+}
+
+static inline bool
+calls_has(struct slice text, const char *word)
+{
+	return text.data != NULL &&
+	       memmem(text.data, text.length, word, strlen(word)) != NULL;
+}
+
+static inline void
+calls_text(struct http_write *head, const char *name, const char *value)
+{
+	http_write_field(head, slice_of(name), slice_of(value));
+}
+
+static inline bool
+calls_query_secret(struct slice parameter)
+{
+	return calls_has(parameter, "key");
 }
 
 static inline void
@@ -121,19 +144,6 @@ calls_refuse(struct call_refusal *r, int status, const char *word,
 	snprintf(r->sentence, sizeof(r->sentence), "%s", sentence);
 }
 
-static inline bool
-calls_has(struct slice text, const char *word)
-{
-	return text.data != NULL &&
-	       memmem(text.data, text.length, word, strlen(word)) != NULL;
-}
-
-static inline void
-calls_text(struct http_write *head, const char *name, const char *value)
-{
-	http_write_field(head, slice_of(name), slice_of(value));
-}
-
 static inline void
 calls_about(struct http_write *head, const void *credentials,
 	const struct call_request *r)
@@ -153,6 +163,19 @@ calls_about(struct http_write *head, const void *credentials,
 	snprintf(text, sizeof(text), "%" PRId64,
 		ms < 0 ? (ms - 500) / 1000 : (ms + 500) / 1000);
 	calls_text(head, "x-skew-s", text);
+}
+
+static inline int
+calls_ready(const void *call, const void *credentials,
+	struct call_refusal *refusal)
+{
+	const struct calls_call *c = call;
+
+	if (credentials != NULL || c->target->how != 2)
+		return 0;
+	calls_refuse(refusal, 503, "no_credentials",
+		"it cannot be called without credentials");
+	return -1;
 }
 
 static inline int
@@ -177,7 +200,7 @@ calls_request(void *call, const void *credentials, const struct call_request *r,
 	for (size_t i = 0; i < r->field_count; i++)
 		http_write_field(head, r->fields[i].name, r->fields[i].value);
 	*body = r->body;
-	if (!c->target->made_anew)
+	if (c->target->how != 1)
 		return 0;
 	str_clear(&c->message);
 	str_putc(&c->message, '<');
@@ -289,7 +312,7 @@ calls_whole(void *call, struct slice body, struct http_write *head,
 	calls_text(head, "x-made", "whole");
 	if (strncmp(body.data, "framed", 6) == 0)
 		http_write_field_number(head, "content-length", out->length);
-	if (!c->target->made_anew)
+	if (c->target->how != 1)
 		return CALL_DONE;
 	str_clear(&c->out);
 	str_append(&c->out, out->data, out->length);
@@ -368,9 +391,11 @@ static const struct dialect calls_dialect = {
 	.target_free = calls_target_free,
 	.credentials_new = calls_credentials_new,
 	.credentials_free = calls_credentials_free,
+	.query_secret = calls_query_secret,
 	.limits = calls_limits,
 	.call_new = calls_call_new,
 	.call_free = calls_call_free,
+	.ready = calls_ready,
 	.request = calls_request,
 	.answer = calls_answer,
 	.answer_whole = calls_whole,

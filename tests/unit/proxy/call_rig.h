@@ -49,6 +49,7 @@ enum {
 	UP_TWO,     /* two endpoints, the first a dead port */
 	UP_LIMITED, /* two requests in work */
 	UP_STEADY,  /* of one test, as its endpoint: 30 MB */
+	UP_STRICT,  /* of one test: it needs credentials */
 	UP_END,
 };
 
@@ -65,6 +66,7 @@ static const char *const call_settings[UP_END] = {
 	[UP_TWO] = "1000 2000 0",
 	[UP_LIMITED] = "1000 2000 0",
 	[UP_STEADY] = "30000000 2000 0",
+	[UP_STRICT] = "1000 2000 2",
 };
 
 static const struct policy_breakers two_requests = {
@@ -89,6 +91,7 @@ static struct image_build_upstream upstreams[] = {
 	{ .id = UP_TWO, .name = "g.two", .balance.type = POLICY_ROUND_ROBIN },
 	{ .id = UP_LIMITED, .name = "g.limited", .breakers = &two_requests },
 	{ .id = UP_STEADY, .name = "g.steady" },
+	{ .id = UP_STRICT, .name = "g.strict" },
 };
 
 static struct model_retries retries_5xx = {
@@ -135,6 +138,7 @@ struct route_row {
 	const char *prefix_rewrite, *host_rewrite;
 	enum model_path path_type;
 	struct model_header_manipulation *headers;
+	bool partial; /* another destination is missing */
 };
 
 static const struct route_row rows[] = {
@@ -144,6 +148,8 @@ static const struct route_row rows[] = {
 	{ .path = "/regex/.*",
 		.upstream = UP_CALLS,
 		.path_type = MODEL_PATH_REGEX },
+	{ .path = "/plain", .upstream = 1 },
+	{ .path = "/partly", .upstream = 1, .partial = true },
 	{ .path = "/calls", .upstream = UP_CALLS },
 	{ .path = "/anew", .upstream = UP_ANEW },
 	{ .path = "/large", .upstream = UP_LARGE },
@@ -161,6 +167,9 @@ static const struct route_row rows[] = {
 		.retries = &retries_connect },
 	{ .path = "/brief", .upstream = UP_CALLS, .timeout_ms = 300 },
 	{ .path = "/steady", .upstream = UP_STEADY, .idle_ms = 1000 },
+	{ .path = "/strict",
+		.upstream = UP_STRICT,
+		.retries = &retries_5xx },
 	{ .path = "/impatient", .upstream = UP_GUARDED, .timeout_ms = 300 },
 	{ .path = "/filtered",
 		.upstream = UP_CALLS,
@@ -172,6 +181,11 @@ static const struct route_row rows[] = {
 static struct model_route routes[ARRAY_SIZE(rows)];
 static struct model_matcher matchers[ARRAY_SIZE(rows)];
 static struct model_destination destinations[UP_END];
+/* Upstream 1 and one that is not there. */
+static struct model_destination partial[2] = {
+	{ .upstream.name = CHARS("1"), .weight = 1 },
+	{ .upstream.name = CHARS("0"), .weight = 1 },
+};
 static char numbers[UP_END][12];
 static struct rig rig;
 
@@ -215,6 +229,10 @@ routes_make(void)
 			.matcher_count = 1,
 			.destinations = &destinations[rows[i].upstream],
 			.destination_count = 1 };
+		if (rows[i].partial) {
+			r->destinations = partial;
+			r->destination_count = ARRAY_SIZE(partial);
+		}
 		r->options.retries = rows[i].retries;
 		r->options.prefix_rewrite = CHARS(rows[i].prefix_rewrite);
 		r->options.host_rewrite = CHARS(rows[i].host_rewrite);

@@ -300,6 +300,17 @@ large_requests_are_refused(void **state)
 		"15\r\n012345678901234567890\r\n0\r\n\r\n",
 		"413", "body_too_large", "too large");
 	limits_set(0, settings.call_bytes);
+	/* It would not fit if it were alone: told at once, nothing is kept. */
+	limits_set(0, 500);
+	refused("POST /calls HTTP/1.1\r\nHost: h\r\nContent-Length: 501\r\n"
+		"\r\n",
+		"413", "call_too_large", "larger than limits.callBytes allows");
+	refused("POST /calls HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n"
+		"\r\n",
+		"413", "call_too_large", "larger than limits.callBytes allows");
+	refused(request.data, "413", "call_too_large",
+		"larger than limits.callBytes allows");
+	limits_set(0, settings.call_bytes);
 	seen(&sent);
 	is("nothing", &sent, "");
 	/* Just as large as it may be. */
@@ -823,6 +834,45 @@ credentials_come_and_go(void **state)
 	credentials_given(UP_GUARDED, "calls", NULL);
 }
 
+static void
+no_connection_is_taken_without_credentials(void **state)
+{
+	static const char post[] = "POST /strict HTTP/1.1\r\nHost: h\r\n"
+				   "Content-Length: 3\r\n\r\nabc";
+	static const struct rig_answer again[] = {
+		{ "HTTP/1.1 503 No\r\nX-Step: again\r\nX-News: refused\r\n"
+		  "Content-Length: 0\r\n\r\n",
+			0, 0 },
+		END_OF_LIST
+	};
+	struct wire_message m;
+	int fd;
+
+	(void)state;
+	rig_origin_script(rig.origin, always_ok);
+	refused(GET("/strict"), "503", "no_credentials",
+		"upstream g.strict: it cannot be called without credentials");
+	refused(post, "503", "no_credentials",
+		"it cannot be called without credentials");
+	assert_int_equal(counted(UP_STRICT).connections_opened, 0);
+	assert_int_equal(counted(UP_STRICT).calls_refused, 2);
+	credentials_given(UP_STRICT, "calls", "some");
+	ask(GET("/strict"), &got);
+	begins("with some", &got, PASSED);
+	/* Gone between two attempts: the second is not made. */
+	rig_origin_script(rig.origin, again);
+	fd = client_send(GET("/strict"));
+	assert_true(rig_receive(&rig, WIRE_CREDENTIALS_REFUSED, &m, NULL));
+	credentials_given(UP_STRICT, "calls", NULL);
+	client_read(fd, &got);
+	begins("gone", &got, "HTTP/1.1 503 ");
+	has("gone", &got, "\r\nx-gloo-gateway-reason: no_credentials\r\n");
+	seen(&sent);
+	assert_int_equal(times(&sent, CALL_LINE), 1);
+	assert_int_equal(counted(UP_STRICT).requests, 2);
+	nothing_is_held();
+}
+
 #define REFUSED ANSWER("again", "X-News: refused\r\n", "0", "")
 
 static void
@@ -876,6 +926,49 @@ nobody_waits_for_credentials_beyond_the_deadline(void **state)
 	seen(&sent);
 	assert_int_equal(times(&sent, CALL_LINE), 3);
 	nothing_is_held();
+}
+
+/* ---- the log */
+
+static void
+secrets_of_a_query_are_not_logged(void **state)
+{
+	static const struct {
+		const char *target, *line;
+	} all[] = {
+		{ "/calls?a=b=c&key=hidden&&akey=hid=den&key",
+			"/calls?a=b=c&key=-&&akey=-&key" },
+		{ "/calls?key=hidden?key=hidden", "/calls?key=-" },
+		{ "/calls?must&key=hidden", "/calls?must&key=-" },
+		{ "/strict?key=hidden", "/strict?key=-" },
+		{ "/broken?key=", "/broken?key=-" },
+		{ "/broken?key=hidden", "/broken?key=-" },
+		/* Where it leads nowhere, nobody knows whose key it is. */
+		{ "/nowhere?key=hidden&b=2", "/nowhere?key=-&b=2" },
+		{ "/../x?key=hidden", "/../x?key=-" },
+		{ "/partly?key=hidden", "/partly?key=-" },
+		{ "/calls?", "/calls?" },
+		{ "/plain?key=shown", "/plain?key=shown" },
+	};
+	struct str log, line;
+
+	(void)state;
+	str_init(&log);
+	str_init(&line);
+	rig_origin_script(rig.origin, always_ok);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		char *request = xasprintf(GET("%s"), all[i].target);
+
+		ask(request, &got);
+		free(request);
+		str_clear(&line);
+		str_printf(&line, "\"path\":\"%s\"", all[i].line);
+		logged(line.data);
+	}
+	log_read(&log);
+	has_not("the access log", &log, "hid");
+	str_fini(&line);
+	str_fini(&log);
 }
 
 /* ---- what changes meanwhile */
@@ -978,9 +1071,11 @@ main(void)
 		cmocka_unit_test(requests_in_work_are_limited),
 		cmocka_unit_test(a_clock_that_is_wrong_is_corrected_once),
 		cmocka_unit_test(credentials_come_and_go),
+		cmocka_unit_test(no_connection_is_taken_without_credentials),
 		cmocka_unit_test(control_hears_of_refused_credentials),
 		cmocka_unit_test(
 			nobody_waits_for_credentials_beyond_the_deadline),
+		cmocka_unit_test(secrets_of_a_query_are_not_logged),
 		cmocka_unit_test(a_generation_changes_in_the_middle),
 		cmocka_unit_test(an_upstream_is_forgotten_in_the_middle),
 	};

@@ -72,6 +72,8 @@ missing_upstreams_answer_for_themselves(void **state)
 	assert_int_equal(route_of(f, 1)->action, IMAGE_ACTION_ROUTE);
 	assert_int_equal(route_of(f, 1)->destinations.count, 2);
 	assert_int_equal(route_of(f, 1)->total_weight, 5);
+	assert_int_equal(route_of(f, 1)->partial, 1);
+	assert_int_equal(route_of(f, 3)->partial, 0);
 	d = image_at(f->block, route_of(f, 1)->destinations.offset);
 	assert_int_equal(d[0].upstream, 2);
 	assert_int_equal(d[1].weight, 3);

@@ -86,6 +86,7 @@ const struct dialect aws_dialect = {
 	.limits = limits,
 	.call_new = call_new,
 	.call_free = call_free,
+	.ready = lambda_ready,
 	.request = lambda_request,
 	.answer = lambda_answer,
 	.answer_whole = lambda_answer_whole,

@@ -110,6 +110,8 @@ int lambda_function_find(const struct aws_spec *spec, const char *logical_name,
 
 /* The most bytes of what a function is given. */
 size_t lambda_event_max(const struct lambda_options *o);
+int lambda_ready(const void *call, const void *credentials,
+	struct call_refusal *refusal);
 int lambda_request(void *call, const void *credentials,
 	const struct call_request *r, struct http_write *head,
 	struct slice *body, struct call_refusal *refusal);

@@ -169,13 +169,11 @@ head_write(struct lambda_call *c, const struct lambda_credentials *credentials,
 }
 
 int
-lambda_request(void *call, const void *credentials,
-	const struct call_request *r, struct http_write *head,
-	struct slice *body, struct call_refusal *refusal)
+lambda_ready(const void *call, const void *credentials,
+	struct call_refusal *refusal)
 {
 	const struct lambda_credentials *with = credentials;
-	struct lambda_call *c = call;
-	size_t most = lambda_event_max(&c->target->options);
+	const struct lambda_call *c = call;
 
 	if (with == NULL)
 		return refuse(refusal, 503, "no_credentials",
@@ -186,6 +184,20 @@ lambda_request(void *call, const void *credentials,
 		return refuse(refusal, 503, "credentials_refused",
 			"AWS refused the credentials, and there are no others "
 			"yet");
+	return 0;
+}
+
+int
+lambda_request(void *call, const void *credentials,
+	const struct call_request *r, struct http_write *head,
+	struct slice *body, struct call_refusal *refusal)
+{
+	const struct lambda_credentials *with = credentials;
+	struct lambda_call *c = call;
+	size_t most = lambda_event_max(&c->target->options);
+
+	if (lambda_ready(c, with, refusal) != 0)
+		return -1;
 	*body = event_get(c, r);
 	if (body->length > most) {
 		lambda_refuse(refusal, 413, "function_request_too_large",

@@ -43,6 +43,12 @@ azure_refuse(struct call_refusal *r, int status, const char *word,
 	va_end(args);
 }
 
+static uint64_t
+request_max(const void *spec)
+{
+	return ((const struct azure_spec *)spec)->request_bytes_max;
+}
+
 /* ---- the proxy's main thread */
 
 static void *
@@ -205,11 +211,20 @@ key_is_needed(const struct azure_target *t, const struct azure_known *known)
 					    : level != AZURE_ANONYMOUS;
 }
 
-static int
-credentials_check(const struct azure_target *t,
-	const struct azure_credentials *c, const struct azure_known *known,
-	const char *key, struct call_refusal *refusal)
+static const struct azure_known *
+known_find(const struct azure_target *t, const struct azure_credentials *c)
 {
+	return c == NULL ? NULL : azure_credentials_find(c, t->function);
+}
+
+static int
+ready(const void *data, const void *credentials, struct call_refusal *refusal)
+{
+	const struct azure_call *call = data;
+	const struct azure_target *t = call->target;
+	const struct azure_credentials *c = credentials;
+	const struct azure_known *known = known_find(t, c);
+
 	if (t->token && (c == NULL || c->bearer == NULL)) {
 		azure_refuse(refusal, 503, "no_credentials",
 			"there is no token for App Service authentication of "
@@ -217,7 +232,7 @@ credentials_check(const struct azure_target *t,
 			t->app);
 		return -1;
 	}
-	if (key == NULL && key_is_needed(t, known)) {
+	if (key_is_needed(t, known) && key_choose(t, c, known) == NULL) {
 		azure_refuse(refusal, 503, "no_credentials",
 			"there is no key for function \"%.64s\" of \"%.64s\" "
 			"(yet); see the status of the upstream",
@@ -288,11 +303,19 @@ fields_write(struct azure_call *call, const struct call_request *r,
 		http_write_field(head, SLICE("x-functions-key"), slice_of(key));
 }
 
-static void
+/* What of it is path and query, percent-coded: it is the first line. */
+static size_t
+target_length(const struct http_write *head, struct slice method)
+{
+	return head->length - method.length - strlen("  HTTP/1.1\r\n");
+}
+
+static int
 message_write(struct azure_call *call, const struct call_request *r,
 	const struct azure_credentials *c, const char *key, struct slice path,
-	struct http_write *head)
+	struct http_write *head, struct call_refusal *refusal)
 {
+	const struct azure_target *t = call->target;
 	struct slice query = { NULL, 0 };
 	struct str stripped;
 
@@ -300,8 +323,25 @@ message_write(struct azure_call *call, const struct call_request *r,
 	if (azure_query_strip(r->query, &stripped))
 		query = (struct slice){ stripped.data, stripped.length };
 	http_write_request_line(head, r->method, path, query);
-	fields_write(call, r, c, key, head);
 	str_fini(&stripped);
+	if (!http_write_ok(head) ||
+		target_length(head, r->method) > AZURE_TARGET_MAX) {
+		azure_refuse(refusal, 414, "path_too_long",
+			"path and query are longer than the %d bytes that a "
+			"function app takes, as the route to function "
+			"\"%.64s\" makes them",
+			AZURE_TARGET_MAX, t->function);
+		return -1;
+	}
+	fields_write(call, r, c, key, head);
+	if (!http_write_ok(head)) {
+		azure_refuse(refusal, 431, "head_too_large",
+			"the request's head is too large for function "
+			"\"%.64s\"",
+			t->function);
+		return -1;
+	}
+	return 0;
 }
 
 static int
@@ -312,8 +352,7 @@ request(void *data, const void *credentials, const struct call_request *r,
 	struct azure_call *call = data;
 	const struct azure_target *t = call->target;
 	const struct azure_credentials *c = credentials;
-	const struct azure_known *known =
-		c == NULL ? NULL : azure_credentials_find(c, t->function);
+	const struct azure_known *known = known_find(t, c);
 	const char *key = key_choose(t, c, known);
 	struct str path;
 	int rc;
@@ -322,7 +361,7 @@ request(void *data, const void *credentials, const struct call_request *r,
 	str_init(&path);
 	rc = path_make(t, known, r, &path, refusal);
 	if (rc == 0)
-		rc = credentials_check(t, c, known, key, refusal);
+		rc = ready(call, c, refusal);
 	if (rc == 0) {
 		call->key_sent = key != NULL;
 		call->token_sent = t->token;
@@ -331,30 +370,27 @@ request(void *data, const void *credentials, const struct call_request *r,
 		call->key_proven = key != NULL && c->proven &&
 				   call->level != AZURE_LEVEL_UNKNOWN;
 		call->head_asked = slice_equal(r->method, SLICE("HEAD"));
-		message_write(call, r, c, key,
-			(struct slice){ path.data, path.length }, head);
+		rc = message_write(call, r, c, key,
+			(struct slice){ path.data, path.length }, head,
+			refusal);
 		*body = r->body;
 	}
 	str_fini(&path);
-	if (rc == 0 && !http_write_ok(head)) {
-		azure_refuse(refusal, 431, "head_too_large",
-			"the request's head is too large for function "
-			"\"%.64s\"",
-			t->function);
-		rc = -1;
-	}
 	return rc;
 }
 
 const struct dialect azure_dialect = {
 	.write = azure_target_write,
+	.request_max = request_max,
 	.target_new = target_new,
 	.target_free = target_free,
 	.credentials_new = credentials_new,
 	.credentials_free = credentials_free,
+	.query_secret = azure_query_is_code,
 	.limits = limits,
 	.call_new = call_new,
 	.call_free = call_free,
+	.ready = ready,
 	.request = request,
 	.answer = azure_answer,
 	.answer_whole = azure_answer_whole,

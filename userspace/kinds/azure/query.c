@@ -30,8 +30,8 @@ byte_next(struct slice text, size_t *at)
 	return (char)(high << 4 | low);
 }
 
-static bool
-is_code(struct slice parameter)
+bool
+azure_query_is_code(struct slice parameter)
 {
 	static const char name[] = "code";
 	size_t at = 0, i = 0;
@@ -61,7 +61,7 @@ azure_query_strip(struct slice query, struct str *out)
 			one.data[one.length] != '&')
 			one.length++;
 		at += one.length + 1;
-		if (is_code(one))
+		if (azure_query_is_code(one))
 			continue;
 		if (any)
 			str_putc(out, '&');

@@ -17,6 +17,10 @@
 struct azure_spec;
 struct azure_template;
 
+/* Bytes of path and query: "URL length is limited to 4 KB" (HTTP trigger,
+ * Limits). */
+#define AZURE_TARGET_MAX 4096
+
 struct azure_target {
 	char *app, *function;
 	char *authority;                 /* for Host */
