@@ -149,6 +149,7 @@ struct world {
 	bool has_secret;
 	struct endpoint used[2];
 	size_t used_count;
+	const char *named[4]; /* by routes, up to the first NULL */
 };
 
 static inline void
@@ -256,6 +257,15 @@ world_functions(struct kind_host *host, const char *const *names, size_t count)
 	str_putc(&told, '\n');
 }
 
+static inline void
+world_named(struct kind_host *host, kind_function_f *each, void *arg)
+{
+	const struct world *w = (struct world *)host;
+
+	for (size_t i = 0; w->named[i] != NULL; i++)
+		each(w->named[i], arg);
+}
+
 /* ---- settings, as open makes them */
 
 static inline void
@@ -327,6 +337,7 @@ world_watch(struct world *w, struct azure_shared *shared, const char *spec_yaml)
 		.secret_get = world_secret,
 		.credentials_replace = world_credentials,
 		.functions_replace = world_functions,
+		.functions_used = world_named,
 	};
 	w->state = upstream_kind_azure.watch(spec, &w->host);
 	/* The state must not lean on the spec. */

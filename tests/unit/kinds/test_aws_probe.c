@@ -74,6 +74,23 @@ test_all_is_well(void **state)
 	assert_non_null(strstr(told.data, "done\n"));
 }
 
+/* What routes name is asked for as they name it, once. */
+static void
+test_of_what_routes_name(void **state)
+{
+	(void)state;
+	ready(NULL, "{region: us-east-2}");
+	world.u.used[0] = "hello:live";
+	world.u.used[1] = "b";
+	world.u.used[2] = "b";
+	probe_begin();
+	pass(SECOND);
+	told_is(FOUND WHO "ok: hello:live: may be called\nok: b: may be called\n"
+			  "done\n");
+	asked_is("POST /\n" DRY("hello/invocations?Qualifier=live")
+			DRY("b/invocations"));
+}
+
 static void
 test_of_what_was_discovered(void **state)
 {
@@ -270,8 +287,8 @@ test_nothing_to_ask_for(void **state)
 	probe_begin();
 	pass(SECOND);
 	told_is(FOUND WHO
-		"note: no function is asked for: the upstream names none in "
-		"lambdaFunctions, and the label " LABEL
+		"note: no function is asked for: no route names one, nor do "
+		"the upstream's lambdaFunctions, and the label " LABEL
 		" does not say \"enabled\"\ndone\n");
 	upstream_unwatch(&world.u.upstream);
 	region.count = 0;
@@ -347,6 +364,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_is_well),
+		TEST(test_of_what_routes_name),
 		TEST(test_of_what_was_discovered),
 		TEST(test_what_is_missing),
 		TEST(test_nobody_says_who),

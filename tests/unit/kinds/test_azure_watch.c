@@ -1037,6 +1037,16 @@ test_probe_of_a_secret(void **state)
 		"error: function f: there is no key for it\n"
 		"error: function g: level Admin needs the key _master, which "
 		"is not there\ndone\n");
+	/* What routes name besides, once. */
+	w.named[0] = "f";
+	w.named[1] = w.named[2] = "h";
+	upstream_kind_azure.probe(w.state, on_finding, on_probed, NULL);
+	pass(0);
+	told_is("error: the secret n.s is not there\n"
+		"error: function f: there is no key for it\n"
+		"error: function g: level Admin needs the key _master, which "
+		"is not there\n"
+		"error: function h: there is no key for it\ndone\n");
 	world_unwatch(&w);
 	world_watch(&w, shared, "functionAppName: a\nhostname: 10.0.0.1\n");
 	str_clear(&told);
@@ -1125,7 +1135,7 @@ test_ca_file(void **state)
 
 	(void)state;
 	s = shared_new("caFile: /nowhere/ca.pem");
-	assert_non_null(strstr(told.data, "program ca: "));
+	assert_non_null(strstr(told.data, "program caFile: "));
 	assert_non_null(strstr(told.data, "/nowhere/ca.pem"));
 	upstream_kind_azure.close(s);
 }

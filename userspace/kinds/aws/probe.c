@@ -278,8 +278,14 @@ function_add(struct aws_probe *p, const char *label)
 		p->count++;
 }
 
-/* Those of the spec as they are; of those that were listed the names alone,
- * since permissions are seldom of a version. */
+static void
+on_used(const char *label, void *arg)
+{
+	function_add(arg, label);
+}
+
+/* Those of the spec and of routes as they are; of those that were listed the
+ * names alone, since permissions are seldom of a version. */
 static void
 functions_gather(struct aws_probe *p)
 {
@@ -290,6 +296,7 @@ functions_gather(struct aws_probe *p)
 	p->functions = xcalloc(FUNCTIONS_ASKED_MAX, sizeof(*p->functions));
 	for (size_t i = 0; i < spec->function_count; i++)
 		function_add(p, spec->functions[i].logical_name);
+	p->w->host->functions_used(p->w->host, on_used, p);
 	if (p->w->functions == NULL)
 		return;
 	names = aws_functions_names(p->w->functions, &count);
@@ -310,8 +317,8 @@ functions_begin(struct aws_probe *p)
 	if (p->count == 0)
 		say(p, KIND_NOTE,
 			xstrdup(p->w->functions == NULL
-					? "no function is asked for: the "
-					  "upstream names none in "
+					? "no function is asked for: no route "
+					  "names one, nor do the upstream's "
 					  "lambdaFunctions, and the "
 					  "label " AWS_DISCOVERY_LABEL
 					  " does not say \"enabled\""

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/table.h"
 #include "kinds/azure/azure.h"
 #include "kinds/azure/inquiry.h"
 #include "kinds/azure/watch.h"
@@ -117,37 +118,65 @@ secret_find(struct azure_probing *p)
 			ref->name, s->api_key_count);
 }
 
+struct asked {
+	struct azure_probing *probing;
+	struct azure_credentials known;
+	struct table *names; /* they were looked at */
+};
+
+static void
+function_find(struct asked *a, const char *name, uint8_t level)
+{
+	const struct azure_spec *spec = a->probing->watch->spec;
+	const struct azure_credentials *c = &a->known;
+	const struct azure_known *k = azure_credentials_find(c, name);
+	bool own = k != NULL && k->key != NULL;
+	bool keys = spec->secret != NULL || azure_spec_is_managed(spec);
+
+	if (table_get(a->names, name) != NULL)
+		return;
+	table_set(a->names, name, a->names);
+	if (level == AZURE_ADMIN && c->master == NULL)
+		find(a->probing, KIND_ERROR,
+			"function %s: level Admin needs the key _master, which "
+			"is not there",
+			name);
+	else if (level == AZURE_ADMIN || level == AZURE_ANONYMOUS || own ||
+		 c->fallback != NULL)
+		return;
+	else if (c->master != NULL)
+		find(a->probing, KIND_NOTE,
+			"function %s is called with the master key, which "
+			"opens the whole app; give it a key of its own",
+			name);
+	else if (level == AZURE_FUNCTION || keys)
+		find(a->probing, KIND_ERROR,
+			"function %s: there is no key for it", name);
+}
+
+static void
+on_used(const char *name, void *arg)
+{
+	struct asked *a = arg;
+	const struct azure_known *k = azure_credentials_find(&a->known, name);
+
+	function_find(a, name, k == NULL ? AZURE_LEVEL_UNKNOWN : k->level);
+}
+
+/* Those of the spec, then those of routes. */
 static void
 functions_find(struct azure_probing *p)
 {
 	const struct azure_watch *w = p->watch;
-	struct azure_credentials c;
+	struct asked a = { .probing = p, .names = table_new(NULL) };
 
-	azure_watch_gather(w, &c);
-	for (size_t i = 0; i < w->spec->function_count; i++) {
-		const struct azure_function *f = &w->spec->functions[i];
-		const struct azure_known *k =
-			azure_credentials_find(&c, f->name);
-		bool own = k != NULL && k->key != NULL;
-
-		if (f->level == AZURE_ADMIN && c.master == NULL)
-			find(p, KIND_ERROR,
-				"function %s: level Admin needs the key "
-				"_master, which is not there",
-				f->name);
-		else if (f->level == AZURE_FUNCTION && !own &&
-			 c.fallback == NULL && c.master == NULL)
-			find(p, KIND_ERROR,
-				"function %s: there is no key for it", f->name);
-		else if (f->level == AZURE_FUNCTION && !own &&
-			 c.fallback == NULL)
-			find(p, KIND_NOTE,
-				"function %s is called with the master key, "
-				"which opens the whole app; give it a key of "
-				"its own",
-				f->name);
-	}
-	azure_credentials_fini(&c);
+	azure_watch_gather(w, &a.known);
+	for (size_t i = 0; i < w->spec->function_count; i++)
+		function_find(&a, w->spec->functions[i].name,
+			w->spec->functions[i].level);
+	w->host->functions_used(w->host, on_used, &a);
+	azure_credentials_fini(&a.known);
+	table_free(a.names);
 }
 
 static void

@@ -83,17 +83,15 @@ ca_load(struct azure_shared *shared, struct kind_program *program)
 	struct error err = ERROR_INIT;
 	char *path;
 
-	if (name == NULL) {
-		program->condition_set(program, "ca", KIND_OK, NULL);
+	if (name == NULL)
 		return;
-	}
 	path = name[0] == '/' || program->settings_folder == NULL
 		       ? xstrdup(name)
 		       : xasprintf("%s/%s", program->settings_folder, name);
 	if (file_read(path, CA_MAX, &shared->ca, &err) == 0)
-		program->condition_set(program, "ca", KIND_OK, NULL);
+		program->condition_set(program, "caFile", KIND_OK, NULL);
 	else
-		program->condition_set(program, "ca", KIND_ERROR, err.text);
+		program->condition_set(program, "caFile", KIND_ERROR, err.text);
 	free(path);
 }
 
