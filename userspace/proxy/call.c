@@ -484,28 +484,24 @@ call_send(struct exchange *x)
 
 /* ---- for the log */
 
+/* Whether a dialect that knows secrets in queries may be meant: one of where it
+ * leads, or any where that is not known. */
 static bool
-dialect_hides(const struct dialect *d, struct slice parameter)
+query_may_hide(const struct exchange *x)
 {
-	return d != NULL && d->query_secret != NULL &&
-	       d->query_secret(parameter);
-}
+	const struct image_route *r = x->match.route;
+	const struct image_destination *d;
 
-/* One of the dialects of where it leads, of which r has some. */
-static bool
-route_hides(const struct exchange *x, const struct image_route *r,
-	struct slice parameter)
-{
-	const struct image_destination *d =
-		image_at(x->match.vhost, r->destinations.offset);
-
+	if (r == NULL || r->destinations.count == 0 || r->partial)
+		return true;
+	d = image_at(x->match.vhost, r->destinations.offset);
 	for (uint32_t i = 0; i < r->destinations.count; i++) {
 		const struct call_target *t =
 			d[i].call.length > 0
 				? generation_call_target(x->generation, &d[i])
 				: NULL;
 
-		if (t != NULL && dialect_hides(t->dialect, parameter))
+		if (t != NULL && t->dialect->query_secret != NULL)
 			return true;
 	}
 	return false;
@@ -515,13 +511,14 @@ static bool
 is_hidden(const struct exchange *x, struct slice parameter)
 {
 	const struct upstream_kind *const *kind = x->worker->kinds;
-	const struct image_route *r = x->match.route;
 
-	if (r != NULL && r->destinations.count > 0 && !r->partial)
-		return route_hides(x, r, parameter);
-	for (; *kind != NULL; kind++)
-		if (dialect_hides((*kind)->dialect, parameter))
+	for (; *kind != NULL; kind++) {
+		const struct dialect *d = (*kind)->dialect;
+
+		if (d != NULL && d->query_secret != NULL &&
+			d->query_secret(parameter))
 			return true;
+	}
 	return false;
 }
 
@@ -541,7 +538,7 @@ call_target_logged(const struct exchange *x, struct slice target)
 	size_t path = length_until(target, '?');
 	struct slice rest;
 
-	if (path == target.length)
+	if (path == target.length || !query_may_hide(x))
 		return target;
 	str_clear(text);
 	str_append(text, target.data, path + 1);
