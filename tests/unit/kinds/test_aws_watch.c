@@ -390,6 +390,34 @@ test_discovery(void **state)
 	assert_non_null(strstr(told.data, "refused\n"));
 }
 
+/* Aliases that an earlier run knew are offered until they are read anew. */
+static void
+test_aliases_of_an_earlier_run(void **state)
+{
+	(void)state;
+	region.functions = two;
+	region.count = 2;
+	region.alias_status = 403;
+	region.word = "AccessDenied";
+	region.message = "no";
+	world_init(LABEL);
+	world.u.known[0] = "gone:live";
+	world.u.known[1] = "hello";
+	world.u.known[2] = "hello:7";
+	world.u.known[3] = "hello:prod";
+	upstream_resume(&world.u.upstream, SPEC);
+	credentials_come(&region_credentials);
+	str_clear(&told);
+	pass(2 * SECOND);
+	assert_non_null(strstr(told.data,
+		"u functions b b:* hello hello:* hello:1 hello:prod\n"));
+	region.alias_status = 0;
+	str_clear(&told);
+	pass(90 * SECOND);
+	assert_non_null(
+		strstr(told.data, "u functions b hello hello:1 hello:live\n"));
+}
+
 /* What was found in another region, or as somebody else, says nothing of these:
  * nobody is warned that they are not there. */
 static void
@@ -488,6 +516,7 @@ main(void)
 		TEST(test_secret_not_there),
 		TEST(test_secret_of_the_spec),
 		TEST(test_discovery),
+		TEST(test_aliases_of_an_earlier_run),
 		TEST(test_discovery_elsewhere),
 		TEST(test_discovery_is_off),
 		TEST(test_shown),

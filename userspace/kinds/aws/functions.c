@@ -458,6 +458,8 @@ aws_functions_new(const struct aws_functions_options *o)
 	f->o = *o;
 	f->timer = loop_timer_new(o->loop, on_time, f);
 	f->listing = aws_listing_new();
+	for (size_t i = 0; i < o->former_count; i++)
+		aws_listing_restore(f->listing, o->former[i]);
 	str_init(&f->path);
 	str_init(&f->query);
 	return f;

@@ -37,6 +37,10 @@ struct aws_functions_options {
 	struct loop *loop;
 	struct aws_api *api;
 	struct aws_counts *counts;
+	/* Names that were told before, sorted: their aliases stay known.
+	 * Copied; NULL: none were. */
+	const char *const *former;
+	size_t former_count;
 	/* Whether they are others or not. */
 	void (*listed)(const struct aws_functions_known *known, void *arg);
 	/* Adds, as keys, the functions whose aliases are asked for first. */

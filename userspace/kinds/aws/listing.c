@@ -209,6 +209,28 @@ aws_listing_aliases_lapse(struct aws_listing *l, size_t i)
 	}
 }
 
+void
+aws_listing_restore(struct aws_listing *l, const char *name)
+{
+	const char *alias = strchr(name, ':');
+	struct aliases *a;
+	char *function;
+
+	/* Numbers are versions: those are listed with the functions. */
+	if (alias == NULL || !name_is_good(++alias) ||
+		alias[strspn(alias, "0123456789")] == '\0')
+		return;
+	function = xstrndup(name, (size_t)(alias - 1 - name));
+	a = table_get(l->known_aliases, function);
+	if (a == NULL) {
+		a = xcalloc(1, sizeof(*a));
+		a->lapsed = true;
+		table_set(l->known_aliases, function, a);
+	}
+	names_add(&a->names, alias);
+	free(function);
+}
+
 bool
 aws_listing_is_cut(const struct aws_listing *l)
 {

@@ -16,6 +16,10 @@ struct table;
 struct aws_listing *aws_listing_new(void);
 void aws_listing_free(struct aws_listing *l); /* NULL is fine */
 
+/* A name that an earlier listing settled: if it is one of an alias that alias
+ * is known, though there may be others by now. */
+void aws_listing_restore(struct aws_listing *l, const char *name);
+
 /* A pass begins, or is given up: what it found so far is forgotten. */
 void aws_listing_clear(struct aws_listing *l);
 /* A function, and a version of it: "$LATEST" and "" are the function itself.
