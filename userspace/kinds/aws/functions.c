@@ -37,6 +37,7 @@ struct aws_functions {
 	uint64_t rest_until_ms; /* while it rests, monotonic */
 
 	struct aws_listing *listing;
+	bool are_known; /* names were told, by an earlier one of these, too */
 
 	/* Of the pass that runs. */
 	struct str path, query; /* of the question */
@@ -56,18 +57,38 @@ struct aws_functions {
 };
 
 static void
-names_settle(struct aws_functions *f)
+names_tell(struct aws_functions *f)
 {
 	struct aws_functions_known known;
 
-	(void)aws_listing_names(f->listing, &known.count);
-	f->o.counts->functions -= known.count;
-	aws_listing_settle(f->listing);
 	known.names = aws_listing_names(f->listing, &known.count);
 	known.open = aws_listing_open(f->listing, &known.open_count);
-	f->o.counts->functions += known.count;
+	f->are_known = true;
 	f->told_ms = loop_now_ms(f->o.loop);
 	f->o.listed(&known, f->o.arg);
+}
+
+static void
+names_settle(struct aws_functions *f)
+{
+	size_t count;
+
+	(void)aws_listing_names(f->listing, &count);
+	f->o.counts->functions -= count;
+	aws_listing_settle(f->listing);
+	(void)aws_listing_names(f->listing, &count);
+	f->o.counts->functions += count;
+	names_tell(f);
+}
+
+/* What is known of functions gets old. */
+static void
+names_lapse(struct aws_functions *f)
+{
+	if (!f->are_known)
+		return;
+	aws_listing_lapse(f->listing);
+	names_tell(f);
 }
 
 /* ---- how it goes; texts are taken */
@@ -134,6 +155,8 @@ pass_fail(struct aws_functions *f, enum aws_api_trouble trouble,
 	const char *permission, const char *why)
 {
 	f->failed = true;
+	if (f->state == LIST_FUNCTIONS)
+		names_lapse(f);
 	if (trouble == AWS_API_THROTTLED)
 		f->throttled++;
 	problem_set(f, failure_make(trouble, permission, why));
@@ -200,6 +223,7 @@ ask(struct aws_functions *f)
 		return;
 	}
 	/* They expired meanwhile; it is woken when there are others. */
+	names_lapse(f);
 	pass_clear(f);
 	f->state = LIST_ASLEEP;
 }
@@ -450,6 +474,21 @@ on_aliases(const struct aws_api_reply *reply, void *arg)
 
 /* ---- whole */
 
+/* Of functions that came since then nothing is known. */
+static void
+former_take(struct aws_functions *f)
+{
+	size_t count;
+
+	f->are_known = f->o.former != NULL;
+	for (size_t i = 0; i < f->o.former_count; i++)
+		aws_listing_restore(f->listing, f->o.former[i]);
+	f->o.former = NULL;
+	(void)aws_listing_names(f->listing, &count);
+	f->o.counts->functions += count;
+	names_lapse(f);
+}
+
 struct aws_functions *
 aws_functions_new(const struct aws_functions_options *o)
 {
@@ -458,10 +497,9 @@ aws_functions_new(const struct aws_functions_options *o)
 	f->o = *o;
 	f->timer = loop_timer_new(o->loop, on_time, f);
 	f->listing = aws_listing_new();
-	for (size_t i = 0; i < o->former_count; i++)
-		aws_listing_restore(f->listing, o->former[i]);
 	str_init(&f->path);
 	str_init(&f->query);
+	former_take(f);
 	return f;
 }
 

@@ -37,8 +37,9 @@ struct aws_functions_options {
 	struct loop *loop;
 	struct aws_api *api;
 	struct aws_counts *counts;
-	/* Names that were told before, sorted: their aliases stay known.
-	 * Copied; NULL: none were. */
+	/* What was told before, in one list, sorted: it stays known until
+	 * functions are read, beside whatever else there may be ("*"), which
+	 * is told at once. Copied; NULL: nothing was. */
 	const char *const *former;
 	size_t former_count;
 	/* Whether they are others or not. */

@@ -216,6 +216,8 @@ aws_listing_restore(struct aws_listing *l, const char *name)
 	struct aliases *a;
 	char *function;
 
+	if (strchr(name, '*') == NULL)
+		names_add(&l->settled, name);
 	/* Numbers are versions: those are listed with the functions. */
 	if (alias == NULL || !name_is_good(++alias) ||
 		alias[strspn(alias, "0123456789")] == '\0')
@@ -317,6 +319,13 @@ aws_listing_settle(struct aws_listing *l)
 		qsort(l->settled.all, l->settled.count, sizeof(*l->settled.all),
 			text_compare);
 	open_gather(l);
+}
+
+void
+aws_listing_lapse(struct aws_listing *l)
+{
+	names_clear(&l->open);
+	names_add(&l->open, "*");
 }
 
 const char *const *

@@ -16,8 +16,9 @@ struct table;
 struct aws_listing *aws_listing_new(void);
 void aws_listing_free(struct aws_listing *l); /* NULL is fine */
 
-/* A name that an earlier listing settled: if it is one of an alias that alias
- * is known, though there may be others by now. */
+/* A name that an earlier listing settled, before anything else; those are to
+ * come in order. It is settled anew; if it is one of an alias that alias is
+ * known, though there may be others by now. */
 void aws_listing_restore(struct aws_listing *l, const char *name);
 
 /* A pass begins, or is given up: what it found so far is forgotten. */
@@ -43,6 +44,9 @@ void aws_listing_aliases_lapse(struct aws_listing *l, size_t i);
 
 /* What is to be known now: "name", "name:version", "name:alias", sorted. */
 void aws_listing_settle(struct aws_listing *l);
+/* The functions cannot be read: until it is settled the next time there may be
+ * anything besides. */
+void aws_listing_lapse(struct aws_listing *l);
 /* As it was settled last; valid until the next time. */
 const char *const *aws_listing_names(
 	const struct aws_listing *l, size_t *count);
