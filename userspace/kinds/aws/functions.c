@@ -19,6 +19,7 @@
 #define REST_DOUBLES   3   /* after so many throttled passes 8 times as long */
 #define BEGIN_MS       500 /* many upstreams do not begin at once */
 #define ALIAS_GAP_MS   100 /* Lambda takes 15 such questions in a second */
+#define FORBIDDEN_MAX  5   /* functions in a row: no more are asked for */
 #define PAGES_MAX      2000
 #define MARKER_MAX     8192
 
@@ -47,6 +48,7 @@ struct aws_functions {
 	size_t wanted;       /* so many functions are before the others */
 	uint64_t told_ms;    /* when what is known was told, monotonic */
 	unsigned tries;      /* of the question */
+	unsigned forbidden;  /* functions in a row whose aliases are */
 	char *alias_problem; /* why some of them are not known */
 
 	/* Of passes that are over. */
@@ -116,7 +118,7 @@ pass_clear(struct aws_functions *f)
 	free(f->alias_problem);
 	f->alias_problem = NULL;
 	f->pages = f->alias_at = 0;
-	f->tries = 0;
+	f->tries = f->forbidden = 0;
 }
 
 static void
@@ -392,11 +394,18 @@ on_functions(const struct aws_api_reply *reply, void *arg)
 static void
 alias_next(struct aws_functions *f)
 {
+	size_t count = aws_listing_count(f->listing);
+
 	free(f->marker);
 	f->marker = NULL;
 	f->pages = 0;
 	f->tries = 0;
-	if (++f->alias_at == aws_listing_count(f->listing)) {
+	f->alias_at++;
+	/* All alike, as it seems. */
+	if (f->forbidden == FORBIDDEN_MAX)
+		for (; f->alias_at < count; f->alias_at++)
+			aws_listing_aliases_lapse(f->listing, f->alias_at);
+	if (f->alias_at == count) {
 		pass_end(f);
 		return;
 	}
@@ -406,25 +415,34 @@ alias_next(struct aws_functions *f)
 	loop_timer_start(f->timer, ALIAS_GAP_MS);
 }
 
+static void
+alias_end(struct aws_functions *f)
+{
+	aws_listing_aliases_end(f->listing, f->alias_at);
+	f->forbidden = 0;
+	alias_next(f);
+}
+
 /* Those of one function are not to be had. */
 static void
 alias_fail(struct aws_functions *f, const struct aws_api_reply *reply)
 {
-	/* Deleted since it was listed. */
-	if (reply->trouble == AWS_API_MISSING) {
-		aws_listing_aliases_end(f->listing, f->alias_at);
+	switch (reply->trouble) {
+	case AWS_API_MISSING: /* deleted since it was listed */
+		alias_end(f);
+		break;
+	case AWS_API_FORBIDDEN: /* perhaps those of this one alone */
+		if (f->alias_problem == NULL)
+			f->alias_problem = failure_make(reply->trouble,
+				"lambda:ListAliases", reply->why);
+		aws_listing_aliases_lapse(f->listing, f->alias_at);
+		f->forbidden++;
 		alias_next(f);
-		return;
+		break;
+	default: /* what was read of the others in the last pass stays */
+		names_settle(f);
+		pass_fail(f, reply->trouble, "lambda:ListAliases", reply->why);
 	}
-	aws_listing_aliases_lapse(f->listing, f->alias_at);
-	if (reply->trouble == AWS_API_FORBIDDEN) {
-		f->alias_problem = failure_make(
-			reply->trouble, "lambda:ListAliases", reply->why);
-		pass_end(f);
-		return;
-	}
-	names_settle(f);
-	pass_fail(f, reply->trouble, "lambda:ListAliases", reply->why);
 }
 
 static enum more
@@ -463,8 +481,7 @@ on_aliases(const struct aws_api_reply *reply, void *arg)
 		ask(f);
 		break;
 	case MORE_NOT:
-		aws_listing_aliases_end(f->listing, f->alias_at);
-		alias_next(f);
+		alias_end(f);
 		break;
 	case MORE_BROKEN:
 		f->o.counts->failed++;

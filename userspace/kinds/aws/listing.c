@@ -200,13 +200,11 @@ aws_listing_aliases_end(struct aws_listing *l, size_t i)
 void
 aws_listing_aliases_lapse(struct aws_listing *l, size_t i)
 {
-	for (; i < l->functions.count; i++) {
-		struct aliases *a =
-			table_get(l->known_aliases, l->functions.all[i]);
+	struct aliases *a = table_get(l->known_aliases, l->functions.all[i]);
 
-		if (a != NULL)
-			a->lapsed = true;
-	}
+	names_clear(&l->aliases);
+	if (a != NULL)
+		a->lapsed = true;
 }
 
 void

@@ -38,8 +38,8 @@ size_t aws_listing_order(struct aws_listing *l, const struct table *first);
 void aws_listing_add_alias(struct aws_listing *l, const char *alias);
 /* ... which is the i-th, and these are all that it has. */
 void aws_listing_aliases_end(struct aws_listing *l, size_t i);
-/* Those of the i-th and of all behind it cannot be asked for: they may have
- * others by now than those that are known. */
+/* Those of the i-th cannot be asked for: it may have others by now than those
+ * that are known. */
 void aws_listing_aliases_lapse(struct aws_listing *l, size_t i);
 
 /* What is to be known now: "name", "name:version", "name:alias", sorted. */
