@@ -207,9 +207,10 @@ test_requests_are_cut(void **state)
 	(void)state;
 	expect("PUT", UP("app"), APP("app", ", maxRequestBytes: 67108865"), 200,
 		"reason",
-		"limits.callBytes of the settings (67108864) is less than its "
-		"maxRequestBytes (67108865), so larger requests are answered "
-		"413: raise limits.callBytes or lower maxRequestBytes");
+		"limits.callBytes of the settings (67108864) is less than "
+		"requests to its functions may be (67108865), so larger ones "
+		"are answered 413: raise limits.callBytes, or lower "
+		"maxRequestBytes where the upstream has it");
 	until_text(UP("app"), "status", "state", "Warning");
 	expect("PUT", UP("app"), APP("app", ", maxRequestBytes: 67108864"), 200,
 		"state", "Accepted");
