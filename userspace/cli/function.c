@@ -116,7 +116,7 @@ function_names(const struct cli *cli, const struct doc *upstream, bool *found)
 {
 	const char *key = key_of(cli, function_kind(upstream));
 	struct doc *answer = NULL, *list;
-	const struct doc *live;
+	const struct doc *item, *live;
 	struct names n = { NULL, 0 };
 
 	if (key != NULL) {
@@ -125,8 +125,10 @@ function_names(const struct cli *cli, const struct doc *upstream, bool *found)
 			key);
 		answer = found_get(cli, upstream);
 	}
-	live = doc_get(doc_at(doc_get(answer, "items"), 0), "functions");
-	*found = doc_type(live) == DOC_LIST;
+	item = doc_at(doc_get(answer, "items"), 0);
+	live = doc_get(item, "functions");
+	*found = doc_type(live) == DOC_LIST &&
+		 !doc_bool(doc_get(item, "functionsOpen"));
 	for (size_t i = 0; i < doc_count(live); i++)
 		names_add(&n, doc_string(doc_at(live, i)));
 	list = names_sort(&n);

@@ -170,9 +170,9 @@ calls_cut(const struct control *c, const struct model_upstream *u, char *reason,
 		return false;
 	snprintf(reason, size,
 		"limits.callBytes of the settings (%" PRIu64 ") is less than "
-		"its maxRequestBytes (%" PRIu64 "), so larger requests are "
-		"answered 413: raise limits.callBytes or lower "
-		"maxRequestBytes",
+		"requests to its functions may be (%" PRIu64 "), so larger "
+		"ones are answered 413: raise limits.callBytes, or lower "
+		"maxRequestBytes where the upstream has it",
 		room, most);
 	return true;
 }

@@ -239,6 +239,13 @@ on_functions(struct kind_host *host, const char *const *names, size_t count)
 		((const struct discovery *)host)->callee, names, count);
 }
 
+static const char *const *
+known_functions(struct kind_host *host, size_t *count)
+{
+	return callee_functions(
+		((const struct discovery *)host)->callee, count);
+}
+
 static void
 on_functions_used(struct kind_host *host, kind_function_f *each, void *arg)
 {
@@ -296,6 +303,7 @@ discovery_new(struct control *c, const struct object *o)
 		.secret_get = on_secret_get,
 		.credentials_replace = on_credentials,
 		.functions_replace = on_functions,
+		.functions_known = known_functions,
 		.functions_used = on_functions_used,
 	};
 	d->control = c;

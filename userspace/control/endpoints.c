@@ -147,13 +147,15 @@ counts_print(struct doc *to, const struct health *h)
 	doc_set(to, "ejectionsWithheld", number(counts.ejections_withheld));
 }
 
-/* The functions that were found, if it is known which there are. */
+/* The functions that were found, if it is known which there are;
+ * "functionsOpen": true where there may be others. */
 static void
 function_names_print(struct doc *to, const struct discovery *d)
 {
 	size_t count;
 	const char *const *names = discovery_functions(d, &count);
 	struct doc *list;
+	bool open = false;
 
 	if (names == NULL)
 		return;
@@ -161,6 +163,10 @@ function_names_print(struct doc *to, const struct discovery *d)
 	for (size_t i = 0; i < count; i++)
 		if (functions_is_name(names[i]))
 			doc_add(list, doc_new_string(names[i]));
+		else
+			open = true;
+	if (open)
+		doc_set(to, "functionsOpen", doc_new_bool(true));
 }
 
 /* When the set last changed, and whether there may be a newer one. */

@@ -27,7 +27,7 @@ const char *const *functions_get(const struct functions *f, size_t *count);
 bool functions_is_name(const char *entry);
 /* A list of texts; NULL: not known. */
 struct doc *functions_print(const struct functions *f);
-/* As functions_print made it; what is no name is left out, NULL is fine. */
+/* As functions_print made it; what is no text is left out, NULL is fine. */
 void functions_restore(struct functions *f, const struct doc *names);
 
 #endif

@@ -105,7 +105,8 @@ struct dialect {
 	int (*write)(const void *spec, const struct doc *destination,
 		const char *const *known, size_t known_count,
 		struct str *settings, struct str *warning, struct error *err);
-	/* The spec's maxRequestBytes. NULL: the kind has no such key. */
+	/* The most that a request to a function of it may be, its
+	 * maxRequestBytes where the kind has that key. */
 	uint64_t (*request_max)(const void *spec);
 
 	/* ---- proxy, main thread */

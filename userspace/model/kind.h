@@ -231,6 +231,10 @@ struct kind_host {
 	 * are. */
 	void (*functions_replace)(struct kind_host *host,
 		const char *const *names, size_t count);
+	/* As they were given last, by an earlier watch or run, too; NULL: it
+	 * is not known. Valid until they are replaced. */
+	const char *const *(*functions_known)(
+		struct kind_host *host, size_t *count);
 	/* What destinations of the upstream name now (function_key), in
 	 * routes and groups: each, once for every one that names something. */
 	void (*functions_used)(struct kind_host *host,

@@ -61,14 +61,18 @@ call_hold(struct exchange *x, size_t bytes)
 	return false;
 }
 
-bool
-call_hold_made(struct exchange *x, struct slice made, const struct str *of)
+static bool
+lies_in(struct slice made, const struct str *of)
 {
 	uintptr_t at = (uintptr_t)made.data, from = (uintptr_t)of->data;
 
-	if (made.length == 0 || (at >= from && at < from + of->length))
-		return true;
-	return call_hold(x, made.length);
+	return made.length == 0 || (at >= from && at < from + of->length);
+}
+
+bool
+call_hold_made(struct exchange *x, struct slice made, const struct str *of)
+{
+	return lies_in(made, of) || call_hold(x, made.length);
 }
 
 void
@@ -410,6 +414,23 @@ refuse_unwritable(struct exchange *x)
 			"the request could not be passed on");
 }
 
+/* What would not fit if it were the only call never will. False: answered. */
+static bool
+message_hold(struct exchange *x)
+{
+	struct call *c = x->call;
+
+	if (lies_in(c->message, &c->body) ||
+		c->held + c->message.length <= bytes_max(x->worker))
+		return call_hold_made(x, c->message, &c->body);
+	link_give_back(x);
+	x->counts->calls_too_large++;
+	exchange_fail(x, 413, "call_too_large",
+		"the request with what is made of it is larger than "
+		"limits.callBytes allows");
+	return false;
+}
+
 /* The dialect's message, head in *head. False: answered. */
 static bool
 message_make(
@@ -428,7 +449,7 @@ message_make(
 		call_refuse(x);
 		return false;
 	}
-	if (!call_hold_made(x, c->message, &c->body))
+	if (!message_hold(x))
 		return false;
 	c->made_held = c->held - c->body.length;
 	c->method = (uint8_t)method_of(head);

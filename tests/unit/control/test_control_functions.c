@@ -207,9 +207,10 @@ test_requests_are_cut(void **state)
 	(void)state;
 	expect("PUT", UP("app"), APP("app", ", maxRequestBytes: 67108865"), 200,
 		"reason",
-		"limits.callBytes of the settings (67108864) is less than its "
-		"maxRequestBytes (67108865), so larger requests are answered "
-		"413: raise limits.callBytes or lower maxRequestBytes");
+		"limits.callBytes of the settings (67108864) is less than "
+		"requests to its functions may be (67108865), so larger ones "
+		"are answered 413: raise limits.callBytes, or lower "
+		"maxRequestBytes where the upstream has it");
 	until_text(UP("app"), "status", "state", "Warning");
 	expect("PUT", UP("app"), APP("app", ", maxRequestBytes: 67108864"), 200,
 		"state", "Accepted");
@@ -253,14 +254,16 @@ test_tls(void **state)
 /* ---- functions */
 
 static size_t
-functions_shown(void)
+functions_shown(bool are_open)
 {
-	const struct doc *list;
+	const struct doc *item, *list;
 	struct doc *body;
 	size_t count;
 
 	ask("GET", "/v1/endpoints?name=app", "text/plain", "", &body);
-	list = doc_get(doc_at(doc_get(body, "items"), 0), "functions");
+	item = doc_at(doc_get(body, "items"), 0);
+	list = doc_get(item, "functions");
+	assert_int_equal(doc_bool(doc_get(item, "functionsOpen")), are_open);
 	count = list == NULL ? SIZE_MAX : doc_count(list);
 	if (count == 2)
 		assert_string_equal(doc_string(doc_at(list, 1)), "g");
@@ -281,21 +284,21 @@ test_functions_come_and_go(void **state)
 		"state", "Accepted");
 	expect("PUT", VS("g"), CALL("g", "g.test", "app", FUNCTION("g")), 200,
 		"state", "Accepted");
-	assert_int_equal(functions_shown(), SIZE_MAX);
+	assert_int_equal(functions_shown(false), SIZE_MAX);
 	assert_int_equal(metric(NUMBER("functions", "app")), -1);
 	built = metric("virtual_hosts_built");
 	generation = metric("generation");
 	endpoints = metric(NUMBER("endpoint_messages", "app"));
 
 	called_functions("app", "f,g,h");
-	assert_int_equal(functions_shown(), 3);
+	assert_int_equal(functions_shown(false), 3);
 	assert_int_equal(metric(NUMBER("functions", "app")), 3);
 	/* What is no name is the kind's own. */
 	called_functions("app", "*,f,g,g:*");
-	assert_int_equal(functions_shown(), 2);
+	assert_int_equal(functions_shown(true), 2);
 	assert_int_equal(metric(NUMBER("functions", "app")), 2);
 	called_functions("app", "f,g");
-	assert_int_equal(functions_shown(), 2);
+	assert_int_equal(functions_shown(false), 2);
 	assert_int_equal(metric("virtual_hosts_built"), built);
 	assert_int_equal(metric("generation"), generation);
 
@@ -316,10 +319,10 @@ test_functions_come_and_go(void **state)
 	assert_int_equal(metric(NUMBER("endpoint_messages", "app")), endpoints);
 	/* None at all is not the same as nobody knows. */
 	called_functions("app", "");
-	assert_int_equal(functions_shown(), 0);
+	assert_int_equal(functions_shown(false), 0);
 	until_text(VS("f"), "status", "state", "Warning");
 	called_functions("app", "-");
-	assert_int_equal(functions_shown(), SIZE_MAX);
+	assert_int_equal(functions_shown(false), SIZE_MAX);
 	until_text(VS("f"), "status", "state", "Accepted");
 }
 
@@ -335,12 +338,12 @@ test_functions_are_remembered(void **state)
 	called_functions("app", "f,g");
 	until_text(VS("v"), "status", "state", "Warning");
 	control_restart();
-	assert_int_equal(functions_shown(), 2);
+	assert_int_equal(functions_shown(false), 2);
 	until_text(VS("v"), "status", "reason", "no function is named \"x\"");
 	/* Of another kind it has none. */
 	assert_int_equal(access(path, F_OK), 0);
 	put_app("app", UPSTREAM("app"));
-	assert_int_equal(functions_shown(), SIZE_MAX);
+	assert_int_equal(functions_shown(false), SIZE_MAX);
 	assert_int_not_equal(access(path, F_OK), 0);
 	put_app("app", APP("app", ""));
 	called_functions("app", "f");

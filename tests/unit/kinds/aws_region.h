@@ -30,7 +30,7 @@
 struct region_function {
 	const char *name;
 	const char *versions, *aliases; /* separated by spaces; NULL: none */
-	int status;       /* of a call that is a dry run; 0: 204 */
+	int status;       /* of its aliases and of a dry run; 0: they are had */
 	const char *word; /* of an error */
 };
 
@@ -275,6 +275,10 @@ region_aliases(struct http_call *call)
 	if (f == NULL) {
 		region_refuse(call, 404, "ResourceNotFoundException",
 			"Function not found");
+		return;
+	}
+	if (f->status != 0) {
+		region_refuse(call, f->status, f->word, "no");
 		return;
 	}
 	call->status = 200;

@@ -21,8 +21,9 @@ struct called {
 	unsigned given;                    /* credentials so far */
 	char bytes[CALLED_BYTES];          /* the last ones */
 	size_t length;
-	size_t names;                  /* of functions, the last time */
-	const char *used[CALLED_USED]; /* functions, up to the first NULL */
+	size_t names;                   /* of functions, the last time */
+	const char *used[CALLED_USED];  /* functions, up to the first NULL */
+	const char *known[CALLED_USED]; /* before, as those */
 };
 
 static inline const struct model_secret *
@@ -67,6 +68,17 @@ called_functions(struct kind_host *host, const char *const *names, size_t count)
 	str_putc(&told, '\n');
 }
 
+static inline const char *const *
+called_known(struct kind_host *host, size_t *count)
+{
+	const struct called *c = (struct called *)host;
+
+	*count = 0;
+	while (*count < CALLED_USED && c->known[*count] != NULL)
+		++*count;
+	return *count == 0 ? NULL : c->known;
+}
+
 static inline void
 called_used(struct kind_host *host, kind_function_f *each, void *arg)
 {
@@ -92,6 +104,7 @@ called_init(struct called *c, const struct upstream_kind *kind, void *shared,
 	host->secret_get = called_secret_get;
 	host->credentials_replace = called_credentials;
 	host->functions_replace = called_functions;
+	host->functions_known = called_known;
 	host->functions_used = called_used;
 	host->meta = &c->meta;
 }

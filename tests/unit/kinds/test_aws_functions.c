@@ -321,7 +321,8 @@ test_pages_without_end(void **state)
 	region.asked_count = 0;
 	pass(70 * SECOND);
 	assert_true(region.asked_count % 2 == 0 && region.asked_count > 0);
-	told_is("problem ListFunctions failed, what is known of functions "
+	told_is("listed ok ? *\n"
+		"problem ListFunctions failed, what is known of functions "
 		"stays: the answer is no list of functions\n");
 	end(&l);
 }
@@ -424,8 +425,7 @@ test_aliases_are_not_permitted(void **state)
 	begin(&l);
 	pass(2 * SECOND);
 	told_is(THREE_SOON NO_ALIASES);
-	/* One is asked, not all. */
-	asked_is(LIST ALIAS("hello"));
+	asked_is(LIST ALIAS("hello") ALIAS("a-b_C9") ALIAS("zoo"));
 	region.alias_status = 0;
 	pass_until_listed(&l);
 	told_is(THREE_TOLD "problem -\n");
@@ -433,6 +433,50 @@ test_aliases_are_not_permitted(void **state)
 	region.alias_status = 403;
 	pass_until_listed(&l);
 	told_is(THREE_FULL " ? hello:* a-b_C9:* zoo:*\n" NO_ALIASES);
+	end(&l);
+}
+
+/* Of one function alone: the others' are known. */
+static void
+test_aliases_of_one_are_not_permitted(void **state)
+{
+	static const struct region_function one[] = {
+		{ "hello", NULL, NULL, 403, "AccessDenied" },
+		{ "zoo", NULL, "live", 0, NULL },
+	};
+	struct lister l;
+
+	(void)state;
+	region_has(one, 2);
+	begin(&l);
+	pass(2 * SECOND);
+	told_is("listed hello zoo ? hello:* zoo:*\n"
+		"listed hello zoo zoo:live ? hello:*\n" NO_ALIASES);
+	asked_is(LIST ALIAS("hello") ALIAS("zoo"));
+	end(&l);
+}
+
+/* Of all, as it seems: a few are asked. */
+static void
+test_aliases_are_never_permitted(void **state)
+{
+	struct region_function many[7];
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f",
+		"g" };
+	struct lister l;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = (struct region_function){ names[i], NULL, "live",
+			i == 0 ? 0 : 403, "AccessDenied" };
+	region_has(many, ARRAY_SIZE(many));
+	begin(&l);
+	pass(2 * SECOND);
+	told_is("listed a b c d e f g ? a:* b:* c:* d:* e:* f:* g:*\n"
+		"listed a a:live b c d e f g ? b:* c:* d:* e:* f:* "
+		"g:*\n" NO_ALIASES);
+	asked_is(LIST ALIAS("a") ALIAS("b") ALIAS("c") ALIAS("d") ALIAS("e")
+			ALIAS("f"));
 	end(&l);
 }
 
@@ -453,7 +497,10 @@ test_what_was_known_stays(void **state)
 	region_has(other, 1);
 	region.down = true;
 	pass(5 * MINUTE);
-	told_is("problem ListFunctions failed, what is known of functions "
+	/* There may be others by now. */
+	told_is(THREE_FULL
+		" ? *\n"
+		"problem ListFunctions failed, what is known of functions "
 		"stays: https://lambda: connection refused\n");
 	aws_functions_names(l.functions, &count);
 	assert_int_equal(count, 9);
@@ -524,6 +571,25 @@ test_aliases_fail_in_the_middle(void **state)
 		"listed a-b_C9 hello hello:1 hello:2 hello:live zoo zoo:7 ? "
 		"a-b_C9:* zoo:*\n"
 		"problem ListAliases failed, what is known of functions "
+		"stays: " ORIGIN " answered 503: later\n");
+	end(&l);
+}
+
+/* What the last pass read of those behind is known. */
+static void
+test_aliases_fail_later(void **state)
+{
+	struct lister l;
+
+	(void)state;
+	region_has(three, 3);
+	begin(&l);
+	pass(2 * SECOND);
+	told_is(THREE_SOON THREE_TOLD);
+	region.alias_status = 503;
+	region.message = "later";
+	pass(3 * MINUTE);
+	told_is("problem ListAliases failed, what is known of functions "
 		"stays: " ORIGIN " answered 503: later\n");
 	end(&l);
 }
@@ -755,9 +821,12 @@ main(void)
 		TEST(test_more_than_are_kept),
 		TEST(test_not_permitted),
 		TEST(test_aliases_are_not_permitted),
+		TEST(test_aliases_of_one_are_not_permitted),
+		TEST(test_aliases_are_never_permitted),
 		TEST(test_what_was_known_stays),
 		TEST(test_aliases_fail_at_first),
 		TEST(test_aliases_fail_in_the_middle),
+		TEST(test_aliases_fail_later),
 		TEST(test_wanted_first),
 		TEST(test_a_function_that_goes_meanwhile),
 		TEST(test_throttled),

@@ -311,6 +311,14 @@ test_no_credentials(void **state)
 	lambda_world_fini(&w);
 }
 
+/* Whatever the spec says. */
+static void
+test_largest(void **state)
+{
+	(void)state;
+	assert_int_equal(aws_dialect.request_max(NULL), 6 << 20);
+}
+
 static void
 test_bad_credentials(void **state)
 {
@@ -392,6 +400,7 @@ main(void)
 		cmocka_unit_test(test_next_day),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_no_credentials),
+		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_bad_credentials),
 		cmocka_unit_test(test_too_large),
 	};

@@ -91,6 +91,25 @@ test_of_what_routes_name(void **state)
 			DRY("b/invocations"));
 }
 
+/* Of all routes; one that cannot be called is said once, too. */
+static void
+test_of_what_overrides_name(void **state)
+{
+	(void)state;
+	ready(NULL, "{region: us-east-2, "
+		    "destinationOverrides: {logicalName: b}}");
+	world.u.used[0] = "a b";
+	world.u.used[1] = "hello";
+	world.u.used[2] = "a b";
+	probe_begin();
+	pass(SECOND);
+	asked_is("POST /\n" DRY("b/invocations") DRY("hello/invocations"));
+	assert_non_null(strstr(told.data, "error: a b: "));
+	assert_null(strstr(strstr(told.data, "error: a b: ") + 1, "error:"));
+	assert_non_null(strstr(told.data,
+		"ok: b: may be called\nok: hello: may be called\ndone\n"));
+}
+
 static void
 test_of_what_was_discovered(void **state)
 {
@@ -365,6 +384,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_is_well),
 		TEST(test_of_what_routes_name),
+		TEST(test_of_what_overrides_name),
 		TEST(test_of_what_was_discovered),
 		TEST(test_what_is_missing),
 		TEST(test_nobody_says_who),

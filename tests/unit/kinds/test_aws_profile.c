@@ -241,6 +241,9 @@ test_before_the_environment(void **state)
 		/* Nobody else's are taken in its place. */
 		{ "[other]\n" KEYS, NULL, profile, NULL,
 			"there is no profile p (" },
+		{ "[p]\nregion=us-east-2\n", NULL, profile, NULL,
+			"/.aws/credentials) has no credentials: put "
+			"aws_access_key_id and aws_secret_access_key, " },
 	};
 
 	(void)state;

@@ -376,7 +376,8 @@ test_discovery(void **state)
 	region.word = "AccessDenied";
 	region.message = "no";
 	pass(70 * SECOND);
-	told_is("u note lambda:ListFunctions is not permitted, so functions "
+	told_is("u functions * b hello hello:1 hello:live own\n"
+		"u note lambda:ListFunctions is not permitted, so functions "
 		"are not discovered as they should be (https://" LAMBDA_HOST
 		" answered 403 AccessDenied: no): allow it, or take the "
 		"label " LABEL " away\n");
@@ -388,6 +389,38 @@ test_discovery(void **state)
 	region.word = "ExpiredTokenException";
 	pass(70 * SECOND);
 	assert_non_null(strstr(told.data, "refused\n"));
+}
+
+/* Aliases that an earlier run knew are offered until they are read anew. */
+static void
+test_aliases_of_an_earlier_run(void **state)
+{
+	(void)state;
+	region.functions = two;
+	region.count = 2;
+	region.alias_status = 403;
+	region.word = "AccessDenied";
+	region.message = "no";
+	world_init(LABEL);
+	world.u.known[0] = "gone:live";
+	world.u.known[1] = "hello";
+	world.u.known[2] = "hello:7";
+	world.u.known[3] = "hello:prod";
+	upstream_resume(&world.u.upstream, SPEC);
+	credentials_come(&region_credentials);
+	/* Others may have come since. */
+	told_is("u functions * gone:live hello hello:7 hello:prod\n"
+		"asked for credentials: the environment\n"
+		"u credentials 1\n");
+	number_is("aws_functions", 4);
+	pass(2 * SECOND);
+	assert_non_null(strstr(told.data,
+		"u functions b b:* hello hello:* hello:1 hello:prod\n"));
+	region.alias_status = 0;
+	str_clear(&told);
+	pass(90 * SECOND);
+	assert_non_null(
+		strstr(told.data, "u functions b hello hello:1 hello:live\n"));
 }
 
 /* What was found in another region, or as somebody else, says nothing of these:
@@ -488,6 +521,7 @@ main(void)
 		TEST(test_secret_not_there),
 		TEST(test_secret_of_the_spec),
 		TEST(test_discovery),
+		TEST(test_aliases_of_an_earlier_run),
 		TEST(test_discovery_elsewhere),
 		TEST(test_discovery_is_off),
 		TEST(test_shown),

@@ -164,8 +164,11 @@ test_from_secret_to_functions(void **state)
 	loop_run(world.loop);
 	told_is(want);
 	free(want);
-	loop_run(world.loop);
-	told_is("u functions b hello hello:1 hello:live\n");
+	/* A slow machine is told of some aliases before. */
+	while (strstr(told.data, "u functions b hello hello:1 hello:live\n") ==
+		NULL)
+		loop_run(world.loop);
+	str_clear(&told);
 	assert_int_equal(aws_credentials_read((struct slice){ world.u.bytes,
 						      world.u.length },
 				 &c, NULL),

@@ -19,6 +19,7 @@
 #define REST_DOUBLES   3   /* after so many throttled passes 8 times as long */
 #define BEGIN_MS       500 /* many upstreams do not begin at once */
 #define ALIAS_GAP_MS   100 /* Lambda takes 15 such questions in a second */
+#define FORBIDDEN_MAX  5   /* functions in a row: no more are asked for */
 #define PAGES_MAX      2000
 #define MARKER_MAX     8192
 
@@ -37,6 +38,7 @@ struct aws_functions {
 	uint64_t rest_until_ms; /* while it rests, monotonic */
 
 	struct aws_listing *listing;
+	bool are_known; /* names were told, by an earlier one of these, too */
 
 	/* Of the pass that runs. */
 	struct str path, query; /* of the question */
@@ -46,6 +48,7 @@ struct aws_functions {
 	size_t wanted;       /* so many functions are before the others */
 	uint64_t told_ms;    /* when what is known was told, monotonic */
 	unsigned tries;      /* of the question */
+	unsigned forbidden;  /* functions in a row whose aliases are */
 	char *alias_problem; /* why some of them are not known */
 
 	/* Of passes that are over. */
@@ -56,18 +59,38 @@ struct aws_functions {
 };
 
 static void
-names_settle(struct aws_functions *f)
+names_tell(struct aws_functions *f)
 {
 	struct aws_functions_known known;
 
-	(void)aws_listing_names(f->listing, &known.count);
-	f->o.counts->functions -= known.count;
-	aws_listing_settle(f->listing);
 	known.names = aws_listing_names(f->listing, &known.count);
 	known.open = aws_listing_open(f->listing, &known.open_count);
-	f->o.counts->functions += known.count;
+	f->are_known = true;
 	f->told_ms = loop_now_ms(f->o.loop);
 	f->o.listed(&known, f->o.arg);
+}
+
+static void
+names_settle(struct aws_functions *f)
+{
+	size_t count;
+
+	(void)aws_listing_names(f->listing, &count);
+	f->o.counts->functions -= count;
+	aws_listing_settle(f->listing);
+	(void)aws_listing_names(f->listing, &count);
+	f->o.counts->functions += count;
+	names_tell(f);
+}
+
+/* What is known of functions gets old. */
+static void
+names_lapse(struct aws_functions *f)
+{
+	if (!f->are_known)
+		return;
+	aws_listing_lapse(f->listing);
+	names_tell(f);
 }
 
 /* ---- how it goes; texts are taken */
@@ -95,7 +118,7 @@ pass_clear(struct aws_functions *f)
 	free(f->alias_problem);
 	f->alias_problem = NULL;
 	f->pages = f->alias_at = 0;
-	f->tries = 0;
+	f->tries = f->forbidden = 0;
 }
 
 static void
@@ -134,6 +157,8 @@ pass_fail(struct aws_functions *f, enum aws_api_trouble trouble,
 	const char *permission, const char *why)
 {
 	f->failed = true;
+	if (f->state == LIST_FUNCTIONS)
+		names_lapse(f);
 	if (trouble == AWS_API_THROTTLED)
 		f->throttled++;
 	problem_set(f, failure_make(trouble, permission, why));
@@ -200,6 +225,7 @@ ask(struct aws_functions *f)
 		return;
 	}
 	/* They expired meanwhile; it is woken when there are others. */
+	names_lapse(f);
 	pass_clear(f);
 	f->state = LIST_ASLEEP;
 }
@@ -368,11 +394,18 @@ on_functions(const struct aws_api_reply *reply, void *arg)
 static void
 alias_next(struct aws_functions *f)
 {
+	size_t count = aws_listing_count(f->listing);
+
 	free(f->marker);
 	f->marker = NULL;
 	f->pages = 0;
 	f->tries = 0;
-	if (++f->alias_at == aws_listing_count(f->listing)) {
+	f->alias_at++;
+	/* All alike, as it seems. */
+	if (f->forbidden == FORBIDDEN_MAX)
+		for (; f->alias_at < count; f->alias_at++)
+			aws_listing_aliases_lapse(f->listing, f->alias_at);
+	if (f->alias_at == count) {
 		pass_end(f);
 		return;
 	}
@@ -382,25 +415,34 @@ alias_next(struct aws_functions *f)
 	loop_timer_start(f->timer, ALIAS_GAP_MS);
 }
 
+static void
+alias_end(struct aws_functions *f)
+{
+	aws_listing_aliases_end(f->listing, f->alias_at);
+	f->forbidden = 0;
+	alias_next(f);
+}
+
 /* Those of one function are not to be had. */
 static void
 alias_fail(struct aws_functions *f, const struct aws_api_reply *reply)
 {
-	/* Deleted since it was listed. */
-	if (reply->trouble == AWS_API_MISSING) {
-		aws_listing_aliases_end(f->listing, f->alias_at);
+	switch (reply->trouble) {
+	case AWS_API_MISSING: /* deleted since it was listed */
+		alias_end(f);
+		break;
+	case AWS_API_FORBIDDEN: /* perhaps those of this one alone */
+		if (f->alias_problem == NULL)
+			f->alias_problem = failure_make(reply->trouble,
+				"lambda:ListAliases", reply->why);
+		aws_listing_aliases_lapse(f->listing, f->alias_at);
+		f->forbidden++;
 		alias_next(f);
-		return;
+		break;
+	default: /* what was read of the others in the last pass stays */
+		names_settle(f);
+		pass_fail(f, reply->trouble, "lambda:ListAliases", reply->why);
 	}
-	aws_listing_aliases_lapse(f->listing, f->alias_at);
-	if (reply->trouble == AWS_API_FORBIDDEN) {
-		f->alias_problem = failure_make(
-			reply->trouble, "lambda:ListAliases", reply->why);
-		pass_end(f);
-		return;
-	}
-	names_settle(f);
-	pass_fail(f, reply->trouble, "lambda:ListAliases", reply->why);
 }
 
 static enum more
@@ -439,8 +481,7 @@ on_aliases(const struct aws_api_reply *reply, void *arg)
 		ask(f);
 		break;
 	case MORE_NOT:
-		aws_listing_aliases_end(f->listing, f->alias_at);
-		alias_next(f);
+		alias_end(f);
 		break;
 	case MORE_BROKEN:
 		f->o.counts->failed++;
@@ -449,6 +490,21 @@ on_aliases(const struct aws_api_reply *reply, void *arg)
 }
 
 /* ---- whole */
+
+/* Of functions that came since then nothing is known. */
+static void
+former_take(struct aws_functions *f)
+{
+	size_t count;
+
+	f->are_known = f->o.former != NULL;
+	for (size_t i = 0; i < f->o.former_count; i++)
+		aws_listing_restore(f->listing, f->o.former[i]);
+	f->o.former = NULL;
+	(void)aws_listing_names(f->listing, &count);
+	f->o.counts->functions += count;
+	names_lapse(f);
+}
 
 struct aws_functions *
 aws_functions_new(const struct aws_functions_options *o)
@@ -460,6 +516,7 @@ aws_functions_new(const struct aws_functions_options *o)
 	f->listing = aws_listing_new();
 	str_init(&f->path);
 	str_init(&f->query);
+	former_take(f);
 	return f;
 }
 

@@ -37,6 +37,11 @@ struct aws_functions_options {
 	struct loop *loop;
 	struct aws_api *api;
 	struct aws_counts *counts;
+	/* What was told before, in one list, sorted: it stays known until
+	 * functions are read, beside whatever else there may be ("*"), which
+	 * is told at once. Copied; NULL: nothing was. */
+	const char *const *former;
+	size_t former_count;
 	/* Whether they are others or not. */
 	void (*listed)(const struct aws_functions_known *known, void *arg);
 	/* Adds, as keys, the functions whose aliases are asked for first. */

@@ -43,6 +43,13 @@ credentials_new(struct slice bytes, struct error *err)
 
 /* ---- calls */
 
+static uint64_t
+request_max(const void *spec)
+{
+	(void)spec;
+	return LAMBDA_REQUEST_MAX;
+}
+
 static void
 limits(const void *target, size_t *request_max, size_t *answer_max)
 {
@@ -79,6 +86,7 @@ call_free(void *call)
 
 const struct dialect aws_dialect = {
 	.write = lambda_write,
+	.request_max = request_max,
 	.target_new = lambda_target_new,
 	.target_free = lambda_target_free,
 	.credentials_new = credentials_new,

@@ -200,13 +200,35 @@ aws_listing_aliases_end(struct aws_listing *l, size_t i)
 void
 aws_listing_aliases_lapse(struct aws_listing *l, size_t i)
 {
-	for (; i < l->functions.count; i++) {
-		struct aliases *a =
-			table_get(l->known_aliases, l->functions.all[i]);
+	struct aliases *a = table_get(l->known_aliases, l->functions.all[i]);
 
-		if (a != NULL)
-			a->lapsed = true;
+	names_clear(&l->aliases);
+	if (a != NULL)
+		a->lapsed = true;
+}
+
+void
+aws_listing_restore(struct aws_listing *l, const char *name)
+{
+	const char *alias = strchr(name, ':');
+	struct aliases *a;
+	char *function;
+
+	if (strchr(name, '*') == NULL)
+		names_add(&l->settled, name);
+	/* Numbers are versions: those are listed with the functions. */
+	if (alias == NULL || !name_is_good(++alias) ||
+		alias[strspn(alias, "0123456789")] == '\0')
+		return;
+	function = xstrndup(name, (size_t)(alias - 1 - name));
+	a = table_get(l->known_aliases, function);
+	if (a == NULL) {
+		a = xcalloc(1, sizeof(*a));
+		a->lapsed = true;
+		table_set(l->known_aliases, function, a);
 	}
+	names_add(&a->names, alias);
+	free(function);
 }
 
 bool
@@ -295,6 +317,13 @@ aws_listing_settle(struct aws_listing *l)
 		qsort(l->settled.all, l->settled.count, sizeof(*l->settled.all),
 			text_compare);
 	open_gather(l);
+}
+
+void
+aws_listing_lapse(struct aws_listing *l)
+{
+	names_clear(&l->open);
+	names_add(&l->open, "*");
 }
 
 const char *const *

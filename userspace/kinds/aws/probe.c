@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/table.h"
 #include "kinds/aws/lambda_call.h"
 #include "kinds/aws/watch.h"
 #include "kinds/aws/watch_inner.h"
@@ -43,6 +44,7 @@ struct aws_probe {
 	struct aws_api *sts;       /* NULL: it is not asked */
 	struct aws_api_call *call; /* one after the other, until functions */
 	char *path;                /* of its question */
+	struct table *named; /* functions so far, while they are gathered */
 	struct probe_function *functions;
 	size_t count, at, answered, said, left_out;
 	struct probe_slot slots[AT_ONCE];
@@ -266,12 +268,13 @@ function_find(struct aws_probe *p, struct probe_function *f, const char *label)
 	return ok;
 }
 
+/* Each once, whoever names it. */
 static void
 function_add(struct aws_probe *p, const char *label)
 {
-	for (size_t i = 0; i < p->count; i++)
-		if (strcmp(p->functions[i].label, label) == 0)
-			return;
+	if (table_get(p->named, label) != NULL)
+		return;
+	table_set(p->named, label, p);
 	if (p->count == FUNCTIONS_ASKED_MAX)
 		p->left_out++;
 	else if (function_find(p, &p->functions[p->count], label))
@@ -290,19 +293,24 @@ static void
 functions_gather(struct aws_probe *p)
 {
 	const struct aws_spec *spec = p->w->spec;
-	const char *const *names;
-	size_t count;
+	const struct aws_destination *over = spec->overrides;
+	const char *const *names = NULL;
+	size_t count = 0;
 
 	p->functions = xcalloc(FUNCTIONS_ASKED_MAX, sizeof(*p->functions));
+	p->named = table_new(NULL);
 	for (size_t i = 0; i < spec->function_count; i++)
 		function_add(p, spec->functions[i].logical_name);
+	if (over != NULL && over->logical_name != NULL)
+		function_add(p, over->logical_name);
 	p->w->host->functions_used(p->w->host, on_used, p);
-	if (p->w->functions == NULL)
-		return;
-	names = aws_functions_names(p->w->functions, &count);
+	if (p->w->functions != NULL)
+		names = aws_functions_names(p->w->functions, &count);
 	for (size_t i = 0; i < count; i++)
 		if (strchr(names[i], ':') == NULL)
 			function_add(p, names[i]);
+	table_free(p->named);
+	p->named = NULL;
 }
 
 static void

@@ -445,6 +445,14 @@ asked_plan(const struct aws_place *place, const struct files *f,
 			p.at);
 	if (rc == 0)
 		rc = profile_says(place, f, &p, 0, plan, err);
+	/* Nobody else's in the place of those that the settings ask for. */
+	if (rc == 0 && place->settings->profile != NULL)
+		rc = error_set(err, ERROR_CONFIG,
+			"%s has no credentials: put aws_access_key_id and "
+			"aws_secret_access_key, a credential_process or a "
+			"role_arn into it, or take aws.profile out of the "
+			"settings",
+			p.at);
 	profile_fini(&p);
 	return rc;
 }

@@ -434,7 +434,7 @@ discovery_is_on(const struct model_meta *meta)
 static void
 functions_start(struct aws_watch *w, bool are_others)
 {
-	const struct aws_functions_options options = {
+	struct aws_functions_options options = {
 		.loop = w->host->loop,
 		.api = w->api,
 		.counts = &w->shared->counts,
@@ -445,6 +445,9 @@ functions_start(struct aws_watch *w, bool are_others)
 		.arg = w,
 	};
 
+	if (!are_others)
+		options.former = w->host->functions_known(
+			w->host, &options.former_count);
 	if (discovery_is_on(w->host->meta))
 		w->functions = aws_functions_new(&options);
 	if (w->functions == NULL || are_others)
