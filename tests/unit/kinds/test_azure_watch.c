@@ -934,6 +934,66 @@ test_management_token_is_revoked(void **state)
 	world_unwatch(&w);
 }
 
+/* It came for the one before, while there is a good one. */
+static void
+test_management_token_is_another_by_then(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared,
+		"functionAppName: my-app\nhostname: 10.0.0.1\n" MANAGED);
+	pass(0);
+	reply_token("t1", 20);
+	str_clear(&told);
+	pass(10 * SECOND);
+	told_is(HOST_KEYS AS("t1") ASK_MANAGEMENT_TOKEN);
+	last_first();
+	reply_token("t2", 86400);
+	told_is("");
+	reply(401, "");
+	told_is(HOST_KEYS AS("t2"));
+	/* That one is dropped. */
+	reply(401, "");
+	pass(10 * SECOND);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	reply_token("t3", 86400);
+	told_is(HOST_KEYS AS("t3"));
+	reply(200, "{\"masterKey\":\"m\",\"functionKeys\":{}}");
+	told_is("u credentials master=m\n");
+	world_unwatch(&w);
+}
+
+/* It is dropped when renewing it has failed for a while. */
+static void
+test_management_token_is_not_renewed(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	chance_high = true;
+	world_watch(&w, shared,
+		"functionAppName: my-app\nhostname: 10.0.0.1\n" MANAGED);
+	pass(0);
+	reply_token("t1", 1000);
+	pass(700 * SECOND);
+	/* The keys are asked for as well; the last pause is one of 60 s. */
+	for (unsigned i = 0; i < 7; i++) {
+		pass((1u << i) / 2 * SECOND + SECOND / 2);
+		assert_non_null(calls->next);
+		last_first();
+		reply(500, "");
+	}
+	pass(10 * SECOND);
+	str_clear(&told);
+	reply(401, "");
+	pass(0);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	reply(500, "");
+	assert_non_null(strstr(told.data, "u not ok: no token for " MANAGEMENT));
+	world_unwatch(&w);
+}
+
 /* The key is the right one then, and the token is not. */
 static void
 test_key_and_token_are_refused(void **state)
@@ -1334,6 +1394,8 @@ main(void)
 		TEST(test_warning_stays),
 		TEST(test_routes_are_no_keys),
 		TEST(test_management_token_is_revoked),
+		TEST(test_management_token_is_another_by_then),
+		TEST(test_management_token_is_not_renewed),
 		TEST(test_key_and_token_are_refused),
 		TEST(test_discovery),
 		TEST(test_discovery_is_off),
