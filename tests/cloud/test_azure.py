@@ -74,7 +74,7 @@ class Cloud(OwnNetwork, Bed):
             self.app(name)
         self.routes(self.way("/good", "good", self.function),
                     self.way("/wrong", "wrong", self.function),
-                    self.way("/absent", "good", self.function + "-absent"))
+                    self.way("/absent", "wrong", self.function + "-absent"))
         self.ready("/good", seconds=60)
 
     @staticmethod

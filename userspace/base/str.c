@@ -70,14 +70,29 @@ number_length(const char *text)
 	return length;
 }
 
+/* Of what does not count at place within text. */
+static size_t
+uncounted_length(const char *text, const char *place)
+{
+	static const char before[] = "status ";
+	const size_t back = sizeof(before) - 1;
+	size_t length = number_length(place);
+
+	if (length == 3 && (size_t)(place - text) >= back &&
+		memcmp(place - back, before, back) == 0)
+		return 0;
+	return length;
+}
+
 bool
 text_is_same_but_digits(const char *a, const char *b)
 {
+	const char *const all_a = a, *const all_b = b;
 	bool name = false; /* within a word that begins with none */
 
 	for (;; a++, b++) {
-		size_t of_a = name ? 0 : number_length(a);
-		size_t of_b = name ? 0 : number_length(b);
+		size_t of_a = name ? 0 : uncounted_length(all_a, a);
+		size_t of_b = name ? 0 : uncounted_length(all_b, b);
 
 		a += of_a;
 		b += of_b;

@@ -35,7 +35,8 @@ bool slice_starts(struct slice text, struct slice prefix);
 void text_defuse(char *text);
 
 /* Whether they differ at most in numbers, as of times, and in ids: words of
- * hexadecimal digits and '-', as UUIDs are. Numbers of names ("f1") count. */
+ * hexadecimal digits and '-', as UUIDs are. Numbers of names ("f1") count, and
+ * those of three digits after "status ". */
 bool text_is_same_but_digits(const char *a, const char *b);
 
 struct str {

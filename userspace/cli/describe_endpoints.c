@@ -262,6 +262,7 @@ credential_rows_add(struct text_table *t, const struct doc *item)
 	const struct doc *tokens = doc_get(item, "tokens");
 	const char *problem = doc_get_string(aws, "problem");
 	const char *keys = doc_get_string(item, "keysFrom");
+	const char *note = doc_get_string(item, "keysNote");
 	size_t count = 0;
 	struct row r;
 
@@ -272,10 +273,9 @@ credential_rows_add(struct text_table *t, const struct doc *item)
 		credential_put(&r, t, "calls", doc_get_string(aws, "source"),
 			doc_get_string(aws, "expiresAt"), problem);
 	}
-	if (keys != NULL) {
+	if (keys != NULL || note != NULL) {
 		r = part_row(item, count++);
-		credential_put(&r, t, "calls", keys, NULL,
-			doc_get_string(item, "keysNote"));
+		credential_put(&r, t, "calls", keys, NULL, note);
 	}
 	for (size_t i = 0; i < doc_count(tokens); i++) {
 		const struct doc *one = doc_at(tokens, i);

@@ -165,6 +165,13 @@ test_text_is_same_but_digits(void **state)
 		{ "function a", "function a2", false },
 		{ "function a1", "function a2", false },
 		{ "function a-1 (b_1)", "function a-1 (b_2)", false },
+		/* of HTTP */
+		{ "status 500", "status 401", false },
+		{ "status 500; see x", "status 500; see x", true },
+		{ "status 500 at 7", "status 500 at 8", true },
+		{ "status 500", "status 42", false },
+		{ "status 5000", "status 4010", true },
+		{ "after 500 ms", "after 401 ms", true },
 		/* ids */
 		{ "Trace ID: 5f0c3e1a-77d1-4b3e-9a0c-0123456789ab (x)",
 			"Trace ID: c0ffee00-aaaa-bbbb-cccc-f00dfaceca11 (x)",

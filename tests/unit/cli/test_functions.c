@@ -216,6 +216,16 @@ test_credentials(void **state)
 		"| 404 |\n"
 		"+----------+--------------------+--------------------+--------"
 		"+-----+\n");
+	/* No keys, but what is to be said of the calls. */
+	tables_have("[" ITEM("a", ",\"keysNote\":\"not taken\",\"tokens\":[{"
+				  "\"of\":\"them\",\"source\":\"IMDS\"}]") "]",
+		"Credentials\n"
+		"+----------+-------+--------+--------+-----------+\n"
+		"| UPSTREAM |  FOR  | SOURCE | EXPIRE |    WHY    |\n"
+		"+----------+-------+--------+--------+-----------+\n"
+		"| ns.a     | calls |        |        | not taken |\n"
+		"|          | them  | IMDS   |        |           |\n"
+		"+----------+-------+--------+--------+-----------+\n");
 }
 
 int

@@ -115,6 +115,20 @@ reply_full(int status, const char *body, const char *problem,
 	free(call);
 }
 
+/* The last question is the next to be answered. */
+static inline void
+last_first(void)
+{
+	struct http_call *call = calls;
+
+	assert_non_null(call);
+	while (call->next != NULL)
+		call = call->next;
+	call_remove(call);
+	call->next = calls;
+	calls = call;
+}
+
 static inline void
 reply(int status, const char *body)
 {

@@ -169,11 +169,19 @@ test_secret(void **state)
 	"u note the function app \"my-app\" did not take the " what            \
 	" that it was sent last"
 #define SEE_HOSTNAME                                                           \
-	", nor the one before; see that hostname is that of functionAppName "  \
-	"in subscriptionId and resourceGroup\n"
+	", and asking for another did not help; see that hostname is that of " \
+	"functionAppName in subscriptionId and resourceGroup\n"
 #define SEE_AUDIENCE                                                           \
-	", nor the one before; see the audience of appServiceAuthentication, " \
-	"and whom the app lets in\n"
+	", and asking for another did not help; see the audience of "          \
+	"appServiceAuthentication, and whom the app lets in\n"
+#define OF_CLIENTS                                                             \
+	"u note a 401 without a body goes to clients as the function's own; "  \
+	"if every call gets one, hostname is not that of functionAppName "     \
+	"\"my-app\"\n"
+#define OF_UNKNOWN                                                             \
+	"u note the function app \"my-app\" did not take the key for a "       \
+	"function whose level is not known; list the function with its "       \
+	"authLevel in functions\n"
 #define NOT_RENEWED                                                            \
 	"the token for api://x is good until %s, but no other comes from "     \
 	"instance metadata: "
@@ -405,13 +413,66 @@ test_token_refused(void **state)
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(0);
 	told_is(REFUSED("token") SEE_AUDIENCE ASK_APP_TOKEN);
+	/* That one may be as bad. */
 	reply_token("t3", 3600);
-	told_is("u credentials bearer=Bearer t3\nu note -\n");
+	told_is("u credentials bearer=Bearer t3\n");
 	/* Taken for long: that is past. */
 	pass(10 * MINUTE);
+	told_is("u note -\n");
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(0);
 	told_is(ASK_APP_TOKEN);
+	world_unwatch(&w);
+}
+
+/* What stands in the status without a Warning. */
+static void
+shown_note_is(struct world *w, const char *note)
+{
+	struct doc *d = doc_new_map();
+
+	upstream_kind_azure.show(w->state, d);
+	if (note == NULL)
+		assert_null(doc_get(d, "keysNote"));
+	else
+		assert_string_equal(doc_get_text(d, "keysNote"), note);
+	doc_free(d);
+}
+
+/* The source keeps it, and gives it again: there is no better one. */
+static void
+test_same_token_again(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared, AUTHENTICATED);
+	pass(0);
+	reply_token("t", 86400);
+	pass(MINUTE);
+	str_clear(&told);
+	upstream_kind_azure.credentials_refused(w.state);
+	shown_note_is(
+		&w, "the app did not take the token; another is asked for");
+	pass(0);
+	told_is(ASK_APP_TOKEN);
+	/* None at all is told as such. */
+	reply(500, "");
+	assert_null(strstr(told.data, "u note"));
+	pass(2 * SECOND);
+	str_clear(&told);
+	reply_token("t", 86400);
+	told_is("u ok\n" REFUSED("token") SEE_AUDIENCE);
+	shown_note_is(&w, NULL);
+	pass(9 * MINUTE);
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(0);
+	told_is(ASK_APP_TOKEN);
+	reply_token("t", 86400);
+	pass(10 * MINUTE - 1);
+	told_is("");
+	pass(1);
+	told_is("u note -\n");
 	world_unwatch(&w);
 }
 
@@ -652,20 +713,6 @@ test_keys_are_fetched(void **state)
 	world_unwatch(&w);
 }
 
-/* What stands in the status without a Warning. */
-static void
-shown_note_is(struct world *w, const char *note)
-{
-	struct doc *d = doc_new_map();
-
-	upstream_kind_azure.show(w->state, d);
-	if (note == NULL)
-		assert_null(doc_get(d, "keysNote"));
-	else
-		assert_string_equal(doc_get_text(d, "keysNote"), note);
-	doc_free(d);
-}
-
 /* A function may refuse on its own account, as often as clients like: the same
  * keys that come then prove it, for as long as none are fetched again. */
 static void
@@ -685,7 +732,8 @@ test_keys_are_refused_in_vain(void **state)
 		upstream_kind_azure.credentials_refused(w.state);
 		pass((pauses_s[i] - 1) * SECOND);
 		str_clear(&told);
-		upstream_kind_azure.credentials_refused(w.state);
+		if (i == 0) /* not proven yet */
+			upstream_kind_azure.credentials_refused(w.state);
 		told_is("");
 		pass(SECOND);
 		if (i > 0) /* What was proven is in doubt again. */
@@ -695,7 +743,8 @@ test_keys_are_refused_in_vain(void **state)
 		assert_non_null(strstr(told.data, HOST_KEYS AS("t")));
 		str_clear(&told);
 		reply(200, "{\"masterKey\":\"m\",\"functionKeys\":{}}");
-		told_is("u credentials master=m proven\n");
+		told_is(i == 0 ? "u credentials master=m proven\n" OF_CLIENTS
+			       : "u credentials master=m proven\n");
 		shown_note_is(&w, "a 401 without a body is the function's own: "
 				  "the management API gave the same key again");
 	}
@@ -705,11 +754,129 @@ test_keys_are_refused_in_vain(void **state)
 	upstream_kind_azure.credentials_refused(w.state);
 	shown_note_is(&w, "the app did not take the key; another is asked for");
 	pass(0);
-	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{}}");
 	str_clear(&told);
+	reply(200, "{\"masterKey\":\"m2\",\"functionKeys\":{}}");
+	told_is("u credentials master=m2\nu note -\n");
 	upstream_kind_azure.credentials_refused(w.state);
 	pass(10 * SECOND);
 	told_is(REFUSED("key") SEE_HOSTNAME HOST_KEYS AS("t"));
+	world_unwatch(&w);
+}
+
+/* Of an app's own name the same key is proof enough. Where it is refused
+ * nevertheless, the function's level is not known: that is told, and does not
+ * go and come with the proof. */
+static void
+test_proven_key_is_refused(void **state)
+{
+	static const char keys[] = "{\"masterKey\":\"m\",\"functionKeys\":{}}";
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared, "functionAppName: my-app\n" MANAGED);
+	answer(HOST, "10.0.0.1", 86400, NULL);
+	pass(0);
+	reply_token("t", 86400);
+	pass(0);
+	reply(200, keys);
+	pass(10 * SECOND);
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(0);
+	str_clear(&told);
+	reply(200, keys);
+	told_is("u credentials master=m proven\n");
+	/* On its way. */
+	pass(3 * SECOND - 1);
+	upstream_kind_azure.credentials_refused(w.state);
+	told_is("");
+	pass(1);
+	upstream_kind_azure.credentials_refused(w.state);
+	told_is(OF_UNKNOWN);
+	shown_note_is(&w, NULL);
+	/* Doubt, and proof again. */
+	pass(17 * SECOND);
+	told_is("u credentials master=m\n");
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(0);
+	told_is(HOST_KEYS AS("t"));
+	reply(200, keys);
+	told_is("u credentials master=m proven\n");
+	pass(10 * MINUTE);
+	assert_non_null(strstr(told.data, "u note -\n"));
+	world_unwatch(&w);
+}
+
+/* Until the last refusal is long past, whatever else changes. */
+static void
+test_warning_stays(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_discover(&w, "enabled");
+	world_watch(&w, shared,
+		AUTHENTICATED "secretRef: {name: s, namespace: n}\n" MANAGED);
+	secret_put(&w, "f=k");
+	upstream_kind_azure.secret_changed(w.state);
+	pass(0);
+	reply_token("t", 86400);
+	reply_token("t", 86400);
+	pass(0);
+	upstream_kind_azure.credentials_refused(w.state);
+	assert_non_null(strstr(told.data, "u note "));
+	str_clear(&told);
+	reply(200, LIST(FUNCTION("g", "function", "/api/g")));
+	told_is("u credentials bearer=Bearer t f=k/3 g=/1(/api/g)\n"
+		"u functions g\n");
+	pass(10 * SECOND);
+	told_is(ASK_APP_TOKEN);
+	reply_token("t2", 86400);
+	told_is("u credentials bearer=Bearer t2 f=k/3 g=/1(/api/g)\n"
+		"u functions g\n");
+	upstream_kind_azure.secret_changed(w.state);
+	told_is("");
+	secret_put(&w, "f=k2");
+	upstream_kind_azure.secret_changed(w.state);
+	told_is("u credentials bearer=Bearer t2 f=k2/3 g=/1(/api/g)\n"
+		"u note -\n");
+	world_unwatch(&w);
+}
+
+/* What is no other key or token is no cure, and no reason for a Warning. */
+static void
+test_routes_are_no_keys(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_discover(&w, "enabled");
+	world_watch(&w, shared, AUTHENTICATED MANAGED);
+	pass(0);
+	reply_token("t", 86400); /* of the management API */
+	reply_token("t", 86400);
+	pass(0);
+	reply(200, LIST(FUNCTION("g", "anonymous", "/api/g")));
+	reply(200, "{\"masterKey\":\"m\"}");
+	pass(MINUTE);
+	upstream_kind_azure.credentials_refused(w.state);
+	pass(0);
+	reply_token("t", 86400);
+	reply(200, LIST(FUNCTION("g", "anonymous", "/api/h")));
+	str_clear(&told);
+	/* The key may be the wrong one: it is not known yet. */
+	reply(200, "{\"masterKey\":\"m\"}");
+	told_is("u credentials bearer=Bearer t master=m g=/0(/api/h)\n"
+		"u functions g\n");
+	upstream_kind_azure.credentials_refused(w.state);
+	told_is("");
+	/* The same of both. */
+	pass(10 * SECOND);
+	reply_token("t", 86400);
+	reply(200, LIST(FUNCTION("g", "anonymous", "/api/h")));
+	str_clear(&told);
+	reply(200, "{\"masterKey\":\"m\"}");
+	told_is("u credentials bearer=Bearer t master=m proven g=/0(/api/h)\n"
+		"u functions g\n" REFUSED("key or the token") SEE_AUDIENCE);
 	world_unwatch(&w);
 }
 
@@ -764,6 +931,66 @@ test_management_token_is_revoked(void **state)
 	/* Given up while another is awaited. */
 	pass(10 * MINUTE);
 	reply(401, "");
+	world_unwatch(&w);
+}
+
+/* It came for the one before, while there is a good one. */
+static void
+test_management_token_is_another_by_then(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	world_watch(&w, shared,
+		"functionAppName: my-app\nhostname: 10.0.0.1\n" MANAGED);
+	pass(0);
+	reply_token("t1", 20);
+	str_clear(&told);
+	pass(10 * SECOND);
+	told_is(HOST_KEYS AS("t1") ASK_MANAGEMENT_TOKEN);
+	last_first();
+	reply_token("t2", 86400);
+	told_is("");
+	reply(401, "");
+	told_is(HOST_KEYS AS("t2"));
+	/* That one is dropped. */
+	reply(401, "");
+	pass(10 * SECOND);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	reply_token("t3", 86400);
+	told_is(HOST_KEYS AS("t3"));
+	reply(200, "{\"masterKey\":\"m\",\"functionKeys\":{}}");
+	told_is("u credentials master=m\n");
+	world_unwatch(&w);
+}
+
+/* It is dropped when renewing it has failed for a while. */
+static void
+test_management_token_is_not_renewed(void **state)
+{
+	struct world w = { .name = "u" };
+
+	(void)state;
+	chance_high = true;
+	world_watch(&w, shared,
+		"functionAppName: my-app\nhostname: 10.0.0.1\n" MANAGED);
+	pass(0);
+	reply_token("t1", 1000);
+	pass(700 * SECOND);
+	/* The keys are asked for as well; the last pause is one of 60 s. */
+	for (unsigned i = 0; i < 7; i++) {
+		pass((1u << i) / 2 * SECOND + SECOND / 2);
+		assert_non_null(calls->next);
+		last_first();
+		reply(500, "");
+	}
+	pass(10 * SECOND);
+	str_clear(&told);
+	reply(401, "");
+	pass(0);
+	told_is(ASK_MANAGEMENT_TOKEN);
+	reply(500, "");
+	assert_non_null(strstr(told.data, "u not ok: no token for " MANAGEMENT));
 	world_unwatch(&w);
 }
 
@@ -1156,13 +1383,19 @@ main(void)
 		TEST(test_token_is_over),
 		TEST(test_token_is_short),
 		TEST(test_token_refused),
+		TEST(test_same_token_again),
 		TEST(test_token_answers),
 		TEST(test_token_of_a_long_life),
 		TEST(test_token_of_app_service),
 		TEST(test_token_of_a_workload),
 		TEST(test_keys_are_fetched),
 		TEST(test_keys_are_refused_in_vain),
+		TEST(test_proven_key_is_refused),
+		TEST(test_warning_stays),
+		TEST(test_routes_are_no_keys),
 		TEST(test_management_token_is_revoked),
+		TEST(test_management_token_is_another_by_then),
+		TEST(test_management_token_is_not_renewed),
 		TEST(test_key_and_token_are_refused),
 		TEST(test_discovery),
 		TEST(test_discovery_is_off),

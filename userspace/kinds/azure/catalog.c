@@ -26,9 +26,10 @@ struct azure_catalog {
 	struct http_call *call; /* NULL: none does, or between two questions */
 	bool walking;
 	enum azure_question question;
-	char *url;         /* of the last question */
-	bool token_awaited; /* another one, with which it is asked again */
-	bool token_anew;    /* that was had once */
+	char *url;           /* of the last question */
+	unsigned token_sent; /* azure_token_number of the last question */
+	bool token_awaited;  /* another one, with which it is asked again */
+	bool token_anew;     /* that was had once */
 	struct azure_credentials next; /* becomes found */
 	bool functions_came, keys_came;
 	size_t pages, key_at, keys_asked;
@@ -310,11 +311,19 @@ answer_bad(struct azure_catalog *c, int status, const char *why)
 	}
 }
 
-/* The token is not taken, though it is not over: another may be. */
+/* The token is not taken, though it is not over: another may be, and that may
+ * be there by now. */
 static bool
-token_is_dropped(struct azure_catalog *c, const struct http_result *r)
+other_token_is_tried(struct azure_catalog *c, const struct http_result *r)
 {
-	if (r->problem != NULL || r->status != 401 || c->token_anew)
+	if (r->problem != NULL || r->status != 401)
+		return false;
+	if (azure_token_get(c->o.token) != NULL &&
+		azure_token_number(c->o.token) != c->token_sent) {
+		ask(c, c->url);
+		return true;
+	}
+	if (c->token_anew)
 		return false;
 	c->token_anew = c->token_awaited = true;
 	azure_token_drop(c->o.token);
@@ -330,7 +339,7 @@ on_done(struct http_call *call, const struct http_result *r, void *arg)
 	struct str why;
 
 	c->call = NULL;
-	if (token_is_dropped(c, r))
+	if (other_token_is_tried(c, r))
 		return;
 	str_init(&why);
 	if (azure_inquiry_failed(c->question, r, &why)) {
@@ -356,6 +365,7 @@ ask(struct azure_catalog *c, const char *url)
 
 	free(c->url); /* may be what is asked */
 	c->url = copy;
+	c->token_sent = azure_token_number(c->o.token);
 	if (bearer != NULL)
 		c->call = azure_inquiry_new(
 			c->o.shared, c->question, bearer, copy, &events, c);

@@ -4,8 +4,8 @@
  * and key by key, one question at a time, every discoveryInterval with jitter;
  * sooner, with backoff and full jitter, when something failed, and not before a
  * Retry-After. A part that cannot be had leaves what is known of it. A token
- * that is not taken (401) is dropped, and the question asked again with another
- * one, once in a walk.
+ * that is not taken (401) is dropped, unless there is another one by then, and
+ * the question asked again with another one, once in a walk.
  */
 #ifndef KINDS_AZURE_CATALOG_H
 #define KINDS_AZURE_CATALOG_H

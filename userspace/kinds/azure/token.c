@@ -47,6 +47,7 @@ struct azure_token {
 	struct loop_timer *again, *end;
 	enum source source; /* that was asked last */
 	char *bearer;
+	unsigned number;     /* of bearers so far */
 	uint64_t expires_ms; /* since 1970 */
 	uint64_t asked_ms;   /* monotonic */
 	unsigned failures;   /* in a row */
@@ -246,6 +247,7 @@ token_set(struct azure_token *t, const struct azure_token_answer *a)
 
 	mem_free_wiped(t->bearer);
 	t->bearer = a->bearer;
+	t->number++;
 	t->expires_ms = a->expires_ms;
 	t->failures = 0;
 	why_set(t, NULL);
@@ -396,6 +398,12 @@ azure_token_get(const struct azure_token *t)
 	return t->bearer;
 }
 
+unsigned
+azure_token_number(const struct azure_token *t)
+{
+	return t->number;
+}
+
 const char *
 azure_token_problem(const struct azure_token *t)
 {
@@ -414,6 +422,19 @@ azure_token_source(const struct azure_token *t)
 	return source_names[t->source];
 }
 
+/* Unless it is asked for just now. */
+static void
+ask_soon(struct azure_token *t)
+{
+	uint64_t ago = clock_monotonic_ms() - t->asked_ms;
+
+	if (t->call == NULL)
+		loop_timer_start(
+			t->again, ago >= AZURE_TOKEN_REFUSED_MS_MIN
+					  ? 0
+					  : AZURE_TOKEN_REFUSED_MS_MIN - ago);
+}
+
 void
 azure_token_drop(struct azure_token *t)
 {
@@ -421,17 +442,12 @@ azure_token_drop(struct azure_token *t)
 	mem_free_wiped(t->bearer);
 	t->bearer = NULL;
 	problem_make(t);
-	azure_token_refused(t);
+	ask_soon(t);
 }
 
 void
 azure_token_refused(struct azure_token *t)
 {
-	uint64_t ago = clock_monotonic_ms() - t->asked_ms;
-
-	if (t->call != NULL || t->failures > 0)
-		return; /* another is on its way */
-	loop_timer_start(t->again, ago >= AZURE_TOKEN_REFUSED_MS_MIN
-					   ? 0
-					   : AZURE_TOKEN_REFUSED_MS_MIN - ago);
+	if (t->failures == 0) /* or another is on its way */
+		ask_soon(t);
 }

@@ -36,6 +36,8 @@ struct azure_token *azure_token_new(struct azure_shared *shared,
 void azure_token_free(struct azure_token *t); /* NULL is fine */
 /* "Bearer ..."; NULL: there is none. Valid until cb. */
 const char *azure_token_get(const struct azure_token *t);
+/* How many there were so far, this one among them. */
+unsigned azure_token_number(const struct azure_token *t);
 /* Why none can be had (any more), one sentence; NULL: all is well. */
 const char *azure_token_problem(const struct azure_token *t);
 uint64_t azure_token_expires_ms(const struct azure_token *t); /* since 1970 */
@@ -43,7 +45,8 @@ uint64_t azure_token_expires_ms(const struct azure_token *t); /* since 1970 */
 const char *azure_token_source(const struct azure_token *t);
 /* What was given was refused: another is got, not more than once in 10 s. */
 void azure_token_refused(struct azure_token *t);
-/* The same, and it is used no more: there is none until cb. */
+/* The same, and it is used no more: there is none until cb, which comes about
+ * as soon even where renewing it failed already. */
 void azure_token_drop(struct azure_token *t);
 
 #endif

@@ -27,6 +27,8 @@
 
 /* A refusal is told for so long after the last one. */
 #define REFUSED_MS 600000u
+/* Until the proxy has what was sent, and control what was on its way. */
+#define ON_ITS_WAY_MS 3000u
 
 /* ---- endpoints */
 
@@ -178,31 +180,69 @@ azure_watch_gather(const struct azure_watch *w, struct azure_credentials *out)
 		text_take(&out->bearer, azure_token_get(w->app));
 }
 
+/* Replaces *old and empties *with; whether they differed. */
+static bool
+bytes_replace(struct str *old, struct str *with)
+{
+	bool same = slice_equal((struct slice){ old->data, old->length },
+		(struct slice){ with->data, with->length });
+
+	str_fini_wiped(same ? with : old);
+	if (!same) {
+		*old = *with;
+		str_init(with);
+	}
+	return !same;
+}
+
 static void
+secrets_write(
+	const struct azure_credentials *c, size_t length_max, struct str *out)
+{
+	str_reserve(out, length_max);
+	str_put_netstring(out, c->bearer);
+	str_put_netstring(out, c->master);
+	str_put_netstring(out, c->fallback);
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->functions[i].key == NULL)
+			continue;
+		str_put_netstring(out, c->functions[i].name);
+		str_put_netstring(out, c->functions[i].key);
+	}
+}
+
+/* Whether there is another key or token among them. */
+static bool
 credentials_report(struct azure_watch *w)
 {
 	struct azure_credentials c;
-	struct str bytes;
+	struct str bytes, secrets;
+	bool others;
 
 	azure_watch_gather(w, &c);
 	w->dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
 	str_init(&bytes);
+	str_init(&secrets);
 	if (c.bearer != NULL || c.master != NULL || c.fallback != NULL ||
-		c.count > 0)
+		c.count > 0) {
 		azure_credentials_write(&c, &bytes);
-	azure_credentials_fini(&c);
-	if (slice_equal((struct slice){ bytes.data, bytes.length },
-		    (struct slice){ w->sent.data, w->sent.length })) {
-		str_fini_wiped(&bytes);
-		return;
+		secrets_write(&c, bytes.length, &secrets);
 	}
-	w->host->credentials_replace(w->host, bytes.data, bytes.length);
-	w->renewed |= w->refused;
-	if (own_is_proven(w))
-		w->renewed = false;
-	w->refused = w->in_vain = false;
-	str_fini_wiped(&w->sent);
-	w->sent = bytes;
+	azure_credentials_fini(&c);
+	others = bytes_replace(&w->secrets, &secrets);
+	if (!bytes_replace(&w->sent, &bytes))
+		return false;
+	w->host->credentials_replace(w->host, w->sent.data, w->sent.length);
+	if (others) {
+		w->renewed |= w->refused;
+		w->refused = w->same_token = w->own = false;
+	}
+	if (own_is_proven(w)) {
+		w->refused = w->renewed = w->in_vain = false;
+		w->own = true;
+		w->proven_ms = clock_monotonic_ms();
+	}
+	return others;
 }
 
 /* ---- functions */
@@ -343,7 +383,8 @@ refused_note(const struct azure_watch *w)
 				 "its present keys",
 			w->spec->app_name, refused_name(w), ref->ns, ref->name);
 	return xasprintf("the function app \"%s\" did not take the %s that it "
-			 "was sent last, nor the one before; see %s",
+			 "was sent last, and asking for another did not help; "
+			 "see %s",
 		w->spec->app_name, refused_name(w),
 		w->app == NULL
 			? "that hostname is that of functionAppName in "
@@ -360,8 +401,21 @@ note_make(const struct azure_watch *w)
 			       "subscriptionId and resourceGroup; give the "
 			       "upstream both, or take its "
 			       "label " DISCOVERY_LABEL " away");
+	if (w->level_unknown)
+		return xasprintf(
+			"the function app \"%s\" did not take the key for a "
+			"function whose level is not known; list the function "
+			"with its authLevel in functions",
+			w->spec->app_name);
 	if (w->in_vain)
 		return refused_note(w);
+	/* The same key proves whose it is, not who was called with it. */
+	if (w->own && w->spec->hostname != NULL)
+		return xasprintf(
+			"a 401 without a body goes to clients as the "
+			"function's own; if every call gets one, hostname is "
+			"not that of functionAppName \"%s\"",
+			w->spec->app_name);
 	if (w->dropped > 0)
 		return xasprintf(
 			"keys and routes of %zu functions of \"%s\" have no "
@@ -375,7 +429,7 @@ note_make(const struct azure_watch *w)
 static char *
 passing_note(const struct azure_watch *w)
 {
-	if (own_is_proven(w))
+	if (own_is_proven(w) && !w->level_unknown)
 		return xstrdup("a 401 without a body is the function's own: "
 			       "the management API gave the same key again");
 	if (w->refused && !w->in_vain)
@@ -397,10 +451,20 @@ condition_report(struct azure_watch *w)
 	kind_telling_set(&w->told, w->host, problem, note_make(w));
 }
 
+/* What was asked for because of a refusal came, and is the same. */
+static bool
+same_came(const struct azure_watch *w)
+{
+	return w->refused && w->same_token &&
+	       (w->catalog == NULL || w->spec->secret != NULL ||
+		       keys_are_proven(w));
+}
+
 static void
 report(struct azure_watch *w)
 {
 	credentials_report(w);
+	w->in_vain |= same_came(w);
 	functions_report(w);
 	condition_report(w);
 }
@@ -420,7 +484,12 @@ on_name(const struct watched_state *state, void *arg)
 static void
 on_app_token(void *arg)
 {
-	report(arg);
+	struct azure_watch *w = arg;
+
+	/* credentials_report says if it is another one. */
+	w->same_token = w->refused && azure_token_get(w->app) != NULL &&
+			azure_token_problem(w->app) == NULL;
+	report(w);
 }
 
 static void
@@ -441,7 +510,22 @@ on_catalog(void *arg)
 void
 azure_secret_changed(void *state)
 {
-	report(state);
+	struct azure_watch *w = state;
+
+	if (credentials_report(w))
+		w->renewed = w->in_vain = false;
+	condition_report(w);
+}
+
+/* To functions of all other levels the proxy takes it for their own. */
+static void
+refused_though_proven(struct azure_watch *w)
+{
+	if (clock_monotonic_ms() - w->proven_ms < ON_ITS_WAY_MS)
+		return;
+	w->level_unknown = true;
+	loop_timer_start(w->calm, REFUSED_MS);
+	condition_report(w);
 }
 
 /* It is not known which of them was: each is got anew. */
@@ -450,8 +534,10 @@ azure_credentials_refused(void *state)
 {
 	struct azure_watch *w = state;
 
-	if (own_is_proven(w))
-		return; /* it was on its way */
+	if (own_is_proven(w)) {
+		refused_though_proven(w);
+		return;
+	}
 	w->in_vain |= w->renewed || w->spec->secret != NULL;
 	w->refused = true;
 	loop_timer_start(w->calm, REFUSED_MS);
@@ -467,7 +553,11 @@ on_calm(void *arg)
 {
 	struct azure_watch *w = arg;
 
-	w->refused = w->renewed = w->in_vain = false;
+	w->refused = w->renewed = w->same_token = false;
+	w->in_vain = w->level_unknown = false;
+	w->own = own_is_proven(w);
+	if (w->own)
+		loop_timer_start(w->calm, REFUSED_MS);
 	condition_report(w);
 }
 
@@ -529,6 +619,7 @@ azure_watch(const void *spec, struct kind_host *host)
 	w->discovers = discovery_is_on(host->meta);
 	str_init(&w->name);
 	str_init(&w->sent);
+	str_init(&w->secrets);
 	w->calm = loop_timer_new(host->loop, on_calm, w);
 	name_watch(w);
 	management_watch(w);
@@ -557,6 +648,7 @@ azure_unwatch(void *state)
 	azure_spec_free(w->spec);
 	str_fini(&w->name);
 	str_fini_wiped(&w->sent);
+	str_fini_wiped(&w->secrets);
 	free(w);
 }
 

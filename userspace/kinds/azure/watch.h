@@ -29,10 +29,16 @@ struct azure_watch {
 	bool discovers;                       /* functions */
 	size_t dropped;  /* functions that the credentials have no room for */
 	struct str sent; /* the credentials that the host was given last */
+	struct str secrets; /* the keys and the token among them */
 	/* By the app, not long ago: what it was sent last; then others were
-	 * got; these as well, or there are no others to be got. */
-	bool refused, renewed, in_vain;
-	struct loop_timer *calm; /* ends all three */
+	 * got, or the same token again; these as well, or there are no others
+	 * to be got. */
+	bool refused, renewed, same_token, in_vain;
+	/* As long: the keys were proven; then a key was refused nevertheless,
+	 * which is that of a function of unknown level. */
+	bool own, level_unknown;
+	uint64_t proven_ms;      /* monotonic, when own began last */
+	struct loop_timer *calm; /* ends all of that */
 	struct kind_telling told;
 	struct azure_probing *probings; /* that go on */
 };
