@@ -83,11 +83,15 @@ names_settle(struct aws_functions *f)
 	names_tell(f);
 }
 
-/* What is known of functions gets old. */
+/* What is known of functions gets old, which is told once. */
 static void
 names_lapse(struct aws_functions *f)
 {
-	if (!f->are_known)
+	const char *const *open;
+	size_t count;
+
+	open = aws_listing_open(f->listing, &count);
+	if (!f->are_known || (count == 1 && strcmp(open[0], "*") == 0))
 		return;
 	aws_listing_lapse(f->listing);
 	names_tell(f);
