@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char settings[] =
 	"7:azure 1,1:a,1:f,7:{*rest},1:1,1:1,1:1,1:0,4:1024,6:a.test,";
-static const char bytes[] = "19:azure-credentials 1,0:,3:KEY,0:,1:0,";
+static const char bytes[] = "19:azure-credentials 2,0:,3:KEY,0:,1:0,1:0,";
 
 static void
 request_look(const struct http_write *w)
