@@ -30,7 +30,7 @@ bool calls_lack(const struct control *c, const struct object *o, char *reason,
 void calls_functions_each(const struct control *c,
 	const struct model_upstream *u, kind_function_f *each, void *arg);
 
-/* Why not every request that its maxRequestBytes allows can be called; false:
+/* Why not every request that its functions take can be collected; false:
  * nothing speaks against it. */
 bool calls_cut(const struct control *c, const struct model_upstream *u,
 	char *reason, size_t size);

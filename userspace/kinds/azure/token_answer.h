@@ -17,8 +17,8 @@ struct azure_token_answer {
 	uint64_t expires_ms; /* since 1970 */
 };
 
-/* expires_on or expires_in, numbers or texts of any size. -1 and err (a sentence without
- * the token): it is no such answer. */
+/* expires_on or expires_in, numbers or texts of any size. -1 and err (a sentence
+ * without the token): it is no such answer. */
 int azure_token_answer_read(struct slice body, uint64_t now_ms,
 	struct azure_token_answer *out, struct error *err);
 /* Why there was none, appended: "invalid_client: AADSTS700016: ...", one line;
