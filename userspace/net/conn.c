@@ -148,10 +148,11 @@ plain_send(struct conn *c, const struct iovec *iov, int count)
 {
 	struct msghdr mh = { .msg_iov = (struct iovec *)(uintptr_t)iov,
 		.msg_iovlen = (size_t)count };
+	int flags = MSG_NOSIGNAL | (c->last ? MSG_MORE : 0);
 
 	if (count == 1) /* less for the kernel to copy and look at */
-		return send(c->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
-	return sendmsg(c->fd, &mh, MSG_NOSIGNAL);
+		return send(c->fd, iov->iov_base, iov->iov_len, flags);
+	return sendmsg(c->fd, &mh, flags);
 }
 
 static void

@@ -50,6 +50,10 @@ struct conn {
 	bool ended;            /* and all that it sent has been received */
 	bool failed;           /* nothing can be sent any more */
 	bool wants_write;
+	/* Set before conn_send by the owner: nothing follows these bytes but
+	 * conn_shut, at once. A transport may keep the tail of them for it, so
+	 * that both go in one segment. */
+	bool last;
 };
 
 /* The buffers of one thread's connections. */

@@ -193,6 +193,7 @@ answer_pass(struct exchange *x, const char *bytes, size_t length, size_t at)
 		case HTTP_BODY_DONE:
 			at += n;
 			g->last = x->chunked;
+			x->session->conn.last = !x->keep;
 			if (answer_flush(x))
 				answer_complete(x, at == length);
 			return at;

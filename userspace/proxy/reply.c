@@ -80,5 +80,6 @@ reply_send(struct exchange *x, int status, struct slice location,
 			body.length };
 		x->bytes_sent += body.length;
 	}
+	x->session->conn.last = !x->keep;
 	return conn_send(&x->session->conn, iov, count);
 }

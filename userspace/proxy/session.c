@@ -80,7 +80,6 @@ session_linger(struct session *s)
 {
 	s->state = SESSION_LINGER;
 	s->discarded = 0;
-	conn_shut(&s->conn);
 	timer_set(s, LINGER_MS);
 	if (s->conn.ended)
 		session_close(s, false);
@@ -88,11 +87,12 @@ session_linger(struct session *s)
 		session_pump(s);
 }
 
-/* All is sent. Unread bytes would make of a plain close a reset, which takes
- * the answer away from the client. */
+/* All is sent, or goes with the end. Unread bytes would make of a plain close a
+ * reset, which takes the answer away from the client. */
 static void
 session_finish(struct session *s)
 {
+	conn_shut(&s->conn);
 	if (s->after == SESSION_NEXT_LINGER || s->conn.readable ||
 		conn_kept(&s->conn) > 0)
 		session_linger(s);

@@ -1,10 +1,12 @@
-/* Tests userspace/net/conn.c: when a peer does not take what is queued. */
+/* Tests userspace/net/conn.c: a peer that does not take what is queued; the end
+ * of a connection. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -175,6 +177,63 @@ a_peer_that_takes_some(void **state)
 	}
 }
 
+static uint32_t
+segments_in(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	assert_int_equal(
+		getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	return info.tcpi_segs_in;
+}
+
+static void
+last_bytes_and_end_are_one_segment(void **state)
+{
+	static char text[] = "the end";
+	const struct iovec iov[] = { { text, 4 }, { text + 4, 3 } };
+
+	(void)state;
+	for (int count = 1; count <= 2; count++) {
+		struct pair p;
+		uint32_t before;
+		char got[16];
+
+		pair_open(&p);
+		before = segments_in(p.peer);
+		p.conn.last = true;
+		assert_int_equal(conn_send(&p.conn, iov, count), 0);
+		conn_shut(&p.conn);
+		assert_int_equal(recv(p.peer, got, sizeof(got), 0),
+			count == 1 ? 4 : 7);
+		assert_int_equal(recv(p.peer, got, sizeof(got), 0), 0);
+		assert_int_equal(segments_in(p.peer) - before, 1);
+		pair_close(&p);
+	}
+}
+
+/* Then the close is a reset; the answer is out before it. */
+static void
+last_bytes_arrive_though_some_are_unread(void **state)
+{
+	static char text[] = "answer";
+	const struct iovec iov = { text, 6 };
+	struct pair p;
+	char got[16];
+
+	(void)state;
+	pair_open(&p);
+	assert_int_equal(send(p.peer, "more", 4, 0), 4);
+	p.conn.last = true;
+	assert_int_equal(conn_send(&p.conn, &iov, 1), 0);
+	conn_shut(&p.conn);
+	conn_fini(&p.conn);
+	assert_int_equal(recv(p.peer, got, sizeof(got), 0), 6);
+	assert_memory_equal(got, text, 6);
+	pair_close(&p);
+}
+
 int
 main(void)
 {
@@ -182,6 +241,8 @@ main(void)
 		cmocka_unit_test(nothing_queued_is_no_stall),
 		cmocka_unit_test(a_peer_that_takes_nothing),
 		cmocka_unit_test(a_peer_that_takes_some),
+		cmocka_unit_test(last_bytes_and_end_are_one_segment),
+		cmocka_unit_test(last_bytes_arrive_though_some_are_unread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
