@@ -190,7 +190,7 @@ class Bench(Measure):
             cases = {c: (p, routes.path(answer, row == "first")) for c, p in started.items()}
             # Rows that are judged: the machine is fast for seconds only, and each
             # proxy shall have met that.
-            figures = self.interleaved(started, cases, expect, *more,
+            figures = self.interleaved(cases, expect, *more,
                                        times=3 if target else 1)
             self.add(Line(name, "µs", figures, target, reach))
             if row == "keep":
@@ -240,7 +240,7 @@ class Bench(Measure):
         # Those that are compared run one after the other.
         cases = {(r.name, c): (started[r.name][c], r.path("s"))
                  for c in COLUMNS for r in sets if c in started[r.name]}
-        got = self.interleaved(started, cases, 100)
+        got = self.interleaved(cases, 100)
         for r in sets:
             figures[r.name] = {c: got[(r.name, c)] for c in started[r.name]}
             self.stop(started[r.name])

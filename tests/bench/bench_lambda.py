@@ -124,7 +124,7 @@ def main():
         gateway = Caller(Routes("prefix", 1))
         cases = {PLAIN: (gateway, "/plain/s")}
         cases.update({name: (gateway, path) for name, path, _ in CALLS})
-        figures = measure.interleaved(None, cases, ANSWER, "--body", BODY)
+        figures = measure.interleaved(cases, ANSWER, "--body", BODY)
         sign = signer()
     finally:
         if gateway:

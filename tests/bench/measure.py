@@ -45,7 +45,7 @@ class Measure:
         self.measured += 1
         return run / 1000 / result["requests"]
 
-    def interleaved(self, started, cases, expect, *more, times=1):
+    def interleaved(self, cases, expect, *more, times=1):
         """{case: [µs per round]}; cases: {case: (proxy, path)}."""
         figures = {case: [] for case in cases}
         rounds = self.rounds * times
