@@ -205,8 +205,8 @@ last_bytes_and_end_are_one_segment(void **state)
 		p.conn.last = true;
 		assert_int_equal(conn_send(&p.conn, iov, count), 0);
 		conn_shut(&p.conn);
-		assert_int_equal(recv(p.peer, got, sizeof(got), 0),
-			count == 1 ? 4 : 7);
+		assert_int_equal(
+			recv(p.peer, got, sizeof(got), 0), count == 1 ? 4 : 7);
 		assert_int_equal(recv(p.peer, got, sizeof(got), 0), 0);
 		assert_int_equal(segments_in(p.peer) - before, 1);
 		pair_close(&p);
