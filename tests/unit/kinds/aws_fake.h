@@ -451,4 +451,27 @@ aws_teardown(void **state)
 	return rc;
 }
 
+#define TEST(name) cmocka_unit_test_setup(name, aws_reset)
+
+/* ---- what is configured */
+
+#define STS  "http://127.0.0.1:15000/"
+#define IMDS "http://127.0.0.1:15001"
+#define SETTINGS                                                               \
+	"stsEndpointUrl: http://127.0.0.1:15000\n"                             \
+	"imdsEndpointUrl: http://127.0.0.1:15001/\n"
+#define WEB  "AssumeRoleWithWebIdentity"
+#define ROLE "AssumeRole"
+#define ARN  "arn:aws:iam::123456789012:role/gateway"
+
+static inline void
+web_identity(void)
+{
+	settings_yaml = SETTINGS;
+	environment("AWS_WEB_IDENTITY_TOKEN_FILE=%/web-token");
+	environment("AWS_ROLE_ARN=" ARN);
+	environment("AWS_ROLE_SESSION_NAME=pod-7@east");
+	fake_file("web-token", SESSION "1/+\n");
+}
+
 #endif

@@ -1,6 +1,6 @@
 /*
- * AWS credential sources over sockets and processes: what test_aws_provider.c
- * has in its hands is real here, a server on loopback and a script.
+ * AWS credential sources over sockets and processes: what aws_fake.h has in its
+ * hands is real here, a server on loopback and a script.
  */
 #include "told.h"
 
