@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/table.h"
-#include "net/certificate.h"
 
 struct material_set {
 	struct table *items; /* number in digits to struct material */
@@ -47,20 +46,6 @@ material_set_free(struct material_set *s)
 		return;
 	table_free(s->items);
 	free(s);
-}
-
-/* By which two that have one number are told apart. */
-static void
-triple_digest(const char *ca, const char *cert, const char *key,
-	unsigned char out[MATERIAL_DIGEST_LENGTH])
-{
-	const char *const texts[] = { ca, cert, key };
-	struct slice parts[3];
-
-	for (size_t i = 0; i < 3; i++)
-		parts[i] = texts[i] == NULL ? (struct slice){ NULL, 0 }
-					    : slice_of(texts[i]);
-	certificate_digest(parts, 3, out);
 }
 
 static char *
@@ -111,11 +96,11 @@ struct material *
 material_take(struct material_set *s, const char *ca, const char *cert,
 	const char *key)
 {
-	unsigned char digest[MATERIAL_DIGEST_LENGTH];
+	unsigned char digest[DIGEST_LENGTH];
 	struct material *one;
 	uint64_t number;
 
-	triple_digest(ca, cert, key, digest);
+	digest_texts((const char *const[]){ ca, cert, key }, 3, digest);
 	memcpy(&number, digest, sizeof(number));
 	for (;; number++) {
 		one = number == 0 ? NULL : material_get(s, number);

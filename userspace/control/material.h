@@ -10,13 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/digest.h"
+
 struct material_set;
 
-#define MATERIAL_DIGEST_LENGTH 32
-
 struct material {
-	uint64_t number;                              /* not 0 */
-	unsigned char digest[MATERIAL_DIGEST_LENGTH]; /* of the bytes, ... */
+	uint64_t number;                     /* not 0 */
+	unsigned char digest[DIGEST_LENGTH]; /* of the bytes, ... */
 	bool known;            /* ... or it is of another life, and not known */
 	char *ca, *cert, *key; /* of ours, each may be NULL */
 	bool needed;           /* some upstream's */

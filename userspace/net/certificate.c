@@ -6,7 +6,6 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -102,28 +101,4 @@ out:
 	X509_free(cert);
 	EVP_PKEY_free(key);
 	return rc;
-}
-
-void
-certificate_digest(
-	const struct slice *texts, size_t count, unsigned char out[32])
-{
-	EVP_MD_CTX *sum = EVP_MD_CTX_new();
-	bool good = sum != NULL &&
-		    EVP_DigestInit_ex(sum, EVP_sha256(), NULL) == 1;
-
-	for (size_t i = 0; good && i < count; i++) {
-		uint64_t length = texts[i].data == NULL ? UINT64_MAX
-							: texts[i].length;
-
-		good = EVP_DigestUpdate(sum, &length, sizeof(length)) == 1 &&
-		       (length == UINT64_MAX ||
-			       EVP_DigestUpdate(sum, texts[i].data,
-				       texts[i].length) == 1);
-	}
-	good = good && EVP_DigestFinal_ex(sum, out, NULL) == 1;
-	EVP_MD_CTX_free(sum);
-	/* SHA-256 is missing only where there is no memory, or no OpenSSL. */
-	if (!good)
-		abort();
 }

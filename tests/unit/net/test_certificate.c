@@ -213,34 +213,10 @@ keys_fit_or_not(void **state)
 	free(locked);
 }
 
-/* What is where counts, and whether it is there at all. */
-static void
-digests_tell_lists_apart(void **state)
-{
-	static const struct slice lists[][2] = {
-		{ { "ab", 2 }, { "c", 1 } },
-		{ { "a", 1 }, { "bc", 2 } },
-		{ { "abc", 3 }, { "", 0 } },
-		{ { "abc", 3 }, { NULL, 0 } },
-		{ { NULL, 0 }, { "abc", 3 } },
-	};
-	unsigned char digests[5][32], again[32];
-
-	(void)state;
-	for (size_t i = 0; i < 5; i++)
-		certificate_digest(lists[i], 2, digests[i]);
-	for (size_t i = 0; i < 5; i++)
-		for (size_t k = 0; k < i; k++)
-			assert_memory_not_equal(digests[i], digests[k], 32);
-	certificate_digest(lists[0], 2, again);
-	assert_memory_equal(digests[0], again, 32);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(digests_tell_lists_apart),
 		cmocka_unit_test(facts_are_of_the_first),
 		cmocka_unit_test(a_chain_ends_with_its_first_end),
 		cmocka_unit_test(names_are_one_line),

@@ -27,8 +27,6 @@
 
 /* A refusal is told for so long after the last one. */
 #define REFUSED_MS 600000u
-/* Until the proxy has what was sent, and control what was on its way. */
-#define ON_ITS_WAY_MS 3000u
 
 /* ---- endpoints */
 
@@ -159,13 +157,6 @@ keys_are_proven(const struct azure_watch *w)
 	return w->catalog != NULL && azure_catalog_proves(w->catalog);
 }
 
-/* Of a token there is no such proof. */
-static bool
-own_is_proven(const struct azure_watch *w)
-{
-	return keys_are_proven(w) && w->app == NULL;
-}
-
 void
 azure_watch_gather(const struct azure_watch *w, struct azure_credentials *out)
 {
@@ -180,35 +171,38 @@ azure_watch_gather(const struct azure_watch *w, struct azure_credentials *out)
 		text_take(&out->bearer, azure_token_get(w->app));
 }
 
-/* Replaces *old and empties *with; whether they differed. */
+/* Whether it is that of other texts. */
 static bool
-bytes_replace(struct str *old, struct str *with)
+digest_replace(unsigned char digest[DIGEST_LENGTH], const char *const *texts,
+	size_t count)
 {
-	bool same = slice_equal((struct slice){ old->data, old->length },
-		(struct slice){ with->data, with->length });
+	unsigned char old[DIGEST_LENGTH];
 
-	str_fini_wiped(same ? with : old);
-	if (!same) {
-		*old = *with;
-		str_init(with);
-	}
-	return !same;
+	memcpy(old, digest, DIGEST_LENGTH);
+	digest_texts(texts, count, digest);
+	return memcmp(old, digest, DIGEST_LENGTH) != 0;
 }
 
-static void
-secrets_write(
-	const struct azure_credentials *c, size_t length_max, struct str *out)
+static bool
+secrets_replace(
+	unsigned char digest[DIGEST_LENGTH], const struct azure_credentials *c)
 {
-	str_reserve(out, length_max);
-	str_put_netstring(out, c->bearer);
-	str_put_netstring(out, c->master);
-	str_put_netstring(out, c->fallback);
+	const char **texts = xcalloc(3 + 2 * c->count, sizeof(*texts));
+	size_t count = 0;
+	bool others;
+
+	texts[count++] = c->bearer;
+	texts[count++] = c->master;
+	texts[count++] = c->fallback;
 	for (size_t i = 0; i < c->count; i++) {
 		if (c->functions[i].key == NULL)
 			continue;
-		str_put_netstring(out, c->functions[i].name);
-		str_put_netstring(out, c->functions[i].key);
+		texts[count++] = c->functions[i].name;
+		texts[count++] = c->functions[i].key;
 	}
+	others = digest_replace(digest, texts, count);
+	free(texts);
+	return others;
 }
 
 /* Whether there is another key or token among them. */
@@ -216,32 +210,23 @@ static bool
 credentials_report(struct azure_watch *w)
 {
 	struct azure_credentials c;
-	struct str bytes, secrets;
+	struct str bytes;
 	bool others;
 
 	azure_watch_gather(w, &c);
 	w->dropped = azure_credentials_fit(&c, AZURE_CREDENTIALS_MAX);
+	others = secrets_replace(w->secrets, &c);
 	str_init(&bytes);
-	str_init(&secrets);
 	if (c.bearer != NULL || c.master != NULL || c.fallback != NULL ||
-		c.count > 0) {
+		c.count > 0)
 		azure_credentials_write(&c, &bytes);
-		secrets_write(&c, bytes.length, &secrets);
-	}
 	azure_credentials_fini(&c);
-	others = bytes_replace(&w->secrets, &secrets);
-	if (!bytes_replace(&w->sent, &bytes))
-		return false;
-	w->host->credentials_replace(w->host, w->sent.data, w->sent.length);
-	if (others) {
-		w->renewed |= w->refused;
-		w->refused = w->same_token = w->own = false;
+	if (digest_replace(w->sent, (const char *const[]){ bytes.data }, 1)) {
+		w->host->credentials_replace(w->host, bytes.data, bytes.length);
+		azure_refusal_sent(&w->refusal, others, keys_are_proven(w),
+			clock_monotonic_ms());
 	}
-	if (own_is_proven(w)) {
-		w->refused = w->renewed = w->in_vain = false;
-		w->own = true;
-		w->proven_ms = clock_monotonic_ms();
-	}
+	str_fini_wiped(&bytes);
 	return others;
 }
 
@@ -361,61 +346,19 @@ key_note(const struct azure_watch *w)
 	return note;
 }
 
-/* What the app did not take. */
-static const char *
-refused_name(const struct azure_watch *w)
-{
-	if (w->app == NULL)
-		return "key";
-	return w->spec->secret == NULL && w->catalog == NULL
-		       ? "token"
-		       : "key or the token";
-}
-
-static char *
-refused_note(const struct azure_watch *w)
-{
-	const struct model_ref *ref = w->spec->secret;
-
-	if (ref != NULL)
-		return xasprintf("the function app \"%s\" did not take the %s "
-				 "that it was sent last; give the secret %s.%s "
-				 "its present keys",
-			w->spec->app_name, refused_name(w), ref->ns, ref->name);
-	return xasprintf("the function app \"%s\" did not take the %s that it "
-			 "was sent last, and asking for another did not help; "
-			 "see %s",
-		w->spec->app_name, refused_name(w),
-		w->app == NULL
-			? "that hostname is that of functionAppName in "
-			  "subscriptionId and resourceGroup"
-			: "the audience of appServiceAuthentication, and whom "
-			  "the app lets in");
-}
-
 static char *
 note_make(const struct azure_watch *w)
 {
+	char *note;
+
 	if (w->discovers && w->catalog == NULL)
 		return xstrdup("functions are not discovered: that needs "
 			       "subscriptionId and resourceGroup; give the "
 			       "upstream both, or take its "
 			       "label " DISCOVERY_LABEL " away");
-	if (w->level_unknown)
-		return xasprintf(
-			"the function app \"%s\" did not take the key for a "
-			"function whose level is not known; list the function "
-			"with its authLevel in functions",
-			w->spec->app_name);
-	if (w->in_vain)
-		return refused_note(w);
-	/* The same key proves whose it is, not who was called with it. */
-	if (w->own && w->spec->hostname != NULL)
-		return xasprintf(
-			"a 401 without a body goes to clients as the "
-			"function's own; if every call gets one, hostname is "
-			"not that of functionAppName \"%s\"",
-			w->spec->app_name);
+	note = azure_refusal_note(&w->refusal);
+	if (note != NULL)
+		return note;
 	if (w->dropped > 0)
 		return xasprintf(
 			"keys and routes of %zu functions of \"%s\" have no "
@@ -423,20 +366,6 @@ note_make(const struct azure_watch *w)
 			"functions",
 			w->dropped, w->spec->app_name);
 	return key_note(w);
-}
-
-/* What is no failure, and worth knowing; NULL: nothing. */
-static char *
-passing_note(const struct azure_watch *w)
-{
-	if (own_is_proven(w) && !w->level_unknown)
-		return xstrdup("a 401 without a body is the function's own: "
-			       "the management API gave the same key again");
-	if (w->refused && !w->in_vain)
-		return xasprintf("the app did not take the %s; another is "
-				 "asked for",
-			refused_name(w));
-	return NULL;
 }
 
 static void
@@ -451,20 +380,11 @@ condition_report(struct azure_watch *w)
 	kind_telling_set(&w->told, w->host, problem, note_make(w));
 }
 
-/* What was asked for because of a refusal came, and is the same. */
-static bool
-same_came(const struct azure_watch *w)
-{
-	return w->refused && w->same_token &&
-	       (w->catalog == NULL || w->spec->secret != NULL ||
-		       keys_are_proven(w));
-}
-
 static void
 report(struct azure_watch *w)
 {
 	credentials_report(w);
-	w->in_vain |= same_came(w);
+	azure_refusal_settle(&w->refusal, keys_are_proven(w));
 	functions_report(w);
 	condition_report(w);
 }
@@ -487,8 +407,9 @@ on_app_token(void *arg)
 	struct azure_watch *w = arg;
 
 	/* credentials_report says if it is another one. */
-	w->same_token = w->refused && azure_token_get(w->app) != NULL &&
-			azure_token_problem(w->app) == NULL;
+	azure_refusal_token(
+		&w->refusal, azure_token_get(w->app) != NULL &&
+				     azure_token_problem(w->app) == NULL);
 	report(w);
 }
 
@@ -513,18 +434,7 @@ azure_secret_changed(void *state)
 	struct azure_watch *w = state;
 
 	if (credentials_report(w))
-		w->renewed = w->in_vain = false;
-	condition_report(w);
-}
-
-/* To functions of all other levels the proxy takes it for their own. */
-static void
-refused_though_proven(struct azure_watch *w)
-{
-	if (clock_monotonic_ms() - w->proven_ms < ON_ITS_WAY_MS)
-		return;
-	w->level_unknown = true;
-	loop_timer_start(w->calm, REFUSED_MS);
+		azure_refusal_end(&w->refusal, keys_are_proven(w));
 	condition_report(w);
 }
 
@@ -534,12 +444,9 @@ azure_credentials_refused(void *state)
 {
 	struct azure_watch *w = state;
 
-	if (own_is_proven(w)) {
-		refused_though_proven(w);
+	if (!azure_refusal_add(
+		    &w->refusal, keys_are_proven(w), clock_monotonic_ms()))
 		return;
-	}
-	w->in_vain |= w->renewed || w->spec->secret != NULL;
-	w->refused = true;
 	loop_timer_start(w->calm, REFUSED_MS);
 	if (w->app != NULL)
 		azure_token_refused(w->app);
@@ -553,10 +460,8 @@ on_calm(void *arg)
 {
 	struct azure_watch *w = arg;
 
-	w->refused = w->renewed = w->same_token = false;
-	w->in_vain = w->level_unknown = false;
-	w->own = own_is_proven(w);
-	if (w->own)
+	azure_refusal_end(&w->refusal, keys_are_proven(w));
+	if (w->refusal.proven_ms != 0)
 		loop_timer_start(w->calm, REFUSED_MS);
 	condition_report(w);
 }
@@ -615,11 +520,11 @@ azure_watch(const void *spec, struct kind_host *host)
 	w->host = host;
 	w->told.quotes = true;
 	w->shared = host->shared;
-	w->spec = azure_spec_copy(spec);
+	w->refusal.spec = w->spec = azure_spec_copy(spec);
 	w->discovers = discovery_is_on(host->meta);
 	str_init(&w->name);
-	str_init(&w->sent);
-	str_init(&w->secrets);
+	/* Nothing so far. */
+	digest_replace(w->sent, (const char *const[]){ "" }, 1);
 	w->calm = loop_timer_new(host->loop, on_calm, w);
 	name_watch(w);
 	management_watch(w);
@@ -647,8 +552,6 @@ azure_unwatch(void *state)
 	kind_telling_fini(&w->told, w->host);
 	azure_spec_free(w->spec);
 	str_fini(&w->name);
-	str_fini_wiped(&w->sent);
-	str_fini_wiped(&w->secrets);
 	free(w);
 }
 
@@ -678,7 +581,8 @@ azure_show(const void *state, struct doc *to)
 {
 	const struct azure_watch *w = state;
 	struct doc *tokens = doc_new_list();
-	char *note = passing_note(w);
+	char *note =
+		azure_refusal_passing_note(&w->refusal, keys_are_proven(w));
 
 	if (note != NULL)
 		doc_set_string(to, "keysNote", note);

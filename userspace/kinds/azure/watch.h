@@ -6,11 +6,13 @@
 #include <stdbool.h>
 
 #include "kinds/azure/catalog.h"
+#include "kinds/azure/refusal.h"
 #include "kinds/azure/settings.h"
 #include "kinds/azure/spec.h"
 #include "kinds/azure/token.h"
 #include "kinds/telling.h"
 #include "model/kind.h"
+#include "net/digest.h"
 #include "net/loop.h"
 #include "net/watched_name.h"
 
@@ -27,18 +29,12 @@ struct azure_watch {
 	struct azure_token *management, *app; /* or NULL */
 	struct azure_catalog *catalog;        /* or NULL */
 	bool discovers;                       /* functions */
-	size_t dropped;  /* functions that the credentials have no room for */
-	struct str sent; /* the credentials that the host was given last */
-	struct str secrets; /* the keys and the token among them */
-	/* By the app, not long ago: what it was sent last; then others were
-	 * got, or the same token again; these as well, or there are no others
-	 * to be got. */
-	bool refused, renewed, same_token, in_vain;
-	/* As long: the keys were proven; then a key was refused nevertheless,
-	 * which is that of a function of unknown level. */
-	bool own, level_unknown;
-	uint64_t proven_ms;      /* monotonic, when own began last */
-	struct loop_timer *calm; /* ends all of that */
+	size_t dropped; /* functions that the credentials have no room for */
+	/* Of the credentials that the host was given last; of the keys and the
+	 * token among them. */
+	unsigned char sent[DIGEST_LENGTH], secrets[DIGEST_LENGTH];
+	struct azure_refusal refusal;
+	struct loop_timer *calm; /* ends that */
 	struct kind_telling told;
 	struct azure_probing *probings; /* that go on */
 };
