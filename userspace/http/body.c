@@ -266,6 +266,14 @@ http_body_read(struct http_body *b, const char *bytes, size_t length,
 	return HTTP_BODY_DATA;
 }
 
+void
+http_body_pass(struct http_body *b, size_t n)
+{
+	b->left -= n;
+	b->total += n;
+	b->done = b->left == 0;
+}
+
 bool
 http_body_end(const struct http_body *b)
 {

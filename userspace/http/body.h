@@ -27,10 +27,10 @@ struct http_body {
 	uint64_t left;     /* of the length or of the chunk */
 	uint32_t overhead; /* extension and trailer bytes so far */
 	uint64_t total;    /* body bytes seen */
-	uint64_t wasted;   /* chunk framing bytes seen, against total: bounded */
-	uint8_t trailers;  /* seen so far */
-	uint8_t banned;    /* names that the one at hand may still become */
-	uint16_t at;       /* in the name at hand */
+	uint64_t wasted;  /* chunk framing bytes seen, against total: bounded */
+	uint8_t trailers; /* seen so far */
+	uint8_t banned;   /* names that the one at hand may still become */
+	uint16_t at;      /* in the name at hand */
 };
 
 void http_body_init(struct http_body *b, enum http_framing framing,
@@ -44,6 +44,9 @@ void http_body_init(struct http_body *b, enum http_framing framing,
  */
 enum http_body_state http_body_read(struct http_body *b, const char *bytes,
 	size_t length, struct slice *data, size_t *consumed);
+/* So many bytes of it, no more than left, have passed by unseen. Its framing is
+ * HTTP_BODY_LENGTH. */
+void http_body_pass(struct http_body *b, size_t n);
 /* The connection ended here: is the body complete? */
 bool http_body_end(const struct http_body *b);
 

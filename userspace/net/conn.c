@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #define BUFFER_CLASSES 4 /* 4, 16, 64, 256 KiB */
 #define BUFFER_LEAST   4096
 #define SPARE_BYTES    (2u << 20) /* of all classes */
+#define PIPE_BYTES     (256 << 10)
 
 struct conn_buffer {
 	struct conn_buffer *next;
@@ -27,6 +29,7 @@ struct conn_pool {
 	struct loop *loop;
 	struct conn_buffer *spare[BUFFER_CLASSES];
 	size_t spare_bytes;
+	int pipe[2]; /* empty but within conn_splice; -1: not there */
 };
 
 /* ---- buffers */
@@ -116,7 +119,18 @@ conn_pool_new(struct loop *loop)
 	struct conn_pool *p = xcalloc(1, sizeof(*p));
 
 	p->loop = loop;
+	p->pipe[0] = p->pipe[1] = -1;
 	return p;
+}
+
+static void
+pipe_close(struct conn_pool *p)
+{
+	if (p->pipe[0] < 0)
+		return;
+	close(p->pipe[0]);
+	close(p->pipe[1]);
+	p->pipe[0] = p->pipe[1] = -1;
 }
 
 void
@@ -132,6 +146,7 @@ conn_pool_free(struct conn_pool *p)
 			free(b);
 		}
 	}
+	pipe_close(p);
 	free(p);
 }
 
@@ -311,20 +326,13 @@ conn_connected(struct conn *c)
 	return problem;
 }
 
-enum conn_got
-conn_receive(struct conn *c, void *to, size_t size, size_t *n)
+/* What a read returned, and errno, mean. */
+static enum conn_got
+received(struct conn *c, ssize_t got, size_t *n)
 {
-	ssize_t got;
-
-	*n = 0;
-	do {
-		got = c->transport->receive(c, to, size);
-	} while (got < 0 && errno == EINTR);
+	*n = got > 0 ? (size_t)got : 0;
 	if (got > 0) {
-		*n = (size_t)got;
 		*c->received += (uint64_t)got;
-		if (*n < size && !c->closed)
-			c->readable = false;
 		return CONN_GOT_DATA;
 	}
 	c->readable = false;
@@ -336,6 +344,27 @@ conn_receive(struct conn *c, void *to, size_t size, size_t *n)
 		return CONN_GOT_NOTHING;
 	c->failed = c->ended = true;
 	return CONN_GOT_ERROR;
+}
+
+enum conn_got
+conn_receive(struct conn *c, void *to, size_t size, size_t *n)
+{
+	ssize_t got;
+
+	do {
+		got = c->transport->receive(c, to, size);
+	} while (got < 0 && errno == EINTR);
+	if (got > 0 && (size_t)got < size && !c->closed)
+		c->readable = false;
+	return received(c, got, n);
+}
+
+/* The first bytes come into the queue. */
+static void
+queue_begin(struct conn *c)
+{
+	c->progress_ms = loop_now_ms(c->pool->loop);
+	c->window_ms = 0;
 }
 
 int
@@ -357,10 +386,8 @@ conn_send(struct conn *c, const struct iovec *iov, int count)
 	left -= skip;
 	if (left == 0)
 		return 0;
-	if (c->out == NULL) {
-		c->progress_ms = loop_now_ms(c->pool->loop);
-		c->window_ms = 0;
-	}
+	if (c->out == NULL)
+		queue_begin(c);
 	buffer_reserve(c->pool, &c->out, left);
 	for (int i = 0; i < count; i++) {
 		size_t over = skip < iov[i].iov_len ? skip : iov[i].iov_len;
@@ -371,6 +398,92 @@ conn_send(struct conn *c, const struct iovec *iov, int count)
 	}
 	watch_set(c, true);
 	return 0;
+}
+
+/* ---- from one to the other without a copy */
+
+static bool
+pipe_open(struct conn_pool *p)
+{
+	if (p->pipe[0] >= 0)
+		return true;
+	if (pipe2(p->pipe, O_NONBLOCK | O_CLOEXEC) < 0) {
+		p->pipe[0] = p->pipe[1] = -1;
+		return false;
+	}
+	/* Refused, it has the size it has. */
+	fcntl(p->pipe[1], F_SETPIPE_SZ, PIPE_BYTES);
+	return true;
+}
+
+bool
+conn_can_splice(struct conn *from, struct conn *to)
+{
+	return from->transport == &transport_plain &&
+	       to->transport == &transport_plain && from->in == NULL &&
+	       to->out == NULL && !to->failed && pipe_open(from->pool);
+}
+
+/* What `to` would not take now comes out of the pipe into its queue. */
+static void
+pipe_queue(struct conn *to, size_t left)
+{
+	struct conn_buffer *b;
+
+	queue_begin(to);
+	buffer_reserve(to->pool, &to->out, left);
+	b = to->out;
+	while (left > 0) {
+		ssize_t n = read(to->pool->pipe[0],
+			b->bytes + b->start + b->length, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			to->failed = true;
+			return;
+		}
+		b->length += (size_t)n;
+		left -= (size_t)n;
+	}
+	watch_set(to, true);
+}
+
+static void
+pipe_send(struct conn *to, size_t left)
+{
+	while (left > 0 && !to->failed) {
+		ssize_t n = splice(to->pool->pipe[0], NULL, to->fd, NULL, left,
+			SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+
+		if (n > 0) {
+			*to->sent += (uint64_t)n;
+			left -= (size_t)n;
+		} else if (n < 0 && errno == EAGAIN) {
+			pipe_queue(to, left);
+			break;
+		} else if (n == 0 || errno != EINTR) {
+			to->failed = true;
+		}
+	}
+	/* Nobody shall find there what it has not put in. */
+	if (to->failed)
+		pipe_close(to->pool);
+}
+
+enum conn_got
+conn_splice(struct conn *from, struct conn *to, size_t most, size_t *n)
+{
+	enum conn_got result;
+	ssize_t got;
+
+	do {
+		got = splice(from->fd, NULL, from->pool->pipe[1], NULL, most,
+			SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	} while (got < 0 && errno == EINTR);
+	result = received(from, got, n);
+	pipe_send(to, *n);
+	return result;
 }
 
 size_t

@@ -222,6 +222,48 @@ answer_take(struct exchange *x, const char *bytes, size_t length)
 	return answer_pass(x, bytes, length, at);
 }
 
+bool
+answer_may_splice(const struct exchange *x)
+{
+	return x->head_sent && x->call == NULL &&
+	       x->body.framing == HTTP_BODY_LENGTH &&
+	       x->body.left >= WORKER_SPLICE &&
+	       conn_can_splice(&x->link->conn, &x->session->conn);
+}
+
+/* Nothing may follow it, or the endpoint's connection is not used again. */
+static void
+spliced_end(struct exchange *x)
+{
+	char unasked[1];
+	size_t n;
+
+	conn_receive(&x->link->conn, unasked, sizeof(unasked), &n);
+	answer_pass(x, unasked, n, 0);
+}
+
+void
+answer_splice(struct exchange *x)
+{
+	struct conn *client = &x->session->conn;
+	size_t n, most = x->body.left < WORKER_STREAM ? x->body.left
+						      : WORKER_STREAM;
+
+	conn_splice(&x->link->conn, client, most, &n);
+	http_body_pass(&x->body, n);
+	x->bytes_sent += n;
+	if (client->failed) {
+		exchange_client_gone(x);
+		return;
+	}
+	if (conn_queued(client) > 0)
+		session_watch_output(x->session);
+	if (x->body.done)
+		spliced_end(x);
+	else if (n > 0)
+		exchange_moved(x);
+}
+
 void
 answer_ended(struct exchange *x)
 {

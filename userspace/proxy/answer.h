@@ -17,6 +17,10 @@ struct exchange;
 bool answer_is_wanted(const struct exchange *x);
 /* How many of these bytes were taken; the exchange may be over then. */
 size_t answer_take(struct exchange *x, const char *bytes, size_t length);
+/* What comes next is so much of a plain body that it goes from socket to
+ * socket, a turn each call. */
+bool answer_may_splice(const struct exchange *x);
+void answer_splice(struct exchange *x);
 /* The upstream's connection is over. */
 void answer_ended(struct exchange *x);
 

@@ -17,6 +17,8 @@
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
+#define FIRST_BYTES (16u << 10)
+
 static void on_later(struct worker_later *later);
 
 static void
@@ -336,6 +338,29 @@ link_close(struct link *l)
 	backend_unlink(b);
 }
 
+/* What is read of an answer before its head is known is copied; of a large one
+ * that shall not be much. */
+static size_t
+receive_size(const struct exchange *x)
+{
+	return x->head_sent || x->call != NULL ? worker_receive_size(&x->body)
+					       : FIRST_BYTES;
+}
+
+static void
+spliced_turn(struct link *l)
+{
+	struct exchange *x = l->exchange;
+
+	answer_splice(x);
+	if (l->state != LINK_BUSY || l->exchange != x)
+		return;
+	if (l->conn.ended)
+		answer_ended(x);
+	else
+		l->again = l->conn.readable;
+}
+
 /* One read and what it brings. */
 static void
 link_turn(struct link *l)
@@ -343,11 +368,15 @@ link_turn(struct link *l)
 	struct worker *w = l->worker;
 	struct exchange *x = l->exchange;
 	char *bytes = w->link_in;
-	size_t have = conn_take(&l->conn, bytes), used, n = 0;
+	size_t have, used, n = 0;
 
+	if (l->conn.readable && answer_may_splice(x)) {
+		spliced_turn(l);
+		return;
+	}
+	have = conn_take(&l->conn, bytes);
 	if (l->conn.readable && answer_is_wanted(x)) {
-		conn_receive(&l->conn, bytes + have,
-			worker_receive_size(&x->body), &n);
+		conn_receive(&l->conn, bytes + have, receive_size(x), &n);
 		have += n;
 		if (l->conn.readable)
 			l->again = true;

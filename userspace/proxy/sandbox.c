@@ -38,6 +38,7 @@ static const int allowed[] = {
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(eventfd2),
 	SCMP_SYS(pipe2),
+	SCMP_SYS(splice),
 	/* connections */
 	SCMP_SYS(accept4),
 	SCMP_SYS(connect),

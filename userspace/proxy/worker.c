@@ -158,8 +158,7 @@ on_later(void *arg)
 }
 
 /* Fewer and larger turns: of an answer of 1 MB 256 KiB at a time cost a third
- * less than 64, and no more than splice(2). For a short message the buffer
- * stays small, and in the cache. */
+ * less than 64. For a short message the buffer stays small, and in the cache. */
 size_t
 worker_receive_size(const struct http_body *body)
 {

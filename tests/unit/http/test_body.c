@@ -301,6 +301,29 @@ test_chunk_head(void **state)
 	}
 }
 
+/* What goes by unseen counts as what is read. */
+static void
+test_passed_by(void **state)
+{
+	struct http_body b;
+	struct slice data;
+	size_t used;
+
+	(void)state;
+	http_body_init(&b, HTTP_BODY_LENGTH, 10);
+	assert_int_equal(
+		http_body_read(&b, "abc", 3, &data, &used), HTTP_BODY_DATA);
+	http_body_pass(&b, 6);
+	assert_int_equal(b.left, 1);
+	assert_int_equal(b.total, 9);
+	assert_false(b.done);
+	http_body_pass(&b, 1);
+	assert_true(b.done);
+	assert_int_equal(
+		http_body_read(&b, "next", 4, &data, &used), HTTP_BODY_DONE);
+	assert_int_equal(used, 0);
+}
+
 int
 main(void)
 {
@@ -311,6 +334,7 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_large_length),
 		cmocka_unit_test(test_chunk_head),
+		cmocka_unit_test(test_passed_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,60 +14,10 @@
 
 #include "net/conn.h"
 #include "net/loop.h"
+#include "tests/unit/net/conn_pair.h"
 
 #define WINDOW_MS 100
 #define MEGABYTE  (1u << 20)
-
-struct pair {
-	struct loop *loop;
-	struct conn_pool *pool;
-	struct conn conn;
-	uint64_t received, sent;
-	int peer;
-};
-
-static void
-on_event(struct conn *c, unsigned what)
-{
-	(void)c;
-	(void)what;
-}
-
-/* A connection over loopback TCP whose peer has a small buffer. */
-static void
-pair_open(struct pair *p)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(at);
-	const int small = 4096;
-	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
-
-	memset(p, 0, sizeof(*p));
-	assert_int_equal(bind(listener, (struct sockaddr *)&at, length), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	getsockname(listener, (struct sockaddr *)&at, &length);
-	p->peer = socket(AF_INET, SOCK_STREAM, 0);
-	setsockopt(p->peer, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	assert_int_equal(connect(p->peer, (struct sockaddr *)&at, length), 0);
-	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-	assert_true(fd >= 0);
-	close(listener);
-	p->loop = loop_new();
-	p->pool = conn_pool_new(p->loop);
-	conn_init(&p->conn, p->pool, fd, false, on_event);
-	p->conn.received = &p->received;
-	p->conn.sent = &p->sent;
-}
-
-static void
-pair_close(struct pair *p)
-{
-	conn_fini(&p->conn);
-	conn_pool_free(p->pool);
-	loop_free(p->loop);
-	close(p->peer);
-}
 
 /* More than the kernel takes, so that some is queued. */
 static void
@@ -78,22 +28,6 @@ pair_fill(struct pair *p)
 
 	assert_int_equal(conn_send(&p->conn, &iov, 1), 0);
 	assert_true(conn_queued(&p->conn) > 0);
-}
-
-static void
-on_passed(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void
-time_pass(struct pair *p, uint64_t ms)
-{
-	struct loop_timer *t = loop_timer_new(p->loop, on_passed, p->loop);
-
-	loop_timer_start(t, ms);
-	loop_run(p->loop);
-	loop_timer_free(t);
 }
 
 static void
@@ -213,6 +147,33 @@ last_bytes_and_end_are_one_segment(void **state)
 	}
 }
 
+/* Too much for one send: the rest goes when there is room, and then the end. */
+static void
+last_bytes_that_were_queued(void **state)
+{
+	struct pair p;
+	size_t got = 0;
+	ssize_t n;
+
+	(void)state;
+	pair_open(&p);
+	p.conn.last = true;
+	pair_fill(&p);
+	fcntl(p.peer, F_SETFL, O_NONBLOCK);
+	while (conn_queued(&p.conn) > 0) {
+		static char room[65536];
+
+		while ((n = recv(p.peer, room, sizeof(room), 0)) > 0)
+			got += (size_t)n;
+		time_pass(&p, 1);
+	}
+	conn_shut(&p.conn);
+	fcntl(p.peer, F_SETFL, 0);
+	peer_read(&p, 8 * MEGABYTE - got);
+	assert_int_equal(recv(p.peer, &n, 1, 0), 0);
+	pair_close(&p);
+}
+
 /* Then the close is a reset; the answer is out before it. */
 static void
 last_bytes_arrive_though_some_are_unread(void **state)
@@ -242,6 +203,7 @@ main(void)
 		cmocka_unit_test(a_peer_that_takes_nothing),
 		cmocka_unit_test(a_peer_that_takes_some),
 		cmocka_unit_test(last_bytes_and_end_are_one_segment),
+		cmocka_unit_test(last_bytes_that_were_queued),
 		cmocka_unit_test(last_bytes_arrive_though_some_are_unread),
 	};
 
