@@ -150,6 +150,16 @@ session_answered(struct session *s, enum session_next next)
 		s->again = true;
 }
 
+/* It ends, when what was answered before is sent. */
+static void
+close_behind_answers(struct session *s)
+{
+	if (conn_queued(&s->conn) > 0)
+		session_answered(s, SESSION_NEXT_CLOSE);
+	else
+		session_close(s, false);
+}
+
 void
 session_drain(struct session *s)
 {
@@ -222,7 +232,7 @@ head_refuse(struct session *s, enum http_refusal why)
 		s->counts->bad_requests++;
 	}
 	if (status == 0)
-		session_close(s, false);
+		close_behind_answers(s);
 	else
 		refuse(s, status, http_refusal_word(why));
 }
@@ -430,16 +440,13 @@ session_ended(struct session *s)
 		/* Answers to earlier requests are still on their way. */
 		if (conn_queued(&s->conn) >= WORKER_HIGH)
 			break;
-		if (conn_queued(&s->conn) > 0)
-			session_answered(s, SESSION_NEXT_CLOSE);
-		else
-			session_close(s, false);
+		close_behind_answers(s);
 		break;
 	case SESSION_FLUSH:
 		break;
 	case SESSION_DISCARD:
 	case SESSION_LINGER:
-		session_close(s, false);
+		close_behind_answers(s);
 		break;
 	case SESSION_CLOSED:
 		break;
@@ -637,7 +644,7 @@ on_timer(struct wheel_timer *t)
 			break;
 		case SESSION_DISCARD:
 		case SESSION_LINGER:
-			session_close(s, false);
+			close_behind_answers(s);
 			break;
 		case SESSION_FLUSH:
 		case SESSION_WAIT:

@@ -185,6 +185,51 @@ a_100_is_sent_when_it_is_waited_for(void **state)
 	str_fini(&got);
 }
 
+/* A client that has not read yet ends within a body that nobody wants. */
+static void
+answers_on_their_way_are_not_cut(void **state)
+{
+	enum {
+		ASKED = 250
+	};
+	static const char get[] = "GET /direct HTTP/1.1\r\nHost: h\r\n\r\n";
+	static const char post[] = "POST /direct HTTP/1.1\r\nHost: h\r\n"
+				   "Content-Length: 9\r\n\r\nhi";
+	const uint64_t before = rig_counters(&rig).requests;
+	const uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
+	int fd, usual, small = 4096;
+	socklen_t length = sizeof(usual);
+	size_t answers = 0;
+	struct str got, sent;
+
+	(void)state;
+	str_init(&got);
+	str_init(&sent);
+	for (int i = 0; i < ASKED; i++)
+		str_puts(&sent, get);
+	str_puts(&sent, post);
+	/* Accepted sockets inherit it; the kernel doubles what is set. */
+	getsockopt(rig.listener, SOL_SOCKET, SO_SNDBUF, &usual, &length);
+	setsockopt(rig.listener, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	fd = rig_client(&rig);
+	usual /= 2;
+	setsockopt(rig.listener, SOL_SOCKET, SO_SNDBUF, &usual, sizeof(usual));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	assert_int_equal(
+		send(fd, sent.data, sent.length, MSG_NOSIGNAL), sent.length);
+	shutdown(fd, SHUT_WR);
+	while (rig_counters(&rig).requests - before < ASKED + 1)
+		assert_true(clock_monotonic_ms() < until);
+	assert_true(rig_client_read(fd, &got, 1 << 20, RIG_WAIT_MS));
+	for (const char *p = got.data; (p = strstr(p, " 418 ")) != NULL; p++)
+		answers++;
+	assert_int_equal(answers, ASKED + 1);
+	close(fd);
+	rig_settled(&rig);
+	str_fini(&got);
+	str_fini(&sent);
+}
+
 static void
 counters_add_up(void **state)
 {
@@ -214,6 +259,7 @@ main(void)
 		cmocka_unit_test(silence_ends),
 		cmocka_unit_test(a_client_that_leaves_takes_the_upstream_along),
 		cmocka_unit_test(a_100_is_sent_when_it_is_waited_for),
+		cmocka_unit_test(answers_on_their_way_are_not_cut),
 		cmocka_unit_test(counters_add_up),
 		cmocka_unit_test(every_request_is_logged),
 	};
