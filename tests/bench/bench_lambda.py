@@ -18,7 +18,7 @@ import time
 
 import proxies
 from document import DOCUMENT, document_write, machine, text_table
-from measure import Measure
+from measure import Measure, quiet
 from proxies import BENCH, BUILD, TOP, Gateway, Routes
 
 BODY, ANSWER = 1024, 100  # bytes
@@ -112,9 +112,7 @@ def main():
     options = parser.parse_args()
     if os.cpu_count() < 2:
         sys.exit("bench: needs two CPUs, one for the load and one for the proxy")
-    load = os.getloadavg()[0]
-    if load > 2:
-        print(f"warning: the load average is {load:.1f}; other programs spoil the figures")
+    before = quiet(options.write)
     proxies.files_raise()
     os.sched_setaffinity(0, {proxies.LOAD_CPU})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
@@ -133,7 +131,8 @@ def main():
         origin.wait()
     rows = rows_of(figures, sign)
     where = (f"{machine()}; {measure.rounds} rounds of {measure.seconds:g} s, "
-             f"{measure.disturbed} of {measure.measured} disturbed by other programs.")
+             f"{measure.disturbed} of {measure.measured} disturbed by other programs; "
+             f"{before} before.")
     (BUILD / "bench").mkdir(exist_ok=True)
     (BUILD / "bench/lambda.json").write_text(json.dumps(
         {"where": where, "figures": figures, "signer": sign}, indent=1))

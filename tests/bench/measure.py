@@ -1,7 +1,10 @@
 """CPU time of a proxy per request, in rounds that are interleaved: what is compared ran
 one after the other. See bench_http.py for what is charged to whom."""
 import json
+import os
 import subprocess
+import sys
+import time
 
 import proxies
 from proxies import BENCH
@@ -9,6 +12,35 @@ from proxies import BENCH
 # A round in which the proxy had to wait for its CPU for more than this part of
 # its work is measured again: another program was there.
 DISTURBED = 0.02
+
+# Percent of the CPUs that other programs may take before figures that are kept.
+BUSY_MOST = 10
+BUSY_SECONDS = 2
+
+
+def cpu_ticks():
+    """(busy, all) of all CPUs since the start of the machine."""
+    with open("/proc/stat") as f:
+        user, nice, system, idle, iowait, irq, softirq, steal = map(int, f.readline().split()[1:9])
+    busy = user + nice + system + irq + softirq + steal
+    return busy, busy + idle + iowait
+
+
+def quiet(write):
+    """What the machine does before the measurement, for the document. One that is not
+    quiet is told of; its figures are not to be written. The load average does not decide:
+    it remembers for minutes the build that scripts/bench has just made."""
+    busy, total = cpu_ticks()
+    time.sleep(BUSY_SECONDS)
+    after = cpu_ticks()
+    share = 100 * (after[0] - busy) / (after[1] - total)
+    if share > BUSY_MOST:
+        what = f"other programs take {share:.0f} % of the CPUs, more than {BUSY_MOST} %"
+        if write:
+            sys.exit(f"bench: {what}: nothing would be worth writing; wait for them or end "
+                     "them (see top), or leave --write away")
+        print(f"warning: {what}, and spoil the figures", flush=True)
+    return f"load average {os.getloadavg()[0]:.1f}, {share:.0f} % of the CPUs busy"
 
 
 class Measure:
@@ -48,7 +80,7 @@ class Measure:
     def interleaved(self, cases, expect, *more, times=1):
         """{case: [µs per round]}; cases: {case: (proxy, path)}."""
         figures = {case: [] for case in cases}
-        rounds = self.rounds * times
+        rounds = max(1, int(self.rounds * times))
         self.patience = len(cases) * rounds // 2
         for n in range(-1, rounds):  # the first warms up
             for case, (proxy, path) in cases.items():

@@ -137,7 +137,8 @@ class Proxy:
         if self.edits:
             wanted += [("\r\nx-bench: 1\r\n" in sent, "x-bench"),
                        (answer.get("x-proxy") == "1", "x-proxy"),
-                       ("x-origin" not in answer, "x-origin")]
+                       ("x-origin" not in answer, "x-origin"),
+                       (get(self.port, "/none/h")[0] == 404, "404 without a route")]
         for ok, what in wanted:
             if not ok:
                 raise RuntimeError(f"{self.name} does not do its work ({what}): {sent} {answer}")
@@ -196,6 +197,11 @@ class Proxy:
     @classmethod
     def missing(cls):
         """Why it cannot be compared, or None."""
+        return None
+
+    @classmethod
+    def unfit(cls, routes):
+        """Why it is not compared with these routes, or None."""
         return None
 
 
@@ -279,6 +285,12 @@ class Nginx(Proxy):
     @classmethod
     def missing(cls):
         return None if shutil.which("nginx") else "not installed"
+
+    @classmethod
+    def unfit(cls, routes):
+        if routes.kind == "regex" and routes.count > 10000:
+            return "not run: 1.6 GB, tries all in order"
+        return None
 
     @classmethod
     def version(cls):
