@@ -242,7 +242,7 @@ spliced_end(struct exchange *x)
 	answer_pass(x, unasked, n, 0);
 }
 
-void
+size_t
 answer_splice(struct exchange *x)
 {
 	struct conn *client = &x->session->conn;
@@ -254,7 +254,7 @@ answer_splice(struct exchange *x)
 	x->bytes_sent += n;
 	if (client->failed) {
 		exchange_client_gone(x);
-		return;
+		return n;
 	}
 	if (conn_queued(client) > 0)
 		session_watch_output(x->session);
@@ -262,6 +262,7 @@ answer_splice(struct exchange *x)
 		spliced_end(x);
 	else if (n > 0)
 		exchange_moved(x);
+	return n;
 }
 
 void

@@ -20,7 +20,7 @@ size_t answer_take(struct exchange *x, const char *bytes, size_t length);
 /* What comes next is so much of a plain body that it goes from socket to
  * socket, a turn each call. */
 bool answer_may_splice(const struct exchange *x);
-void answer_splice(struct exchange *x);
+size_t answer_splice(struct exchange *x); /* bytes moved */
 /* The upstream's connection is over. */
 void answer_ended(struct exchange *x);
 

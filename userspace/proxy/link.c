@@ -18,6 +18,9 @@
 #include "proxy/worker.h"
 
 #define FIRST_BYTES (16u << 10)
+/* After less in a turn the next one copies: moved, each piece would hold a page
+ * of the kernel that no limit counts. */
+#define SPLICE_LEAST 4096
 
 static void on_later(struct worker_later *later);
 
@@ -348,13 +351,21 @@ receive_size(const struct exchange *x)
 }
 
 static void
+trickle_note(struct link *l, size_t n)
+{
+	if (n > 0)
+		l->trickles = n < SPLICE_LEAST;
+}
+
+static void
 spliced_turn(struct link *l)
 {
 	struct exchange *x = l->exchange;
+	size_t n = answer_splice(x);
 
-	answer_splice(x);
 	if (l->state != LINK_BUSY || l->exchange != x)
 		return;
+	trickle_note(l, n);
 	if (l->conn.ended)
 		answer_ended(x);
 	else
@@ -370,13 +381,14 @@ link_turn(struct link *l)
 	char *bytes = w->link_in;
 	size_t have, used, n = 0;
 
-	if (l->conn.readable && answer_may_splice(x)) {
+	if (l->conn.readable && !l->trickles && answer_may_splice(x)) {
 		spliced_turn(l);
 		return;
 	}
 	have = conn_take(&l->conn, bytes);
 	if (l->conn.readable && answer_is_wanted(x)) {
 		conn_receive(&l->conn, bytes + have, receive_size(x), &n);
+		trickle_note(l, n);
 		have += n;
 		if (l->conn.readable)
 			l->again = true;

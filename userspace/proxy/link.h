@@ -36,6 +36,7 @@ struct link {
 	uint32_t requests;
 	uint8_t state;                /* enum link_state */
 	bool pumping, again, shaking; /* shaking: CONNECTING, with TLS */
+	bool trickles;                /* little came at a time */
 	bool settled;                 /* secure_settle is done */
 	bool full;           /* CONNECTING, its queue is: see connect_start */
 	uint64_t give_up_ms; /* connecting; UINT64_MAX: never */
