@@ -453,7 +453,10 @@ def test_f40(w):
                   extra, b"", GET),
                  (f"F40 length, later {what}", late, OK, extra),
                  (f"F40 chunked, later {what}", late, whole, extra),
-                 (f"F40 HEAD, later {what}", late, OK[:-5], extra, HEAD)]
+                 (f"F40 HEAD, later {what}", late, OK[:-5], extra, HEAD),
+                 (f"F40 204, later {what}", late, b"HTTP/1.1 204 N\r\n\r\n", extra),
+                 (f"F40 304, later {what}", late, b"HTTP/1.1 304 N\r\nContent-Length: 5\r\n\r\n",
+                  extra)]
     rows += [
         ("F40 HEAD with the body", extra_after, OK, b"", b"", HEAD),
         ("F40 HEAD with a chunked body", extra_after, whole, b"", b"", HEAD),

@@ -1,5 +1,7 @@
-"""Every limit of the settings: raw bytes over it, what the client got, what
-reached the origin, and the counter."""
+"""The limits of the settings: raw bytes over each, what the client got, what
+reached the origin, and the counter. Two are tested elsewhere: callBytes in
+tests/unit/proxy/test_call.c, blockedSources in tests/unit/control/test_blocks.c."""
+import contextlib
 import re
 import resource
 import signal
@@ -23,6 +25,7 @@ limits:
   bodyRate: 1000
   bodyRateGrace: 1s
   bodyBytes: 10000
+  rateLimitEntries: 1024
 """
 BIG = 8 << 20
 
@@ -39,6 +42,8 @@ class Limits:
         if request.startswith(b"GET /big "):
             # As a socket takes it, until the gateway gives up.
             return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BIG + b"x" * BIG
+        if request.startswith(b"GET /never "):
+            return None
         return e2e.simple_answer(request, connection)
 
     def counter(self, name):
@@ -48,6 +53,15 @@ class Limits:
         with e2e.Namespace(ns or self.lab.out):
             return socket.create_connection((address or self.lab.address, 8080),
                                             timeout=20 * e2e.PATIENCE, **more)
+
+    def service(self, name, upstream, rate_limits=(), **options):
+        """A virtual service of that domain, all of whose paths lead there."""
+        status, text = self.gateway.api("PUT", f"/v1/virtualservices/gloo-system/{name}", {
+            "metadata": {"name": name, "namespace": "gloo-system"}, "virtualHost": {
+                "domains": [name], "options": {"rateLimits": list(rate_limits)},
+                "routes": [{"matchers": [{"prefix": "/"}], "options": options, "routeAction": {
+                    "single": {"upstream": {"name": upstream}}}}]}})
+        equal(status, 200, text)
 
     def settings(self, old, new):
         """Changes the settings by a reload. A generation that is enforced after it
@@ -271,25 +285,38 @@ def test_body_rate_enough(l):
     equal(statuses(rest(s)), [200])
 
 
-def test_body_rate_slow_origin(l):
-    """bodyRate: an origin that does not take the body is not the client's fault"""
+@contextlib.contextmanager
+def sloth(l, idle):
+    """A client whose body is larger than sockets hold, and the listener of its
+    origin, which takes what it is made to: (client, listener, size)."""
     l.settings("bodyIdleTimeout: 2s\n  bodyRate: 1000\n  bodyRateGrace: 1s\n  bodyBytes: 10000",
-               "bodyIdleTimeout: 30s\n  bodyRate: 1000\n  bodyRateGrace: 1s\n  bodyBytes: 0")
+               f"bodyIdleTimeout: {idle}\n  bodyRate: 1000\n  bodyRateGrace: 1s\n  bodyBytes: 0")
     with e2e.Namespace(l.lab.gw):
         listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(20)
     l.gateway.upstream("sloth", f"127.0.0.1:{listener.getsockname()[1]}")
-    l.gateway.glooctl("create", "virtualservice", "--name", "sloth", "--domains", "sloth")
-    l.gateway.glooctl("add", "route", "--name", "sloth", "--path-prefix", "/", "--dest-name",
-                      "sloth")
-    before = l.counter("limit_body_slow")
+    l.service("sloth", "sloth")
+    size = 16 << 20
+
+    def send():
+        with contextlib.suppress(OSError):  # it may be refused before its end
+            s.sendall(b"POST / HTTP/1.1\r\nHost: sloth\r\nConnection: close\r\n"
+                      b"Content-Length: %d\r\n\r\n" % size + b"z" * size)
     try:
-        s = l.connect()
-        size = 16 << 20
-        sender = threading.Thread(target=lambda: s.sendall(
-            b"POST / HTTP/1.1\r\nHost: sloth\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
-            % size + b"z" * size), daemon=True)
-        sender.start()
+        with l.connect() as s:
+            threading.Thread(target=send, daemon=True).start()
+            yield s, listener, size
+    finally:
+        listener.close()
+        l.gateway.glooctl("delete", "virtualservice", "sloth")
+        l.gateway.glooctl("delete", "upstream", "sloth")
+        l.settings("", "")
+
+
+def test_body_rate_slow_origin(l):
+    """bodyRate: an origin that does not take the body is not the client's fault"""
+    before = l.counter("limit_body_slow")
+    with sloth(l, "30s") as (s, listener, size):
         try:
             origin, _ = listener.accept()
         except OSError:
@@ -305,11 +332,71 @@ def test_body_rate_slow_origin(l):
             got += len(part)
         origin.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         equal(statuses(rest(s)), [200])
-        equal(l.counter("limit_body_slow"), before)
+        origin.close()
+    equal(l.counter("limit_body_slow"), before)
+
+
+def timed_out(l, upstream):
+    return l.gateway.metric("gloo_gateway_upstream_request_timeout",
+                            upstream=f"gloo-system.{upstream}")
+
+
+def test_body_idle_origin(l):
+    """bodyIdleTimeout: 504 when it is the origin that does not take the body, counted as its"""
+    before = l.counter("limit_body_slow")
+    with sloth(l, "1s") as (s, _, _):
+        start = time.monotonic()
+        got = rest(s)
+        check(time.monotonic() - start > 0.9)
+        equal(statuses(got), [504], got[:300])
+        check(b"did not take the request in time" in got, got[:300])
+        equal(timed_out(l, "sloth"), 1)
+    equal(l.counter("limit_body_slow"), before)
+
+
+def test_stream_idle(l):
+    """streamIdleTimeout: 504 on a route without a timeout when no answer comes, counted"""
+    l.service("stream", "origin", timeout="0s")
+    l.settings(None, "  streamIdleTimeout: 500ms\n")
+    try:
+        before = timed_out(l, "origin")
+        with l.connect() as s:
+            start = time.monotonic()
+            s.sendall(b"GET /never HTTP/1.1\r\nHost: stream\r\nConnection: close\r\n\r\n")
+            got = rest(s)
+            check(0.4 < time.monotonic() - start < 5 * e2e.PATIENCE)
+        equal(statuses(got), [504], got[:300])
+        equal(timed_out(l, "origin") - before, 1)
     finally:
-        listener.close()
-        l.gateway.glooctl("delete", "virtualservice", "sloth")
+        l.gateway.glooctl("delete", "virtualservice", "stream")
         l.settings("", "")
+
+
+def test_rate_limit_entries(l):
+    """rateLimitEntries: more keys than that refuse nobody, free nobody, and are counted"""
+    entries, keys = 1024, 2000
+    l.service("keys", "origin", rate_limits=[
+        {"name": "key", "key": "header", "header": "X-Key", "rate": 3, "unit": "HOUR"}])
+
+    def replaced():
+        return l.gateway.metric("gloo_gateway_limit_replaced")
+    with l.connect() as s:
+        def get(key):
+            s.sendall(b"GET / HTTP/1.1\r\nHost: keys\r\nX-Key: %s\r\n\r\n" % key)
+            got = b""
+            while e2e.split_request(got)[0] is None:
+                part = s.recv(65536)
+                check(part, "closed after", got)
+                got += part
+            return statuses(got)[0]
+        equal([get(b"spent") for _ in range(4)], [200, 200, 200, 429])
+        equal(replaced(), 0)
+        equal({get(b"%d" % i) for i in range(keys)}, {200})
+        equal(get(b"spent"), 429)
+    count = int(replaced())
+    check(keys - entries < count < keys, count)
+    l.gateway.glooctl("delete", "virtualservice", "keys")
+    return f"{count} replaced"
 
 
 def small_window(l):

@@ -5,6 +5,8 @@
  */
 #include "tests/fuzz/service.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
@@ -143,21 +145,47 @@ fields_compare(const struct http_head *from, const struct http_head *to,
 }
 
 /* RFC 3986, but for brackets in the query, which all the world sends. */
+static bool
+may_stand(char c, bool query)
+{
+	static const char raw[] = "-._~!$&'()*+,;=:@/%";
+
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c >= 'a' && c <= 'z') || (c && strchr(raw, c)) ||
+	       (query && (c == '?' || c == '[' || c == ']'));
+}
+
 static void
 target_check(struct slice target)
 {
-	static const char raw[] = "-._~!$&'()*+,;=:@/%";
 	bool query = false;
 
 	for (size_t i = 0; i < target.length; i++) {
-		char c = target.data[i];
-
-		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-			(c >= 'a' && c <= 'z') || (c && strchr(raw, c)))
+		if (may_stand(target.data[i], query))
 			continue;
-		expect(c == '?' || (query && (c == '[' || c == ']')));
+		expect(target.data[i] == '?');
 		query = true;
 	}
+}
+
+/* Byte by byte what came, but for those that may not stand there. */
+static void
+query_compare(struct slice came, struct slice sent)
+{
+	size_t at = 0;
+
+	expect((came.data == NULL) == (sent.data == NULL));
+	for (size_t i = 0; i < came.length; i++) {
+		unsigned char c = (unsigned char)came.data[i];
+		char text[sizeof("%00")] = { (char)c };
+
+		if (!may_stand((char)c, true))
+			snprintf(text, sizeof(text), "%%%02X", c);
+		expect(sent.length - at >= strlen(text) &&
+			memcmp(sent.data + at, text, strlen(text)) == 0);
+		at += strlen(text);
+	}
+	expect(at == sent.length);
 }
 
 static void
@@ -188,7 +216,7 @@ request_compare(struct scene *s, const struct http_head *head,
 	/* What matched is what the upstream sees, in its own normal form. */
 	expect(http_target_normalise(again->target, scratch, &target));
 	expect(slice_equal(target.path, f->path));
-	expect((target.query.data == NULL) == (f->query.data == NULL));
+	query_compare(f->query, target.query);
 	fields_compare(head, again, &f->edit);
 }
 

@@ -1,7 +1,8 @@
 /*
  * Requests, heads and bodies, one behind the other: whole and cut after every
- * byte the same heads, bodies and verdict. What is taken is clean enough that,
- * written out again without the hop-by-hop fields, it is taken again.
+ * byte (feed.h: what is long, less often) the same heads, bodies and verdict.
+ * What is taken is clean enough that, written out again without the hop-by-hop
+ * fields, it is taken again.
  */
 #include <stdint.h>
 

@@ -1,6 +1,7 @@
 /*
  * Responses, heads and bodies, one behind the other: whole and cut after every
- * byte the same heads, bodies and verdict, for each kind of request.
+ * byte (feed.h: what is long, less often) the same heads, bodies and verdict,
+ * for each kind of request.
  */
 #include <stdint.h>
 

@@ -63,10 +63,10 @@ struct filter_request {
 				     never moves while slices point into it */
 };
 
-/* The order: client fields (x-forwarded-*, x-request-id, internal x-envoy-*
- * from outside dropped), rewrite (path, x-envoy-original-path), timeout field
- * (x-envoy-expected-rq-timeout-ms), host, headerManipulation of route, then of
- * virtual host. */
+/* The order: hop-by-hop removal, rewrite (path, x-envoy-original-path), client
+ * fields (x-forwarded-*, x-request-id, internal x-envoy-* from outside
+ * dropped), timeout field (x-envoy-expected-rq-timeout-ms), host,
+ * headerManipulation of route, then of virtual host. */
 void filter_request_apply(struct filter_request *r);
 
 /* Hop-by-hop removal and headerManipulation of a response. */

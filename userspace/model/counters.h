@@ -24,7 +24,7 @@
  * name, help. Each is a u64 that only grows, but for the gauges (_open,
  * _active) which a worker also decrements.
  * Invariants, tested: connections_accepted = connections_open + _closed;
- * requests = responses_1xx..5xx + responses_aborted + requests_active, where
+ * requests = responses_2xx..5xx + responses_aborted + requests_active, where
  * requests counts heads that were parsed or refused with an answer.
  */
 #define COUNTERS_LISTENER(X)                                                   \

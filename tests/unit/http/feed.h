@@ -1,7 +1,8 @@
 /*
  * Feeds a parser whole, cut after every byte (with the hint `already` and
- * without), and always with the last byte before a page that cannot be read;
- * all ways must agree. Used by the unit tests and the fuzz targets.
+ * without; what is long after fewer, but after every one where it is decided),
+ * and always with the last byte before a page that cannot be read; all ways
+ * must agree. Used by the unit tests and the fuzz targets.
  */
 #ifndef TESTS_UNIT_HTTP_FEED_H
 #define TESTS_UNIT_HTTP_FEED_H
@@ -112,6 +113,23 @@ feed_place_equal(const struct http_head *a, struct slice x,
 }
 
 static inline bool
+feed_fields_equal(const struct http_head *a, const struct http_head *b)
+{
+	if (a->field_count != b->field_count)
+		return false;
+	for (unsigned i = 0; i < a->field_count; i++) {
+		const struct http_field *x = &a->fields[i], *y = &b->fields[i];
+
+		if (x->name != y->name || x->name_length != y->name_length ||
+			x->value != y->value ||
+			x->value_length != y->value_length || x->id != y->id ||
+			x->hop_by_hop != y->hop_by_hop)
+			return false;
+	}
+	return true;
+}
+
+static inline bool
 feed_heads_equal(const struct feed *a, const struct feed *b)
 {
 	const struct http_head *x = &a->head, *y = &b->head;
@@ -126,7 +144,7 @@ feed_heads_equal(const struct feed *a, const struct feed *b)
 	       x->keep_alive == y->keep_alive && x->upgrade == y->upgrade &&
 	       x->framing == y->framing &&
 	       x->content_length == y->content_length &&
-	       x->field_count == y->field_count;
+	       feed_fields_equal(x, y);
 }
 
 static inline bool
@@ -139,11 +157,64 @@ feed_agree(const struct feed *a, const struct feed *b)
 	return a->verdict != HTTP_PARSE_DONE || feed_heads_equal(a, b);
 }
 
-/* Cut after every byte, and of what is long, where that takes seconds, less. */
+/* After every byte, and of what is long, where that takes seconds, fewer. */
 static inline size_t
 feed_step(size_t length)
 {
 	return length > 2048 ? 37 : 1;
+}
+
+/* The first n bytes, with the hint and without; false: these do not agree. */
+static inline bool
+feed_cut(const struct feed_parser *parser, const char *bytes, size_t n,
+	size_t already, struct feed *hinted)
+{
+	static struct feed fresh;
+	const char *cut = guard_put(bytes, n);
+
+	feed_once(parser, cut, n, already, hinted);
+	feed_once(parser, cut, n, 0, &fresh);
+	/* The hint may put a refusal off, never change a verdict. */
+	return hinted->verdict == HTTP_PARSE_MORE
+		       ? fresh.verdict != HTTP_PARSE_DONE
+		       : feed_agree(hinted, &fresh);
+}
+
+/* Grows from already by step, to a verdict or the end; decided_at says where.
+ */
+static inline bool
+feed_grow(const struct feed_parser *parser, const char *bytes, size_t length,
+	size_t already, size_t step, struct feed *hinted)
+{
+	size_t n = already;
+
+	do {
+		already = n;
+		n = length - n < step ? length : n + step;
+		if (!feed_cut(parser, bytes, n, already, hinted))
+			return false;
+	} while (hinted->verdict == HTTP_PARSE_MORE && n < length);
+	hinted->decided_at = n;
+	return true;
+}
+
+/* After every byte of the two last steps to the verdict. */
+static inline bool
+feed_finely(const struct feed_parser *parser, const char *bytes, size_t step,
+	struct feed *hinted)
+{
+	static struct feed fine;
+	size_t end = hinted->decided_at, last = (end - 1) % step + 1;
+	size_t from = end > last + step ? end - last - step : 0;
+
+	if (!feed_grow(parser, bytes, end, from, 1, &fine))
+		return false;
+	if (fine.verdict == HTTP_PARSE_MORE)
+		return hinted->verdict == HTTP_PARSE_BAD;
+	if (!feed_agree(&fine, hinted))
+		return false;
+	hinted->decided_at = fine.decided_at;
+	return true;
 }
 
 /* Whole, then growing by step; false: the ways do not agree. */
@@ -151,26 +222,16 @@ static inline bool
 feed_all(const struct feed_parser *parser, const char *bytes, size_t length,
 	size_t step, struct feed *out)
 {
-	static struct feed hinted, fresh;
-	size_t already = 0, n = 0;
+	static struct feed hinted;
 
-	do {
-		const char *cut;
-
-		n = n + step < length ? n + step : length;
-		cut = guard_put(bytes, n);
-		feed_once(parser, cut, n, already, &hinted);
-		feed_once(parser, cut, n, 0, &fresh);
-		/* The hint may put a refusal off, never change a verdict. */
-		if (hinted.verdict == HTTP_PARSE_MORE
-				? fresh.verdict == HTTP_PARSE_DONE
-				: !feed_agree(&hinted, &fresh))
-			return false;
-		already = n;
-	} while (hinted.verdict == HTTP_PARSE_MORE && n < length);
+	if (!feed_grow(parser, bytes, length, 0, step, &hinted))
+		return false;
+	if (step > 1 && hinted.verdict != HTTP_PARSE_MORE &&
+		!feed_finely(parser, bytes, step, &hinted))
+		return false;
 
 	feed_once(parser, guard_put(bytes, length), length, 0, out);
-	out->decided_at = n;
+	out->decided_at = hinted.decided_at;
 	if (out->verdict == HTTP_PARSE_DONE &&
 		!feed_head_is_sound(&out->head, length))
 		return false;

@@ -5,6 +5,8 @@
 #include "http/body.h"
 #include "tests/unit/http/feed.h"
 
+#define FEED_BODY_SMALL 256 /* bytes that are cut in two at every place */
+
 struct feed_body {
 	enum http_body_state state; /* of the last read */
 	size_t consumed;            /* up to DONE, BAD or the end */
@@ -41,24 +43,35 @@ feed_body_piece(struct http_body *b, const char *piece, size_t length,
 	}
 }
 
+/* In a first piece and pieces of step behind it. */
 static inline bool
-feed_body(enum http_framing framing, uint64_t content_length, const char *bytes,
-	size_t length, size_t step, struct feed_body *out)
+feed_body_pieces(enum http_framing framing, uint64_t content_length,
+	const char *bytes, size_t length, size_t first, size_t step,
+	struct feed_body *out)
 {
 	struct http_body b;
-	size_t at = 0;
+	size_t at = 0, n = first;
 
 	http_body_init(&b, framing, content_length);
 	out->consumed = out->length = 0;
 	do {
-		size_t n = length - at < step ? length - at : step;
-
+		if (n > length - at)
+			n = length - at;
 		if (!feed_body_piece(&b, guard_put(bytes + at, n), n, out))
 			return false;
 		at += n;
+		n = step;
 	} while (at < length && out->state == HTTP_BODY_MORE);
 	out->complete = http_body_end(&b);
 	return b.total == out->length;
+}
+
+static inline bool
+feed_body(enum http_framing framing, uint64_t content_length, const char *bytes,
+	size_t length, size_t step, struct feed_body *out)
+{
+	return feed_body_pieces(
+		framing, content_length, bytes, length, step, step, out);
 }
 
 /* The same verdict and the same bytes, however cut. */
@@ -69,6 +82,32 @@ feed_body_equal(const struct feed_body *a, const struct feed_body *b)
 	       a->complete == b->complete &&
 	       (a->state == HTTP_BODY_BAD || a->consumed == b->consumed) &&
 	       memcmp(a->data, b->data, a->length) == 0;
+}
+
+/* Whole, in equal pieces, and what is small in two, cut at every place; false:
+ * the ways do not agree. */
+static inline bool
+feed_body_all(enum http_framing framing, uint64_t content_length,
+	const char *bytes, size_t length, struct feed_body *whole)
+{
+	static const size_t steps[] = { 1, 2, 3, 7, 17, 64, 1000 };
+	size_t places = length <= FEED_BODY_SMALL ? length : 0;
+	static struct feed_body cut;
+
+	if (!feed_body(framing, content_length, bytes, length,
+		    length > 0 ? length : 1, whole))
+		return false;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (!feed_body(framing, content_length, bytes, length, steps[i],
+			    &cut) ||
+			!feed_body_equal(whole, &cut))
+			return false;
+	for (size_t i = 1; i < places; i++)
+		if (!feed_body_pieces(framing, content_length, bytes, length, i,
+			    length - i, &cut) ||
+			!feed_body_equal(whole, &cut))
+			return false;
+	return true;
 }
 
 #endif

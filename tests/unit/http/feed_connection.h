@@ -11,34 +11,15 @@ struct feed_connection {
 	unsigned messages; /* complete ones */
 };
 
-/* The body behind a head, whole and in pieces; its verdict. */
-static inline enum http_body_state
-feed_connection_body(const struct http_head *h, const char *bytes,
-	size_t length, size_t *consumed, bool *sound)
-{
-	static struct feed_body whole, cut;
-	static const size_t steps[] = { 1, 7, 64 };
-
-	*sound = feed_body(h->framing, h->content_length, bytes, length,
-		length > 0 ? length : 1, &whole);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		*sound = *sound &&
-			 feed_body(h->framing, h->content_length, bytes, length,
-				 steps[i], &cut) &&
-			 feed_body_equal(&whole, &cut);
-	*consumed = whole.consumed;
-	return whole.state;
-}
-
 static inline struct feed_connection
 feed_connection(
 	const struct feed_parser *parser, const char *bytes, size_t length)
 {
 	struct feed_connection c = { .sound = true };
 	static struct feed got;
+	static struct feed_body body;
 
 	while (length > 0) {
-		enum http_body_state body;
 		size_t n;
 
 		c.sound = feed_all(
@@ -52,14 +33,14 @@ feed_connection(
 		n = got.skipped + got.head.length;
 		bytes += n;
 		length -= n;
-		body = feed_connection_body(
-			&got.head, bytes, length, &n, &c.sound);
-		c.refused = body == HTTP_BODY_BAD;
-		if (!c.sound || body != HTTP_BODY_DONE)
+		c.sound = feed_body_all(got.head.framing,
+			got.head.content_length, bytes, length, &body);
+		c.refused = body.state == HTTP_BODY_BAD;
+		if (!c.sound || body.state != HTTP_BODY_DONE)
 			break;
 		c.messages++;
-		bytes += n;
-		length -= n;
+		bytes += body.consumed;
+		length -= body.consumed;
 		/* What follows is never read as a message. */
 		if (!got.head.keep_alive) {
 			c.refused = length > 0;

@@ -139,9 +139,9 @@ test_rows(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct row *row = &rows[i];
 
-		if (!feed_body(row->framing, row->content_length, row->bytes,
-			    row->length, row->length, &got))
-			fail_msg("%s: contract", row->what);
+		if (!feed_body_all(row->framing, row->content_length,
+			    row->bytes, row->length, &got))
+			fail_msg("%s: cuts change the result", row->what);
 		for (size_t step = 1; step < row->length; step++)
 			if (!feed_body(row->framing, row->content_length,
 				    row->bytes, row->length, step, &cut) ||
