@@ -440,11 +440,15 @@ def test_f40(w):
     """F40 bytes after a complete answer are never the next one's"""
     whole = CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"
     empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    # So much goes from socket to socket, and what follows it is not seen with it.
+    body = b"hello" * 60000
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     rows = []
     for what, extra in (("an answer", EVIL), ("two answers", EVIL + EVIL), ("a byte", b"E"),
                         ("a line end", b"\r\n"), ("an interim answer", b"HTTP/1.1 100 C\r\n\r\n"),
                         ("64 kB", b"EVIL" * 16384)):
         rows += [(f"F40 length, then {what}", extra_after, OK, extra, b"hello", GET),
+                 (f"F40 300 kB, then {what}", extra_after, large, extra, body, GET),
                  (f"F40 chunked, then {what}", extra_after, whole, extra, b"hello", GET),
                  (f"F40 empty, then {what}", extra_after, empty, extra, b"", GET),
                  (f"F40 HEAD, then {what}", extra_after, OK[:-5], extra, b"", HEAD),
@@ -452,6 +456,7 @@ def test_f40(w):
                  (f"F40 304, then {what}", extra_after, b"HTTP/1.1 304 N\r\nContent-Length: 5\r\n\r\n",
                   extra, b"", GET),
                  (f"F40 length, later {what}", late, OK, extra),
+                 (f"F40 300 kB, later {what}", late, large, extra),
                  (f"F40 chunked, later {what}", late, whole, extra),
                  (f"F40 HEAD, later {what}", late, OK[:-5], extra, HEAD),
                  (f"F40 204, later {what}", late, b"HTTP/1.1 204 N\r\n\r\n", extra),
