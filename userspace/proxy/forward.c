@@ -27,7 +27,7 @@ forward_prepare(struct exchange *x, const struct http_head *head,
 	f->target = target;
 	f->match = &x->match;
 	f->peer = &x->session->peer;
-	f->peer_trusted = generation_trusts(x->generation, x->session->peer.ip);
+	f->peer_trusted = x->peer_trusted;
 	f->tls = false;
 	f->request_id = x->id;
 	/* A path is nobody's name. */
