@@ -104,6 +104,7 @@ exchange_reset(struct scene *s, const char *peer)
 	x->backend = &s->backend;
 	strcpy(x->id, "00000000-0000-4000-8000-000000000000");
 	expect(addr_parse_ip(peer, 1234, &s->session.peer) == 0);
+	x->peer_trusted = generation_trusts(s->generation, s->session.peer.ip);
 }
 
 static bool
@@ -233,6 +234,7 @@ request_forward(struct scene *s, struct http_head *head, const char *peer)
 		    head->target, s->worker.path, &request.target))
 		return;
 	exchange_reset(s, peer);
+	request.peer_trusted = x->peer_trusted;
 	request.host.data = s->worker.host;
 	request.host.length =
 		http_authority_host(head->authority, s->worker.host);

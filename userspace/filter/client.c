@@ -7,31 +7,13 @@
 
 #define REQUEST_ID_MAX 128
 
-static bool
-field_is_internal(const struct http_head *h, const struct http_field *f)
-{
-	static const struct slice prefix = { "x-envoy-", 8 };
-
-	switch (f->id) {
-	case HTTP_FIELD_FORWARDED:
-	case HTTP_FIELD_X_FORWARDED_HOST:
-	case HTTP_FIELD_X_REAL_IP:
-		return true;
-	default:
-		return f->name_length > prefix.length &&
-		       slice_equal_nocase((struct slice){ h->bytes + f->name,
-						  prefix.length },
-			       prefix);
-	}
-}
-
 static void
 internal_remove(struct filter_request *r)
 {
 	if (r->peer_trusted)
 		return;
 	for (unsigned i = 0; i < r->head->field_count; i++)
-		if (field_is_internal(r->head, &r->head->fields[i]))
+		if (http_field_is_of_proxies(r->head, &r->head->fields[i]))
 			head_edit_remove(&r->edit, i);
 }
 

@@ -34,7 +34,8 @@ source_key(const struct run *run, const struct image_limit *l)
 		run->table, l->identity, source.ip, sizeof(source.ip));
 }
 
-/* Of all fields of that name; 0: there is none, the rule does not apply. */
+/* Of all fields of that name that count; 0: there is none, the rule does not
+ * apply. */
 static uint64_t
 header_key(const struct run *run, const void *base, const struct image_limit *l)
 {
@@ -49,6 +50,8 @@ header_key(const struct run *run, const void *base, const struct image_limit *l)
 			(f->id == HTTP_FIELD_OTHER &&
 				!slice_equal_nocase(
 					http_field_name(h, f), name)))
+			continue;
+		if (!http_field_counts(h, f, run->request->peer_trusted))
 			continue;
 		key = limit_table_key(run->table,
 			key != 0 ? key : l->identity, h->bytes + f->value,

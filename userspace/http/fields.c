@@ -129,21 +129,24 @@ host_read(struct slice value, struct http_fields *said)
 	return HTTP_REFUSE_NONE;
 }
 
+/* Asked of this hop, which answers or ignores it: it is not passed on. */
 static enum http_refusal
-expect_read(
-	struct http_head *h, struct slice value, const struct http_fields *said)
+expect_read(struct http_head *h, struct http_field *f,
+	const struct http_fields *said)
 {
 	if (!said->request)
 		return HTTP_REFUSE_NONE;
-	if (!slice_equal_nocase(value, (struct slice){ "100-continue", 12 }))
+	if (!slice_equal_nocase(http_field_value(h, f),
+		    (struct slice){ "100-continue", 12 }))
 		return HTTP_REFUSE_EXPECT;
 	/* RFC 9110 10.1.1: from an HTTP/1.0 client it is to be ignored. */
 	h->expect_continue = h->version_minor > 0;
+	f->hop_by_hop = true;
 	return HTTP_REFUSE_NONE;
 }
 
 static enum http_refusal
-field_read(struct http_head *h, const struct http_field *f,
+field_read(struct http_head *h, struct http_field *f,
 	const struct http_limits *limits, struct http_fields *said)
 {
 	struct slice value = http_field_value(h, f);
@@ -158,7 +161,7 @@ field_read(struct http_head *h, const struct http_field *f,
 	case HTTP_FIELD_TRANSFER_ENCODING:
 		return coding_read(h, value, said);
 	case HTTP_FIELD_EXPECT:
-		return expect_read(h, value, said);
+		return expect_read(h, f, said);
 	case HTTP_FIELD_UPGRADE:
 		h->upgrade = true;
 		return HTTP_REFUSE_NONE;

@@ -169,6 +169,17 @@ http_field_id_of(struct slice name)
 		       : HTTP_FIELD_OTHER;
 }
 
+bool
+http_field_counts(const struct http_head *h, const struct http_field *f,
+	bool peer_trusted)
+{
+	/* Framing goes on, as we write it. */
+	if (f->hop_by_hop && f->id != HTTP_FIELD_CONTENT_LENGTH &&
+		f->id != HTTP_FIELD_TRANSFER_ENCODING)
+		return false;
+	return peer_trusted || !http_field_is_of_proxies(h, f);
+}
+
 const struct http_field *
 http_head_find(const struct http_head *h, enum http_field_id id)
 {

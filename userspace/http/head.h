@@ -87,8 +87,9 @@ struct http_field {
 			    Proxy-Connection, HTTP2-Settings, Trailer,
 			    Transfer-Encoding: never forwarded (list D 23, 24).
 			    Content-Length too: who forwards writes its own from
-			    the framing. So are fields that are one of ours but
-			    for "_" in place of "-" (X_Forwarded_For, list D 26).
+			    the framing. Expect of a request is for us alone. So
+			    are fields that are one of ours but for "_" in place
+			    of "-" (X_Forwarded_For, list D 26).
 			    A Connection option that names a field with an id,
 			    X-Forwarded-* or X-Envoy-* does not mark it. */
 };
@@ -205,6 +206,32 @@ http_field_value(const struct http_head *h, const struct http_field *f)
 {
 	return (struct slice){ h->bytes + f->value, f->value_length };
 }
+
+/* What only proxies say: dropped when another peer does. */
+static inline bool
+http_field_is_of_proxies(const struct http_head *h, const struct http_field *f)
+{
+	static const struct slice prefix = { "x-envoy-", 8 };
+	const uint32_t set =
+		1u << HTTP_FIELD_FORWARDED | 1u << HTTP_FIELD_X_FORWARDED_FOR |
+		1u << HTTP_FIELD_X_FORWARDED_PROTO |
+		1u << HTTP_FIELD_X_FORWARDED_HOST | 1u << HTTP_FIELD_X_REAL_IP |
+		1u << HTTP_FIELD_X_ENVOY_ORIGINAL_PATH |
+		1u << HTTP_FIELD_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS;
+
+	if (f->id != HTTP_FIELD_OTHER)
+		return set >> f->id & 1;
+	return f->name_length > prefix.length &&
+	       slice_equal_nocase(
+		       (struct slice){ h->bytes + f->name, prefix.length },
+		       prefix);
+}
+
+/* Whether a field of a request is there for who decides by fields: what its
+ * peer may not say, or says to this hop, does not reach the upstream and must
+ * not choose it. */
+bool http_field_counts(const struct http_head *h, const struct http_field *f,
+	bool peer_trusted);
 
 /* The first field with that id, or NULL. */
 const struct http_field *http_head_find(const struct http_head *h,

@@ -10,16 +10,20 @@
 #include "proxy/worker.h"
 
 static bool
-header_hash(const struct http_head *head, struct slice name, uint64_t *hash)
+header_hash(const struct exchange *x, const struct http_head *head,
+	struct slice name, uint64_t *hash)
 {
-	const struct http_field *f = http_head_find_name(head, name);
-	struct slice value;
+	for (unsigned i = 0; i < head->field_count; i++) {
+		const struct http_field *f = &head->fields[i];
+		struct slice value = http_field_value(head, f);
 
-	if (f == NULL)
-		return false;
-	value = http_field_value(head, f);
-	*hash = hash_bytes(value.data, value.length, 0);
-	return true;
+		if (!slice_equal_nocase(http_field_name(head, f), name) ||
+			!http_field_counts(head, f, x->peer_trusted))
+			continue;
+		*hash = hash_bytes(value.data, value.length, 0);
+		return true;
+	}
+	return false;
 }
 
 /* The value of a cookie within one field (RFC 6265, 5.4); data NULL: none. */
@@ -87,7 +91,7 @@ one_hash(struct exchange *x, const struct http_head *head,
 
 	switch ((enum image_hash_source)h->source) {
 	case IMAGE_HASH_HEADER:
-		return header_hash(head, name, hash);
+		return header_hash(x, head, name, hash);
 	case IMAGE_HASH_COOKIE:
 		if (cookie_hash(head, name, hash))
 			return true;

@@ -108,7 +108,8 @@ answer_head(struct exchange *x, enum http_method method, const char *bytes,
 		if (*used == length)
 			return false;
 		switch (http_response_parse(bytes + *used, length - *used,
-			x->seen, method, &w->limits, &w->answer, &why)) {
+			x->seen, method, &http_limits_default, &w->answer,
+			&why)) {
 		case HTTP_PARSE_MORE:
 			x->seen = (uint32_t)(length - *used);
 			return false;

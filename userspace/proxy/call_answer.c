@@ -109,8 +109,9 @@ head_parse(struct exchange *x, struct http_write *head)
 	http_write_end(head);
 	return http_write_ok(head) &&
 	       http_response_parse(head->out, head->length, 0,
-		       (enum http_method)x->request_method, &w->limits,
-		       &w->answer, &why) == HTTP_PARSE_DONE &&
+		       (enum http_method)x->request_method,
+		       &http_limits_default, &w->answer,
+		       &why) == HTTP_PARSE_DONE &&
 	       w->answer.length == head->length && w->answer.status >= 200;
 }
 

@@ -54,16 +54,17 @@ field_walk(const struct generation *g, struct slice list, struct addr *out)
 	return true;
 }
 
-void
+bool
 client_address(const struct generation *g, const struct addr *peer,
 	const struct http_head *head, struct addr *out)
 {
 	*out = *peer;
 	if (!generation_trusts(g, peer->ip))
-		return;
+		return false;
 	for (unsigned i = head->field_count; i-- > 0;)
 		if (head->fields[i].id == HTTP_FIELD_X_FORWARDED_FOR &&
 			!field_walk(g, http_field_value(head, &head->fields[i]),
 				out))
-			return;
+			break;
+	return true;
 }

@@ -1,17 +1,19 @@
 /*
  * Whose request it is: the peer of the connection, unless that is a trusted
- * proxy; then who it says in X-Forwarded-For, read from the right past all
- * that are trusted too. Private to proxy/.
+ * proxy, which is the return value; then who it says in X-Forwarded-For, read
+ * from the right past all that are trusted too. Private to proxy/.
  */
 #ifndef PROXY_CLIENT_H
 #define PROXY_CLIENT_H
+
+#include <stdbool.h>
 
 #include "base/addr.h"
 #include "http/head.h"
 
 struct generation;
 
-void client_address(const struct generation *g, const struct addr *peer,
+bool client_address(const struct generation *g, const struct addr *peer,
 	const struct http_head *head, struct addr *out);
 
 #endif

@@ -381,7 +381,9 @@ exchange_begin(struct exchange *x, const struct http_head *head,
 	}
 	x->generation = w->generation;
 	x->generation->use[w->index].count++;
-	client_address(x->generation, &s->peer, head, &x->client);
+	x->peer_trusted =
+		client_address(x->generation, &s->peer, head, &x->client);
+	request.peer_trusted = x->peer_trusted;
 	request.host.data = w->host;
 	request.host.length = http_authority_host(head->authority, w->host);
 	router_find(

@@ -78,7 +78,7 @@ struct exchange {
 	uint16_t status;
 	uint8_t request_method, informational;
 	uint8_t attempts; /* further ones, as the route says */
-	bool version_10, client_keeps, expects;
+	bool version_10, client_keeps, expects, peer_trusted;
 	bool request_done; /* all of it was taken from the client */
 	bool replayable, resending, retried, is_retry, tried_other, hashed;
 	bool heard; /* some of the request may have reached the endpoint */

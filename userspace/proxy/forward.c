@@ -27,7 +27,7 @@ forward_prepare(struct exchange *x, const struct http_head *head,
 	f->target = target;
 	f->match = &x->match;
 	f->peer = &x->session->peer;
-	f->peer_trusted = generation_trusts(x->generation, x->session->peer.ip);
+	f->peer_trusted = x->peer_trusted;
 	f->tls = false;
 	f->request_id = x->id;
 	/* A path is nobody's name. */
@@ -50,15 +50,6 @@ fields_write(struct http_write *w, const struct http_head *head,
 				http_field_value(head, &head->fields[i]));
 	for (uint32_t i = 0; i < edit->added_count; i++)
 		http_write_field(w, edit->added[i].name, edit->added[i].value);
-}
-
-/* Both are answered by us: what was asked of this hop is not passed on. */
-static void
-expect_remove(const struct http_head *head, struct head_edit *edit)
-{
-	for (unsigned i = 0; i < head->field_count; i++)
-		if (head->fields[i].id == HTTP_FIELD_EXPECT)
-			head_edit_remove(edit, i);
 }
 
 static struct slice
@@ -99,8 +90,6 @@ forward_request(struct exchange *x, const struct http_head *head,
 	filter_request_apply(f);
 	if (f->escapes)
 		return (struct slice){ NULL, 0 };
-	if (head->expect_continue)
-		expect_remove(head, &f->edit);
 	http_write_init(&w, x->worker->head_up, WORKER_HEAD);
 	http_write_request_line(&w, head->method_text, f->path, f->query);
 	http_write_field(&w, TEXT("host"),
@@ -179,8 +168,6 @@ forward_call(struct exchange *x, const struct http_head *head,
 	filter_request_apply(f);
 	if (f->escapes)
 		return false;
-	if (head->expect_continue)
-		expect_remove(head, &f->edit);
 	if (f->edit.overflow ||
 		!fields_list(head, &f->edit, fields, &r->field_count))
 		return false;

@@ -18,10 +18,7 @@
 static bool
 may_be_blocked(const struct exchange *x)
 {
-	const struct addr *peer = &x->session->peer;
-
-	return !addr_is_loopback(peer) &&
-	       !generation_trusts(x->generation, peer->ip);
+	return !addr_is_loopback(&x->session->peer) && !x->peer_trusted;
 }
 
 static void
@@ -50,6 +47,7 @@ throttle_pass(struct exchange *x, const struct http_head *head)
 		.match = &x->match,
 		.image = x->generation->image,
 		.client = &x->client,
+		.peer_trusted = x->peer_trusted,
 		/* Not the worker's own time, which may be some ms behind that
 		 * of another: the last of a burst would be refused. */
 		.now_ms = clock_monotonic_ms(),

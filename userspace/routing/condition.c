@@ -47,8 +47,9 @@ outcome(const struct image_condition *c, enum matcher_verdict found)
 
 static enum matcher_verdict
 header_holds(const struct condition_run *run, const struct image_condition *c,
-	const struct http_head *head)
+	const struct router_request *request)
 {
+	const struct http_head *head = request->head;
 	struct slice name = image_text(run->vhost, c->name);
 	enum matcher_verdict found;
 
@@ -59,6 +60,8 @@ header_holds(const struct condition_run *run, const struct image_condition *c,
 			continue;
 		if (f->id == HTTP_FIELD_OTHER &&
 			!slice_equal_nocase(http_field_name(head, f), name))
+			continue;
+		if (!http_field_counts(head, f, request->peer_trusted))
 			continue;
 		found = value_holds(run, c, http_field_value(head, f));
 		if (found != MATCHER_NO)
@@ -139,7 +142,7 @@ conditions_hold(const struct condition_run *run, const struct image_matcher *m,
 		return MATCHER_NO;
 	c = image_at(run->vhost, m->headers.offset);
 	for (uint32_t i = 0; i < m->headers.count; i++) {
-		one = header_holds(run, &c[i], request->head);
+		one = header_holds(run, &c[i], request);
 		if (one == MATCHER_NO)
 			return MATCHER_NO;
 		if (one == MATCHER_LIMITED)

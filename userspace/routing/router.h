@@ -42,6 +42,7 @@ struct router_request {
 	const struct http_head *head;
 	struct slice host; /* http_authority_host */
 	struct http_target target;
+	bool peer_trusted; /* see http_field_counts */
 };
 
 struct router_match {

@@ -173,8 +173,9 @@ static const struct row rows[] = {
 	{ "A10 an empty expectation", POST("Expect:"), REFUSED(EXPECT) },
 	{ "A10 more than 100-continue", POST("Expect: 100-continue, x"),
 		REFUSED(EXPECT) },
-	{ "A10 Expect in HTTP/1.0 is ignored", FIELD_10("Expect: 100-continue"),
-		TAKEN("GET /x a.example 1.0 close none") },
+	{ "A10 Expect in HTTP/1.0 is ignored, and not passed on",
+		FIELD_10("Expect: 100-continue"), HTTP_REFUSE_NONE,
+		"GET /x a.example 1.0 close none", "Expect" },
 	/* A 11: that each beginning of a good head is MORE, feed_all shows */
 
 	/* B 12 */

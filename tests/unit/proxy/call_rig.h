@@ -197,6 +197,7 @@ static const struct wire_settings settings = {
 	.upstream_idle_ms = 10000,
 	.body_idle_ms = 1000,
 	.stream_idle_ms = 3000,
+	.fields = 20,
 	.call_bytes = 12 << 20,
 };
 

@@ -313,15 +313,21 @@ log_read(struct str *text, const char *const *words, size_t count)
 }
 
 static inline int
-group_start(void **state)
+group_start_with(const struct wire_settings *settings)
 {
 	struct model_route routes[ROUTES];
 	struct model_matcher matchers[ROUTES];
 	size_t count = routes_make(routes, matchers);
 
-	(void)state;
-	rig_start(&rig, &quick, routes, count);
+	rig_start(&rig, settings, routes, count);
 	return 0;
+}
+
+static inline int
+group_start(void **state)
+{
+	(void)state;
+	return group_start_with(&quick);
 }
 
 static inline int

@@ -42,6 +42,22 @@ a_header_leads_to_an_endpoint(void **state)
 	header_leads("/maglev");
 }
 
+/* What Connection names ends at the gateway: its value leads nowhere. */
+static void
+a_header_of_the_hop_does_not_lead(void **state)
+{
+	int got[3] = { 0 };
+	char request[256];
+
+	(void)state;
+	origins_answer_by_name();
+	request_with(request, sizeof(request), "/header",
+		"Connection: X-User\r\nX-User", "u", 1);
+	for (int i = 0; i < 30; i++)
+		got[ask_who(request) - 'a']++;
+	assert_true(got[0] < 30 && got[1] < 30 && got[2] < 30);
+}
+
 static bool
 second_header_counts(const char *path)
 {
@@ -129,6 +145,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_header_leads_to_an_endpoint),
+		cmocka_unit_test(a_header_of_the_hop_does_not_lead),
 		cmocka_unit_test(a_terminal_policy_is_the_last),
 		cmocka_unit_test(a_source_leads_to_an_endpoint),
 		cmocka_unit_test(a_cookie_brings_a_client_back),

@@ -91,7 +91,9 @@ rows_hold(void **state)
 				&http_limits_default, &head, &skipped, &why),
 			HTTP_PARSE_DONE);
 		addr_parse_ip(rows[i].peer, 1234, &peer);
-		client_address(&generation, &peer, &head, &client);
+		assert_int_equal(
+			client_address(&generation, &peer, &head, &client),
+			generation_trusts(&generation, peer.ip));
 		if (strcmp(addr_format_ip(&client, got), rows[i].client) != 0)
 			fail_msg("[%zu]: %s, not %s", i, got, rows[i].client);
 	}

@@ -246,14 +246,89 @@ counters_add_up(void **state)
 static void
 every_request_is_logged(void **state)
 {
-	static const char *const words[] = { "bad_response",
-		"unasked_upgrade", "upstream_reset", "head_timeout",
-		"bad_framing", "bad_target", "head_too_large", "-" };
+	static const char *const words[] = { "bad_response", "unasked_upgrade",
+		"upstream_reset", "head_timeout", "bad_framing", "bad_target",
+		"head_too_large", "-" };
 	struct str text;
 
 	(void)state;
 	str_init(&text);
 	log_read(&text, words, ARRAY_SIZE(words));
+	str_fini(&text);
+}
+
+/* ---- where clients are held short */
+
+#define LONG                                                                   \
+	"0123456789012345678901234567890123456789012345678901234567890123"     \
+	"0123456789012345678901234567890123456789012345678901234567890123"
+
+static int
+short_start(void **state)
+{
+	struct wire_settings settings = quick;
+
+	(void)state;
+	settings.head_bytes = 1024;
+	settings.fields = 20;
+	return group_start_with(&settings);
+}
+
+static void
+fields_put(struct str *text, size_t count, const char *value)
+{
+	while (count-- > 0)
+		str_printf(text, "x: %s\r\n", value);
+}
+
+static void
+answers_have_their_own_limits(void **state)
+{
+	static const struct {
+		size_t count;
+		const char *value;
+	} heads[] = { { 90, "1" }, { 10, LONG } };
+	struct str bytes, want;
+
+	(void)state;
+	str_init(&bytes);
+	str_init(&want);
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		struct row row = { "a larger head", GET_A, { { NULL, 0, 0 } },
+			SENT_A, NULL, 0 };
+
+		str_clear(&bytes);
+		str_clear(&want);
+		str_puts(&bytes, "HTTP/1.1 200 OK\r\n");
+		str_puts(&want, bytes.data);
+		fields_put(&bytes, heads[i].count, heads[i].value);
+		fields_put(&want, heads[i].count, heads[i].value);
+		str_puts(&bytes, "Content-Length: 1\r\n\r\na");
+		str_puts(&want, "content-length: 1\r\n\r\na");
+		row.answers[0].bytes = bytes.data;
+		row.got = want.data;
+		rows_run(&row, 1);
+	}
+	str_fini(&bytes);
+	str_fini(&want);
+}
+
+static void
+requests_are_held_short(void **state)
+{
+	struct row row = { "21 fields", NULL, { { OK_A, 0, 0 } }, "",
+		REPLY("431 Request Header Fields Too Large", "32", CLOSED,
+			"Request Header Fields Too Large"),
+		ENDS };
+	struct str text;
+
+	(void)state;
+	str_init(&text);
+	str_puts(&text, "GET /a HTTP/1.1\r\nHost: h\r\n");
+	fields_put(&text, 20, "1");
+	str_puts(&text, "\r\n");
+	row.client = text.data;
+	rows_run(&row, 1);
 	str_fini(&text);
 }
 
@@ -269,6 +344,11 @@ main(void)
 		cmocka_unit_test(counters_add_up),
 		cmocka_unit_test(every_request_is_logged),
 	};
+	const struct CMUnitTest of_short[] = {
+		cmocka_unit_test(answers_have_their_own_limits),
+		cmocka_unit_test(requests_are_held_short),
+	};
 
-	return cmocka_run_group_tests(tests, group_start, group_stop);
+	return cmocka_run_group_tests(tests, group_start, group_stop) +
+	       cmocka_run_group_tests(of_short, short_start, group_stop);
 }

@@ -202,6 +202,70 @@ conditions_are_asked(void **state)
 	routed_check(f, rows, ARRAY_SIZE(rows));
 }
 
+/* What does not reach the upstream does not choose it. */
+static void
+fields_that_are_dropped_are_absent(void **state)
+{
+	static const struct {
+		const char *name, *fields;
+		bool trusted, untrusted; /* it counts, by who is the peer */
+	} rows[] = {
+		{ "x-forwarded-for", "X-Forwarded-For: 1\n", true, false },
+		{ "x-forwarded-proto", "X-Forwarded-Proto: https\n", true,
+			false },
+		{ "x-forwarded-host", "X-Forwarded-Host: a\n", true, false },
+		{ "forwarded", "Forwarded: for=a\n", true, false },
+		{ "x-real-ip", "X-Real-IP: a\n", true, false },
+		{ "x-envoy-original-path", "X-Envoy-Original-Path: /\n", true,
+			false },
+		{ "x-envoy-internal", "X-ENVOY-Internal: true\n", true, false },
+		{ "x-envoy-", "X-Envoy-: 1\n", true, true },
+		{ "x-request-id", "X-Request-Id: a\n", true, true },
+		{ "x-forwarded-port", "X-Forwarded-Port: 1\n", true, true },
+		{ "x-a", "X-A: 1\n", true, true },
+		{ "x-a", "Connection: close, x-a\nX-A: 1\n", false, false },
+		{ "x-a", "X-A: 1\nX-B: 2\nConnection: x-b\n", true, true },
+		{ "x-real-ip", "Connection: x-real-ip\nX-Real-IP: a\n", true,
+			false },
+		{ "x_real_ip", "X_Real_IP: a\n", false, false },
+		{ "connection", "Connection: close\n", false, false },
+		{ "te", "TE: trailers\n", false, false },
+		{ "expect", "Expect: 100-continue\n", false, false },
+		{ "content-length", "Content-Length: 0\n", true, true },
+		{ "transfer-encoding", "Transfer-Encoding: chunked\n", true,
+			true },
+		{ "host", "", true, true },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		struct model_header_matcher there = {
+			.name = CHARS(rows[i / 2].name)
+		};
+		struct model_matcher m = {
+			.path = CHARS("/"), .headers = &there, .header_count = 1
+		};
+		struct model_route route = test_route(CHARS("there"), &m);
+		struct model_virtual_service vs = test_service(&route, 1);
+		bool counts =
+			i % 2 ? rows[i / 2].trusted : rows[i / 2].untrusted;
+		char head[256];
+
+		snprintf(head, sizeof(head), "GET / HTTP/1.1\nHost: h\n%s",
+			rows[i / 2].fields);
+		f->request.peer_trusted = i % 2;
+		for (int inverted = 0; inverted < 2; inverted++) {
+			there.invert_match = inverted;
+			fixture_serve(f, &vs);
+			fixture_find(f, head);
+			if ((f->match.route != NULL) != (counts != inverted))
+				fail_msg("%s, trusted %zu, inverted %d", head,
+					i % 2, inverted);
+		}
+	}
+	f->request.peer_trusted = false;
+}
+
 static void
 hosts_are_found(void **state)
 {
@@ -719,6 +783,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(paths_are_matched_in_order),
 		TEST(conditions_are_asked),
+		TEST(fields_that_are_dropped_are_absent),
 		TEST(hosts_are_found),
 		TEST(hosts_without_default_are_unknown),
 		TEST(finds_what_a_scan_finds),
