@@ -34,8 +34,9 @@ source_key(const struct run *run, const struct image_limit *l)
 		run->table, l->identity, source.ip, sizeof(source.ip));
 }
 
-/* Of all fields of that name that count; 0: there is none, the rule does not
- * apply. */
+/* Of all fields of that name, whoever wrote them: a rule for X-Forwarded-For
+ * shall limit those behind a balancer that trustedProxies forgot. 0: there is
+ * none, the rule does not apply. */
 static uint64_t
 header_key(const struct run *run, const void *base, const struct image_limit *l)
 {
@@ -51,11 +52,8 @@ header_key(const struct run *run, const void *base, const struct image_limit *l)
 				!slice_equal_nocase(
 					http_field_name(h, f), name)))
 			continue;
-		if (!http_field_counts(h, f, run->request->peer_trusted))
-			continue;
-		key = limit_table_key(run->table,
-			key != 0 ? key : l->identity, h->bytes + f->value,
-			f->value_length);
+		key = limit_table_key(run->table, key != 0 ? key : l->identity,
+			h->bytes + f->value, f->value_length);
 	}
 	return key;
 }
@@ -138,8 +136,7 @@ rule_apply(struct run *run, const void *base, const struct image_limit *l)
 
 	if (key == 0)
 		return true;
-	v = limit_table_take(
-		run->table, key, &g, r->now_ms, l->count_rejected);
+	v = limit_table_take(run->table, key, &g, r->now_ms, l->count_rejected);
 	if (l->action == LIMIT_ACTION_SHADOW) {
 		if (!v.passed)
 			run->out->name = image_text(base, l->name);

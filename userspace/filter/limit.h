@@ -22,7 +22,6 @@ struct filter_limit_request {
 	const struct router_match *match;
 	const struct image *image;
 	const struct addr *client; /* whose request it is */
-	bool peer_trusted;         /* see http_field_counts */
 	uint64_t now_ms;
 	uint32_t worker;
 };

@@ -87,8 +87,8 @@ struct http_field {
 			    Proxy-Connection, HTTP2-Settings, Trailer,
 			    Transfer-Encoding: never forwarded (list D 23, 24).
 			    Content-Length too: who forwards writes its own from
-			    the framing. Expect of a request is for us alone. So
-			    are fields that are one of ours but for "_" in place
+			    the framing; Expect of a request, which is for us;
+			    and fields that are one of ours but for "_" in place
 			    of "-" (X_Forwarded_For, list D 26).
 			    A Connection option that names a field with an id,
 			    X-Forwarded-* or X-Envoy-* does not mark it. */

@@ -47,7 +47,6 @@ throttle_pass(struct exchange *x, const struct http_head *head)
 		.match = &x->match,
 		.image = x->generation->image,
 		.client = &x->client,
-		.peer_trusted = x->peer_trusted,
 		/* Not the worker's own time, which may be some ms behind that
 		 * of another: the last of a burst would be refused. */
 		.now_ms = clock_monotonic_ms(),

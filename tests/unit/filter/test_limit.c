@@ -13,7 +13,6 @@ struct limited {
 	struct limit_table *table;
 	struct model_gateway gateway;
 	struct filter_limit_verdict verdict;
-	bool peer_trusted;
 };
 
 /* The rules of the listener and of the virtual service. */
@@ -62,7 +61,6 @@ passes(struct limited *t, const char *client, const char *fields)
 	r.match = &t->f.match;
 	r.image = t->f.image;
 	r.client = &addr;
-	r.peer_trusted = t->peer_trusted;
 	filter_limit_apply(t->table, &r, &t->verdict);
 	return !t->verdict.refused;
 }
@@ -147,26 +145,6 @@ without_the_header_a_rule_does_not_apply(void **state)
 }
 
 static void
-a_header_of_proxies_counts_from_those(void **state)
-{
-	struct model_limit rule = { .key = LIMIT_KEY_HEADER,
-		.header = CHARS("X-Real-IP"),
-		.rate = 1,
-		.unit_s = 3600 };
-	struct limited t;
-
-	(void)state;
-	limited_init(&t, NULL, 0, &rule, 1);
-	for (int i = 0; i < 5; i++)
-		assert_true(passes(&t, "192.0.2.1", "X-Real-IP: a\n"));
-	assert_null(t.verdict.rule);
-	t.peer_trusted = true;
-	assert_true(passes(&t, "192.0.2.1", "X-Real-IP: a\n"));
-	assert_false(passes(&t, "192.0.2.1", "X-Real-IP: a\n"));
-	limited_fini(&t);
-}
-
-static void
 all_rules_must_let_it_pass(void **state)
 {
 	struct model_limit outer = {
@@ -232,7 +210,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_one_key),
 		cmocka_unit_test(without_the_header_a_rule_does_not_apply),
-		cmocka_unit_test(a_header_of_proxies_counts_from_those),
 		cmocka_unit_test(all_rules_must_let_it_pass),
 		cmocka_unit_test(shadow_refuses_nobody_and_is_counted),
 	};

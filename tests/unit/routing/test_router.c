@@ -211,8 +211,6 @@ fields_that_are_dropped_are_absent(void **state)
 		bool trusted, untrusted; /* it counts, by who is the peer */
 	} rows[] = {
 		{ "x-forwarded-for", "X-Forwarded-For: 1\n", true, false },
-		{ "x-forwarded-proto", "X-Forwarded-Proto: https\n", true,
-			false },
 		{ "x-forwarded-host", "X-Forwarded-Host: a\n", true, false },
 		{ "forwarded", "Forwarded: for=a\n", true, false },
 		{ "x-real-ip", "X-Real-IP: a\n", true, false },
@@ -262,6 +260,47 @@ fields_that_are_dropped_are_absent(void **state)
 				fail_msg("%s, trusted %zu, inverted %d", head,
 					i % 2, inverted);
 		}
+	}
+	f->request.peer_trusted = false;
+}
+
+/* Its value is what the upstream gets: what is written where nobody who may
+ * has said it. */
+static void
+the_scheme_is_as_the_upstream_gets_it(void **state)
+{
+	static const struct {
+		const char *fields;
+		const char *trusted, *untrusted;
+	} rows[] = {
+		{ "", "http", "http" },
+		{ "X-Forwarded-Proto: https\n", "https", "http" },
+		{ "X-Forwarded-Proto: http\n", "http", "http" },
+	};
+	struct model_header_matcher proto = { .name = CHARS(
+						      "x-forwarded-proto") };
+	struct model_matcher m = {
+		.path = CHARS("/"), .headers = &proto, .header_count = 1
+	};
+	struct model_route route = test_route(CHARS("of it"), &m);
+	struct model_virtual_service vs = test_service(&route, 1);
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 4 * ARRAY_SIZE(rows); i++) {
+		const char *want =
+			i % 2 ? rows[i / 4].trusted : rows[i / 4].untrusted;
+		char head[256];
+
+		proto.value = CHARS(i / 2 % 2 ? "https" : "http");
+		fixture_serve(f, &vs);
+		snprintf(head, sizeof(head), "GET / HTTP/1.1\nHost: h\n%s",
+			rows[i / 4].fields);
+		f->request.peer_trusted = i % 2;
+		fixture_find(f, head);
+		if ((f->match.route != NULL) !=
+			(strcmp(proto.value, want) == 0))
+			fail_msg("%s, trusted %zu, is it %s", head, i % 2,
+				proto.value);
 	}
 	f->request.peer_trusted = false;
 }
@@ -660,7 +699,8 @@ regexes_that_do_not_end_leave_nothing_to_the_next(void **state)
 
 #define EVIL "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabc"
 
-/* Neither a condition nor its contrary; what does not hold beside it decides. */
+/* Neither a condition nor its contrary; what does not hold beside it decides.
+ */
 static void
 regexes_that_do_not_end_are_no_verdict_on_a_condition(void **state)
 {
@@ -784,6 +824,7 @@ main(void)
 		TEST(paths_are_matched_in_order),
 		TEST(conditions_are_asked),
 		TEST(fields_that_are_dropped_are_absent),
+		TEST(the_scheme_is_as_the_upstream_gets_it),
 		TEST(hosts_are_found),
 		TEST(hosts_without_default_are_unknown),
 		TEST(finds_what_a_scan_finds),
