@@ -2,6 +2,7 @@
 streaming with back-pressure, the upstream pool, the access log."""
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -331,8 +332,8 @@ def test_half_close(h):
 
 def test_back_pressure(h):
     """a 200 MB answer to a client that does not read: the proxy's memory stays small"""
-    size = 200 << 20
-    chunk = b"x" * 65536
+    chunk = random.Random(1).randbytes(65521)
+    size = 3200 * len(chunk)
     def big(r, c):
         c["socket"].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         for _ in range(size // len(chunk)):
@@ -343,7 +344,6 @@ def test_back_pressure(h):
     try:
         h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("origin"), "options": {"timeout": "0s"}}])
         before = e2e.memory_kb(pid)
-        import socket
         with e2e.Namespace(h.lab.out):
             s = socket.create_connection((h.lab.address, 8080), timeout=30 * e2e.PATIENCE)
         s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -356,15 +356,54 @@ def test_back_pressure(h):
         e2e.wait_until("the transfer to stall", stalled, 20)
         grown = e2e.memory_kb(pid) - before
         check(grown < 4096, f"{grown} kB more while the client does not read")
-        got = 0
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += s.recv(1)
+        got, want = 0, chunk * 18
         while got < size:
             part = s.recv(1 << 20)
             check(part, "cut at", got)
+            at = got % len(chunk)
+            check(part == want[at:at + len(part)], "another byte after", got)
             got += len(part)
         s.close()
     finally:
         h.origin.answer = e2e.simple_answer
     return f"{grown} kB"
+
+
+def test_pieces(h):
+    """an answer in small and large pieces, to a fast and a slow reader, comes as it was sent"""
+    sizes = [1, 100, 70000, 5, 300000, 4095, 100, 200000, 16384, 16385, 1, 90000, 7]
+    body = random.Random(2).randbytes(sum(sizes))
+    received = lambda: h.gateway.metric("gloo_gateway_upstream_bytes_received")
+    def pieces(r, c):
+        s, at = c["socket"], 0
+        s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+        for n in sizes:
+            before = received()
+            s.sendall(body[at:at + n])
+            at += n
+            if n <= 100:  # so that it comes by itself
+                e2e.wait_until("a piece to be read", lambda: received() > before, 10)
+        return None
+    h.origin.answer = pieces
+    try:
+        h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("origin")}])
+        check(h.get()[2] == body, "to a fast reader")
+        with e2e.Namespace(h.lab.out):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.settimeout(20 * e2e.PATIENCE)
+            s.connect((h.lab.address, 8080))
+        s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        got = b""
+        while part := s.recv(1000):
+            got += part
+        s.close()
+        check(got.partition(b"\r\n\r\n")[2] == body, "to a slow reader")
+    finally:
+        h.origin.answer = e2e.simple_answer
 
 
 def test_upload_back_pressure(h):
@@ -525,8 +564,11 @@ def test_dns(h):
         h.gateway.write_settings("")
 
 
+LARGE = random.Random(3).randbytes(300000)
+
+
 class UnixOrigin:
-    """Answers each connection's requests with its own words, at a path."""
+    """Answers each connection's requests with its own words, at a path; /large with more."""
 
     def __init__(self, path):
         import socketserver
@@ -544,7 +586,9 @@ class UnixOrigin:
                         name, _, value = field.decode("latin-1").partition(":")
                         headers[name.lower()] = value.strip()
                     seen.append((line.decode(), headers))
-                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nunix")
+                    body = LARGE if "/large" in line.decode() else b"unix"
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+                                     + body)
 
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True
@@ -629,6 +673,7 @@ def test_pipe(h):
         h.gateway.start()
         e2e.wait_until("the socket to be asked", lambda: h.get(host="outer.example")[2] == b"unix")
         equal(origin.seen[-1][1]["host"], "outer.example")
+        check(h.get("/large")[2] == LARGE, "a large answer")
         check("reason" not in us(), us())
         wide = h.gateway.glooctl("get", "upstream", "pipe", "-o", "wide")
         check(f"unix:{path}" in str(wide), wide)

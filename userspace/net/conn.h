@@ -84,13 +84,13 @@ enum conn_got conn_receive(struct conn *c, void *to, size_t size, size_t *n);
  * when something is queued already. -1: the connection failed. */
 int conn_send(struct conn *c, const struct iovec *iov, int count);
 size_t conn_queued(const struct conn *c);
-/* Whether conn_splice may be called: both speak plain TCP, and there is nothing
- * kept of the one nor queued for the other. */
+/* Whether conn_splice may be called: both have the plain transport, and nothing
+ * is kept of the one nor queued for the other. */
 bool conn_can_splice(struct conn *from, struct conn *to);
 /* Moves at most so many bytes within the kernel. About `from` it tells what
  * conn_receive does, but one turn need not take all there was; what `to` does
  * not take is queued, and to->failed says that it failed. Both belong to one
- * pool. */
+ * pool. SIGPIPE must be ignored. */
 enum conn_got conn_splice(
 	struct conn *from, struct conn *to, size_t most, size_t *n);
 /* What is queued is sent no more. */

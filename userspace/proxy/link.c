@@ -20,7 +20,7 @@
 #define FIRST_BYTES (16u << 10)
 /* After less in a turn the next one copies: moved, each piece would hold a page
  * of the kernel that no limit counts. */
-#define SPLICE_LEAST 4096
+#define SPLICE_LEAST (16u << 10)
 
 static void on_later(struct worker_later *later);
 
@@ -350,11 +350,19 @@ receive_size(const struct exchange *x)
 					       : FIRST_BYTES;
 }
 
+/* n bytes came. Of a head that was sent by itself they say nothing. */
 static void
 trickle_note(struct link *l, size_t n)
 {
 	if (n > 0)
-		l->trickles = n < SPLICE_LEAST;
+		l->trickles = l->exchange->head_sent && n < SPLICE_LEAST;
+}
+
+/* After a turn that brought n bytes. */
+static bool
+link_is_over(const struct link *l, size_t n)
+{
+	return l->conn.ended || (l->conn.failed && n == 0 && !l->conn.readable);
 }
 
 static void
@@ -366,7 +374,7 @@ spliced_turn(struct link *l)
 	if (l->state != LINK_BUSY || l->exchange != x)
 		return;
 	trickle_note(l, n);
-	if (l->conn.ended)
+	if (link_is_over(l, n))
 		answer_ended(x);
 	else
 		l->again = l->conn.readable;
@@ -397,7 +405,7 @@ link_turn(struct link *l)
 	if (l->state != LINK_BUSY || l->exchange != x)
 		return;
 	conn_keep(&l->conn, bytes + used, have - used);
-	if (l->conn.ended || (l->conn.failed && n == 0 && !l->conn.readable)) {
+	if (link_is_over(l, n)) {
 		answer_ended(x);
 	} else if (n > 0 && !l->conn.readable) {
 		/* libevent tells a reset that came with these bytes only as
