@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import proxies
 from proxies import BENCH
@@ -18,29 +17,20 @@ BUSY_MOST = 10
 BUSY_SECONDS = 2
 
 
-def cpu_ticks():
-    """(busy, all) of all CPUs since the start of the machine."""
-    with open("/proc/stat") as f:
-        user, nice, system, idle, iowait, irq, softirq, steal = map(int, f.readline().split()[1:9])
-    busy = user + nice + system + irq + softirq + steal
-    return busy, busy + idle + iowait
-
-
 def quiet(write):
     """What the machine does before the measurement, for the document. One that is not
     quiet is told of; its figures are not to be written. The load average does not decide:
     it remembers for minutes the build that scripts/bench has just made."""
-    busy, total = cpu_ticks()
-    time.sleep(BUSY_SECONDS)
-    after = cpu_ticks()
-    share = 100 * (after[0] - busy) / (after[1] - total)
+    last = subprocess.check_output(["vmstat", str(BUSY_SECONDS), "2"], text=True).splitlines()[-1]
+    idle, waits = map(int, last.split()[14:16])
+    share = 100 - idle - waits
     if share > BUSY_MOST:
-        what = f"other programs take {share:.0f} % of the CPUs, more than {BUSY_MOST} %"
+        what = f"other programs take {share} % of the CPUs, more than {BUSY_MOST} %"
         if write:
             sys.exit(f"bench: {what}: nothing would be worth writing; wait for them or end "
                      "them (see top), or leave --write away")
         print(f"warning: {what}, and spoil the figures", flush=True)
-    return f"load average {os.getloadavg()[0]:.1f}, {share:.0f} % of the CPUs busy"
+    return f"load average {os.getloadavg()[0]:.1f}, {share} % of the CPUs busy"
 
 
 class Measure:

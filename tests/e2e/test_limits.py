@@ -400,11 +400,7 @@ def test_rate_limit_entries(l):
 
 
 def small_window(l):
-    with e2e.Namespace(l.lab.out):
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        s.settimeout(20 * e2e.PATIENCE)
-        s.connect((l.lab.address, 8080))
+    s = e2e.small_window(l.lab)
     s.sendall(b"GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     return s
 

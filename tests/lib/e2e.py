@@ -415,6 +415,16 @@ def simple_answer(request, _connection):
     return b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n" + body
 
 
+def small_window(lab, port=8080):
+    """A client's connection that takes little at a time."""
+    with Namespace(lab.out):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(20 * PATIENCE)
+        s.connect((lab.address, port))
+    return s
+
+
 def talk(ns, address, port, data, seconds=5, half_close=False, expect=None):
     """Sends bytes from a namespace and returns all that comes back until the
     peer closes, `expect` bytes stand in it, or the time is over."""

@@ -10,6 +10,7 @@
 #include "proxy/worker.h"
 
 #define INFORMATIONAL_MAX 32
+#define SPLICE_LEFT       (32u << 10) /* so much of a body is not copied */
 
 bool
 answer_is_wanted(const struct exchange *x)
@@ -228,7 +229,7 @@ answer_may_splice(const struct exchange *x)
 {
 	return x->head_sent && x->call == NULL &&
 	       x->body.framing == HTTP_BODY_LENGTH &&
-	       x->body.left >= WORKER_SPLICE &&
+	       x->body.left >= SPLICE_LEFT &&
 	       conn_can_splice(&x->link->conn, &x->session->conn);
 }
 

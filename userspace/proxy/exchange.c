@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "net/loop.h"
 #include "proxy/access.h"
@@ -635,7 +636,8 @@ exchange_client_half_closed(struct exchange *x)
 {
 	if (x->due.gone_ms != 0 || x->head_sent)
 		return;
-	x->due.gone_ms = worker_now(x->worker) + HALF_CLOSED_MS;
+	/* The worker's own time may be some ms old, and it shall not be less. */
+	x->due.gone_ms = clock_monotonic_ms() + 1 + HALF_CLOSED_MS;
 	exchange_timer_arm(x);
 }
 

@@ -27,7 +27,6 @@
 #define WORKER_LOW     (16u << 10) /* go on */
 #define WORKER_RECEIVE (64u << 10)
 #define WORKER_STREAM  (256u << 10) /* received at once of a large body */
-#define WORKER_SPLICE  (32u << 10) /* left of a body: not copied any more */
 #define WORKER_KEEP    (128u << 10) /* unread input that may wait */
 #define WORKER_SCRATCH (WORKER_STREAM + 2 * WORKER_KEEP)
 #define WORKER_TURNS   8 /* reads in a row, then others have their turn */

@@ -72,7 +72,8 @@ header_holds(const struct condition_run *run, const struct image_condition *c,
 	/* What filter/client writes where nobody has said it. */
 	if (!any && c->field_id == HTTP_FIELD_X_FORWARDED_PROTO)
 		return outcome(
-			c, value_holds(run, c, (struct slice){ "http", 4 }));
+			c, value_holds(run, c,
+				   slice_of(request->tls ? "https" : "http")));
 	return outcome(c, MATCHER_NO);
 }
 

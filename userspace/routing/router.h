@@ -43,6 +43,7 @@ struct router_request {
 	struct slice host; /* http_authority_host */
 	struct http_target target;
 	bool peer_trusted; /* see http_field_counts */
+	bool tls;          /* between the client and us */
 };
 
 struct router_match {
