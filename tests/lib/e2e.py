@@ -59,6 +59,16 @@ def wait_until(what, condition, seconds=10):
         threading.Event().wait(0.02)
 
 
+def await_equal(read, wanted, what="", seconds=5):
+    """Polls until read() is wanted, or fails with what it was last. For what
+    the gateway tells of a request once its answer has left: the client can be
+    faster."""
+    end = time.monotonic() + seconds * PATIENCE
+    while (got := read()) != wanted and time.monotonic() < end:
+        threading.Event().wait(0.02)
+    equal(got, wanted, what)
+
+
 def run(*argv, ns=None, ok=(0,), stdin=None, env=None, timeout=60):
     """Runs a command (in a namespace); returns the completed process."""
     argv = [str(a) for a in argv]
