@@ -81,6 +81,8 @@ def setup():
     d.ready("/fn")
     d.ready("/bank")
     d.asked_slow.start()
+    wait_until("the slow one to run", lambda: any(
+        c["function"] == "slow" for c in d.shop.calls))
     return d
 
 
@@ -484,6 +486,7 @@ def test_unavailable(d):
 def test_slow_start(d):
     """A8: a host that starts: who waits is served; with retries so is who was turned away"""
     d.shop.starting, d.shop.patience = threading.Event(), 20
+    d.shop.requests.clear()
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(d.ask("/fn")[0]))
                for _ in range(4)]
@@ -497,7 +500,7 @@ def test_slow_start(d):
     equal(answers, [200] * 4)
     d.routes(d.way("/again", "shop", "fn", retries={
         "retryOn": "5xx", "numRetries": 10, "retryBackOff": {"baseInterval": "50ms",
-                                                            "maxInterval": "400ms"}}),
+                                                            "maxInterval": "2s"}}),
         name="again", domains=["again.test"])
     d.shop.starting, d.shop.patience = threading.Event(), 0
     d.shop.requests.clear()

@@ -195,7 +195,9 @@ def test_stopped(h):
 def test_once_per_endpoint(h):
     """each endpoint is asked over one kept connection, however many workers there are"""
     origin = Named(h.lab.gw, b"once")
-    h.upstream("once", [(origin.address, origin.port)], healthChecks=http_check("100ms"))
+    # A check that is late would end the connection.
+    h.upstream("once", [(origin.address, origin.port)],
+               healthChecks=http_check("100ms", timeout="20s"))
     wait_until("ten questions", lambda: origin.asked >= 10)
     equal(len(origin.connections), 1)
     check(b"user-agent: gloo-gateway-health" in origin.received(), origin.received()[:200])
@@ -267,7 +269,7 @@ def test_ejection_withheld(h):
             return h.gateway.metric("gloo_gateway_upstream_ejections", **label) == 1
         wait_until("one to be ejected", ejected)
         with e2e.Namespace(h.lab.out):
-            c = http.client.HTTPConnection(h.lab.address, 8080, timeout=20)
+            c = http.client.HTTPConnection(h.lab.address, 8080, timeout=20 * e2e.PATIENCE)
             c.connect()
         before = h.gateway.metric("gloo_gateway_upstream_ejections_withheld", **label)
         start = time.monotonic()

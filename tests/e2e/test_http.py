@@ -299,7 +299,7 @@ def test_half_close(h):
             return b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
         h.origin.answer = answer
         with e2e.Namespace(h.lab.out):
-            s = socket.create_connection((h.lab.address, 8080), 30)
+            s = socket.create_connection((h.lab.address, 8080), 30 * e2e.PATIENCE)
         with s:
             began = time.monotonic()
             s.sendall(b"GET /half HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -319,9 +319,9 @@ def test_half_close(h):
         check(got.startswith(b"HTTP/1.1 200 ") and got.endswith(b"hello"), got)
         equal((end, h.gateway.metric("gloo_gateway_listener_responses_aborted")),
               ("fin", aborted))
-        got, end, took = ask(6)
+        got, end, took = ask(6 * e2e.PATIENCE)
         equal((got, end), (b"", "reset"))
-        check(2 <= took < 5, "reset after", took)
+        check(2 <= took < 5 * e2e.PATIENCE, "reset after", took)
         equal(h.gateway.metric("gloo_gateway_listener_responses_aborted"), aborted + 1)
     finally:
         h.origin.answer = e2e.simple_answer
@@ -344,13 +344,13 @@ def test_back_pressure(h):
     try:
         h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("origin"), "options": {"timeout": "0s"}}])
         before = e2e.memory_kb(pid)
+        start, last = h.gateway.metric("gloo_gateway_upstream_bytes_received"), [-1]
         with e2e.Namespace(h.lab.out):
             s = socket.create_connection((h.lab.address, 8080), timeout=30 * e2e.PATIENCE)
         s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        last = [-1]
         def stalled():
             now = h.gateway.metric("gloo_gateway_upstream_bytes_received")
-            same, last[0] = now == last[0], now
+            same, last[0] = now == last[0] and now > start, now
             threading.Event().wait(0.2)
             return same
         e2e.wait_until("the transfer to stall", stalled, 20)
@@ -423,15 +423,15 @@ def test_upload_back_pressure(h):
     h.put([{"matchers": [{"prefix": "/"}], "routeAction": REF("slow"), "options": {"timeout": "0s"}}])
     pid = h.gateway.proxy_pid()
     before = e2e.memory_kb(pid)
+    start, last = h.gateway.metric("gloo_gateway_upstream_bytes_sent"), [-1]
     result = []
     def upload():
         result.append(e2e.request(h.lab.out, h.lab.address, 8080, "POST", "/", b"y" * (100 << 20)))
     t = threading.Thread(target=upload)
     t.start()
-    last = [-1]
     def stalled():
         now = h.gateway.metric("gloo_gateway_upstream_bytes_sent")
-        same, last[0] = now == last[0] and now > 0, now
+        same, last[0] = now == last[0] and now > start, now
         threading.Event().wait(0.2)
         return same
     e2e.wait_until("the upload to stall", stalled, 20)
@@ -623,7 +623,7 @@ def full_queue(h, path):
     got = []
     client = threading.Thread(target=lambda: got.append(h.get()))
     client.start()
-    listener.settimeout(20)
+    listener.settimeout(20 * e2e.PATIENCE)
     listener.accept()[0].close()
     c = listener.accept()[0]
     while b"\r\n\r\n" not in c.recv(65536):

@@ -37,13 +37,16 @@ def link_program(k):
     return link.get("xdp", {})
 
 
-def reasons(k):
-    """gg_reason as `bpftool map dump` shows it, summed: {slot: {name: n}}."""
-    map_id = None
+def reasons_id(k):
     prog = link_program(k)["prog"]["id"]
     for i in json.loads(run("bpftool", "-j", "prog", "show", "id", prog).stdout)["map_ids"]:
         if json.loads(run("bpftool", "-j", "map", "show", "id", i).stdout)["name"] == "gg_reason":
-            map_id = i
+            return i
+
+
+def reasons(k, map_id=None):
+    """gg_reason as `bpftool map dump` shows it, summed: {slot: {name: n}}."""
+    map_id = map_id or reasons_id(k)
     dump = json.loads(run("bpftool", "-j", "map", "dump", "id", map_id).stdout)
     result = {}
     for row in dump:
@@ -60,8 +63,13 @@ def send_udp(k, count, port, size=32):
     import socket
     with e2e.Namespace(k.lab.out):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    for i in range(count):
+    map_id = reasons_id(k)
+    before = reasons(k, map_id)[0]["pass_no_vip_udp"]
+    for i in range(1, count + 1):
         s.sendto(b"x" * size, (k.lab.address, port))
+        if i % 250 == 0:  # a veth's queue holds 256
+            e2e.wait_until(f"{i} to be counted", lambda: reasons(k, map_id)[0][
+                "pass_no_vip_udp"] - before >= i)
     s.close()
 
 

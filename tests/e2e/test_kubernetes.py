@@ -135,7 +135,7 @@ def test_not_served(k):
     equal(k.ask()[0], 200)
     annotated("sslService.secret", "tls")
     wait_until("nothing to be sent in the clear", lambda: k.ask()[0] == 503)
-    check("TLS" in k.state()[1], k.state())
+    wait_until("it to say so", lambda: "TLS" in k.state()[1])
     annotated("upstream_config", '{"circuitBreakers": {"maxConnections": 7}}')
     wait_until("it to be served again", lambda: k.ask()[0] == 200)
     wait_until("the field", lambda: k.upstream()["circuitBreakers"] == {"maxConnections": 7})

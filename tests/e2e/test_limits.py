@@ -277,12 +277,19 @@ def test_body_rate(l):
 
 def test_body_rate_enough(l):
     """bodyRate: a body that is faster passes, however long it takes"""
-    s = l.connect()
-    s.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 8000\r\n\r\n")
-    for _ in range(40):
-        s.sendall(b"y" * 200)
-        threading.Event().wait(0.08)
-    equal(statuses(rest(s)), [200])
+    # By the clock, at four times the rate: a late piece is made up for.
+    l.settings("bodyBytes: 10000", "bodyBytes: 20000")
+    try:
+        s = l.connect()
+        s.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                  b"Content-Length: 12800\r\n\r\n")
+        start = time.monotonic()
+        for i in range(40):
+            threading.Event().wait(max(0, start + i * 0.08 - time.monotonic()))
+            s.sendall(b"y" * 320)
+        equal(statuses(rest(s)), [200])
+    finally:
+        l.settings("", "")
 
 
 @contextlib.contextmanager
@@ -293,7 +300,7 @@ def sloth(l, idle):
                f"bodyIdleTimeout: {idle}\n  bodyRate: 1000\n  bodyRateGrace: 1s\n  bodyBytes: 0")
     with e2e.Namespace(l.lab.gw):
         listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(20)
+    listener.settimeout(20 * e2e.PATIENCE)
     l.gateway.upstream("sloth", f"127.0.0.1:{listener.getsockname()[1]}")
     l.service("sloth", "sloth")
     size = 16 << 20
@@ -488,6 +495,7 @@ def close_all(l, sockets):
 
 def test_connections(l):
     """connections: those over it, in all workers together, are reset and counted"""
+    close_all(l, [])  # also those of tests before
     l.settings("", "  connections: 5\n")
     before = l.counter("limit_connections")
     l.origin.forget()
@@ -505,6 +513,7 @@ def test_connections(l):
 
 def test_connections_per_source(l):
     """connectionsPerSource: reset and counted; other sources, loopback and trusted ones not"""
+    close_all(l, [])
     l.settings("", "  connectionsPerSource: 3\n")
     e2e.run("ip", "addr", "add", "10.98.0.3/24", "dev", "eth0", ns=l.lab.out)
     for a in ("fd98::3/64", "fd98:0:0:1::2/64"):

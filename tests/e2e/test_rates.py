@@ -1,7 +1,7 @@
 """Rate limits of requests: exact over both workers, over generations and over
 the death of either process; keys, actions, what is shown; a source that goes on
 far beyond is blocked for a while, by the proxy or by the kernel."""
-# alone: how fast a burst is answered is judged
+# alone: it keeps a pace of requests
 import json
 import os
 import shutil
@@ -100,32 +100,40 @@ def limited_service(r, name="limited"):
 
 
 def many(client, count):
-    """Their statuses, the last answer, and how long they took."""
-    began = time.monotonic()
+    """Their statuses, and the last of them that was refused."""
     answers = [client.get() for _ in range(count)]
-    return [a[0] for a in answers], answers[-1][1], time.monotonic() - began
+    refused = [a[1] for a in answers if a[0] == 429]
+    return [a[0] for a in answers], refused[-1] if refused else {}
 
 
 def test_seed(r):
     """100 a minute by glooctl's flags, two workers: 100 of 101 pass, the last is a 429"""
     limited_service(r)
     c = Client(r, 3, "limited")
-    statuses, last, took = many(c, 101)
+    began = time.monotonic()
+    statuses = []
+    # One more comes each 0.6 s that the burst takes.
+    while 429 not in statuses:
+        status, last = c.get()
+        statuses.append(status)
+        took = time.monotonic() - began
+        check(len(statuses) <= 101 + int(took / 0.6), len(statuses), "pass in", took)
     c.close()
-    check(took < 0.5 * e2e.PATIENCE, f"{took:.3f} s")
-    equal(statuses, [200] * 100 + [429])
+    passed = len(statuses) - 1
+    equal(statuses, [200] * passed + [429])
+    check(passed >= 100, passed, "pass")
     equal(last["retry-after"], "1")
     equal((last["ratelimit-limit"], last["ratelimit-remaining"]), ("100", "0"))
     equal(last["ratelimit-reset"], "60")
     row, = r.limits(name="limited")
-    equal((row["rule"], row["passed"], row["refused"]), ("anonymousLimits", 100, 1))
+    equal((row["rule"], row["passed"], row["refused"]), ("anonymousLimits", passed, 1))
     return f"{took * 1000:.0f} ms"
 
 
 def test_answers_tell(r):
     """an answer that passed says how much is left"""
-    limited_service(r)
-    c = Client(r, 4, "limited")
+    r.service("told", rateLimits=[{"rate": 100, "unit": "HOUR"}])
+    c = Client(r, 4, "told")
     for left in ("99", "98"):
         status, answer = c.get()
         equal((status, answer["ratelimit-limit"], answer["ratelimit-remaining"]),
@@ -146,7 +154,7 @@ def test_proxy_killed(r):
     e2e.wait_until("another proxy", lambda: r.gateway.proxy_pid() not in (0, old))
     r.gateway.wait_ready()
     c = Client(r, 5, "limited")
-    statuses, last, _ = many(c, 60)
+    statuses, last = many(c, 60)
     c.close()
     passed = 60 + statuses.count(200)
     may = 100 + int((time.monotonic() - began) / 0.6)
@@ -275,10 +283,14 @@ def test_actions(r):
     equal((row["passed"], row["refused"], row["shadowed"]), (1, 0, 2))
     r.service("strict", rateLimits=[{"rate": 4, "unit": "SECOND", "countRejected": True}])
     c = Client(r, 17, "strict")
-    end, passed = time.monotonic() + 1.5, 0
-    while time.monotonic() < end:
+    passed, pauses, asked = 0, 0, time.monotonic()
+    end = asked + 1.5
+    while asked < end:
+        before, asked = asked, time.monotonic()
         passed += c.get()[0] == 200
-    equal(passed, 4)
+        # Who keeps still for a quarter of a second gets one more.
+        pauses += int((time.monotonic() - before) / 0.25)
+    check(4 <= passed <= 4 + pauses, passed, "passed, with", pauses, "pauses")
 
 
 def test_gateway_rule(r):
@@ -337,23 +349,26 @@ def may_connect(r, source, host):
     return status
 
 
+BLOCK_S = round(4 * e2e.PATIENCE)  # what is looked at while it lasts
+
+
 def test_promoted(r):
     """far beyond: blocked and shown, others untouched, and it comes back by itself"""
     r.service("beyond", rateLimits=[{
         "name": "far", "rate": 100, "unit": "MINUTE",
-        "promotion": {"after": "1s", "duration": "4s"}}])
+        "promotion": {"after": "1s", "duration": f"{BLOCK_S}s"}}])
     idle = Client(r, 20, "beyond", 2)  # open while it happens
     statuses = hammer(r, 20, "beyond", 200, lambda: "10.98.0.20" in r.blocked())
     check(429 in statuses, statuses[-20:])
     seen = r.blocked()["10.98.0.20"]
     equal((seen["rule"], seen["object"], seen["by"]), ("far", "gloo-system.beyond", "proxy"))
-    check(1 <= seen["secondsLeft"] <= 4, seen)
+    check(1 <= seen["secondsLeft"] <= BLOCK_S, seen)
     e2e.wait_until("the end of what was open", lambda: idle.get()[0] == 0, 2)
     equal(may_connect(r, 20, "beyond"), 0)
     equal(may_connect(r, 21, "beyond"), 200)
     check(r.gateway.metric("gloo_gateway_listener_blocked_source") > 0)
     equal(r.gateway.metric("gloo_gateway_blocked_sources"), 1)
-    check("10.98.0.20 is blocked for 4 s" in r.gateway.log_text(), "log")
+    check(f"10.98.0.20 is blocked for {BLOCK_S} s" in r.gateway.log_text(), "log")
     # Also where the proxy that was told is no more.
     old = r.gateway.proxy_pid()
     os.kill(old, signal.SIGKILL)
@@ -362,7 +377,8 @@ def test_promoted(r):
     if r.blocked().get("10.98.0.20", {}).get("secondsLeft", 0) > 1:
         equal(may_connect(r, 20, "beyond"), 0)
     e2e.wait_until("its return", lambda: may_connect(r, 20, "beyond") in (200, 429))
-    equal(r.blocked(), {})
+    # The proxy's clock may be some ms ahead.
+    e2e.await_equal(r.blocked, {})
     check(r.limits(name="beyond")[0]["promoted"] >= 1)
 
 
@@ -370,16 +386,16 @@ def test_promoted_with_its_64(r):
     """an IPv6 source is blocked with its /64, and shown as that"""
     r.service("six-beyond", rateLimits=[{
         "name": "far", "rate": 100, "unit": "MINUTE",
-        "promotion": {"after": "1s", "duration": "4s"}}])
+        "promotion": {"after": "1s", "duration": f"{BLOCK_S}s"}}])
     idle = Client(r, "fd98::3", "six-beyond", 2)  # a neighbour's, open while it happens
     hammer(r, "fd98::2", "six-beyond", 200, lambda: "fd98::/64" in r.blocked())
     e2e.wait_until("the end of what was open", lambda: idle.get()[0] == 0, 2)
     equal(may_connect(r, "fd98::3", "six-beyond"), 0)
     equal(may_connect(r, "fd98:0:0:1::3", "six-beyond"), 200)
-    check("fd98::/64 is blocked for 4 s" in r.gateway.log_text(), "log")
+    check(f"fd98::/64 is blocked for {BLOCK_S} s" in r.gateway.log_text(), "log")
     check("| fd98::/64 " in r.gateway.glooctl("get", "sources").stdout)
     e2e.wait_until("its return", lambda: may_connect(r, "fd98::3", "six-beyond") in (200, 429))
-    equal(r.blocked(), {})
+    e2e.await_equal(r.blocked, {})
 
 
 def test_not_promoted(r):
@@ -395,7 +411,9 @@ def test_not_promoted(r):
     proxy = Client(r, 39, "behind", 1)
     wide = Client(r, 23, "wide", 1)
     statuses = {}
-    while time.monotonic() < end:
+    # At 200 ms a turn and more it would not be far beyond.
+    while time.monotonic() < end or (statuses.get(429, 0) <= 50 and
+                                     time.monotonic() < end + 10 * e2e.PATIENCE):
         for _ in range(4):
             status, _ = proxy.get("X-Forwarded-For: 192.0.2.7")
             statuses[status] = statuses.get(status, 0) + 1

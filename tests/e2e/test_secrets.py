@@ -373,7 +373,7 @@ def test_never_shown(c):
             path = os.path.join(folder, name)
             if not os.path.isfile(path):
                 continue
-            text = open(path, "rb").read().decode(errors="replace")
+            text = e2e.bytes_of(path).decode(errors="replace")
             if any(value in text for value in hidden):
                 check("/secrets/" in path, f"{path} has a value")
                 equal(mode(path), 0o600, path)
@@ -427,7 +427,7 @@ def test_cluster(c):
             for name in files:
                 path = os.path.join(folder, name)
                 if os.path.isfile(path):
-                    text = open(path, "rb").read().decode(errors="replace")
+                    text = e2e.bytes_of(path).decode(errors="replace")
                     check(not any(h in text for h in hidden), f"{path} has a value")
         # Control alone ends while the API server is away: the proxy goes on with
         # what it has until that can be asked again.

@@ -200,7 +200,8 @@ def test_detached_by_others(k):
     run("bpftool", "link", "detach", "pinned", f"{k.gateway.pin}/sockets/link")
     e2e.wait_until("the steering to be back", lambda: k.get("10.66.0.4", 80) == 200, 5)
     equal(k.lookups(), 1)
-    check("was detached, it is attached again" in k.gateway.log_text())
+    e2e.wait_until("the line", lambda: "was detached, it is attached again"
+                   in k.gateway.log_text())
 
 
 def test_withdrawn(k):

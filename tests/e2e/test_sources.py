@@ -41,7 +41,7 @@ def limited(t, name, port, *rules):
     equal((status, json.loads(text)["kernel"]), (200, "enforced"), text)
 
 
-def get(t, source, port, seconds=0.3):
+def get(t, source, port, seconds=0.5):
     """The status; 0: there was no connection, or it was reset."""
     try:
         with e2e.Namespace(t.lab.out):

@@ -267,7 +267,8 @@ def test_control_dies(t):
     c.says(b"taken over")
     d.says(b"taken over")
     equal(t.service()["slot"], slot)
-    equal(t.service()["relayed"]["open"], 2)
+    # Those of tests before may be ending.
+    e2e.await_equal(lambda: t.service()["relayed"]["open"], 2)
     c.close()
     d.close()
     t.settled()
@@ -287,7 +288,7 @@ def test_restart(t):
     c.says(b"while draining")
     check(t.gateway.process.poll() is None)
     c.close()
-    equal(t.gateway.process.wait(30), 0)
+    equal(t.gateway.process.wait(30 * e2e.PATIENCE), 0)
     t.gateway.start()
     equal(t.service()["slot"], slot)
     equal(t.names(), {b"a", b"b"})

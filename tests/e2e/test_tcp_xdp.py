@@ -162,8 +162,10 @@ def test_limited(t):
     def served(source):
         try:
             with e2e.Namespace(t.lab.out):
-                with socket.create_connection((t.lab.address, 7100), timeout=0.3,
+                # Less than the second after which a SYN is sent again.
+                with socket.create_connection((t.lab.address, 7100), timeout=0.5,
                                               source_address=(source, 0)) as s:
+                    s.settimeout(5 * e2e.PATIENCE)
                     return s.recv(1) in (b"a", b"b")
         except OSError:
             return False
@@ -391,7 +393,7 @@ def test_relay_and_back(t):
     equal(t.service()["servedBy"], "relay")
     c = t.client()
     c.says(b"relayed")
-    equal(t.service()["relayed"]["open"], 1)
+    e2e.await_equal(lambda: t.service()["relayed"]["open"], 1)
     steered.says(b"still steered")
     t.put()
     wait_until("XDP to take over", lambda: t.service()["servedBy"] == "xdp")

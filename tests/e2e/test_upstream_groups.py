@@ -68,7 +68,7 @@ class Groups:
         """How often each origin answers, over one connection."""
         seen = collections.Counter()
         with e2e.Namespace(self.lab.out):
-            c = http.client.HTTPConnection(self.lab.address, 8080, timeout=20)
+            c = http.client.HTTPConnection(self.lab.address, 8080, timeout=20 * e2e.PATIENCE)
             c.connect()
         try:
             for _ in range(count):

@@ -46,6 +46,8 @@ upstreamSpec:
       port: 8000
 """
 
+MOST_S = f"{20 * e2e.PATIENCE:g}"  # of one curl
+
 
 class Walk:
     def __init__(self):
@@ -63,7 +65,7 @@ class Walk:
             self.lab.gw, "127.0.0.1", 8000, path="/get")[0] == 200, 30)
 
     def curl(self, path, *more):
-        return run("curl", "-sS", "--max-time", "20", *more, self.url + path,
+        return run("curl", "-sS", "--max-time", MOST_S, *more, self.url + path,
                    ns=self.lab.out).stdout
 
 
@@ -139,10 +141,10 @@ def test_curl_ip(w):
 def test_curl_post(w):
     """a POST body arrives whole, with Content-Length and chunked"""
     data = "x" * 100000
-    p = run("curl", "-sS", "--max-time", "20", "--data-binary", "@-",
+    p = run("curl", "-sS", "--max-time", MOST_S, "--data-binary", "@-",
             w.url + "/httpbin/post", ns=w.lab.out, stdin=data)
     equal(json.loads(p.stdout)["data"] or "".join(json.loads(p.stdout)["form"]), data)
-    p = run("curl", "-sS", "--max-time", "20", "-H", "Transfer-Encoding: chunked",
+    p = run("curl", "-sS", "--max-time", MOST_S, "-H", "Transfer-Encoding: chunked",
             "-H", "Content-Type: text/plain", "--data-binary", "@-",
             w.url + "/httpbin/anything", ns=w.lab.out, stdin=data, ok=None)
     equal(p.returncode, 0, p.stderr)

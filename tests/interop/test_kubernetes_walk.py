@@ -119,6 +119,11 @@ def test_install(w):
 
 def test_install_again(w):
     """install kube once more changes nothing"""
+    # What the gateway and the server themselves write after an installation is there.
+    w.bed.await_definitions()
+    wait_until("its address", lambda: w.cluster.get("Service", "gateway-proxy", OWN)["status"].get(
+        "loadBalancer", {}).get("ingress"), 60)
+    wait_until("its slice", lambda: w.bed.usable("gateway-proxy", OWN), 60)
     before = w.versions()
     check(len(before) >= 9, before)
     w.install()
@@ -131,12 +136,13 @@ def test_service_address(w):
         rows = w.cluster.kubectl("get", "svc", "-n", OWN).stdout.splitlines()
         equal(rows[0].split(), ["NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE"])
         return next(r.split() for r in rows if r.startswith("gateway-proxy "))
-    wait_until("its address", lambda: row()[3] not in ("<pending>", "<none>"))
+    # What fails of it is tried again after half a minute.
+    wait_until("its address", lambda: row()[3] not in ("<pending>", "<none>"), 60)
     name, sort, _, external, ports, _ = row()
     # By default the address on the way to the API server.
     equal((name, sort, external), ("gateway-proxy", "LoadBalancer", "10.97.0.1"))
     check(re.fullmatch(r"8080(:\d+)?/TCP", ports), ports)
-    equal(w.bed.usable("gateway-proxy", OWN), ["10.97.0.1:8080"])
+    e2e.await_equal(lambda: w.bed.usable("gateway-proxy", OWN), ["10.97.0.1:8080"])
 
 
 def test_expose(w):
@@ -147,7 +153,7 @@ def test_expose(w):
     equal(c.kubectl("expose", "deploy", "httpbin", "--name=httpbin", "--port", "8000",
                     "--selector=app=httpbin").stdout, "service/httpbin exposed\n")
     w.pod = w.bed.adopt("httpbin", httpbin=True)
-    wait_until("its endpoint", lambda: w.bed.usable("httpbin") == [w.pod.host])
+    wait_until("its endpoint", lambda: w.bed.usable("httpbin") == [w.pod.host], 30)
 
     def rows():
         text = w.glooctl("get", "upstreams").stdout
@@ -249,9 +255,9 @@ def test_uninstall(w):
     """uninstall takes away what install made; with --all the definitions, too"""
     w.glooctl("uninstall", "--kubeconfig", w.admin)
     wait_until("the rest to be gone", lambda: {kind for kind, _ in w.versions()} <= {
-        "Namespace", "CustomResourceDefinition"}, 20)
+        "Namespace", "CustomResourceDefinition"}, 60)
     w.glooctl("uninstall", "--kubeconfig", w.admin, "--all")
-    wait_until("all to be gone", lambda: w.versions() == {}, 30)
+    wait_until("all to be gone", lambda: w.versions() == {}, 90)
     equal(w.gateway.api("GET", "/readyz")[0], 200)
     check("kubernetes:" not in (w.gateway.dir / "settings.yaml").read_text())
 

@@ -281,7 +281,8 @@ def test_bodies(d):
     equal(fields[REASON], "function_request_too_large")
     check("1048576 where it is called asynchronously" in d.line("/event", 413)["detail"],
           d.line("/event", 413))
-    equal(d.gateway.metric("gloo_gateway_upstream_calls_too_large"), refused + 1)
+    e2e.await_equal(lambda: d.gateway.metric("gloo_gateway_upstream_calls_too_large"),
+                    refused + 1)
     equal(len(d.fake.calls), before)
     d.answers("/event", 202, b"\xff" * 780000)
     _, text = d.answers("/fn", 200, b'"' + b"y" * (SYNC_MAX - 2) + b'"')

@@ -16,7 +16,12 @@ from lambda_bed import Bed
 
 SOAK = os.environ.get("GG_SOAK") == "1"
 ROLE = "arn:aws:iam::123456789012:role/"
-LIFE = 6  # seconds: of what is issued where it shall expire
+# Seconds, of what is issued where it shall expire: renewed when half of them are over,
+# or some more, and the rest is how late a machine with other work may be.
+LIFE = 8
+# Half of them and a twelfth, as long until it is renewed; after three attempts that fail
+# five more seconds at most. What is left is as much again as LIFE leaves.
+LONGER_LIFE = 24
 REASON = "x-gloo-gateway-reason"
 
 
@@ -179,12 +184,13 @@ def test_program(d):
                                     k.secret, "SessionToken": k.token,
                                     "Expiration": k.expiration()}))
         return k
-    first = issue(LIFE)
+    # It lives longer: the gateway is only started then.
+    first = issue(2 * LIFE)
     d.restart({"AWS_PROFILE": "work"})
     d.ready()
     equal(d.used().access, first.access)
     second = issue(3600)
-    count = d.under_load(LIFE + 1)
+    count = d.under_load(first.expires + 1 - time.time())
     equal(d.used().access, second.access)
     equal(set(log.read_text().split("\n")), {"an argument; true", ""})
     equal(d.fake.verifier.denied[:2], [])
@@ -227,7 +233,7 @@ def test_role(d):
 
 def test_sts_fails(d):
     """STS fails when keys are due: those that there are are used, and it is said"""
-    d.sts.seconds = 16
+    d.sts.seconds = LONGER_LIFE
     d.restart(d.web_identity())
     d.ready()
     d.sts.failing = (503, "ServiceUnavailable", "come later")
@@ -242,7 +248,7 @@ def test_sts_fails(d):
     t = threading.Thread(target=mend, daemon=True)
     t.start()
     d.sts.seconds = 3600
-    count = d.under_load(15)
+    count = d.under_load(LONGER_LIFE - 1)
     t.join()
     check(fails.is_set() and len(d.sts.issued), "it was not asked")
     wait_until("others", lambda: d.used().expires - time.time() > 3000, 5)
@@ -298,7 +304,7 @@ def test_metadata_away(d):
               f"aws: {{ imdsEndpointUrl: \"{d.metadata.url}\" }}\n")
     d.ready()
     d.metadata.down = True
-    for k in d.accounts.by_access.values():
+    for k in list(d.accounts.by_access.values()):
         k.expires = None  # AWS takes them longer than metadata says
     try:
         return f"{d.under_load(1.5 * LIFE)} requests, none failed"

@@ -54,7 +54,7 @@ class Steered:
         finally:
             ring.close()
 
-    def await_owners(self, name, *pods, seconds=5):
+    def await_owners(self, name, *pods, seconds=10):
         wanted = {p.host for p in pods}
         try:
             wait_until(name, lambda: self.owners(name) == wanted, seconds)
@@ -99,7 +99,8 @@ def test_consul(s):
 def test_consul_leaves(s):
     """who is in maintenance or deregistered keeps its connections and gets no new one"""
     a, b, c = s.pods
-    clients = [Client(s.bed.out, s.bed.address, PORT) for _ in range(10)]
+    # Of ten one in five hundred times all are the same one's.
+    clients = [Client(s.bed.out, s.bed.address, PORT) for _ in range(20)]
     check({x.name for x in clients} == {b"a", b"b"}, clients)
     s.agent.maintenance("a")
     s.await_owners("echo", b)

@@ -33,7 +33,7 @@ class Machine(test_systemd.Machine):
             "xdp:\n  onStop: keep\n  interfaces:\n"
             "  - { name: gg0, mode: generic }\n  - { name: gg1, mode: generic }\n")
         self.systemctl("start", "gloo-gateway")
-        e2e.wait_until("ready", self.ready)
+        e2e.wait_until("ready", self.ready, 30)
         self.set_weights()
         for mode, port in MODES.items():
             self.service(mode, mode, port, "direct" if mode == "dsr-l2" else "own")
@@ -114,8 +114,14 @@ def told(m, lines):
 
 def test_open(m):
     """connections to each of 20 backends in modes nat, dsr-l2 and route"""
-    slots_of(m, set(m.backends.addresses))
-    equal(open_more(m, EACH), set(m.backends.addresses))
+    everybody = set(m.backends.addresses)
+    slots_of(m, everybody)
+    names = open_more(m, EACH)
+    # Where they go is chance: of so few one in a hundred times somebody gets none.
+    for _ in range(10):
+        if names != everybody:
+            names |= open_more(m, 5)
+    equal(names, everybody)
     m.talk.all_heard()
     m.steered_only()
     return told(m, 0)
@@ -153,7 +159,7 @@ def test_killed(m):
         m.inside("kill", "-9", main, m.proxy_pid())
         m.talk.all_heard()
         e2e.wait_until("a new control", lambda: m.show("MainPID") not in ("0", main)
-                       and m.ready(), 20)
+                       and m.ready(), 30)
         check(not open_more(m, 5) & some)
         m.talk.all_heard()
         m.set_weights()
@@ -170,7 +176,7 @@ def test_restart(m):
     for _ in range(20 if SOAK else 3):
         main = m.show("MainPID")
         m.systemctl("restart", "gloo-gateway")
-        e2e.wait_until("ready", m.ready)
+        e2e.wait_until("ready", m.ready, 30)
         check(m.show("MainPID") != main, "it was not restarted")
         m.talk.all_heard()
         open_more(m, 5)
@@ -187,7 +193,7 @@ def test_stopped(m):
     open_more(m, 5)
     m.talk.all_heard()
     m.systemctl("start", "gloo-gateway")
-    e2e.wait_until("ready", m.ready)
+    e2e.wait_until("ready", m.ready, 30)
     open_more(m, 5)
     m.talk.all_heard()
     return told(m, lines)

@@ -93,7 +93,7 @@ class Verifier(SigV4Auth):
 
     def __init__(self, accounts, region, service, host, now=time.time):
         self.accounts, self.region, self.service, self.host = accounts, region, service, host
-        self.now, self.good, self.denied = now, 0, []
+        self.now, self.good, self.denied, self.lock = now, 0, [], threading.Lock()
 
     def headers_to_sign(self, request):
         return request.headers
@@ -104,7 +104,8 @@ class Verifier(SigV4Auth):
         except Denied as e:
             self.denied.append((e.type, e.message, request.line))
             raise
-        self.good += 1
+        with self.lock:
+            self.good += 1
         return keys
 
     def check(self, request):

@@ -186,7 +186,7 @@ class Bed(e2e.Lab):
             for f in files:
                 path = pathlib.Path(folder, f)
                 if path.is_file() and "secrets" not in path.relative_to(g.dir).parts:
-                    said[str(path)] = path.read_bytes().decode(errors="replace")
+                    said[str(path)] = e2e.bytes_of(path).decode(errors="replace")
         return said
 
     def nothing_shown(self, *values):

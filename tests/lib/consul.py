@@ -30,7 +30,9 @@ def program():
     return pathlib.Path(p.stdout.strip().splitlines()[-1]) / "consul"
 
 
-class Refused(AssertionError):
+class Refused(AssertionError, ValueError):
+    """wait_until asks again."""
+
     def __init__(self, what, status, answer):
         super().__init__(f"{what}: {status} {str(answer)[:800]}")
         self.status, self.answer = status, answer
@@ -174,7 +176,7 @@ class Agent(Client):
                  "-config-file", str(self.dir / "agent.json"), *(argv or ["-dev"])],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir)
         if wait:
-            wait_until("Consul to have a leader", self.is_ready, 30)
+            wait_until("Consul to have a leader", self.is_ready, 90)
         return self
 
     def is_ready(self):
@@ -188,7 +190,7 @@ class Agent(Client):
         """It answers, but 500."""
         self.start("-server", "-bootstrap-expect=2", f"-data-dir={self.dir}/alone", wait=False)
         wait_until("Consul to say that it has no leader",
-                   lambda: self.ask("GET", "/catalog/services")[0] == 500, 30)
+                   lambda: self.ask("GET", "/catalog/services")[0] == 500, 90)
 
     def log(self):
         return (self.dir / "log").read_text(errors="replace")[-3000:]

@@ -253,7 +253,7 @@ class Gateway:
     def access_lines(self):
         if not self.access.exists():
             return []
-        return [json.loads(l) for l in self.access.read_text().splitlines()]
+        return [json.loads(l) for l in whole_lines(self.access.read_bytes())]
 
     def stop(self, seconds=40):
         if self.process and self.process.poll() is None:
@@ -292,6 +292,20 @@ class Gateway:
             if mark in text:
                 at = text.index(mark)
                 raise AssertionError("report in the log:\n" + text[max(0, at - 400):at + 4000])
+
+
+def whole_lines(data):
+    """Without one that is just being written."""
+    return data[:data.rfind(b"\n") + 1].decode().splitlines()
+
+
+def bytes_of(path):
+    """Nothing of a file that went meanwhile: what is written anew has another
+    name until it is whole."""
+    try:
+        return pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def hang_up(s):

@@ -86,8 +86,8 @@ def path_of(kind, name=None, ns="default", sub=None):
     return "/".join([path, plural] + [p for p in (name, sub) if p])
 
 
-class Refused(AssertionError):
-    """An answer that is none of 2xx."""
+class Refused(AssertionError, ValueError):
+    """An answer that is none of 2xx. wait_until asks again."""
 
     def __init__(self, what, status, answer):
         super().__init__(f"{what}: {status} {json.dumps(answer)[:800]}")
@@ -100,7 +100,7 @@ class Client:
     def __init__(self, cluster, token=ADMIN):
         self.cluster, self.token, self.mine = cluster, token, threading.local()
 
-    def connect(self, timeout=10):
+    def connect(self, timeout=30):
         c = http.client.HTTPSConnection("127.0.0.1", PORT, timeout=timeout * e2e.PATIENCE,
                                         context=self.cluster.trust)
         with e2e.Namespace(self.cluster.ns):
@@ -133,10 +133,16 @@ class Client:
             return r.status, text.decode(errors="replace")
 
     def good(self, method, path, body=None, content_type="application/json"):
-        status, answer = self.ask(method, path, body, content_type)
-        if not 200 <= status < 300:
-            raise Refused(f"{method} {path}", status, answer)
-        return answer
+        """What it says. Of a server that has too much to do (429) or is not ready (503)
+        nothing was done; it is asked again for a while."""
+        end = time.monotonic() + 20 * e2e.PATIENCE
+        while True:
+            status, answer = self.ask(method, path, body, content_type)
+            if 200 <= status < 300:
+                return answer
+            if status not in (429, 503) or time.monotonic() > end:
+                raise Refused(f"{method} {path}", status, answer)
+            threading.Event().wait(0.2)
 
     def get(self, kind, name, ns="default"):
         return self.good("GET", path_of(kind, name, ns))
@@ -256,7 +262,7 @@ class Cluster(Client):
         self.start_api()
         self.start_controllers()
         wait_until("the ServiceAccount `default`",
-                   lambda: self.ask("GET", path_of("ServiceAccount", "default"))[0] == 200, 20)
+                   lambda: self.ask("GET", path_of("ServiceAccount", "default"))[0] == 200, 60)
 
     def keys(self):
         """One authority for the server and for clients that have a certificate."""
@@ -331,7 +337,7 @@ class Cluster(Client):
             self.ends("etcd")
             self.ends("kube-apiserver")
             return self.ask("GET", "/readyz") == (200, "ok")
-        wait_until("the API server to be ready", ready, 60)
+        wait_until("the API server to be ready", ready, 180)
 
     def start_controllers(self):
         self.start("kube-controller-manager", f"--kubeconfig={self.dir}/admin",

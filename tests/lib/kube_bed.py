@@ -77,7 +77,7 @@ class Bed(e2e.Lab):
     def namespace(self, name):
         self.cluster.put({"kind": "Namespace", "metadata": {"name": name}})
         wait_until("its ServiceAccount", lambda: self.cluster.ask(
-            "GET", kube.path_of("ServiceAccount", "default", name))[0] == 200, 20)
+            "GET", kube.path_of("ServiceAccount", "default", name))[0] == 200, 60)
 
     def service(self, name, selector=None, port=8000, target=None, ns="default", **spec):
         """With an own selector, or (None) for slices written by hand."""
@@ -107,7 +107,7 @@ class Bed(e2e.Lab):
             return [p for p in self.cluster.list("Pod", ns)
                     if p["metadata"].get("labels", {}).get("app") == app
                     and not p["spec"].get("nodeName")]
-        name = wait_until("a pod of " + app, waiting, 20)[0]["metadata"]["name"]
+        name = wait_until("a pod of " + app, waiting, 60)[0]["metadata"]["name"]
         self.cluster.good("POST", kube.path_of("Pod", name, ns, "binding"), {
             "apiVersion": "v1", "kind": "Binding", "metadata": {"name": name},
             "target": {"apiVersion": "v1", "kind": "Node", "name": NODE}})
@@ -122,7 +122,7 @@ class Bed(e2e.Lab):
         """For a moment after it was made, a definition is answered 404, then 429."""
         for kind in ("VirtualService", "RouteTable", "Gateway", "Upstream", "UpstreamGroup"):
             wait_until(kind, lambda: self.cluster.ask(
-                "GET", kube.path_of(kind, None, None))[0] == 200, 20)
+                "GET", kube.path_of(kind, None, None))[0] == 200, 60)
 
     def account(self, rules, name=ACCOUNT):
         """A ServiceAccount that may do what those rules say."""
@@ -209,7 +209,7 @@ class Pod:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         e2e.undo.append(self.process.kill)
         wait_until("httpbin", lambda: e2e.request(
-            self.net, self.address, self.port, path="/get")[0] == 200, 30)
+            self.net, self.address, self.port, path="/get")[0] == 200, 60)
 
     def ready(self, yes=True):
         self.bed.cluster.patch("Pod", self.name, {"status": {

@@ -163,7 +163,7 @@ class Bed(e2e.Lab):
             said += [open(f"/proc/{pid}/{file}", "rb").read().decode(errors="replace")
                      for file in ("cmdline", "environ")]
         for folder, _, files in os.walk(g.dir):
-            said += [pathlib.Path(folder, f).read_bytes().decode(errors="replace") for f in files
+            said += [e2e.bytes_of(pathlib.Path(folder, f)).decode(errors="replace") for f in files
                      if "/secrets" not in folder and pathlib.Path(folder, f).is_file()]
         return "\n".join(said)
 

@@ -13,7 +13,7 @@ import threading
 import e2e
 from e2e import wait_until
 
-A, TXT = 1, 16
+A, TXT, AAAA = 1, 16, 28
 UDP_MAX = 1232  # bytes of knot's answers by UDP; longer ones are truncated
 
 
@@ -60,13 +60,16 @@ class Server:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def answers(self, name, kind=A):
-        return asked(self.ns, self.address, self.port, name, kind)
+        """What `asked` says, once an answer comes: a server that waits for the
+        processor lets a question be over."""
+        return wait_until(f"an answer about {name}",
+                          lambda: asked(self.ns, self.address, self.port, name, kind))
 
     def await_up(self, name="up.test"):
         def up():
             if self.process.poll() is not None:
                 raise AssertionError(f"{self.process.args} ended:\n{self.log()[-2000:]}")
-            return self.answers(name) is not None
+            return asked(self.ns, self.address, self.port, name) is not None
         wait_until("the DNS server", up, 20)
         return self
 
@@ -115,8 +118,9 @@ class Dnsmasq(Server):
         if self.process:
             self.process.send_signal(signal.SIGHUP)
             wanted = (0 if addresses else 3, sum(1 for a in addresses if ":" not in a))
+            # In capitals: the log tells these questions from a gateway's.
             wait_until("dnsmasq to have read " + name,
-                       lambda: self.answers(name)[:2] == wanted)
+                       lambda: self.answers(name.upper())[:2] == wanted)
 
     def restart(self, *options):
         """With these options beside its own, and no longer those of before."""
@@ -127,6 +131,11 @@ class Dnsmasq(Server):
     def asked_for(self, name, kind="A"):
         """How often a gateway asked: the server's own log of it, which is of all."""
         return len(re.findall(rf"query\[{kind}\] {re.escape(name)} from", self.log()))
+
+    def denied(self, name):
+        """How often a gateway was told that the name has no address of IPv4, or is none."""
+        return len(re.findall(rf"query\[A\] {re.escape(name)} from .*\n.* {re.escape(name)} is "
+                              r"(?:NXDOMAIN|NODATA)", self.log()))
 
 
 class Knot(Server):

@@ -320,7 +320,7 @@ class Wall:
         that clients sent are escaped in it."""
         text = self.gateway.access.read_bytes()
         check(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", text), "control bytes in the log")
-        return [json.loads(line) for line in text.decode().splitlines()]
+        return [json.loads(line) for line in e2e.whole_lines(text)]
 
     def untouched(self):
         got = [c.bytes for c in self.origin.got()]
