@@ -27,9 +27,9 @@ enum phase {
 	PHASE_DRAINING,
 };
 
-struct proxy {
+struct proxy_process {
 	struct supervisor *supervisor;
-	struct proxy *next; /* among the draining */
+	struct proxy_process *next; /* among the draining */
 	enum phase phase;
 	pid_t pid;
 	int pidfd;
@@ -48,8 +48,8 @@ struct proxy {
 
 struct supervisor {
 	struct control *control;
-	struct proxy *proxy; /* the one that serves, or is to */
-	struct proxy *draining;
+	struct proxy_process *proxy; /* the one that serves, or is to */
+	struct proxy_process *draining;
 	char *path;   /* of proxy.sock */
 	int takeover; /* its listening socket, or -1: a proxy has it */
 	int counters_fd;
@@ -67,16 +67,16 @@ struct supervisor {
 /* ---- supervise.c */
 
 /* NULL is fine. */
-void proxy_free(struct proxy *p);
+void proxy_free(struct proxy_process *p);
 /* Its end is heard of from now on. */
-void proxy_watch(struct proxy *p);
+void proxy_watch(struct proxy_process *p);
 
 /* ---- supervise_send.c */
 
 /* It runs: it is told everything; one that is fresh also gets its memory and
  * the door by which a later control finds it. */
-void proxy_feed(struct supervisor *s, struct proxy *p, bool fresh);
-void proxy_send_drain(struct proxy *p, uint64_t deadline_ms);
+void proxy_feed(struct supervisor *s, struct proxy_process *p, bool fresh);
+void proxy_send_drain(struct proxy_process *p, uint64_t deadline_ms);
 
 /* ---- supervise_counters.c */
 

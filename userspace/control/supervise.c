@@ -33,7 +33,7 @@
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
 
-static void proxy_gone(struct proxy *p);
+static void proxy_gone(struct proxy_process *p);
 
 /* ---- making and ending */
 
@@ -76,7 +76,7 @@ supervisor_new(struct control *c)
 }
 
 void
-proxy_free(struct proxy *p)
+proxy_free(struct proxy_process *p)
 {
 	if (p == NULL)
 		return;
@@ -96,7 +96,7 @@ supervisor_free(struct supervisor *s)
 		return;
 	proxy_free(s->proxy);
 	while (s->draining != NULL) {
-		struct proxy *p = s->draining;
+		struct proxy_process *p = s->draining;
 
 		s->draining = p->next;
 		proxy_free(p);
@@ -115,7 +115,7 @@ supervisor_free(struct supervisor *s)
 }
 
 static void
-proxy_kill(const struct proxy *p)
+proxy_kill(const struct proxy_process *p)
 {
 	if (p->pidfd >= 0)
 		pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
@@ -126,14 +126,14 @@ proxy_kill(const struct proxy *p)
 static void
 on_drain_timeout(void *arg)
 {
-	struct proxy *p = arg;
+	struct proxy_process *p = arg;
 
 	log_warn("proxy %d: did not finish in time, it is ended", (int)p->pid);
 	proxy_kill(p);
 }
 
 static void
-proxy_drain(struct proxy *p, uint64_t deadline_ms)
+proxy_drain(struct proxy_process *p, uint64_t deadline_ms)
 {
 	struct supervisor *s = p->supervisor;
 
@@ -167,7 +167,7 @@ supervisor_drain(struct supervisor *s, uint64_t deadline_ms)
 			proxy_kill(s->proxy);
 		proxy_drain(s->proxy, deadline_ms);
 	}
-	for (struct proxy *p = s->draining; p != NULL; p = p->next) {
+	for (struct proxy_process *p = s->draining; p != NULL; p = p->next) {
 		if (again)
 			proxy_kill(p);
 		else if (loop_timer_pending(p->timer))
@@ -180,7 +180,7 @@ supervisor_drain(struct supervisor *s, uint64_t deadline_ms)
 /* ---- the end of a proxy */
 
 static void
-cause_find(const struct proxy *p, char *out, size_t size)
+cause_find(const struct proxy_process *p, char *out, size_t size)
 {
 	siginfo_t info = { .si_pid = 0 };
 
@@ -195,9 +195,9 @@ cause_find(const struct proxy *p, char *out, size_t size)
 }
 
 static void
-draining_remove(struct supervisor *s, struct proxy *p)
+draining_remove(struct supervisor *s, struct proxy_process *p)
 {
-	struct proxy **at = &s->draining;
+	struct proxy_process **at = &s->draining;
 
 	while (*at != NULL && *at != p)
 		at = &(*at)->next;
@@ -206,7 +206,7 @@ draining_remove(struct supervisor *s, struct proxy *p)
 }
 
 static void
-respawn_plan(struct supervisor *s, const struct proxy *p)
+respawn_plan(struct supervisor *s, const struct proxy_process *p)
 {
 	uint64_t delay = 0;
 
@@ -231,7 +231,7 @@ respawn_plan(struct supervisor *s, const struct proxy *p)
 
 /* The process is no more. */
 static void
-proxy_gone(struct proxy *p)
+proxy_gone(struct proxy_process *p)
 {
 	struct supervisor *s = p->supervisor;
 	bool serving = s->proxy == p;
@@ -268,7 +268,7 @@ on_pidfd(int fd, unsigned what, void *arg)
 }
 
 void
-proxy_watch(struct proxy *p)
+proxy_watch(struct proxy_process *p)
 {
 	p->watch = loop_fd_new(
 		p->supervisor->control->loop, p->pidfd, LOOP_READ, on_pidfd, p);
@@ -277,7 +277,7 @@ proxy_watch(struct proxy *p)
 static void
 on_overdue(void *arg)
 {
-	struct proxy *p = arg;
+	struct proxy_process *p = arg;
 
 	log_error("proxy %d: does not answer, it is ended", (int)p->pid);
 	proxy_kill(p);
@@ -288,13 +288,13 @@ on_overdue(void *arg)
 static void
 replaced_drain(struct supervisor *s)
 {
-	for (struct proxy *p = s->draining; p != NULL; p = p->next)
+	for (struct proxy_process *p = s->draining; p != NULL; p = p->next)
 		if (!loop_timer_pending(p->timer))
 			proxy_drain(p, s->control->settings->drain_timeout_ms);
 }
 
 static void
-on_enforced(struct proxy *p, uint64_t generation)
+on_enforced(struct proxy_process *p, uint64_t generation)
 {
 	struct supervisor *s = p->supervisor;
 
@@ -317,7 +317,7 @@ text_copy(const struct wire_message *m, char *out, size_t size)
 }
 
 static void
-on_running_message(struct proxy *p, const struct wire_message *m)
+on_running_message(struct proxy_process *p, const struct wire_message *m)
 {
 	struct supervisor *s = p->supervisor;
 	char text[WIRE_TEXT_MAX + 1];
@@ -372,7 +372,7 @@ static void
 on_message(const void *message, size_t length, const int *fds, size_t fd_count,
 	void *arg)
 {
-	struct proxy *p = arg;
+	struct proxy_process *p = arg;
 	struct wire_message m = { .type = 0 };
 
 	/* Of another contract it may have another length. */
@@ -390,7 +390,7 @@ on_message(const void *message, size_t length, const int *fds, size_t fd_count,
 static void
 on_closed(void *arg)
 {
-	struct proxy *p = arg;
+	struct proxy_process *p = arg;
 
 	if (p->phase == PHASE_FINDING) {
 		takeover_end(p);
@@ -404,11 +404,11 @@ on_closed(void *arg)
 
 /* ---- starting */
 
-static struct proxy *
+static struct proxy_process *
 proxy_new(struct supervisor *s, enum phase phase, int channel,
 	loop_timer_f *overdue)
 {
-	struct proxy *p = xcalloc(1, sizeof(*p));
+	struct proxy_process *p = xcalloc(1, sizeof(*p));
 
 	p->supervisor = s;
 	p->phase = phase;
@@ -450,7 +450,7 @@ supervisor_start(struct supervisor *s, struct error *err)
 		.unix_sockets = c->settings->unix_sockets,
 	};
 	struct spawned spawned;
-	struct proxy *p;
+	struct proxy_process *p;
 
 	if (s->proxy != NULL && s->proxy->phase == PHASE_ADOPTED) {
 		loop_timer_free(s->proxy->timer);
@@ -474,7 +474,7 @@ supervisor_start(struct supervisor *s, struct error *err)
 void
 supervisor_view(const struct supervisor *s, struct supervisor_view *out)
 {
-	const struct proxy *p = s->proxy;
+	const struct proxy_process *p = s->proxy;
 
 	memset(out, 0, sizeof(*out));
 	if (p != NULL && p->phase != PHASE_FINDING) {

@@ -100,7 +100,8 @@ supervisor_sum_listener(const struct supervisor *s, uint32_t slot,
 	memset(out, 0, sizeof(*out));
 	listener_add(s->counters, slot, out);
 	listener_add(s->past, slot, out);
-	for (const struct proxy *p = s->draining; p != NULL; p = p->next)
+	for (const struct proxy_process *p = s->draining; p != NULL;
+		p = p->next)
 		listener_add(p->counters, slot, out);
 }
 
@@ -124,6 +125,7 @@ supervisor_sum_upstream(
 	memset(out, 0, sizeof(*out));
 	upstream_add(s->counters, id, out);
 	upstream_add(s->past, id, out);
-	for (const struct proxy *p = s->draining; p != NULL; p = p->next)
+	for (const struct proxy_process *p = s->draining; p != NULL;
+		p = p->next)
 		upstream_add(p->counters, id, out);
 }

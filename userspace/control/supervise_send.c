@@ -18,7 +18,7 @@
 #include "net/shm.h"
 
 static void
-proxy_send(struct proxy *p, struct wire_message *m, const int *fds,
+proxy_send(struct proxy_process *p, struct wire_message *m, const int *fds,
 	size_t fd_count)
 {
 	m->contract = WIRE_CONTRACT;
@@ -27,7 +27,7 @@ proxy_send(struct proxy *p, struct wire_message *m, const int *fds,
 }
 
 /* The proxy that is told of changes, or NULL. */
-static struct proxy *
+static struct proxy_process *
 listener_of(const struct supervisor *s)
 {
 	if (s == NULL || s->proxy == NULL || s->proxy->phase != PHASE_RUNNING)
@@ -45,7 +45,7 @@ void
 supervisor_send_settings(struct supervisor *s)
 {
 	const struct settings *from = s->control->settings;
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_SETTINGS };
 
 	if (p == NULL)
@@ -74,7 +74,7 @@ supervisor_send_settings(struct supervisor *s)
 void
 supervisor_send_access_log(struct supervisor *s)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_ACCESS_LOG };
 	int fd = s->control->access_log;
 
@@ -85,7 +85,7 @@ supervisor_send_access_log(struct supervisor *s)
 void
 supervisor_send_log_level(struct supervisor *s)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_LOG_LEVEL };
 
 	m.number = log_get_level();
@@ -97,7 +97,7 @@ bool
 supervisor_send_endpoints(struct supervisor *s, uint32_t id, uint64_t version,
 	const struct endpoint *set, size_t count)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_ENDPOINTS };
 	struct error err = ERROR_INIT;
 	int fd = -1;
@@ -126,7 +126,7 @@ void
 supervisor_send_health(
 	struct supervisor *s, uint32_t id, const struct endpoint *e)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_HEALTH };
 
 	m.health.upstream = id;
@@ -140,7 +140,7 @@ supervisor_send_health(
 void
 supervisor_send_forget(struct supervisor *s, uint32_t id)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_ENDPOINTS_FORGET };
 
 	m.endpoints.upstream = id;
@@ -152,7 +152,7 @@ bool
 supervisor_send_material(
 	struct supervisor *s, uint64_t number, int fd, uint32_t length)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_MATERIAL };
 
 	if (p == NULL)
@@ -166,7 +166,7 @@ supervisor_send_material(
 void
 supervisor_send_material_forget(struct supervisor *s, uint64_t number)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_MATERIAL_FORGET };
 
 	m.number = number;
@@ -178,7 +178,7 @@ bool
 supervisor_send_credentials(struct supervisor *s, uint32_t id,
 	const char *kind, int fd, uint32_t length)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_CREDENTIALS };
 
 	if (p == NULL)
@@ -194,7 +194,7 @@ void
 supervisor_send_close(struct supervisor *s, uint32_t slot)
 {
 	const struct listener *l = listeners_get(s->control->listeners, slot);
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_LISTENER_CLOSE };
 
 	m.listener.slot = slot;
@@ -206,7 +206,7 @@ void
 supervisor_send_block(struct supervisor *s, uint32_t slot,
 	const struct addr *addr, uint32_t left_ms)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_BLOCK };
 
 	m.block.slot = slot;
@@ -220,7 +220,7 @@ supervisor_send_block(struct supervisor *s, uint32_t slot,
 }
 
 static void
-listeners_send(struct supervisor *s, struct proxy *p)
+listeners_send(struct supervisor *s, struct proxy_process *p)
 {
 	for (uint32_t slot = 1; slot < SLOTS_MAX; slot++) {
 		struct listener *l = listeners_get(s->control->listeners, slot);
@@ -239,7 +239,7 @@ listeners_send(struct supervisor *s, struct proxy *p)
 void
 supervisor_send_generation(struct supervisor *s)
 {
-	struct proxy *p = listener_of(s);
+	struct proxy_process *p = listener_of(s);
 	struct wire_message m = { .type = WIRE_IMAGE };
 	int fd;
 
@@ -262,7 +262,7 @@ endpoints_send(struct supervisor *s)
 }
 
 static void
-limits_send(struct supervisor *s, struct proxy *p)
+limits_send(struct supervisor *s, struct proxy_process *p)
 {
 	const struct control *c = s->control;
 	struct wire_message m = { .type = WIRE_LIMITS };
@@ -277,7 +277,7 @@ limits_send(struct supervisor *s, struct proxy *p)
 
 /* A new proxy gets its memory and its door as well. */
 static void
-proxy_outfit(struct supervisor *s, struct proxy *p)
+proxy_outfit(struct supervisor *s, struct proxy_process *p)
 {
 	struct wire_message counters = { .type = WIRE_COUNTERS };
 	struct wire_message takeover = { .type = WIRE_TAKEOVER };
@@ -294,7 +294,7 @@ proxy_outfit(struct supervisor *s, struct proxy *p)
 }
 
 void
-proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
+proxy_feed(struct supervisor *s, struct proxy_process *p, bool fresh)
 {
 	p->phase = PHASE_RUNNING;
 	supervisor_send_settings(s);
@@ -320,7 +320,7 @@ proxy_feed(struct supervisor *s, struct proxy *p, bool fresh)
 }
 
 void
-proxy_send_drain(struct proxy *p, uint64_t deadline_ms)
+proxy_send_drain(struct proxy_process *p, uint64_t deadline_ms)
 {
 	struct wire_message m = { .type = WIRE_DRAIN };
 

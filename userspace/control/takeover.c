@@ -19,7 +19,7 @@
 #include "version.h"
 
 static void __attribute__((format(printf, 2, 3)))
-proxy_misfit(struct proxy *p, const char *fmt, ...)
+proxy_misfit(struct proxy_process *p, const char *fmt, ...)
 {
 	va_list args;
 
@@ -48,7 +48,7 @@ runs_our_binary(const struct control *c, pid_t pid)
 /* The socket's credentials are those of who listened: root's control, or the
  * proxy itself. A pid of something else than a proxy is refused. */
 static bool
-is_proxy(const struct proxy *p, pid_t pid)
+is_proxy(const struct proxy_process *p, pid_t pid)
 {
 	struct ucred peer;
 	socklen_t length = sizeof(peer);
@@ -73,7 +73,7 @@ is_proxy(const struct proxy *p, pid_t pid)
 }
 
 static void
-on_find_hello(struct proxy *p, const struct wire_message *m)
+on_find_hello(struct proxy_process *p, const struct wire_message *m)
 {
 	const struct control *c = p->supervisor->control;
 	char build[sizeof(m->hello.build_id) + 1];
@@ -114,8 +114,8 @@ on_find_hello(struct proxy *p, const struct wire_message *m)
 }
 
 static void
-on_find_listener(struct proxy *p, const struct wire_message *m, const int *fds,
-	size_t fd_count)
+on_find_listener(struct proxy_process *p, const struct wire_message *m,
+	const int *fds, size_t fd_count)
 {
 	struct listeners *l = p->supervisor->control->listeners;
 
@@ -131,7 +131,7 @@ on_find_listener(struct proxy *p, const struct wire_message *m, const int *fds,
 }
 
 static void
-on_find_counters(struct proxy *p, const int *fds, size_t fd_count)
+on_find_counters(struct proxy_process *p, const int *fds, size_t fd_count)
 {
 	struct supervisor *s = p->supervisor;
 	struct error err = ERROR_INIT;
@@ -152,7 +152,7 @@ on_find_counters(struct proxy *p, const int *fds, size_t fd_count)
 
 /* Kept also where the proxy is replaced: keys go on from what they used. */
 static void
-on_find_limits(struct proxy *p, const int *fds, size_t fd_count)
+on_find_limits(struct proxy_process *p, const int *fds, size_t fd_count)
 {
 	struct error err = ERROR_INIT;
 
@@ -169,7 +169,7 @@ on_find_limits(struct proxy *p, const int *fds, size_t fd_count)
 }
 
 static void
-find_adopt(struct proxy *p)
+find_adopt(struct proxy_process *p)
 {
 	struct supervisor *s = p->supervisor;
 
@@ -184,7 +184,7 @@ find_adopt(struct proxy *p)
 
 /* Another proxy gets its sockets; it drains once that one serves. */
 static void
-find_replace(struct proxy *p)
+find_replace(struct proxy_process *p)
 {
 	struct supervisor *s = p->supervisor;
 
@@ -200,7 +200,7 @@ find_replace(struct proxy *p)
 }
 
 static void
-on_find_done(struct proxy *p)
+on_find_done(struct proxy_process *p)
 {
 	struct supervisor *s = p->supervisor;
 
@@ -222,7 +222,7 @@ on_find_done(struct proxy *p)
 }
 
 void
-takeover_end(struct proxy *p)
+takeover_end(struct proxy_process *p)
 {
 	struct supervisor *s = p->supervisor;
 
@@ -238,7 +238,7 @@ takeover_end(struct proxy *p)
 void
 takeover_overdue(void *arg)
 {
-	struct proxy *p = arg;
+	struct proxy_process *p = arg;
 
 	log_warn("proxy: who listens on %s does not answer",
 		p->supervisor->path);
@@ -246,8 +246,8 @@ takeover_overdue(void *arg)
 }
 
 void
-takeover_message(struct proxy *p, const struct wire_message *m, const int *fds,
-	size_t fd_count)
+takeover_message(struct proxy_process *p, const struct wire_message *m,
+	const int *fds, size_t fd_count)
 {
 	switch (m->type) {
 	case WIRE_LISTENER:

@@ -13,10 +13,10 @@
 #include "model/wire.h"
 
 /* What p, in PHASE_FINDING, says; takes the descriptors. */
-void takeover_message(struct proxy *p, const struct wire_message *m,
+void takeover_message(struct proxy_process *p, const struct wire_message *m,
 	const int *fds, size_t fd_count);
 /* There is nothing to take over. */
-void takeover_end(struct proxy *p);
+void takeover_end(struct proxy_process *p);
 /* For its timer: it has not introduced itself in time. */
 void takeover_overdue(void *proxy);
 
