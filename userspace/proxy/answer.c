@@ -135,16 +135,27 @@ answer_head(struct exchange *x, enum http_method method, const char *bytes,
 	}
 }
 
+/* A read that filled its room has not told whether more came: one more does. */
 static bool
-link_may_rest(const struct exchange *x, bool clean)
+nothing_is_behind(struct conn *c)
 {
-	const struct link *l = x->link;
+	char byte;
+	size_t n;
+
+	return !c->readable ||
+	       conn_receive(c, &byte, sizeof(byte), &n) == CONN_GOT_NOTHING;
+}
+
+static bool
+link_may_rest(struct exchange *x, bool clean)
+{
+	struct link *l = x->link;
 	uint32_t most = x->upstream->max_requests_per_connection;
 
 	return clean && x->upstream_keeps && x->request_done &&
 	       !x->worker->draining && conn_queued(&l->conn) == 0 &&
-	       !l->conn.readable && !l->conn.closed && !l->conn.failed &&
-	       (most == 0 || l->requests < most);
+	       !l->conn.closed && !l->conn.failed &&
+	       (most == 0 || l->requests < most) && nothing_is_behind(&l->conn);
 }
 
 void

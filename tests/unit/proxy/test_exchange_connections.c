@@ -41,6 +41,64 @@ connections_are_reused(void **state)
 	str_fini(&got);
 }
 
+/* `size` bytes of head and body, and what is behind them. */
+static void
+answer_fill(char *bytes, size_t size, const char *behind)
+{
+	static const char fmt[] =
+		"HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n";
+	/* The body's length has as many digits as that of both. */
+	size_t head = (size_t)snprintf(NULL, 0, fmt, size);
+
+	assert_int_equal(snprintf(bytes, head + 1, fmt, size - head), head);
+	memset(bytes + head, 'b', size - head);
+	strcpy(bytes + size, behind);
+}
+
+/* Whatever room a read has: an answer that fills it to the last byte leaves a
+ * connection that is used again, one with a byte behind it does not (where the
+ * two are small enough to come together). */
+static void
+answers_of_any_size_keep_the_connection(void **state)
+{
+	enum {
+		PAGE = 4096,
+		TOGETHER = 16 * 1024,
+		MOST = 160 * 1024
+	};
+	static char bytes[MOST + 2];
+	static const struct rig_answer answers[] = { { bytes, 0, 0 },
+		{ .bytes = NULL } };
+	uint64_t opened = 0;
+	struct str got;
+	int fd;
+
+	(void)state;
+	str_init(&got);
+	fd = rig_client(&rig);
+	for (size_t size = PAGE; size <= MOST; size += PAGE) {
+		for (unsigned more = 0; more <= (size <= TOGETHER); more++) {
+			answer_fill(bytes, size, more ? "x" : "");
+			rig_origin_script(rig.origin, answers);
+			for (int asked = 0; asked < 2; asked++) {
+				opened = rig_upstream_counters(&rig, 1)
+						 .connections_opened;
+				rig_client_send(fd, GET_A, strlen(GET_A));
+				str_clear(&got);
+				rig_client_read(fd, &got, size, RIG_WAIT_MS);
+				assert_int_equal(got.length, size);
+			}
+			assert_int_equal(rig_upstream_counters(&rig, 1)
+						 .connections_opened,
+				opened + more);
+		}
+	}
+	close(fd);
+	rig_settled(&rig);
+	origin_forget();
+	str_fini(&got);
+}
+
 static void
 a_closed_idle_connection_costs_nothing(void **state)
 {
@@ -255,6 +313,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connections_are_reused),
+		cmocka_unit_test(answers_of_any_size_keep_the_connection),
 		cmocka_unit_test(a_closed_idle_connection_costs_nothing),
 		cmocka_unit_test(silence_ends),
 		cmocka_unit_test(a_client_that_leaves_takes_the_upstream_along),
