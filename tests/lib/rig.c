@@ -539,11 +539,13 @@ rig_settled(struct rig *r)
 {
 	uint64_t until = clock_monotonic_ms() + RIG_WAIT_MS;
 
-	while (clock_monotonic_ms() < until) {
+	for (;;) {
 		struct counters_listener c = rig_counters(r);
 
 		if (c.requests_active == 0 && c.connections_open == 0)
 			return;
+		if (clock_monotonic_ms() >= until)
+			rig_die("not settled");
 		rig_breathe();
 	}
 }
