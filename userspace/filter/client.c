@@ -57,24 +57,12 @@ forwarded_for_set(struct filter_request *r)
 		&r->edit, SLICE("x-forwarded-for"), scratch_since(r, start));
 }
 
-static bool
-is_scheme(struct slice text)
-{
-	return slice_equal_nocase(text, SLICE("http")) ||
-	       slice_equal_nocase(text, SLICE("https"));
-}
-
 static void
 forwarded_proto_set(struct filter_request *r)
 {
-	const struct http_field *f =
-		field_take(r, HTTP_FIELD_X_FORWARDED_PROTO);
-	struct slice value = r->tls ? SLICE("https") : SLICE("http");
-
-	if (r->peer_trusted && f != NULL &&
-		is_scheme(http_field_value(r->head, f)))
-		value = http_field_value(r->head, f);
-	head_edit_add(&r->edit, SLICE("x-forwarded-proto"), value);
+	field_take(r, HTTP_FIELD_X_FORWARDED_PROTO);
+	head_edit_add(&r->edit, SLICE("x-forwarded-proto"),
+		http_scheme(r->head, r->peer_trusted, r->tls));
 }
 
 static void
@@ -107,16 +95,4 @@ filter_client_apply(struct filter_request *r)
 	forwarded_for_set(r);
 	forwarded_proto_set(r);
 	request_id_set(r);
-}
-
-bool
-filter_is_https(const struct filter_request *r)
-{
-	const struct http_field *f;
-
-	if (r->tls || !r->peer_trusted)
-		return r->tls;
-	f = http_head_find(r->head, HTTP_FIELD_X_FORWARDED_PROTO);
-	return f != NULL &&
-	       slice_equal_nocase(http_field_value(r->head, f), SLICE("https"));
 }

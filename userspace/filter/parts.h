@@ -47,7 +47,4 @@ route_text(const struct filter_request *r, struct image_str s)
 	return image_text(r->match->vhost, s);
 }
 
-/* Whether the client's own connection is known to be encrypted. */
-bool filter_is_https(const struct filter_request *r);
-
 #endif

@@ -43,6 +43,14 @@ without_port(struct slice authority)
 	return authority;
 }
 
+static bool
+leads_to_https(const struct filter_request *r)
+{
+	return r->match->route->https_redirect ||
+	       slice_equal_nocase(http_scheme(r->head, r->peer_trusted, r->tls),
+		       SLICE("https"));
+}
+
 /* The port that was asked for stays, unless host or scheme change. */
 static void
 origin_append(const struct filter_request *r, struct str *out)
@@ -58,8 +66,7 @@ origin_append(const struct filter_request *r, struct str *out)
 	}
 	if (host.length == 0)
 		return; /* nothing known: a path alone is a Location too */
-	str_puts(out, route->https_redirect || filter_is_https(r) ? "https://"
-								  : "http://");
+	str_puts(out, leads_to_https(r) ? "https://" : "http://");
 	coded_append(out, without_port(host), true);
 	if (route->port_redirect != 0)
 		str_printf(out, ":%u", route->port_redirect);

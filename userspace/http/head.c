@@ -180,6 +180,33 @@ http_field_counts(const struct http_head *h, const struct http_field *f,
 	return peer_trusted || !http_field_is_of_proxies(h, f);
 }
 
+static bool
+is_scheme(struct slice text)
+{
+	return slice_equal_nocase(text, slice_of("http")) ||
+	       slice_equal_nocase(text, slice_of("https"));
+}
+
+struct slice
+http_scheme(const struct http_head *h, bool peer_trusted, bool tls)
+{
+	struct slice said = { NULL, 0 };
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < h->field_count; i++) {
+		const struct http_field *f = &h->fields[i];
+
+		if (f->id != HTTP_FIELD_X_FORWARDED_PROTO ||
+			!http_field_counts(h, f, peer_trusted))
+			continue;
+		said = http_field_value(h, f);
+		count++;
+	}
+	if (count == 1 && is_scheme(said))
+		return said;
+	return tls ? slice_of("https") : slice_of("http");
+}
+
 const struct http_field *
 http_head_find(const struct http_head *h, enum http_field_id id)
 {

@@ -233,6 +233,11 @@ http_field_is_of_proxies(const struct http_head *h, const struct http_field *f)
 bool http_field_counts(const struct http_head *h, const struct http_field *f,
 	bool peer_trusted);
 
+/* The scheme that the client used, as the upstream is told it: what the only
+ * X-Forwarded-Proto that counts says, else that of the connection. */
+struct slice http_scheme(
+	const struct http_head *h, bool peer_trusted, bool tls);
+
 /* The first field with that id, or NULL. */
 const struct http_field *http_head_find(const struct http_head *h,
 	enum http_field_id id);

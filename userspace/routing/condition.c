@@ -52,8 +52,12 @@ header_holds(const struct condition_run *run, const struct image_condition *c,
 	const struct http_head *head = request->head;
 	struct slice name = image_text(run->vhost, c->name);
 	enum matcher_verdict found;
-	bool any = false;
 
+	if (c->field_id == HTTP_FIELD_X_FORWARDED_PROTO)
+		return outcome(
+			c, value_holds(run, c,
+				   http_scheme(head, request->peer_trusted,
+					   request->tls)));
 	for (unsigned i = 0; i < head->field_count; i++) {
 		const struct http_field *f = &head->fields[i];
 
@@ -64,16 +68,10 @@ header_holds(const struct condition_run *run, const struct image_condition *c,
 			continue;
 		if (!http_field_counts(head, f, request->peer_trusted))
 			continue;
-		any = true;
 		found = value_holds(run, c, http_field_value(head, f));
 		if (found != MATCHER_NO)
 			return outcome(c, found);
 	}
-	/* What filter/client writes where nobody has said it. */
-	if (!any && c->field_id == HTTP_FIELD_X_FORWARDED_PROTO)
-		return outcome(
-			c, value_holds(run, c,
-				   slice_of(request->tls ? "https" : "http")));
 	return outcome(c, MATCHER_NO);
 }
 

@@ -77,6 +77,11 @@ static const struct row rows[] = {
 		.trusted = true,
 		.head = "GET /a HTTP/1.1\nHost: h\nX-Forwarded-Proto: https\n",
 		.want = "https://h/a" },
+	{ .what = "TLS and none before a trusted peer",
+		.trusted = true,
+		.head = "GET /a HTTP/1.1\nHost: h\nX-Forwarded-Proto: https\n"
+			"X-Forwarded-Proto: http\n",
+		.want = "http://h/a" },
 	{ .what = "TLS, says anybody",
 		.head = "GET /a HTTP/1.1\nHost: h\nX-Forwarded-Proto: https\n",
 		.want = "http://h/a" },

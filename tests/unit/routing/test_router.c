@@ -276,6 +276,13 @@ the_scheme_is_as_the_upstream_gets_it(void **state)
 		{ "", "http", "http" },
 		{ "X-Forwarded-Proto: https\n", "https", "http" },
 		{ "X-Forwarded-Proto: http\n", "http", "http" },
+		{ "X-Forwarded-Proto: ftp\n", "http", "http" },
+		{ "X-Forwarded-Proto: https\nX-Forwarded-Proto: http\n", "http",
+			"http" },
+		{ "X-Forwarded-Proto: https\nX-Forwarded-Proto: https\n",
+			"http", "http" },
+		{ "X-Forwarded-Proto: https\nConnection: x-forwarded-proto\n",
+			"https", "http" },
 	};
 	struct model_header_matcher proto = { .name = CHARS(
 						      "x-forwarded-proto") };
