@@ -14,7 +14,6 @@ from e2e import equal, check
 
 RATE = 400 if e2e.SANITIZED else 1500
 # The whole of what is promised is judged where nothing else runs.
-SOAK = os.environ.get("GG_SOAK") == "1"
 
 
 class Drill:
@@ -78,7 +77,7 @@ def test_kill_proxy(d):
         check(f["reset"] + f["closed"] <= 16, "only what was in flight may fail:", figures(f))
         gaps.append(f["gap_ms"])
     # Other work alone makes gaps of 100 ms and more: one of three may have met it.
-    judged = max(gaps) if SOAK else sorted(gaps)[1]
+    judged = max(gaps) if e2e.SOAK else sorted(gaps)[1]
     check(judged < 200 * e2e.PATIENCE, "longest gaps:", gaps)
     equal(d.gateway.get("/v1/status")["kernel"]["state"], "enforced")
     return f"gaps {', '.join(f'{g:.1f}' for g in gaps)} ms; {figures(f)}"
@@ -131,7 +130,7 @@ def test_route_changes(d):
     # What is resident is code, too, that comes in when first it is needed, which on a
     # busy machine may be late. What the proxy made itself moves by some 100 kB under load;
     # a fifth of it is 350 bytes a change.
-    what, most = ("Rss", 1.02) if SOAK else ("Anonymous", 1.2)
+    what, most = ("Rss", 1.02) if e2e.SOAK else ("Anonymous", 1.2)
     def memory():
         return tuple(min(e2e.memory_kb(pid, what) for _ in range(3)) for pid in (control, proxy))
     upstream = lambda i: e2e.static_upstream(
@@ -157,7 +156,7 @@ def test_route_changes(d):
     if not e2e.SANITIZED:
         # Half of it where the gateway has to share its processors: a client waits
         # for the verdict before its next change.
-        pace = 0.02 if SOAK else 0.04
+        pace = 0.02 if e2e.SOAK else 0.04
         check(took < changes * pace + 3 * e2e.PATIENCE, "the changes kept their pace:", note)
         for a, b in zip(first, last) if changes == 1000 else ():
             check(b <= a * most, "memory grew:", note)

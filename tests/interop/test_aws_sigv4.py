@@ -12,7 +12,7 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal
 
-COUNT = 100000 if os.environ.get("GG_SOAK") == "1" else 10000
+COUNT = 100000 if e2e.SOAK else 10000
 SEED = int(os.environ.get("GG_SEED", "20260102"))
 HOST = "lambda.us-east-2.amazonaws.com"
 LETTERS = "abcXYZ019-_.~ :/@!$&'()*+,;=%?#[]<>\"\\|^`{}äßé€汉😀"

@@ -20,7 +20,7 @@ AUDIENCE = "api://shop"
 WALK_S = 10  # between two walks because of a refusal
 LIFE_S = 6   # of short tokens: renewed after half of it
 # With --soak nearly as long as Azure lets a function take: 230 s.
-LONG_S = 225 if os.environ.get("GG_SOAK") == "1" else 1
+LONG_S = 225 if e2e.SOAK else 1
 
 
 class Drill(Bed):

@@ -14,14 +14,13 @@ from discovering import Asker
 from kube_bed import ACCOUNT, Bed, Gateway, upstream_name
 from kube_truth import Truth
 
-FULL = os.environ.get("GG_SOAK") == "1"
-SECONDS = int(os.environ.get("GG_SOAK_SECONDS", "600" if FULL else "60"))
-AWAY = 300 if FULL else 4
+SECONDS = int(os.environ.get("GG_SOAK_SECONDS", "600" if e2e.SOAK else "60"))
+AWAY = 300 if e2e.SOAK else 4
 SERVICES, PODS_MAX = 4, 5
 # Until when one who is gone may still be asked. In the short form the API server that is
 # started anew, again and again, has the processor to itself for longer than that: half a
 # second, as long as the other files of test_kubernetes take for too late.
-GRACE = (0.1 if FULL else 0.5) * e2e.PATIENCE
+GRACE = (0.1 if e2e.SOAK else 0.5) * e2e.PATIENCE
 # With this and the seed that it prints, a run's choices come again.
 SEED = int(os.environ.get("GG_SEED", time.time_ns() % 1000000))
 

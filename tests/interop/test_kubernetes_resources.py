@@ -1,6 +1,5 @@
 """Resources from the cluster (K6, K7, K8): definitions that come and go, what
 `kubectl apply` brings is enforced, and its status is written once, by one."""
-import os
 import sys
 import time
 
@@ -11,8 +10,7 @@ from e2e import check, equal, run, wait_until
 from discovering import Asker, spread
 from kube_bed import ACCOUNT, MANIFESTS, OWN, Bed, Gateway
 
-FULL = os.environ.get("GG_SOAK") == "1"
-APPLIES = 100 if FULL else 30
+APPLIES = 100 if e2e.SOAK else 30
 LATE = 0.3  # from an event to the first request
 DEFINITIONS = MANIFESTS / "3-definitions.yaml"
 NAME = f"system:serviceaccount:{OWN}:{ACCOUNT}"
@@ -283,7 +281,7 @@ def test_apply(r):
     since = [first[b] - came[b] for b in came if b.startswith("apply-")]
     note, p99 = spread(since)
     # Of thirty that is the longest one, which other work makes as long as it likes.
-    check((p99 if FULL else sorted(since)[len(since) // 2]) < LATE * e2e.PATIENCE, note)
+    check((p99 if e2e.SOAK else sorted(since)[len(since) // 2]) < LATE * e2e.PATIENCE, note)
     made = r.written() - writes
     check(made <= APPLIES, "status was written", made, "times for", APPLIES, "changes")
     return f"{note}; with kubectl itself {spread(whole)[0]}; {made} writes of status"
@@ -348,7 +346,7 @@ def test_two(r):
     r.written()
     equal({a["sourceIPs"][0] for a in r.writes()[both:]}, {"10.97.0.2"})
     # A lease of 15 s, looked at every 2 s; a machine with other work looks later.
-    check(took < (20 if FULL else 30) * e2e.PATIENCE, took)
+    check(took < (20 if e2e.SOAK else 30) * e2e.PATIENCE, took)
     return f"after {took:.1f} s"
 
 

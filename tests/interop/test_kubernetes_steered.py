@@ -1,6 +1,5 @@
 """TCP services whose endpoints are those of a Kubernetes service, steered by XDP:
 ring and backends follow the slices."""
-import os
 import random
 import sys
 import threading
@@ -16,18 +15,17 @@ from kube_bed import Bed, Gateway
 from tcp import Client, Echo
 
 PORT = 7000
-FULL = os.environ.get("GG_SOAK") == "1"
 CHANGES = 200
 # What none needs where nothing else runs, as with --soak: there of p99, else of the
 # median, since other work holds single ones up for as long as it likes. The figures
 # are in the line of the case.
 LATE = 0.5
 # Until the last write of many counts, of which there is but one.
-SETTLED = LATE if FULL else 4 * LATE
+SETTLED = LATE if e2e.SOAK else 4 * LATE
 COMMITS = 20  # a second
 # Writes a second: five times as many as may be committed, or twice as many where
 # they share the processor with other work.
-RATE = (5 if FULL else 2) * COMMITS
+RATE = (5 if e2e.SOAK else 2) * COMMITS
 MANY, SLICES, WRITES, WRITERS = 500, 100, 1000, 4
 
 
@@ -184,7 +182,7 @@ def test_map_entry(s):
         watch.close()
         ring.close()
     note, p99 = spread(since)
-    check((p99 if FULL else sorted(since)[len(since) // 2]) < LATE * e2e.PATIENCE, note)
+    check((p99 if e2e.SOAK else sorted(since)[len(since) // 2]) < LATE * e2e.PATIENCE, note)
     return f"{note}; in all {spread(whole)[0]}"
 
 

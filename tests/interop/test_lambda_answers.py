@@ -17,7 +17,7 @@ from event_stream import chunk, complete, exception, prelude
 from lambda_bed import Bed
 
 SEED = int(os.environ.get("GG_SEED", "20260102"))
-ROUNDS = 200 if os.environ.get("GG_SOAK") == "1" else 20
+ROUNDS = 200 if e2e.SOAK else 20
 REASON = "x-gloo-gateway-reason"
 SHAPES = {  # of an event: how it is asked for, and of the answer
     "gloo": {"requestTransformation": True},

@@ -17,7 +17,7 @@ from e2e import check, equal, wait_until
 from lambda_bed import REGION, Bed
 from lambda_fake import ACCOUNT, SYNC_MAX
 
-COUNT = 10000 if os.environ.get("GG_SOAK") == "1" else 500
+COUNT = 10000 if e2e.SOAK else 500
 SEED = int(os.environ.get("GG_SEED", "20260102"))
 WHOLE_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:echo"
 V2 = {"wrapAsApiGateway": True, "payloadFormatVersion": "2.0"}

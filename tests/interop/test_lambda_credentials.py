@@ -2,7 +2,6 @@
 a program, web identity and roles, containers, instance metadata. They expire while
 requests are made and none fails; with STS away those that are good are used."""
 import json
-import os
 import sys
 import threading
 import time
@@ -14,7 +13,6 @@ from discovering import Asker, replace
 from e2e import check, equal, wait_until
 from lambda_bed import Bed
 
-SOAK = os.environ.get("GG_SOAK") == "1"
 ROLE = "arn:aws:iam::123456789012:role/"
 # Seconds, of what is issued where it shall expire: renewed when half of them are over,
 # or some more, and the rest is how late a machine with other work may be.
@@ -263,7 +261,7 @@ def test_sts_down(d):
     d.ready()
     d.sts.down = True
     try:
-        seconds = 600 if SOAK else 10
+        seconds = 600 if e2e.SOAK else 10
         count = d.under_load(seconds)
         equal(d.state()[0], "Accepted")
     finally:

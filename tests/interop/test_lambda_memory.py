@@ -1,7 +1,6 @@
 """Bodies of 5 MB, many at once, and clients that are slow in both directions (L9): what
 the proxy keeps of them is bounded, those that are too much are told so, others are
 served, and in the end nothing of it is left."""
-import os
 import socket
 import sys
 import threading
@@ -12,7 +11,6 @@ import e2e
 from e2e import check, equal, wait_until
 from lambda_bed import Bed
 
-SOAK = os.environ.get("GG_SOAK") == "1"
 MB = 1 << 20
 SIZE = 5 * MB
 CALL_BYTES = 24 * MB  # of each worker
@@ -135,7 +133,7 @@ def test_one_by_one(d):
     for _ in range(3):
         equal(d.ask("/short", d.event)[0], 200)
     before = d.memory()
-    for _ in range(200 if SOAK else 20):
+    for _ in range(200 if e2e.SOAK else 20):
         status, _, body = d.ask("/short", d.event)
         equal((status, body), (200, b'{"a": %d}' % SIZE))
     d.nothing_left()

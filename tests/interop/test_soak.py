@@ -16,9 +16,8 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal
 
-SOAK = os.environ.get("GG_SOAK") == "1"
-SECONDS = int(os.environ.get("GG_SOAK_SECONDS", "600" if SOAK else "25"))
-RACE_SECONDS = 60 if SOAK else 20
+SECONDS = int(os.environ.get("GG_SOAK_SECONDS", "600" if e2e.SOAK else "25"))
+RACE_SECONDS = 60 if e2e.SOAK else 20
 SETTINGS = """\
 accessLog: { path: /dev/null }
 logLevel: warn

@@ -16,8 +16,7 @@ import e2e
 import test_systemd
 from e2e import check, equal, run
 
-SOAK = os.environ.get("GG_SOAK") == "1"
-ROUNDS = 40 if SOAK else 4
+ROUNDS = 40 if e2e.SOAK else 4
 EACH = 50  # connections of a mode at the beginning; each round brings more
 MODES = {"nat": 7010, "dsr-l2": backends.DIRECT, "route": 7020}
 
@@ -152,7 +151,7 @@ def test_killed(m):
     """kill -9 of both processes, with backends drained before: reset: 0"""
     lines, program = m.talk.lines, m.program()
     some = set(m.backends.addresses[3:8])
-    for _ in range(10 if SOAK else 2):
+    for _ in range(10 if e2e.SOAK else 2):
         m.set_weights(some)
         slots_of(m, set(m.backends.addresses) - some)
         main = m.show("MainPID")
@@ -173,7 +172,7 @@ def test_killed(m):
 def test_restart(m):
     """systemctl restart with xdp.onStop: keep: reset: 0"""
     lines, program = m.talk.lines, m.program()
-    for _ in range(20 if SOAK else 3):
+    for _ in range(20 if e2e.SOAK else 3):
         main = m.show("MainPID")
         m.systemctl("restart", "gloo-gateway")
         e2e.wait_until("ready", m.ready, 30)

@@ -12,7 +12,6 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import equal, check, run
 
-SOAK = os.environ.get("GG_SOAK") == "1"
 RATE = 1200
 PACKAGES = ("systemd,systemd-sysv,dbus,iproute2,procps,kmod,curl,bpftool,libbpf1,libxdp1,"
             "libevent-core-2.1-7,libevent-extra-2.1-7,libjansson4,libyaml-0-2,libpcre2-8-0,"
@@ -279,7 +278,7 @@ def test_kill_proxy(m):
     """kill -9 of the proxy: none refused, back in < 200 ms, XDP untouched"""
     load = e2e.Load(m.lab, rate=RATE)
     try:
-        for _ in range(10 if SOAK else 3):
+        for _ in range(10 if e2e.SOAK else 3):
             after(m, RATE // 2)
             pid = m.proxy_pid()
             m.inside("kill", "-9", str(pid))
@@ -298,7 +297,7 @@ def test_kill_control(m):
     load = e2e.Load(m.lab, rate=RATE)
     try:
         proxy = m.proxy_pid()
-        for _ in range(10 if SOAK else 3):
+        for _ in range(10 if e2e.SOAK else 3):
             after(m, RATE // 2)
             main = m.show("MainPID")
             m.inside("kill", "-9", main)

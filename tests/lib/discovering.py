@@ -168,3 +168,9 @@ def spread(samples):
     p99 = s[min(len(s) - 1, int(len(s) * 0.99))]
     return (f"median {s[len(s) // 2] * 1000:.1f}, p99 {p99 * 1000:.1f}, "
             f"most {s[-1] * 1000:.1f} ms of {len(s)}"), p99
+
+
+def judged(samples):
+    """Which of these times a bound is for: p99 in the long form, else the one in the
+    middle (see e2e.SOAK)."""
+    return spread(samples)[1] if e2e.SOAK else sorted(samples)[len(samples) // 2]
