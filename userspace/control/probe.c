@@ -543,12 +543,7 @@ handshake_step(struct probe *p)
 static bool
 kept_is_quiet(struct probe *p)
 {
-	char unasked[1];
-	size_t n;
-
-	return p->context != NULL && conn_receive(&p->conn, unasked,
-					     sizeof(unasked),
-					     &n) == CONN_GOT_NOTHING;
+	return p->context != NULL && conn_is_quiet(&p->conn);
 }
 
 static void

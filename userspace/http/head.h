@@ -234,7 +234,8 @@ bool http_field_counts(const struct http_head *h, const struct http_field *f,
 	bool peer_trusted);
 
 /* The scheme that the client used, as the upstream is told it: what the only
- * X-Forwarded-Proto that counts says, else that of the connection. */
+ * X-Forwarded-Proto that counts says if it is http or https, else that of the
+ * connection. */
 struct slice http_scheme(
 	const struct http_head *h, bool peer_trusted, bool tls);
 

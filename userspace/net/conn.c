@@ -359,6 +359,16 @@ conn_receive(struct conn *c, void *to, size_t size, size_t *n)
 	return received(c, got, n);
 }
 
+bool
+conn_is_quiet(struct conn *c)
+{
+	char unasked;
+	size_t n;
+
+	return conn_receive(c, &unasked, sizeof(unasked), &n) ==
+	       CONN_GOT_NOTHING;
+}
+
 /* The first bytes come into the queue. */
 static void
 queue_begin(struct conn *c)

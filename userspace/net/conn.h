@@ -80,6 +80,10 @@ enum conn_got {
 
 /* A read that does not fill the room has taken all there was. */
 enum conn_got conn_receive(struct conn *c, void *to, size_t size, size_t *n);
+/* Of a peer that has nothing to say: it looks whether something came all the
+ * same. False: something did, of which a byte is lost, or it has ended or
+ * failed. In TLS it takes new keys and tickets. */
+bool conn_is_quiet(struct conn *c);
 /* Sends what the socket takes and queues the rest. Less than one system call
  * when something is queued already. -1: the connection failed. */
 int conn_send(struct conn *c, const struct iovec *iov, int count);

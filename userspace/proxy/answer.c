@@ -139,11 +139,7 @@ answer_head(struct exchange *x, enum http_method method, const char *bytes,
 static bool
 nothing_is_behind(struct conn *c)
 {
-	char byte;
-	size_t n;
-
-	return !c->readable ||
-	       conn_receive(c, &byte, sizeof(byte), &n) == CONN_GOT_NOTHING;
+	return !c->readable || conn_is_quiet(c);
 }
 
 static bool
@@ -244,17 +240,6 @@ answer_may_splice(const struct exchange *x)
 	       conn_can_splice(&x->link->conn, &x->session->conn);
 }
 
-/* Nothing may follow it, or the endpoint's connection is not used again. */
-static void
-spliced_end(struct exchange *x)
-{
-	char unasked[1];
-	size_t n;
-
-	conn_receive(&x->link->conn, unasked, sizeof(unasked), &n);
-	answer_pass(x, unasked, n, 0);
-}
-
 size_t
 answer_splice(struct exchange *x)
 {
@@ -272,7 +257,7 @@ answer_splice(struct exchange *x)
 	if (conn_queued(client) > 0)
 		session_watch_output(x->session);
 	if (x->body.done)
-		spliced_end(x);
+		answer_pass(x, "", 0, 0);
 	else if (n > 0)
 		exchange_moved(x);
 	return n;

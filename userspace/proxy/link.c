@@ -104,7 +104,7 @@ on_event(struct conn *c, unsigned what)
 		break;
 	case LINK_IDLE:
 		/* It was closed, or says what nobody asked for. */
-		if (l->secure == NULL || !secure_is_quiet(&l->conn))
+		if (l->secure == NULL || !conn_is_quiet(&l->conn))
 			link_close(l);
 		break;
 	case LINK_BUSY:

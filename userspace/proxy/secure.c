@@ -255,16 +255,6 @@ secure_step(struct secure *s, struct conn *c)
 	return quiet_or_failed(s, c);
 }
 
-bool
-secure_is_quiet(struct conn *c)
-{
-	char unasked[1];
-	size_t n;
-
-	return conn_receive(c, unasked, sizeof(unasked), &n) ==
-	       CONN_GOT_NOTHING;
-}
-
 static void
 kept_add(struct secure *s, struct tls_kept *k)
 {

@@ -55,9 +55,6 @@ enum tls_step secure_step(struct secure *s, struct conn *c);
 void secure_fail(struct secure *s, const char *problem);
 /* The first sentence of what last went wrong, or "". */
 const char *secure_problem(const struct secure *s);
-/* An event of a connection that waits: in TLS it may be told of new keys and
- * tickets. False: it says what nobody asked for, or has ended. */
-bool secure_is_quiet(struct conn *c);
 /* The connection rests or ends: if it was of use all is well, and its session
  * is for the next one. False: to be called again. */
 bool secure_settle(struct secure *s, struct conn *c);

@@ -3,9 +3,9 @@
  * query parameters. All of them must hold. A condition on a field or parameter
  * that is there several times holds if one of them fulfils it; inverted, it
  * holds if none does; a field that does not count (http_field_counts) is not
- * there. x-forwarded-proto is http_scheme. MATCHER_LIMITED: the others hold,
- * and it hangs on a regex that was given up for its limits. Parameters are
- * compared decoded (%XX; "+" is "+").
+ * there. x-forwarded-proto has the one value that http_scheme says.
+ * MATCHER_LIMITED: the others hold, and it hangs on a regex that was given up
+ * for its limits. Parameters are compared decoded (%XX; "+" is "+").
  */
 #ifndef ROUTING_CONDITION_H
 #define ROUTING_CONDITION_H
