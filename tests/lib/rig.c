@@ -544,8 +544,11 @@ rig_settled(struct rig *r)
 
 		if (c.requests_active == 0 && c.connections_open == 0)
 			return;
-		if (clock_monotonic_ms() >= until)
-			rig_die("not settled");
+		if (clock_monotonic_ms() >= until) {
+			fprintf(stderr,
+				"rig: requests or connections do not end\n");
+			exit(1);
+		}
 		rig_breathe();
 	}
 }

@@ -99,7 +99,7 @@ struct counters_listener rig_counters(struct rig *r);
 struct counters_upstream rig_upstream_counters(struct rig *r, uint32_t id);
 /* Waits until that counter of an upstream has that value. */
 bool rig_await(struct rig *r, uint32_t id, const char *name, uint64_t value);
-/* Waits until all requests are counted as over. */
+/* All requests and connections are over; ends the program if not. */
 void rig_settled(struct rig *r);
 
 #endif

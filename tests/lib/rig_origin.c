@@ -389,3 +389,21 @@ rig_origin_pause(struct rig_origin *o, bool pause)
 	pthread_mutex_unlock(&o->mutex);
 	origin_wake(o);
 }
+
+void
+rig_answer_fill(char *to, size_t size, const char *fields, const char *begin,
+	const char *behind)
+{
+	static const char fmt[] =
+		"HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\n\r\n";
+	/* The body's length has as many digits as that of both. */
+	size_t head = (size_t)snprintf(NULL, 0, fmt, fields, size);
+
+	if ((size_t)snprintf(to, head + 1, fmt, fields, size - head) != head) {
+		fprintf(stderr, "rig: no answer of %zu bytes\n", size);
+		exit(1);
+	}
+	memset(to + head, 'b', size - head);
+	memcpy(to + head, begin, strlen(begin));
+	strcpy(to + size, behind);
+}

@@ -11,7 +11,12 @@
 
 #include "base/str.h"
 
+/* What is awaited comes within it or is a failure. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RIG_WAIT_MS 20000
+#else
 #define RIG_WAIT_MS 5000
+#endif
 
 struct rig_origin;
 
@@ -31,6 +36,11 @@ struct rig_answer {
 	unsigned flags;
 	size_t length; /* 0: strlen */
 };
+
+/* An answer of `size` bytes with these fields (each with its line end) and a
+ * body that begins so; what is behind it comes on top. */
+void rig_answer_fill(char *to, size_t size, const char *fields,
+	const char *begin, const char *behind);
 
 struct rig_origin *rig_origin_new(void);
 void rig_origin_free(struct rig_origin *o);

@@ -1,5 +1,5 @@
-/* Tests userspace/net/conn.c: a peer that does not take what is queued; the end
- * of a connection. */
+/* Tests userspace/net/conn.c: a peer that does not take what is queued; one
+ * that says what nobody asked for; the end of a connection. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -195,6 +195,27 @@ last_bytes_arrive_though_some_are_unread(void **state)
 	pair_close(&p);
 }
 
+/* Whatever was read before: a byte is heard of, and so is the end. */
+static void
+unasked_bytes_are_heard_of(void **state)
+{
+	struct pair p;
+	char got;
+	size_t n;
+
+	(void)state;
+	pair_open(&p);
+	assert_true(conn_is_quiet(&p.conn));
+	assert_int_equal(send(p.peer, "ab", 2, 0), 2);
+	assert_int_equal(conn_receive(&p.conn, &got, 1, &n), CONN_GOT_DATA);
+	assert_false(conn_is_quiet(&p.conn));
+	assert_true(conn_is_quiet(&p.conn));
+	assert_int_equal(shutdown(p.peer, SHUT_WR), 0);
+	assert_false(conn_is_quiet(&p.conn));
+	assert_true(p.conn.ended);
+	pair_close(&p);
+}
+
 int
 main(void)
 {
@@ -205,6 +226,7 @@ main(void)
 		cmocka_unit_test(last_bytes_and_end_are_one_segment),
 		cmocka_unit_test(last_bytes_that_were_queued),
 		cmocka_unit_test(last_bytes_arrive_though_some_are_unread),
+		cmocka_unit_test(unasked_bytes_are_heard_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

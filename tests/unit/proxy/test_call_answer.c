@@ -418,6 +418,34 @@ a_client_goes_on_after_a_call(void **state)
 	nothing_is_held();
 }
 
+/* Whatever room a read has. */
+static void
+answers_of_any_size_keep_the_connection(void **state)
+{
+	enum {
+		PAGE = 4096,
+		MOST = 160 * 1024
+	};
+	static char bytes[MOST + 1];
+	static const struct rig_answer answers[] = { { bytes, 0, 0 },
+		END_OF_LIST };
+	uint64_t opened;
+
+	(void)state;
+	rig_origin_reset(rig.origin);
+	assert_true(rig_await(&rig, UP_LARGE_ANEW, "connections_open", 0));
+	opened = counted(UP_LARGE_ANEW).connections_opened;
+	for (size_t size = PAGE; size <= MOST; size += PAGE) {
+		rig_answer_fill(
+			bytes, size, "X-Step: collect\r\n", "done 200\n", "");
+		rig_origin_script(rig.origin, answers);
+		ask(GET("/wrapped"), &got);
+		begins("a page more", &got, MADE);
+	}
+	assert_int_equal(counted(UP_LARGE_ANEW).connections_opened, opened + 1);
+	nothing_is_held();
+}
+
 /* ---- decoded */
 
 #define DECODED                                                                \
@@ -791,6 +819,7 @@ main(void)
 		cmocka_unit_test(collected_answers_are_limited),
 		cmocka_unit_test(one_that_is_cut_is_tried_again),
 		cmocka_unit_test(a_client_goes_on_after_a_call),
+		cmocka_unit_test(answers_of_any_size_keep_the_connection),
 		cmocka_unit_test(answers_are_decoded),
 		cmocka_unit_test(decoded_answers_are_strict),
 		cmocka_unit_test(what_is_cut_is_a_failure_of_the_endpoint),

@@ -41,20 +41,6 @@ connections_are_reused(void **state)
 	str_fini(&got);
 }
 
-/* `size` bytes of head and body, and what is behind them. */
-static void
-answer_fill(char *bytes, size_t size, const char *behind)
-{
-	static const char fmt[] =
-		"HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n";
-	/* The body's length has as many digits as that of both. */
-	size_t head = (size_t)snprintf(NULL, 0, fmt, size);
-
-	assert_int_equal(snprintf(bytes, head + 1, fmt, size - head), head);
-	memset(bytes + head, 'b', size - head);
-	strcpy(bytes + size, behind);
-}
-
 /* Whatever room a read has: an answer that fills it to the last byte leaves a
  * connection that is used again, one with a byte behind it does not (where the
  * two are small enough to come together). */
@@ -78,7 +64,7 @@ answers_of_any_size_keep_the_connection(void **state)
 	fd = rig_client(&rig);
 	for (size_t size = PAGE; size <= MOST; size += PAGE) {
 		for (unsigned more = 0; more <= (size <= TOGETHER); more++) {
-			answer_fill(bytes, size, more ? "x" : "");
+			rig_answer_fill(bytes, size, "", "", more ? "x" : "");
 			rig_origin_script(rig.origin, answers);
 			for (int asked = 0; asked < 2; asked++) {
 				opened = rig_upstream_counters(&rig, 1)

@@ -246,6 +246,30 @@ much_goes_through(void **state)
 	str_fini(&got);
 }
 
+/* Whatever room a read has, and records. */
+static void
+answers_of_any_size_keep_the_connection(void **state)
+{
+	enum {
+		PAGE = 4096,
+		MOST = 160 * 1024
+	};
+	static char bytes[MOST + 1];
+	static const struct rig_answer answers[] = { { bytes, 0, 0 },
+		{ .bytes = NULL } };
+	struct tls_front_counts counts;
+
+	(void)state;
+	for (size_t size = PAGE; size <= MOST; size += PAGE) {
+		rig_answer_fill(bytes, size, "", "", "");
+		rig_origin_script(rig.origin, answers);
+		ask(UP_GOOD, 200);
+	}
+	tls_front_count(front, &counts);
+	assert_int_equal(counts.accepted, 1);
+	rig_origin_script(rig.origin, always_ok);
+}
+
 /* The end of a connection is said, so that the server does not take it for
  * cut. */
 static void
@@ -274,6 +298,7 @@ main(void)
 		TEST(who_waits_for_tls_gets_no_clear_one),
 		TEST(cut_answers_are_no_answers),
 		TEST(much_goes_through),
+		TEST(answers_of_any_size_keep_the_connection),
 		TEST(ends_are_said),
 	};
 
