@@ -498,6 +498,8 @@ def test_slow_start(d):
     for t in threads:
         t.join()
     equal(answers, [200] * 4)
+    # All retries together take longer than waiting for the first two may, so that some
+    # are left when the host runs.
     d.routes(d.way("/again", "shop", "fn", retries={
         "retryOn": "5xx", "numRetries": 10, "retryBackOff": {"baseInterval": "50ms",
                                                             "maxInterval": "2s"}}),

@@ -13,7 +13,6 @@ import e2e
 from e2e import equal, check
 
 RATE = 400 if e2e.SANITIZED else 1500
-# The whole of what is promised is judged where nothing else runs.
 
 
 class Drill:
@@ -60,7 +59,7 @@ def test_steady(d):
 
 
 def test_kill_proxy(d):
-    """kill -9 of the proxy: none refused, service back in < 200 ms, XDP untouched"""
+    """kill -9 of the proxy: none refused, mostly (--soak: always) back in < 200 ms, XDP stays"""
     gaps = []
     for i in range(3):
         load = e2e.Load(d.lab, rate=RATE)
@@ -169,14 +168,7 @@ def test_route_changes(d):
 def given_back(memory):
     """memory() once control has given back what it freed: when nothing has changed
     for 2 s. Sanitizers keep it."""
-    seen, since = None, time.monotonic()
-    def steady():
-        nonlocal seen, since
-        now = memory()
-        if now != seen:
-            seen, since = now, time.monotonic()
-        return (e2e.SANITIZED or time.monotonic() - since > 2) and now
-    return e2e.wait_until("memory to be steady", steady, 30)
+    return memory() if e2e.SANITIZED else e2e.await_steady("memory", memory, 2)
 
 
 def test_old_images_are_freed(d):

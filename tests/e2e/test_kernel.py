@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import equal, check, run
+from kernel_maps import per_cpu_sum
 
 OBJECT = str(e2e.BUILD / "bpf/gateway.bpf.o")
 
@@ -37,20 +38,24 @@ def link_program(k):
     return link.get("xdp", {})
 
 
-def reasons_id(k):
+def reasons_map(k):
+    """What `bpftool map show` says of it."""
     prog = link_program(k)["prog"]["id"]
     for i in json.loads(run("bpftool", "-j", "prog", "show", "id", prog).stdout)["map_ids"]:
-        if json.loads(run("bpftool", "-j", "map", "show", "id", i).stdout)["name"] == "gg_reason":
-            return i
+        shown = json.loads(run("bpftool", "-j", "map", "show", "id", i).stdout)
+        if shown["name"] == "gg_reason":
+            return shown
 
 
-def reasons(k, map_id=None):
+def dump(map_id):
+    rows = json.loads(run("bpftool", "-j", "map", "dump", "id", map_id).stdout)
+    return [row.get("formatted", row) for row in rows]
+
+
+def reasons(k):
     """gg_reason as `bpftool map dump` shows it, summed: {slot: {name: n}}."""
-    map_id = map_id or reasons_id(k)
-    dump = json.loads(run("bpftool", "-j", "map", "dump", "id", map_id).stdout)
     result = {}
-    for row in dump:
-        row = row.get("formatted", row)
+    for row in dump(reasons_map(k)["id"]):
         slot = result.setdefault(row["key"], {})
         for cpu in row["values"]:
             for name, n in cpu["value"].items():
@@ -63,13 +68,17 @@ def send_udp(k, count, port, size=32):
     import socket
     with e2e.Namespace(k.lab.out):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    map_id = reasons_id(k)
-    before = reasons(k, map_id)[0]["pass_no_vip_udp"]
+    shown = reasons_map(k)
+    names = list(dump(shown["id"])[0]["values"][0]["value"])  # each one u64, in their order
+
+    def counted():
+        return per_cpu_sum(shown["id"], 0, shown["bytes_value"],
+                           8 * names.index("pass_no_vip_udp"))
+    before = counted()
     for i in range(1, count + 1):
         s.sendto(b"x" * size, (k.lab.address, port))
         if i % 250 == 0:  # a veth's queue holds 256
-            e2e.wait_until(f"{i} to be counted", lambda: reasons(k, map_id)[0][
-                "pass_no_vip_udp"] - before >= i)
+            e2e.wait_until(f"{i} to be counted", lambda: counted() - before >= i)
     s.close()
 
 

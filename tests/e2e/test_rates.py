@@ -14,7 +14,7 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, run
-from rates import Rates
+from rates import Rates, ask_until_refused
 
 
 class Workers(Rates):
@@ -107,21 +107,19 @@ def many(client, count):
 
 
 def test_seed(r):
-    """100 a minute by glooctl's flags, two workers: 100 of 101 pass, the last is a 429"""
+    """100 a minute by glooctl's flags, two workers: 100 pass and what the time gives, then a 429"""
     limited_service(r)
     c = Client(r, 3, "limited")
-    began = time.monotonic()
-    statuses = []
-    # One more comes each 0.6 s that the burst takes.
-    while 429 not in statuses:
+    last = {}
+
+    def ask():
+        nonlocal last
         status, last = c.get()
-        statuses.append(status)
-        took = time.monotonic() - began
-        check(len(statuses) <= 101 + int(took / 0.6), len(statuses), "pass in", took)
+        return status
+    passed, took = ask_until_refused(ask)
     c.close()
-    passed = len(statuses) - 1
-    equal(statuses, [200] * passed + [429])
-    check(passed >= 100, passed, "pass")
+    # The issue's burst; where other work holds it up it is longer.
+    check(took < 0.5 * e2e.PATIENCE or not e2e.SOAK, f"{took:.3f} s")
     equal(last["retry-after"], "1")
     equal((last["ratelimit-limit"], last["ratelimit-remaining"]), ("100", "0"))
     equal(last["ratelimit-reset"], "60")
@@ -349,7 +347,8 @@ def may_connect(r, source, host):
     return status
 
 
-BLOCK_S = round(4 * e2e.PATIENCE)  # what is looked at while it lasts
+# How long a block lasts: so long that all that is judged of it is judged before its end.
+BLOCK_S = round(4 * e2e.PATIENCE)
 
 
 def test_promoted(r):
@@ -398,6 +397,25 @@ def test_promoted_with_its_64(r):
     e2e.await_equal(r.blocked, {})
 
 
+class Pace:
+    """How long a client has been refused at a pace that promotes, if `after` is 1 s: ten
+    in that time do. Ten in 0.75 s, each time, are more in whichever second is taken."""
+
+    def __init__(self):
+        self.statuses, self.refused, self.since = {}, [], 0
+
+    def add(self, status):
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        if status != 429:
+            return
+        self.refused.append(time.monotonic())
+        if len(self.refused) <= 10 or self.refused[-1] - self.refused[-11] > 0.75:
+            self.since = self.refused[-1]
+
+    def seconds(self):
+        return self.refused[-1] - self.since if self.refused else 0
+
+
 def test_not_promoted(r):
     """not blocked: behind a trusted proxy, by a network's key, or just over the limit"""
     r.service("spared", rateLimits=[{
@@ -406,23 +424,23 @@ def test_not_promoted(r):
     r.service("wide", rateLimits=[{"name": "net", "prefixLengthV4": 24, **soon}])
     r.service("behind", rateLimits=[{"name": "client", **soon}])
     before = r.gateway.metric("gloo_gateway_blocks")
-    end = time.monotonic() + 3
     mild = Client(r, 22, "spared", 1)
     proxy = Client(r, 39, "behind", 1)
     wide = Client(r, 23, "wide", 1)
-    statuses = {}
-    # At 200 ms a turn and more it would not be far beyond.
-    while time.monotonic() < end or (statuses.get(429, 0) <= 50 and
-                                     time.monotonic() < end + 10 * e2e.PATIENCE):
-        for _ in range(4):
-            status, _ = proxy.get("X-Forwarded-For: 192.0.2.7")
-            statuses[status] = statuses.get(status, 0) + 1
-            check(wide.get()[0] in (200, 429))
+    behind, net = Pace(), Pace()
+    # In two seconds is a whole one of those that the proxy counts in; in the third
+    # control would have heard of it.
+    end = time.monotonic() + 20 * e2e.PATIENCE
+    while min(behind.seconds(), net.seconds()) < 3:
+        check(time.monotonic() < end, "not far beyond:", behind.statuses, net.statuses)
+        for _ in range(8):
+            behind.add(proxy.get("X-Forwarded-For: 192.0.2.7")[0])
+            net.add(wide.get()[0])
+        check(set(behind.statuses) | set(net.statuses) <= {200, 429},
+              behind.statuses, net.statuses)
         for _ in range(2):
             check(mild.get()[0] in (200, 429))
         threading.Event().wait(0.05)
-    # Its client was limited, far beyond, and it is still there.
-    check(statuses.get(429, 0) > 50 and 0 not in statuses, statuses)
     equal(r.blocked(), {})
     equal(r.gateway.metric("gloo_gateway_blocks"), before)
 

@@ -1,7 +1,6 @@
 """Whom limits know, and what the kernel dropped, as people see it."""
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -41,14 +40,10 @@ def limited(t, name, port, *rules):
     equal((status, json.loads(text)["kernel"]), (200, "enforced"), text)
 
 
-def get(t, source, port, seconds=0.5):
-    """The status; 0: there was no connection, or it was reset."""
+def get(t, source, port):
+    """The status; 0: its SYN was dropped, or the connection reset."""
     try:
-        with e2e.Namespace(t.lab.out):
-            s = socket.create_connection((t.lab.address, port), timeout=seconds,
-                                         source_address=(f"10.98.0.{source}", 0))
-        with s:
-            s.settimeout(5 * e2e.PATIENCE)
+        with e2e.connect_once(t.lab.out, t.lab.address, port, f"10.98.0.{source}") as s:
             s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             return int(s.recv(65536)[9:12] or 0)
     except OSError:

@@ -182,11 +182,9 @@ class Bed(e2e.Lab):
         said["check"] = g.glooctl("check", ok=None).stdout
         for pid in (g.process.pid, g.proxy_pid()):
             said[f"command line of {pid}"] = open(f"/proc/{pid}/cmdline").read()
-        for folder, _, files in os.walk(g.dir):
-            for f in files:
-                path = pathlib.Path(folder, f)
-                if path.is_file() and "secrets" not in path.relative_to(g.dir).parts:
-                    said[str(path)] = e2e.bytes_of(path).decode(errors="replace")
+        for path, text in e2e.files_of(g.dir):
+            if "secrets" not in path.relative_to(g.dir).parts:
+                said[str(path)] = text.decode(errors="replace")
         return said
 
     def nothing_shown(self, *values):

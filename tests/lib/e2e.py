@@ -18,6 +18,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -73,9 +74,10 @@ def await_equal(read, wanted, what="", seconds=5):
         last[0] = read()
         return last[0] == wanted
     try:
-        wait_until(what, now, seconds)
+        wait_until(what or repr(wanted), now, seconds)
     except AssertionError as e:
-        equal(last[0], wanted, str(e))
+        equal(last[0], wanted, e)
+        raise  # it was never read
 
 
 def await_steady(what, read, quiet_s, seconds=30):
@@ -330,6 +332,25 @@ def bytes_of(path):
         return b""
 
 
+def files_of(folder):
+    """[(path, bytes)] of all files below it. Where one went meanwhile, what was in
+    it may stand where it had been looked already: all is read again."""
+    found = []
+
+    def gone(problem):
+        raise problem
+
+    def whole():
+        found.clear()
+        for below, _, names in os.walk(folder, onerror=gone):
+            for path in (pathlib.Path(below, n) for n in names):
+                if stat.S_ISREG(path.stat().st_mode):
+                    found.append((path, path.read_bytes()))
+        return True
+    wait_until(f"the files of {folder} to stay while they are read", whole)
+    return found
+
+
 def hang_up(s):
     """Whoever waits for that socket in another thread closes it: a number that is
     free while a thread is about to use it may become another one's, whose
@@ -498,22 +519,30 @@ def talk(ns, address, port, data, seconds=5, half_close=False, expect=None):
     return got
 
 
-def knock(ns, address, port, source=None, seconds=0.5):
-    """What becomes of one SYN: "open", "refused" or "dropped"."""
+# A SYN that got no answer is sent again after a second, which a limit of connections
+# would count: less than that, so that giving up may be a little late.
+ONE_SYN_S = 0.8
+
+
+def connect_once(ns, address, port, source=None, seconds=5):
+    """A connection by one SYN; reads of it may take so many seconds. TimeoutError:
+    the SYN was dropped."""
     with Namespace(ns):
-        s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-    with s:
-        # Less than the second after which a SYN is sent again.
-        s.settimeout(seconds)
-        if source:
-            s.bind((source, 0))
-        try:
-            s.connect((address, port))
-            return "open"
-        except ConnectionRefusedError:
-            return "refused"
-        except socket.timeout:
-            return "dropped"
+        s = socket.create_connection((address, port), timeout=ONE_SYN_S,
+                                     source_address=(source, 0) if source else None)
+    s.settimeout(seconds * PATIENCE)
+    return s
+
+
+def knock(ns, address, port, source=None):
+    """What becomes of one SYN: "open", "refused" or "dropped"."""
+    try:
+        connect_once(ns, address, port, source).close()
+        return "open"
+    except ConnectionRefusedError:
+        return "refused"
+    except TimeoutError:
+        return "dropped"
 
 
 def request(ns, address, port, method="GET", path="/", body=None, headers=None, seconds=20):

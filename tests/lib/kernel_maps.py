@@ -1,5 +1,5 @@
-"""Pinned maps of the XDP program, mapped into this process: who owns the slots of a
-service's ring, without asking the daemon (bpf/contract.h has the layouts)."""
+"""Maps of the XDP program, read by this process: who owns the slots of a service's
+ring, and counters, without asking the daemon (bpf/contract.h has the layouts)."""
 import ctypes
 import ipaddress
 import mmap
@@ -11,6 +11,7 @@ import e2e
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
 LOOKUP, OBJ_GET, FD_BY_ID = 1, 7, 14
+CPUS_MOST = 1024
 RING_SLOTS, BACKENDS, BACKEND_SIZE = 65537, 4096, 64
 
 
@@ -28,6 +29,18 @@ def mapped(fd, size):
         return mmap.mmap(fd, (size + page - 1) // page * page, mmap.MAP_SHARED, mmap.PROT_READ)
     finally:
         os.close(fd)
+
+
+def per_cpu_sum(map_id, key, size, at):
+    """Of a per-CPU map with values of that size: the sum of a u64 at that place."""
+    key, value = ctypes.c_uint32(key), ctypes.create_string_buffer(CPUS_MOST * size)
+    fd = bpf(FD_BY_ID, struct.pack("=III", map_id, 0, 0))
+    try:
+        bpf(LOOKUP, struct.pack("=IIQQQ", fd, 0, ctypes.addressof(key),
+                                ctypes.addressof(value), 0))
+    finally:
+        os.close(fd)
+    return sum(struct.unpack_from("=Q", value, n * size + at)[0] for n in range(CPUS_MOST))
 
 
 class Ring:

@@ -1,8 +1,9 @@
 """A gateway before clients of many addresses, and what it says of rate limits."""
 import json
+import time
 
 import e2e
-from e2e import run
+from e2e import check, equal, run
 
 
 class Rates:
@@ -36,3 +37,18 @@ class Rates:
 
     def blocked(self):
         return {i["source"]: i for i in self.gateway.get("/v1/blocked")["items"]}
+
+
+def ask_until_refused(ask):
+    """Of a limit of 100 a minute that nothing of was used: as many are answered 200, and
+    one more for each 0.6 s that it takes; then comes a 429. ask() gives a status. Returns
+    how many passed, and the seconds."""
+    statuses, began = [], time.monotonic()
+    while 429 not in statuses:
+        statuses.append(ask())
+        took = time.monotonic() - began
+        check(len(statuses) <= 101 + int(took / 0.6), len(statuses), "in", took)
+    passed = len(statuses) - 1
+    equal(statuses, [200] * passed + [429])
+    check(passed >= 100, passed, "pass")
+    return passed, took
