@@ -14,6 +14,7 @@ from azure_bed import IDENTITY, Bed
 from azure_fake import App, Authentication, Function
 from azure_management import Management
 from azure_tokens import AppService, Entra, Issuer, Metadata
+from discovering import patient
 from e2e import check, equal, wait_until
 
 AUDIENCE = "api://shop"
@@ -148,7 +149,7 @@ def test_revoked(d):
     """A7: a token that the app does not take any more: another is got, the request served"""
     d.issuer.seconds = 3600
     before = d.count(d.metadata)
-    wait_until("a long token", lambda: d.count(d.metadata) > before, 2 * LIFE_S)
+    wait_until("a long token", lambda: d.count(d.metadata) > before, patient(LIFE_S))
     # Not more than one in 10 s because of that.
     wait_until("that it may ask again",
                lambda: time.monotonic() - d.metadata.times[-1][0] > 10.2, 15)

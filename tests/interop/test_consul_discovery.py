@@ -2,7 +2,6 @@
 names, health, weights, maintenance, addresses, tags, data centres (C3, C4, C5, C8)."""
 import json
 import sys
-import time
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import consul
@@ -296,14 +295,12 @@ def test_others_untouched(d):
     def told(name):
         return d.gateway.metric("gloo_gateway_upstream_endpoint_messages",
                                 upstream=f"gloo-system.{name}")
-    def settled():
-        """A set that is shown is told a moment later, when it has changed just before."""
-        now = [told(f"other{n}") for n in range(3)]
-        if now != seen[0]:
-            seen[:] = now, time.monotonic()
-        return min(now) > 0 and time.monotonic() - seen[1] > 1 and now
-    seen = [None, 0]
-    before, mine = wait_until("the others to be told", settled), told("web")
+
+    def others_told():
+        return [told(f"other{n}") for n in range(3)]
+    # A set that is shown is told a moment later, when it has changed just before.
+    wait_until("the others to be told", lambda: min(others_told()) > 0)
+    before, mine = e2e.await_steady("what they were told", others_told, 1), told("web")
     check(mine > 0, "no such metric")
     u = d.gateway.get("/v1/upstreams/gloo-system/web")
     u.pop("status", None)
@@ -314,7 +311,7 @@ def test_others_untouched(d):
         d.instance("web", f"w{n}")
     d.gateway.await_set("web", [d.origins[n].host for n in ("a", "b", "w0", "w1", "w2")], 10)
     wait_until("the one that changed to be told", lambda: told("web") > mine)
-    equal([told(f"other{n}") for n in range(3)], before)
+    equal(others_told(), before)
     equal(d.gateway.get("/v1/upstreams/gloo-system/web")["circuitBreakers"]["maxConnections"], 77)
 
 
@@ -357,6 +354,7 @@ def test_edited(d):
     d.gateway.await_set("edited", [])
     d.agent.start()
     d.agent.register("first", first.port, id="e1")
+    # What fails is tried again after a minute at most.
     d.gateway.await_set("edited", [first.host], 70)
 
 

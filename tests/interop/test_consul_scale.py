@@ -112,7 +112,7 @@ def test_default(s):
 
 
 def test_churn(s):
-    """C6: a hundred changes a second of one service: few questions, and the last state counts"""
+    """C6: a service that changes all the time: few questions, and the last state counts"""
     s.agent.restart()
     s.relay = consul.Relay(s.agent)
     s.agent.node("n", "127.0.0.1")

@@ -10,17 +10,18 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, wait_until
-from discovering import Asker
+from discovering import LATE, Asker, patient
 from kube_bed import ACCOUNT, Bed, Gateway, upstream_name
 from kube_truth import Truth
 
 SECONDS = int(os.environ.get("GG_SOAK_SECONDS", "600" if e2e.SOAK else "60"))
 AWAY = 300 if e2e.SOAK else 4
 SERVICES, PODS_MAX = 4, 5
-# Until when one who is gone may still be asked. In the short form the API server that is
-# started anew, again and again, has the processor to itself for longer than that: half a
-# second, as long as the other files of test_kubernetes take for too late.
-GRACE = (0.1 if e2e.SOAK else 0.5) * e2e.PATIENCE
+# Seconds until when one who is gone may still be asked. In the short form the API server
+# that is started anew, again and again, has the processor to itself for longer than that.
+GRACE = (0.1 if e2e.SOAK else LATE) * e2e.PATIENCE
+# Seconds between which gateway and test see the same event.
+APART = 0.1 * e2e.PATIENCE
 # With this and the seed that it prints, a run's choices come again.
 SEED = int(os.environ.get("GG_SEED", time.time_ns() % 1000000))
 
@@ -134,9 +135,9 @@ class Churn:
         pause(self.dice.random() * 0.3)
         self.bed.service(name, {"app": name})
         wait_until("its endpoints", lambda: len(self.bed.usable(name)) == len(self.pods[name]), 40)
-        self.same(name)
+        self.same(name, patient(3))
         # What is the same may be of before: that it was deleted is heard of later.
-        self.away.append((name, begin - GRACE, time.monotonic() + GRACE))
+        self.away.append((name, begin - APART, time.monotonic() + GRACE))
 
     def token(self):
         self.gateway.give(self.cluster.token_of(ACCOUNT, seconds=600))
@@ -201,7 +202,7 @@ class Churn:
             if any(n == name and a <= end and begin <= b for n, a, b in self.away):
                 anew += 1
             # An event may be seen here that much later than by the gateway.
-            elif self.truth.somebody(name, begin - GRACE, end + GRACE):
+            elif self.truth.somebody(name, begin - APART, end + APART):
                 found.append((name, round(begin, 3), code, body[:120]))
             else:
                 nobody += 1

@@ -5,7 +5,7 @@ import sys
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, wait_until
-from discovering import await_names
+from discovering import await_names, patient
 from kube_bed import ZONE, Bed, Gateway, upstream_name
 
 KUBERNETES = f"  zone: {ZONE}\n  allowedExternalNames: [ \"*.allowed.test\" ]\n"
@@ -22,7 +22,8 @@ class Rules:
         return self.bed.pod(name, name, exists=True, ready=None, **more)
 
     def route(self, service, port=8000):
-        wait_until(service, lambda: upstream_name(service, port) in self.gateway.upstreams(), 30)
+        wait_until(service, lambda: upstream_name(service, port) in self.gateway.upstreams(),
+                   patient(10))
         self.gateway.route("/" + service, upstream_name(service, port))
 
     def serves(self, service, *pods):

@@ -11,14 +11,10 @@ sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 import kube
 from e2e import check, equal, wait_until
-from discovering import Asker, spread
+from discovering import LATE, Asker, judged, spread
 from kube_bed import Bed, Gateway, upstream_name
 
 CHANGES = 200
-# What none needs where nothing else runs, as with --soak: there of p99, else of the
-# median, since other work holds single ones up for as long as it likes. The figures
-# are in the line of the case.
-LATE = 0.5
 KNOWN = 30 if e2e.SOAK else 60  # seconds until a thousand services are
 SERVICES, EACH = 1000, 20
 WRITERS = 6
@@ -38,9 +34,8 @@ class Speed:
 
 
 def in_time(samples, what=""):
-    note, p99 = spread(samples)
-    judged = p99 if e2e.SOAK else sorted(samples)[len(samples) // 2]
-    check(judged < LATE * e2e.PATIENCE, what + note)
+    note, _ = spread(samples)
+    check(judged(samples) < LATE * e2e.PATIENCE, what + note)
     return note
 
 

@@ -8,13 +8,14 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
 from e2e import check, equal, wait_until
-from discovering import Asker
+from discovering import Asker, patient
 from kube_bed import Bed, Gateway
 from kube_relay import Relay, status
 
 SLICES = "endpointslices"
-# Seconds. What waits for an endpoint that is none waits for connectTimeout, 5 s.
-LONG = 4 * e2e.PATIENCE
+# Seconds that a request may take: less than connectTimeout, 5 s, for which one waits
+# that is sent to an endpoint that is gone.
+LONG = 2 if e2e.SOAK else min(4 * e2e.PATIENCE, 4.5)
 
 
 class Drill:
@@ -163,7 +164,7 @@ def test_gone_in_stream(d):
     d.bed.cluster.kill_api()
     d.bed.cluster.start_api()
     d.relay.refusing = False
-    d.gateway.await_set("default-web-8000", [d.pods[d.at].host], 70)
+    d.gateway.await_set("default-web-8000", [d.pods[d.at].host], patient(40))
     check(d.relay.expired > expired, "the server gave no 410")
     d.unharmed()
 
@@ -204,7 +205,7 @@ def test_pages(d):
     for n, address in enumerate(everybody):
         d.bed.slice(f"paged-{n}", "paged", [address])
     hosts = [a + ":8000" for a in everybody]
-    d.gateway.await_set("default-paged-8000", hosts, 20)
+    d.gateway.await_set("default-paged-8000", hosts, patient(5))
     given, pages, stored, mark = [], [], [], len(d.relay.asked)
 
     def also(method, path):

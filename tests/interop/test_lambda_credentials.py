@@ -17,8 +17,8 @@ ROLE = "arn:aws:iam::123456789012:role/"
 # Seconds, of what is issued where it shall expire: renewed when half of them are over,
 # or some more, and the rest is how late a machine with other work may be.
 LIFE = 8
-# Half of them and a twelfth, as long until it is renewed; after three attempts that fail
-# five more seconds at most. What is left is as much again as LIFE leaves.
+# The same where STS fails when they are due, which is after half of them and a twelfth at
+# the latest: 14 s. It is asked again within five seconds, and five more are left.
 LONGER_LIFE = 24
 REASON = "x-gloo-gateway-reason"
 

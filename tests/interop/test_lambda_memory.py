@@ -203,13 +203,17 @@ def test_slow_readers(d):
         note = bounded(d, d.memory())
         held = d.active()
         check(held <= WORKERS * CALL_BYTES, held)
-        # They do not read on, and are no longer kept for.
-        wait_until("others to be served", lambda: d.ask("/long")[0] == 200, 30)
+        # They do not read on, and are no longer kept for. With other work beside it the
+        # fake may still have their answers to make.
+        wait_until("others to be served", lambda: d.ask("/long")[0] == 200,
+                   15 if e2e.SOAK else 30)
     finally:
         for s in slow:
             s.close()
-    # 504: the fake had other answers to make for longer than the route's time.
     check(set(found) <= {b"200", b"503", b"502", b"504"} and b"200" in found, found)
+    # The fake makes forty answers at once, which takes less than the route's time; with
+    # other work beside it those that come last may be late, but not most of them.
+    check(found.count(b"504") <= (0 if e2e.SOAK else len(found) // 4), found)
     d.nothing_left()
     equal(d.ask("/longer")[0], 200)
     return f"{found.count(b'200')} of {len(found)} began, {int(held) >> 20} MB held; {note}"
@@ -224,7 +228,8 @@ def test_slow_readers_passed(d):
             s.sendall(d.head("/echo", len(small)) + small)
             check(s.recv(16).startswith(b"HTTP/1.1 200"), "it is not served")
         note = bounded(d, d.memory())
-        wait_until("no bytes of calls", lambda: d.active() < MB)
+        # What was sent to them is let go a moment later, and not when it is given up.
+        wait_until("no bytes of calls", lambda: d.active() < MB, 1)
         equal(d.ask("/short", b"{}")[0], 200)
     finally:
         for s in slow:

@@ -226,9 +226,18 @@ def test_async(w):
            "counts", "--aws-invocation-style", "ASYNC", "--index", "0")
     w.type("add", "route", "--path-prefix", "/count", "--dest-name", "hello-lambda", "--function",
            "counts", "--index", "0")
-    before = json.loads(w.curl("/count", "-d", "{}"))["count"]
+
+    def count():
+        return json.loads(w.curl("/count", "-d", "{}"))["count"]
+
+    def ended():
+        """How often it ran, by the log: asking it would count."""
+        return (w.folder / "serverless.log").read_text().count("(λ: counts) RequestId")
+    before = count()
+    e2e.await_equal(ended, before)
     check(w.curl("/async", "-i", "-d", "{}").startswith("HTTP/1.1 202"), "it is not 202")
-    wait_until("it to run", lambda: json.loads(w.curl("/count", "-d", "{}"))["count"] > before + 1)
+    wait_until("it to run", lambda: ended() > before)
+    equal(count(), before + 2)
 
 
 def test_shown(w):

@@ -6,7 +6,7 @@ import time
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import consul
 import e2e
-from discovering import Gateway
+from discovering import Gateway, patient
 from e2e import check, equal, wait_until
 from kernel_maps import Ring
 from kube_bed import API, Bed
@@ -54,7 +54,7 @@ class Steered:
         finally:
             ring.close()
 
-    def await_owners(self, name, *pods, seconds=10):
+    def await_owners(self, name, *pods, seconds=patient(5)):
         wanted = {p.host for p in pods}
         try:
             wait_until(name, lambda: self.owners(name) == wanted, seconds)

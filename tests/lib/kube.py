@@ -133,14 +133,16 @@ class Client:
             return r.status, text.decode(errors="replace")
 
     def good(self, method, path, body=None, content_type="application/json"):
-        """What it says. Of a server that has too much to do (429) or is not ready (503)
-        nothing was done; it is asked again for a while."""
-        end = time.monotonic() + 20 * e2e.PATIENCE
+        """What it says. It is asked again for a moment where it has too much to do (429:
+        nothing was done), and to read also where it is not ready (503: a write may have
+        been done all the same)."""
+        end = time.monotonic() + 5 * e2e.PATIENCE
+        again = (429, 503) if method == "GET" else (429,)
         while True:
             status, answer = self.ask(method, path, body, content_type)
             if 200 <= status < 300:
                 return answer
-            if status not in (429, 503) or time.monotonic() > end:
+            if status not in again or time.monotonic() > end:
                 raise Refused(f"{method} {path}", status, answer)
             threading.Event().wait(0.2)
 

@@ -124,6 +124,16 @@ class Bed(e2e.Lab):
             wait_until(kind, lambda: self.cluster.ask(
                 "GET", kube.path_of(kind, None, None))[0] == 200, 60)
 
+    def await_own_address(self):
+        """What the gateway writes of itself: in the status of gateway-proxy, and its slice.
+        What fails of it is tried again after half a minute."""
+        def address():
+            s = self.cluster.get("Service", "gateway-proxy", OWN)
+            return [i.get("ip") for i in s["status"].get("loadBalancer", {}).get("ingress", [])]
+        e2e.await_equal(address, ["10.97.0.1"], "its address", 60)
+        e2e.await_equal(lambda: self.usable("gateway-proxy", OWN), ["10.97.0.1:8080"],
+                        "its slice", 60)
+
     def account(self, rules, name=ACCOUNT):
         """A ServiceAccount that may do what those rules say."""
         self.namespace(OWN)

@@ -60,8 +60,8 @@ class Server:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def answers(self, name, kind=A):
-        """What `asked` says, once an answer comes: a server that waits for the
-        processor lets a question be over."""
+        """What `asked` says, once an answer comes: of a server that other work keeps from
+        running it may come too late for one question."""
         return wait_until(f"an answer about {name}",
                           lambda: asked(self.ns, self.address, self.port, name, kind))
 
