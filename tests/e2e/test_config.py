@@ -2,7 +2,6 @@
 disk, a second daemon. An error names file, path and line; what ran goes on."""
 import json
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")

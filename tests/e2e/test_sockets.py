@@ -4,7 +4,6 @@ workers lose nothing."""
 import json
 import os
 import re
-import socket
 import sys
 import types
 

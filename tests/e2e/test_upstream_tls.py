@@ -1,6 +1,5 @@
 """TLS to upstreams, end to end: who is accepted and who is not, where it is
 said, certificates of ours that are exchanged, health checks."""
-import json
 import os
 import pathlib
 import shutil

@@ -1,7 +1,6 @@
 """The walk of the post that started it: upstream, route, both curls, with a
 real httpbin, and what is printed on the way, byte for byte."""
 import json
-import os
 import re
 import shutil
 import subprocess

@@ -64,7 +64,6 @@ class Scale(Bed):
         self.fill()
         self.gateway = Gateway(self, f"consul:\n  httpAddress: \"{self.agent_at}\"\n{settings}"
                                + DISCOVER).start()
-        begin = time.monotonic()
         took = self.await_all(seconds)
         cpu, fds, mb = self.cost()
         # One change each of some services, the first and the last among them.

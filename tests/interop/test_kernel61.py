@@ -14,9 +14,9 @@ import sys
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/lib")
 import e2e
-from e2e import equal, check, run
+from e2e import check, run
 
-SECONDS = 300 # for the machine, from its first to its last line
+SECONDS = 300  # for the machine, from its first to its last line
 SETTINGS = """\
 admin: { socket: /run/gloo-gateway/admin.sock, http: "127.0.0.1:9091" }
 proxy: { workers: 1, steering: cpu }

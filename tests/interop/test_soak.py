@@ -3,7 +3,6 @@ undefined-behaviour sanitizers (no report, memory stays) and against the build
 with the thread sanitizer (no race). scripts/test --interop builds both and runs
 this for half a minute; --soak for ten."""
 import os
-import pathlib
 import random
 import signal
 import socket

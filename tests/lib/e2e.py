@@ -323,15 +323,6 @@ def whole_lines(data):
     return data[:data.rfind(b"\n") + 1].decode().splitlines()
 
 
-def bytes_of(path):
-    """Nothing of a file that went meanwhile: what is written anew has another
-    name until it is whole."""
-    try:
-        return pathlib.Path(path).read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
 def files_of(folder):
     """[(path, bytes)] of all files below it. Where one went meanwhile, what was in
     it may stand where it had been looked already: all is read again."""

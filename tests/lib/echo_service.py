@@ -2,7 +2,7 @@
 import json
 
 import e2e
-from e2e import equal, wait_until
+from e2e import equal
 from tcp import Client
 
 PORT = 7000

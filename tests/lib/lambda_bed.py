@@ -162,9 +162,8 @@ class Bed(e2e.Lab):
         for pid in (g.process.pid, g.proxy_pid()):
             said += [open(f"/proc/{pid}/{file}", "rb").read().decode(errors="replace")
                      for file in ("cmdline", "environ")]
-        for folder, _, files in os.walk(g.dir):
-            said += [e2e.bytes_of(pathlib.Path(folder, f)).decode(errors="replace") for f in files
-                     if "/secrets" not in folder and pathlib.Path(folder, f).is_file()]
+        said += [text.decode(errors="replace") for path, text in e2e.files_of(g.dir)
+                 if "secrets" not in path.relative_to(g.dir).parts]
         return "\n".join(said)
 
     def nothing_shown(self, besides=()):
