@@ -391,19 +391,25 @@ rig_origin_pause(struct rig_origin *o, bool pause)
 }
 
 void
-rig_answer_fill(char *to, size_t size, const char *fields, const char *begin,
-	const char *behind)
+rig_origin_sized(struct rig_origin *o, size_t size, const char *fields,
+	const char *begin, const char *behind)
 {
 	static const char fmt[] =
 		"HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\n\r\n";
+	static char bytes[RIG_SIZED_MOST + 2];
+	static const struct rig_answer answers[] = { { bytes, 0, 0 },
+		{ .bytes = NULL } };
 	/* The body's length has as many digits as that of both. */
 	size_t head = (size_t)snprintf(NULL, 0, fmt, fields, size);
 
-	if ((size_t)snprintf(to, head + 1, fmt, fields, size - head) != head) {
+	if (size + strlen(behind) >= sizeof(bytes) ||
+		(size_t)snprintf(bytes, head + 1, fmt, fields, size - head) !=
+			head) {
 		fprintf(stderr, "rig: no answer of %zu bytes\n", size);
 		exit(1);
 	}
-	memset(to + head, 'b', size - head);
-	memcpy(to + head, begin, strlen(begin));
-	strcpy(to + size, behind);
+	memset(bytes + head, 'b', size - head);
+	memcpy(bytes + head, begin, strlen(begin));
+	strcpy(bytes + size, behind);
+	rig_origin_script(o, answers);
 }

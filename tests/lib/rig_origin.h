@@ -18,6 +18,10 @@
 #define RIG_WAIT_MS 5000
 #endif
 
+/* Whatever room a read has, some answers of all these sizes fill it. */
+#define RIG_SIZED_STEP 4096
+#define RIG_SIZED_MOST (40 * RIG_SIZED_STEP)
+
 struct rig_origin;
 
 enum rig_answer_flag {
@@ -37,16 +41,15 @@ struct rig_answer {
 	size_t length; /* 0: strlen */
 };
 
-/* An answer of `size` bytes with these fields (each with its line end) and a
- * body that begins so; what is behind it comes on top. */
-void rig_answer_fill(char *to, size_t size, const char *fields,
-	const char *begin, const char *behind);
-
 struct rig_origin *rig_origin_new(void);
 void rig_origin_free(struct rig_origin *o);
 uint16_t rig_origin_port(const struct rig_origin *o);
 /* For the requests to come, in order; the last is used again and again. */
 void rig_origin_script(struct rig_origin *o, const struct rig_answer *answers);
+/* Likewise one answer of `size` bytes, with these fields (each with its line
+ * end) and a body that begins so; what is behind it comes on top. */
+void rig_origin_sized(struct rig_origin *o, size_t size, const char *fields,
+	const char *begin, const char *behind);
 /* What has come since the script was set, ids replaced by "ID". */
 void rig_origin_seen(struct rig_origin *o, struct str *out);
 /* Waits until so many bytes came; false after RIG_WAIT_MS. */

@@ -418,27 +418,19 @@ a_client_goes_on_after_a_call(void **state)
 	nothing_is_held();
 }
 
-/* Whatever room a read has. */
 static void
 answers_of_any_size_keep_the_connection(void **state)
 {
-	enum {
-		PAGE = 4096,
-		MOST = 160 * 1024
-	};
-	static char bytes[MOST + 1];
-	static const struct rig_answer answers[] = { { bytes, 0, 0 },
-		END_OF_LIST };
 	uint64_t opened;
 
 	(void)state;
 	rig_origin_reset(rig.origin);
 	assert_true(rig_await(&rig, UP_LARGE_ANEW, "connections_open", 0));
 	opened = counted(UP_LARGE_ANEW).connections_opened;
-	for (size_t size = PAGE; size <= MOST; size += PAGE) {
-		rig_answer_fill(
-			bytes, size, "X-Step: collect\r\n", "done 200\n", "");
-		rig_origin_script(rig.origin, answers);
+	for (size_t size = RIG_SIZED_STEP; size <= RIG_SIZED_MOST;
+		size += RIG_SIZED_STEP) {
+		rig_origin_sized(rig.origin, size, "X-Step: collect\r\n",
+			"done 200\n", "");
 		ask(GET("/wrapped"), &got);
 		begins("a page more", &got, MADE);
 	}

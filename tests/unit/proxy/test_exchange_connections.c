@@ -41,20 +41,14 @@ connections_are_reused(void **state)
 	str_fini(&got);
 }
 
-/* Whatever room a read has: an answer that fills it to the last byte leaves a
- * connection that is used again, one with a byte behind it does not (where the
- * two are small enough to come together). */
+/* One with a byte behind it does not, where the two are small enough to come
+ * together. */
 static void
 answers_of_any_size_keep_the_connection(void **state)
 {
 	enum {
-		PAGE = 4096,
-		TOGETHER = 16 * 1024,
-		MOST = 160 * 1024
+		TOGETHER = 4 * RIG_SIZED_STEP
 	};
-	static char bytes[MOST + 2];
-	static const struct rig_answer answers[] = { { bytes, 0, 0 },
-		{ .bytes = NULL } };
 	uint64_t opened = 0;
 	struct str got;
 	int fd;
@@ -62,10 +56,11 @@ answers_of_any_size_keep_the_connection(void **state)
 	(void)state;
 	str_init(&got);
 	fd = rig_client(&rig);
-	for (size_t size = PAGE; size <= MOST; size += PAGE) {
+	for (size_t size = RIG_SIZED_STEP; size <= RIG_SIZED_MOST;
+		size += RIG_SIZED_STEP) {
 		for (unsigned more = 0; more <= (size <= TOGETHER); more++) {
-			rig_answer_fill(bytes, size, "", "", more ? "x" : "");
-			rig_origin_script(rig.origin, answers);
+			rig_origin_sized(
+				rig.origin, size, "", "", more ? "x" : "");
 			for (int asked = 0; asked < 2; asked++) {
 				opened = rig_upstream_counters(&rig, 1)
 						 .connections_opened;

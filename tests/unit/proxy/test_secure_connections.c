@@ -246,23 +246,15 @@ much_goes_through(void **state)
 	str_fini(&got);
 }
 
-/* Whatever room a read has, and records. */
 static void
 answers_of_any_size_keep_the_connection(void **state)
 {
-	enum {
-		PAGE = 4096,
-		MOST = 160 * 1024
-	};
-	static char bytes[MOST + 1];
-	static const struct rig_answer answers[] = { { bytes, 0, 0 },
-		{ .bytes = NULL } };
 	struct tls_front_counts counts;
 
 	(void)state;
-	for (size_t size = PAGE; size <= MOST; size += PAGE) {
-		rig_answer_fill(bytes, size, "", "", "");
-		rig_origin_script(rig.origin, answers);
+	for (size_t size = RIG_SIZED_STEP; size <= RIG_SIZED_MOST;
+		size += RIG_SIZED_STEP) {
+		rig_origin_sized(rig.origin, size, "", "", "");
 		ask(UP_GOOD, 200);
 	}
 	tls_front_count(front, &counts);
