@@ -13,6 +13,22 @@ static const struct rig_answer always_ok[] = { { OK, 0, 0 }, END_OF_LIST };
 
 static struct str got, sent;
 
+static inline int
+asked_start(void **state)
+{
+	str_init(&got);
+	str_init(&sent);
+	return group_start(state);
+}
+
+static inline int
+asked_stop(void **state)
+{
+	str_fini(&got);
+	str_fini(&sent);
+	return group_stop(state);
+}
+
 static inline void
 refused(const char *request, const char *status, const char *word,
 	const char *sentence)
