@@ -4,6 +4,7 @@ what a stop leaves, and how soon a detached program is back."""
 import json
 import os
 import re
+import socket
 import sys
 import time
 
@@ -175,6 +176,41 @@ def test_keep(k):
     equal(k.program(), program)
     equal(e2e.request(k.lab.out, k.lab.address, 8080)[0], 404)
     equal(k.requests() - before, 11)
+
+
+def test_limits_begin(k):
+    """limits count from the first client on: of a new Gateway, of one that moves to another port"""
+    path = k.gateway.dir / "config/gateways/gloo-system/moves.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for port in range(8082, 8086):
+        # So that what comes next has to wait for its turn.
+        status, text = k.gateway.api("PUT", "/v1/gateways/gloo-system/other",
+                                     {"bindPort": port + 10})
+        check(status in (200, 201), status, text)
+        path.write_text(f"metadata: {{ name: moves, namespace: gloo-system }}\n"
+                        f"bindPort: {port}\noptions: {{ rateLimits: [ {{ name: syns, "
+                        "counts: connections, rate: 5, unit: HOUR } ] }\n")
+        e2e.wait_until("the listener", lambda: run(
+            "ss", "-tlnH", "sport", "=", f":{port}", ns=k.lab.gw).stdout)
+        equal([e2e.knock(k.lab.out, k.lab.address, port, "10.98.0.5") for _ in range(7)],
+              ["open"] * 5 + ["dropped"] * 2, port)
+    path.unlink()
+    equal(k.gateway.api("DELETE", "/v1/gateways/gloo-system/other")[0], 200)
+
+
+def test_limits_refused(k):
+    """a Gateway that is refused, as another program has the port, limits nothing there"""
+    with e2e.Namespace(k.lab.gw):
+        other = socket.create_server(("0.0.0.0", 8096), backlog=64)
+    try:
+        status, text = k.gateway.api("PUT", "/v1/gateways/gloo-system/refused", {
+            "bindPort": 8096, "options": {"rateLimits": [
+                {"name": "syns", "counts": "connections", "rate": 2, "unit": "HOUR"}]}})
+        check(status >= 400 and "in use by another program" in text, status, text)
+        equal([e2e.knock(k.lab.out, k.lab.address, 8096, "10.98.0.5") for _ in range(7)],
+              ["open"] * 7)
+    finally:
+        other.close()
 
 
 def test_limits_keep(k):

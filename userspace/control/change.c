@@ -12,6 +12,7 @@
 #include "control/credentials.h"
 #include "control/discovery.h"
 #include "control/generation.h"
+#include "control/kernel.h"
 #include "control/kernel_limits.h"
 #include "control/materials.h"
 #include "control/programs.h"
@@ -174,8 +175,10 @@ change_drop(struct control *c, struct change *change)
 		numbers_retire(c->upstream_ids, key, generation_number(c) + 1);
 		free(key);
 	}
-	if (change->slot != 0 && (o == NULL || o->slot != change->slot))
+	if (change->slot != 0 && (o == NULL || o->slot != change->slot)) {
 		slot_retire(c, m->gateway, change->slot);
+		kernel_tell(c);
+	}
 	vhost_block_fini(&change->block);
 	model_object_unref(m);
 	change->model = NULL;

@@ -17,6 +17,7 @@
 #include "control/services.h"
 #include "control/spread.h"
 #include "fastpath/fastpath.h"
+#include "fastpath/steering.h"
 #include "fastpath/marks.h"
 #include "net/loop.h"
 
@@ -181,9 +182,8 @@ plan_add(struct plan *plan, uint32_t slot, const struct addr *addr)
 
 /* Single addresses only: a prefix has too many for gg_vip. */
 static void
-plan_add_binds(struct plan *plan, const struct object *gateway)
+plan_add_binds(struct plan *plan, const struct model_gateway *g, uint32_t slot)
 {
-	const struct model_gateway *g = gateway->model->gateway;
 	struct sockets_bind b;
 
 	for (size_t i = 0; i < g->bind_count; i++) {
@@ -196,7 +196,7 @@ plan_add_binds(struct plan *plan, const struct object *gateway)
 		for (uint32_t port = b.first_port; port <= b.last_port;
 			port++) {
 			addr.port_be = htons((uint16_t)port);
-			plan_add(plan, gateway->slot, &addr);
+			plan_add(plan, slot, &addr);
 		}
 	}
 }
@@ -218,7 +218,7 @@ plan_make(const struct control *c)
 			objects_at(c->objects, MODEL_GATEWAY, i);
 
 		if (o->model != NULL && o->slot != 0 && !service_is(o))
-			plan_add_binds(&plan, o);
+			plan_add_binds(&plan, o->model->gateway, o->slot);
 	}
 	return plan;
 }
@@ -238,7 +238,7 @@ kernel_tell(struct control *c)
 	rc = fastpath_listeners_set(
 		c->fastpath, plan.list, plan.count, &c->kernel);
 	free(plan.list);
-	if (rc == 0 && kernel_limits_tell(c, &c->kernel) == 0) {
+	if (rc == 0 && kernel_limits_tell(c, NULL, &c->kernel) == 0) {
 		c->listeners_stale = false;
 		return;
 	}
@@ -247,4 +247,31 @@ kernel_tell(struct control *c)
 			"the kernel's maps were not brought up to date");
 	if (!failed)
 		log_warn("kernel: %s", c->kernel.text);
+}
+
+/* A service's limits come with what its slot becomes, and so do those of who is
+ * to take over from one that is steered. */
+void
+kernel_tell_ahead(
+	struct control *c, const struct model_gateway *g, uint32_t slot)
+{
+	const struct gateway_ahead ahead = { g, slot };
+	struct error err = ERROR_INIT;
+	struct plan plan;
+	struct addr addr;
+
+	gateway_addr(g, &addr);
+	/* At the start what an earlier run told stays until all is known. */
+	if (!c->running || c->fastpath == NULL || g->tcp != NULL ||
+		!kernel_limits_wanted(g) ||
+		fastpath_service_slot(c->fastpath, &addr, IPPROTO_TCP) != 0)
+		return;
+	c->listeners_stale = true;
+	plan = plan_make(c);
+	plan_add_binds(&plan, g, slot);
+	/* What fails here is told again, and said, when that is due. */
+	if (fastpath_listeners_set(c->fastpath, plan.list, plan.count, &err) ==
+		0)
+		kernel_limits_tell(c, &ahead, &err);
+	free(plan.list);
 }

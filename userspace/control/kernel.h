@@ -17,5 +17,10 @@ void kernel_look(struct control *c);
 bool kernel_is_active(const struct control *c);
 /* Brings the maps to the listeners, if that is due. */
 void kernel_tell(struct control *c);
+/* That gateway, which is no object yet or not as it is to be, has bound the
+ * sockets of the slot and is about to listen: what it limits is in the maps
+ * before a client comes. */
+void kernel_tell_ahead(
+	struct control *c, const struct model_gateway *g, uint32_t slot);
 
 #endif

@@ -62,10 +62,11 @@ kernel_limits_check(const struct model_gateway *g, struct error *err)
 }
 
 static int
-rules_tell(const struct control *c, struct error *err)
+rules_tell(const struct control *c, const struct gateway_ahead *ahead,
+	struct error *err)
 {
 	size_t room = objects_count(c->objects, MODEL_GATEWAY), count = 0;
-	struct fastpath_limits *set = xcalloc(room + 1, sizeof(*set));
+	struct fastpath_limits *set = xcalloc(room + 2, sizeof(*set));
 	int rc;
 
 	for (size_t i = 0; i < room; i++) {
@@ -76,6 +77,11 @@ rules_tell(const struct control *c, struct error *err)
 			continue;
 		rules_make(model_gateway_limits(o->model->gateway, NULL),
 			o->slot, &set[count]);
+		count += set[count].count > 0;
+	}
+	if (ahead != NULL) {
+		rules_make(model_gateway_limits(ahead->gateway, NULL),
+			ahead->slot, &set[count]);
 		count += set[count].count > 0;
 	}
 	rc = fastpath_limits_set(c->fastpath, set, count, err);
@@ -200,9 +206,10 @@ kernel_prefixes_metrics(const struct control *c, struct str *out)
 }
 
 int
-kernel_limits_tell(const struct control *c, struct error *err)
+kernel_limits_tell(const struct control *c, const struct gateway_ahead *ahead,
+	struct error *err)
 {
-	if (prefixes_tell(c, err) != 0 || rules_tell(c, err) != 0)
+	if (prefixes_tell(c, err) != 0 || rules_tell(c, ahead, err) != 0)
 		return -1;
 	kernel_counts_told(c);
 	return 0;

@@ -12,6 +12,12 @@
 #include "control/core.h"
 #include "model/limit.h"
 
+/* A gateway that has taken a slot before it is an object's. */
+struct gateway_ahead {
+	const struct model_gateway *gateway;
+	uint32_t slot;
+};
+
 /* Whether the kernel could hold them; err names the rule. */
 int kernel_limits_check(const struct model_gateway *g, struct error *err);
 /* Is there any of stage kernel? */
@@ -20,8 +26,10 @@ bool kernel_limits_wanted(const struct model_gateway *g);
  * false: there is none by now. */
 bool kernel_limits_rule(const struct model_gateway *g, uint32_t group,
 	enum limit_counts counts, struct limit_rule *out);
-/* Brings the maps to what the gateways and the settings say. */
-int kernel_limits_tell(const struct control *c, struct error *err);
+/* Brings the maps to what the gateways, that one (or NULL) and the settings
+ * say. */
+int kernel_limits_tell(const struct control *c,
+	const struct gateway_ahead *ahead, struct error *err);
 /* Why xdp.denyPrefixes and xdp.allowPrefixes do nothing; NULL: they do, or there
  * are none. */
 const char *kernel_prefixes_problem(const struct settings *s);

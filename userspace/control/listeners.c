@@ -160,11 +160,10 @@ listeners_give_up_spare(struct listeners *l)
 /* ---- slots */
 
 int
-listeners_open(struct listeners *l, uint32_t slot, const struct addr *addr,
+listeners_bind(struct listeners *l, uint32_t slot, const struct addr *addr,
 	struct error *err)
 {
 	struct listener *one = l->slots[slot];
-	char name[64];
 	size_t have;
 
 	if (one != NULL && addr_equal(&one->addr, addr)) {
@@ -176,7 +175,7 @@ listeners_open(struct listeners *l, uint32_t slot, const struct addr *addr,
 	one->addr = *addr;
 	have = spare_take(l, addr, one->fds, l->workers);
 	one->fd_count = have;
-	if (have < l->workers && listener_open(addr, one->fds + have,
+	if (have < l->workers && listener_bind(addr, one->fds + have,
 					 l->workers - have, err) != 0) {
 		listener_free(one);
 		return -1;
@@ -184,7 +183,21 @@ listeners_open(struct listeners *l, uint32_t slot, const struct addr *addr,
 	one->fd_count = l->workers;
 	listeners_close(l, slot);
 	l->slots[slot] = one;
-	listener_store_name(addr, name);
+	return 0;
+}
+
+int
+listeners_listen(struct listeners *l, uint32_t slot, struct error *err)
+{
+	struct listener *one = l->slots[slot];
+	char name[64];
+
+	if (one->listening)
+		return 0;
+	if (listener_listen(&one->addr, one->fds, one->fd_count, err) != 0)
+		return -1;
+	one->listening = true;
+	listener_store_name(&one->addr, name);
 	notify_store_add(name, one->fds, one->fd_count);
 	return 0;
 }
@@ -209,7 +222,7 @@ listeners_adopt(struct listeners *l, uint32_t slot, const struct addr *addr,
 	one->slot = slot;
 	one->addr = *addr;
 	one->fd_count = count;
-	one->told = true;
+	one->listening = one->told = true;
 	memcpy(one->fds, fds, count * sizeof(*fds));
 	l->slots[slot] = one;
 	listener_store_name(addr, name);

@@ -18,6 +18,7 @@ struct listener {
 	struct addr addr;
 	int fds[COUNTERS_WORKERS_MAX];
 	size_t fd_count;
+	bool listening;   /* not only bound */
 	bool told;        /* the proxy has it */
 	uint64_t closing; /* from that generation on no image uses it; 0 */
 };
@@ -31,9 +32,12 @@ struct listener *listeners_get(const struct listeners *l, uint32_t slot);
 /* A listening socket of an earlier run, taken: used when its address is
  * opened. One that is no listening TCP socket is closed. */
 void listeners_give(struct listeners *l, int fd);
-/* The slot listens on that address when this returns 0. */
-int listeners_open(struct listeners *l, uint32_t slot, const struct addr *addr,
+/* The slot has sockets at that address when this returns 0; those of an earlier
+ * run listen already. */
+int listeners_bind(struct listeners *l, uint32_t slot, const struct addr *addr,
 	struct error *err);
+/* They listen when this returns 0. */
+int listeners_listen(struct listeners *l, uint32_t slot, struct error *err);
 /* What the running proxy listens on; takes the sockets. -1: not usable. */
 int listeners_adopt(struct listeners *l, uint32_t slot, const struct addr *addr,
 	const int *fds, size_t count);

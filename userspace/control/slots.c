@@ -6,6 +6,7 @@
 
 #include "control/blocks.h"
 #include "control/generation.h"
+#include "control/kernel.h"
 #include "control/relation.h"
 #include "control/supervise.h"
 #include "fastpath/steering.h"
@@ -87,10 +88,15 @@ slot_open(struct control *c, const struct model_gateway *g, uint32_t *slot,
 	free(key);
 	if (*slot == 0)
 		return -1;
-	gateway_addr(g, &addr);
-	if (gateway_is_udp(g) ||
-		listeners_open(c->listeners, *slot, &addr, err) == 0)
+	if (gateway_is_udp(g))
 		return 0;
+	gateway_addr(g, &addr);
+	if (listeners_bind(c->listeners, *slot, &addr, err) == 0) {
+		if (!listeners_get(c->listeners, *slot)->listening)
+			kernel_tell_ahead(c, g, *slot);
+		if (listeners_listen(c->listeners, *slot, err) == 0)
+			return 0;
+	}
 	slot_retire(c, g, *slot);
 	*slot = 0;
 	return -1;

@@ -17,7 +17,7 @@ option_set(int fd, int level, int option, int value)
 }
 
 static int
-socket_listen(int fd, const struct addr *addr)
+socket_bind(int fd, const struct addr *addr)
 {
 	struct sockaddr_storage ss;
 	socklen_t length = addr_to_sockaddr(addr, &ss);
@@ -31,9 +31,7 @@ socket_listen(int fd, const struct addr *addr)
 		option_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !addr_is_any(addr)) <
 			0)
 		return -1;
-	if (bind(fd, (struct sockaddr *)&ss, length) < 0)
-		return -1;
-	return listen(fd, LISTENER_BACKLOG);
+	return bind(fd, (struct sockaddr *)&ss, length);
 }
 
 static int
@@ -45,7 +43,7 @@ socket_open(const struct addr *addr)
 	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (socket_listen(fd, addr) == 0)
+	if (socket_bind(fd, addr) == 0)
 		return fd;
 	saved = errno;
 	close(fd);
@@ -53,12 +51,25 @@ socket_open(const struct addr *addr)
 	return -1;
 }
 
+static int
+open_failed(const struct addr *addr, int why, struct error *err)
+{
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(addr, text);
+	if (why == EADDRINUSE)
+		return error_set(err, ERROR_SYSTEM,
+			"cannot listen on %s: the address is in use by "
+			"another program",
+			text);
+	return error_errno(err, why, "cannot listen on %s", text);
+}
+
 int
-listener_open(const struct addr *addr, int *fds, size_t count,
-	struct error *err)
+listener_bind(
+	const struct addr *addr, int *fds, size_t count, struct error *err)
 {
 	struct addr at = *addr;
-	char text[ADDR_TEXT_MAX];
 	int why;
 
 	for (size_t i = 0; i < count; i++) {
@@ -79,15 +90,34 @@ listener_open(const struct addr *addr, int *fds, size_t count,
 				close(fds[j]);
 			fds[j] = -1;
 		}
-		addr_format(addr, text);
-		if (why == EADDRINUSE)
-			return error_set(err, ERROR_SYSTEM,
-				"cannot listen on %s: the address is in use by "
-				"another program",
-				text);
-		return error_errno(err, why, "cannot listen on %s", text);
+		return open_failed(addr, why, err);
 	}
 	return 0;
+}
+
+int
+listener_listen(const struct addr *addr, const int *fds, size_t count,
+	struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (listen(fds[i], LISTENER_BACKLOG) < 0)
+			return open_failed(addr, errno, err);
+	return 0;
+}
+
+int
+listener_open(
+	const struct addr *addr, int *fds, size_t count, struct error *err)
+{
+	if (listener_bind(addr, fds, count, err) != 0)
+		return -1;
+	if (listener_listen(addr, fds, count, err) == 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		close(fds[i]);
+		fds[i] = -1;
+	}
+	return -1;
 }
 
 int

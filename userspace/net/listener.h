@@ -13,8 +13,14 @@
 
 #define LISTENER_BACKLOG 4096
 
-/* fds[count] of non-blocking, close-on-exec listening sockets; "::" also
- * takes IPv4. The error names the address and, for EADDRINUSE, says so. */
+/* fds[count] of non-blocking, close-on-exec sockets that may listen there; "::"
+ * also takes IPv4. The error names the address and, for EADDRINUSE, says so. */
+int listener_bind(
+	const struct addr *addr, int *fds, size_t count, struct error *err);
+/* They do from now on; after an error some may. addr is for the error. */
+int listener_listen(const struct addr *addr, const int *fds, size_t count,
+	struct error *err);
+/* Both at once; after an error there are none. */
 int listener_open(const struct addr *addr, int *fds, size_t count,
 	struct error *err);
 /* Whether a listening socket that is closed hands what waits in it to others on

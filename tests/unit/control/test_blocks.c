@@ -64,7 +64,7 @@ lab_init(struct lab *lab, uint32_t most)
 		0);
 	lab->c.listeners = listeners_new(1);
 	assert_int_equal(addr_parse_ip("127.0.0.1", 0, &addr), 0);
-	if (listeners_open(lab->c.listeners, SLOT, &addr, &err) != 0)
+	if (listeners_bind(lab->c.listeners, SLOT, &addr, &err) != 0)
 		fail_msg("%s", err.text);
 	lab->c.limits = limits_new();
 	lab->c.blocks = blocks_new(&lab->c);
