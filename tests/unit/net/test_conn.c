@@ -61,15 +61,17 @@ static void
 a_peer_that_takes_nothing(void **state)
 {
 	struct pair p;
-	uint64_t due, first;
+	uint64_t due, first, before;
 
 	(void)state;
 	pair_open(&p);
 	pair_fill(&p);
 	/* The peer's kernel takes what it has room for, some of it late. */
 	time_pass(&p, 600);
+	before = loop_now_ms(p.loop);
 	assert_false(conn_is_stalled(&p.conn, WINDOW_MS, 0, &first));
-	assert_int_equal(first, loop_now_ms(p.loop) + WINDOW_MS);
+	assert_in_range(first, before + WINDOW_MS,
+		loop_now_ms(p.loop) + WINDOW_MS);
 	assert_false(conn_is_stalled(&p.conn, WINDOW_MS, 0, &due));
 	assert_int_equal(due, first);
 	time_pass(&p, WINDOW_MS + 20);
@@ -86,7 +88,7 @@ a_peer_that_takes_some(void **state)
 		bool stalled;
 	} rows[] = {
 		{ "no rate is wanted", 0, false },
-		{ "it is fast enough", 50000, false },
+		{ "it is fast enough", 1000, false },
 		{ "it is too slow", 20 * MEGABYTE, true },
 	};
 
