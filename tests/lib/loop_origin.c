@@ -8,8 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "net/loop.h"
+
+#define ANSWERS_MAX 16 /* whose times are kept */
 
 struct visitor {
 	struct visitor *next;
@@ -26,7 +29,8 @@ struct loop_origin {
 	struct addr addr;
 	const struct loop_answer *answer;
 	struct visitor *visitors;
-	unsigned connections;
+	unsigned connections, answers;
+	uint64_t at_ms[ANSWERS_MAX];
 	struct str seen;
 };
 
@@ -53,6 +57,8 @@ visitor_answer(struct visitor *v)
 	if (a[1].bytes != NULL)
 		o->answer++;
 	v->close_next = a->then == LOOP_ANSWER_CLOSE_NEXT;
+	if (o->answers < ANSWERS_MAX)
+		o->at_ms[o->answers++] = clock_monotonic_ms();
 	(void)!send(v->fd, a->bytes, strlen(a->bytes), MSG_NOSIGNAL);
 	if (a->then == LOOP_ANSWER_CLOSE)
 		visitor_close(v);
@@ -134,7 +140,7 @@ void
 loop_origin_script(struct loop_origin *o, const struct loop_answer *a)
 {
 	o->answer = a;
-	o->connections = 0;
+	o->connections = o->answers = 0;
 	str_clear(&o->seen);
 }
 
@@ -154,4 +160,10 @@ unsigned
 loop_origin_connections(const struct loop_origin *o)
 {
 	return o->connections;
+}
+
+uint64_t
+loop_origin_at_ms(const struct loop_origin *o, unsigned i)
+{
+	return i < o->answers ? o->at_ms[i] : 0;
 }

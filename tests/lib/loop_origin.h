@@ -5,6 +5,8 @@
 #ifndef TESTS_LOOP_ORIGIN_H
 #define TESTS_LOOP_ORIGIN_H
 
+#include <stdint.h>
+
 #include "base/addr.h"
 #include "base/str.h"
 
@@ -28,5 +30,8 @@ void loop_origin_script(struct loop_origin *o, const struct loop_answer *a);
 void loop_origin_addr(const struct loop_origin *o, struct addr *out);
 const struct str *loop_origin_seen(const struct loop_origin *o);
 unsigned loop_origin_connections(const struct loop_origin *o);
+/* The time just before the i-th answer was sent, monotonic; 0: there is none
+ * such, or it is beyond the first 16. */
+uint64_t loop_origin_at_ms(const struct loop_origin *o, unsigned i);
 
 #endif
