@@ -108,9 +108,19 @@ ask(struct fixture *f)
 static struct model_health_check http = {
 	.type = MODEL_HEALTH_HTTP,
 	.path = (char[]){ "/health?full=1" },
+	.timeout_ms = 3000,
+	.reuse_connection = true,
+};
+
+/* Of whom no answer is expected. */
+static struct model_health_check hasty = {
+	.type = MODEL_HEALTH_HTTP,
+	.path = (char[]){ "/health?full=1" },
 	.timeout_ms = 150,
 	.reuse_connection = true,
 };
+
+#define NO_ANSWER "no answer in 150ms"
 
 #define OK     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define SILENT ""
@@ -151,10 +161,9 @@ static const struct row {
 		{ "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n",
 			LOOP_ANSWER_STAY },
 		PROBE_LEAVING, "HTTP 503" },
-	{ "nothing", { SILENT, LOOP_ANSWER_STAY }, PROBE_FAILED,
-		"no answer in 150ms" },
+	{ "nothing", { SILENT, LOOP_ANSWER_STAY }, PROBE_FAILED, NO_ANSWER },
 	{ "half a head", { "HTTP/1.1 200 OK\r\n", LOOP_ANSWER_STAY },
-		PROBE_FAILED, "no answer in 150ms" },
+		PROBE_FAILED, NO_ANSWER },
 	{ "half a body",
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
 			LOOP_ANSWER_CLOSE },
@@ -184,7 +193,9 @@ test_answers(void **state)
 			{ NULL, LOOP_ANSWER_STAY } };
 
 		loop_origin_script(f->origin, script);
-		probe_make(f, &http, "");
+		probe_make(f,
+			strcmp(rows[i].why, NO_ANSWER) == 0 ? &hasty : &http,
+			"");
 		ask(f);
 		if (f->result != rows[i].result ||
 			strncmp(f->why, rows[i].why, strlen(rows[i].why)) != 0)
@@ -316,7 +327,7 @@ test_tcp(void **state)
 	struct model_payload receive[] = { { (char[]){ "2b4f4b" } },
 		{ (char[]){ "2b504f4e47" } } };
 	struct model_health_check check = { .type = MODEL_HEALTH_TCP,
-		.timeout_ms = 150 };
+		.timeout_ms = 3000 };
 	struct fixture *f = *state;
 
 	loop_origin_script(f->origin, ping);
@@ -330,9 +341,11 @@ test_tcp(void **state)
 	ask(f);
 	assert_int_equal(f->result, PROBE_OK);
 	assert_string_equal(loop_origin_seen(f->origin)->data, "PING\r\n");
+	check.timeout_ms = hasty.timeout_ms;
 	ask(f); /* the wrong order */
 	assert_int_equal(f->result, PROBE_FAILED);
-	assert_string_equal(f->why, "no answer in 150ms");
+	assert_string_equal(f->why, NO_ANSWER);
+	check.timeout_ms = 3000;
 	ask(f);
 	assert_int_equal(f->result, PROBE_FAILED);
 	assert_non_null(strstr(f->why, "not what is expected"));
@@ -389,9 +402,9 @@ test_cancel(void **state)
 	struct fixture *f = *state;
 
 	loop_origin_script(f->origin, script);
-	probe_make(f, &http, "");
+	probe_make(f, &hasty, "");
 	probe_ask(f->probe);
-	probe_make(f, &http, ""); /* the first one is forgotten */
+	probe_make(f, &hasty, ""); /* the first one is forgotten */
 	ask(f);
 	assert_int_equal(f->answers, 1);
 }
@@ -617,7 +630,7 @@ test_tls_fails(void **state)
 		fail_msg("%s", f->why);
 	/* Who speaks no TLS at all: the origin itself. */
 	{
-		const struct probe_options options = { .probes = f->probes,
+		struct probe_options options = { .probes = f->probes,
 			.check = &hasty_tls,
 			.addr = &f->addr,
 			.host = "good.test",
@@ -636,6 +649,9 @@ test_tls_fails(void **state)
 		assert_int_equal(f->result, PROBE_FAILED);
 		assert_string_equal(f->why, "TLS: no handshake in 100ms");
 		loop_origin_script(f->origin, script);
+		options.check = &http_tls;
+		probe_free(f->probe);
+		f->probe = probe_new(&options);
 		ask(f);
 		assert_string_equal(f->why, "TLS: what it says is not TLS");
 	}
