@@ -257,8 +257,9 @@ test_silent_watch_leads_to_a_list(void **state)
 {
 	static const struct replay_line script[] = {
 		LISTED(OBJECT("a", "1") "," OBJECT("phantom", "2")),
-		/* All of its time, and neither an event nor a bookmark. */
-		WATCH("10", NULL, 120),
+		/* More than all of its time, so that it is that as well to who
+		 * sees its beginning late; neither an event nor a bookmark. */
+		WATCH("10", NULL, 1000),
 		ANSWER_WITH("resourceVersion=10 !watch= !limit=", 504,
 			"Retry-After: 1\r\n", TOO_LARGE),
 		ANSWER("!resourceVersion !watch=", 200,
@@ -307,7 +308,7 @@ test_we_end_a_watch_that_does_not_end(void **state)
 	struct world *w = *state;
 
 	w->times.watch_min = w->times.watch_max = 60;
-	w->times.watch_grace = 40;
+	w->times.watch_grace = 940; /* seen to be open within that */
 	play(w, script, "d/a@1");
 	assert_non_null(strstr(replay_head(w->replay, 2), "timeoutSeconds=1&"));
 }
@@ -343,7 +344,7 @@ test_watch_is_not_answered(void **state)
 	};
 	struct world *w = *state;
 
-	w->times.head = 200;
+	w->times.head = 800;
 	play(w, script, "d/a@1 d/b@11");
 	said_is(w, "stale +d/a@1 current settled stale current +d/b@11 ");
 }
@@ -359,10 +360,10 @@ test_the_pace_is_no_silence(void **state)
 	};
 	struct world *w = *state;
 
-	w->times.head = 150;
+	w->times.head = 800;
 	begin(w, script);
 	kubernetes_api_set_pace(
-		w->api, &(struct kubernetes_pace){ 400, 1, 10 });
+		w->api, &(struct kubernetes_pace){ 1000, 2, 10 });
 	reach(w, 3, "d/a@1 d/b@11");
 	said_is(w, "+d/a@1 current settled +d/b@11 ");
 }
@@ -448,7 +449,8 @@ test_another_server(void **state)
 {
 	static const struct replay_line script[] = {
 		LISTED(OBJECT("a", "1") "," OBJECT("b", "2")),
-		{ "watch=1", 200, NULL, NULL, 0, HELD_MS, 0, server_moves },
+		{ "watch=1", 200, NULL, BOOKMARK("10"), 0, HELD_MS, 0,
+			server_moves },
 		STREAM("/cluster/apis watch=1", EVENT("ERROR", EXPIRED),
 			REPLAY_FOREVER),
 		STREAM("/cluster/apis sendInitialEvents !resourceVersion=10",
