@@ -57,6 +57,8 @@ static const struct upstream_kind *const kinds[] = { &upstream_kind_static,
 static char root[64], settings[96], sock[96];
 static uint16_t port;
 static pid_t control;
+static int ports_held[8];
+static size_t ports_held_count;
 
 static inline void
 text_put(const char *below, const char *text)
@@ -70,6 +72,8 @@ text_put(const char *below, const char *text)
 	free(path);
 }
 
+/* One that nobody else is given until teardown; control can listen at it, as
+ * its sockets share their ports with others of the same user. */
 static inline uint16_t
 port_free(void)
 {
@@ -77,10 +81,13 @@ port_free(void)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t length = sizeof(sin);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const int on = 1;
 
+	assert_true(ports_held_count < ARRAY_SIZE(ports_held));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	assert_int_equal(bind(fd, (struct sockaddr *)&sin, length), 0);
 	getsockname(fd, (struct sockaddr *)&sin, &length);
-	close(fd);
+	ports_held[ports_held_count++] = fd;
 	return ntohs(sin.sin_port);
 }
 
@@ -322,6 +329,8 @@ teardown(void **state)
 		waitpid(control, &status, 0);
 		control = 0;
 	}
+	while (ports_held_count > 0)
+		close(ports_held[--ports_held_count]);
 	snprintf(command, sizeof(command), "rm -rf %s", root);
 	if (system(command) != 0 || !WIFEXITED(status) ||
 		WEXITSTATUS(status) != 0) {

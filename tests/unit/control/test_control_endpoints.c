@@ -42,9 +42,11 @@ listen_at(uint16_t at)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	const int on = 1;
 
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* As port_free holds it. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	assert_int_equal(listen(fd, 64), 0);
+	/* Nobody accepts: room for a check every 100 ms. */
+	assert_int_equal(listen(fd, 4096), 0);
 	return fd;
 }
 
