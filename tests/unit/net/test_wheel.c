@@ -1,4 +1,4 @@
-/* Deadlines on the wheel, against the clock. */
+/* Deadlines on the wheel, with time in the test's hands. */
 #include "net/wheel.h"
 
 #include <setjmp.h>
@@ -9,14 +9,10 @@
 
 #include <cmocka.h>
 
-#include "net/loop.h"
-
-#define LATE_MS 60 /* two ticks, and the machine's own lateness */
+#include "tests/unit/net/fake_time.h"
 
 struct fixture {
-	struct loop *loop;
 	struct wheel *wheel;
-	struct loop_timer *end;
 };
 
 struct timed {
@@ -34,7 +30,7 @@ on_timed(struct wheel_timer *t)
 	struct timed *timed = (struct timed *)(void *)t;
 	struct fixture *f = timed->fixture;
 
-	timed->fired_ms = loop_now_ms(f->loop);
+	timed->fired_ms = fake_now_ms;
 	timed->count++;
 	if (timed->removes != NULL)
 		wheel_timer_remove(f->wheel, &timed->removes->timer);
@@ -44,17 +40,12 @@ on_timed(struct wheel_timer *t)
 	}
 }
 
+/* Once, and late by no more than a tick. */
 static void
-on_end(void *arg)
+fired_at(const struct timed *t, uint64_t due_ms)
 {
-	loop_stop(arg);
-}
-
-static void
-run_for(struct fixture *f, uint64_t ms)
-{
-	loop_timer_start(f->end, ms);
-	loop_run(f->loop);
+	assert_int_equal(t->count, 1);
+	assert_in_range(t->fired_ms, due_ms, due_ms + WHEEL_TICK_MS);
 }
 
 static void
@@ -70,9 +61,7 @@ fixture_start(void **state)
 {
 	static struct fixture f;
 
-	f.loop = loop_new();
-	f.wheel = wheel_new(f.loop);
-	f.end = loop_timer_new(f.loop, on_end, f.loop);
+	f.wheel = wheel_new(NULL);
 	*state = &f;
 	return 0;
 }
@@ -83,8 +72,7 @@ fixture_stop(void **state)
 	struct fixture *f = *state;
 
 	wheel_free(f->wheel);
-	loop_timer_free(f->end);
-	loop_free(f->loop);
+	assert_null(fake_timers);
 	return 0;
 }
 
@@ -94,19 +82,17 @@ timers_fire_when_due(void **state)
 	static const unsigned delays[] = { 0, 1, 15, 16, 17, 100, 120, 7 };
 	struct fixture *f = *state;
 	struct timed t[8];
-	uint64_t now = loop_now_ms(f->loop);
+	uint64_t now = fake_now_ms;
 
 	for (size_t i = 0; i < 8; i++) {
 		timed_init(&t[i], f);
 		wheel_timer_set(f->wheel, &t[i].timer, now + delays[i]);
 		assert_true(wheel_timer_is_set(&t[i].timer));
 	}
-	run_for(f, 250);
+	pass(250);
 	for (size_t i = 0; i < 8; i++) {
-		assert_int_equal(t[i].count, 1);
 		assert_false(wheel_timer_is_set(&t[i].timer));
-		assert_in_range(t[i].fired_ms, now + delays[i],
-			now + delays[i] + LATE_MS);
+		fired_at(&t[i], now + delays[i]);
 	}
 }
 
@@ -115,7 +101,7 @@ deadlines_move(void **state)
 {
 	struct fixture *f = *state;
 	struct timed later, sooner, cleared, removed, far;
-	uint64_t now = loop_now_ms(f->loop);
+	uint64_t now = fake_now_ms;
 
 	timed_init(&later, f);
 	timed_init(&sooner, f);
@@ -131,11 +117,9 @@ deadlines_move(void **state)
 	wheel_timer_set(f->wheel, &removed.timer, now + 30);
 	wheel_timer_remove(f->wheel, &removed.timer);
 	wheel_timer_set(f->wheel, &far.timer, now + 3600000);
-	run_for(f, 200);
-	assert_int_equal(later.count, 1);
-	assert_in_range(later.fired_ms, now + 120, now + 120 + LATE_MS);
-	assert_int_equal(sooner.count, 1);
-	assert_in_range(sooner.fired_ms, now + 40, now + 40 + LATE_MS);
+	pass(200);
+	fired_at(&later, now + 120);
+	fired_at(&sooner, now + 40);
 	assert_int_equal(cleared.count, 0);
 	assert_int_equal(removed.count, 0);
 	assert_int_equal(far.count, 0);
@@ -148,7 +132,7 @@ callbacks_change_the_wheel(void **state)
 {
 	struct fixture *f = *state;
 	struct timed a, b, again;
-	uint64_t now = loop_now_ms(f->loop);
+	uint64_t now = fake_now_ms;
 
 	timed_init(&a, f);
 	timed_init(&b, f);
@@ -159,43 +143,73 @@ callbacks_change_the_wheel(void **state)
 	wheel_timer_set(f->wheel, &a.timer, now + 20);
 	wheel_timer_set(f->wheel, &b.timer, now + 20);
 	wheel_timer_set(f->wheel, &again.timer, now + 20);
-	run_for(f, 300);
+	pass(300);
 	assert_int_equal(a.count + b.count, 1);
 	assert_int_equal(again.count, 5);
 }
 
-/* Further away than the wheel goes round, in little time: the clock of the
- * test is real, so only that it is kept and found again can be seen. */
+/* Further away than the wheel goes round; half of them are moved near. */
 static void
 far_deadlines_stay(void **state)
 {
 	struct fixture *f = *state;
 	struct timed far[64];
-	uint64_t now = loop_now_ms(f->loop);
+	uint64_t now = fake_now_ms;
 
 	for (size_t i = 0; i < 64; i++) {
 		timed_init(&far[i], f);
-		wheel_timer_set(f->wheel, &far[i].timer, now + 8000 + i * 100);
+		wheel_timer_set(f->wheel, &far[i].timer, now + 8000 + i * 400);
 	}
-	for (size_t i = 0; i < 64; i++)
+	for (size_t i = 0; i < 64; i += 2)
 		wheel_timer_set(f->wheel, &far[i].timer, now + 30 + i);
-	run_for(f, 200);
-	for (size_t i = 0; i < 64; i++) {
-		assert_int_equal(far[i].count, 1);
-		assert_in_range(
-			far[i].fired_ms, now + 30 + i, now + 30 + i + LATE_MS);
+	pass(200);
+	for (size_t i = 0; i < 64; i += 2) {
+		fired_at(&far[i], now + 30 + i);
+		assert_int_equal(far[i + 1].count, 0);
 	}
+	pass(40000);
+	for (size_t i = 1; i < 64; i += 2)
+		fired_at(&far[i], now + 8000 + i * 400);
 }
+
+/* Nobody looked for longer than the wheel goes round. */
+static void
+a_long_pause_skips_none(void **state)
+{
+	struct fixture *f = *state;
+	struct timed t[64], far;
+	uint64_t now = fake_now_ms;
+
+	timed_init(&far, f);
+	wheel_timer_set(f->wheel, &far.timer, now + 31000);
+	for (size_t i = 0; i < 64; i++) {
+		timed_init(&t[i], f);
+		wheel_timer_set(f->wheel, &t[i].timer, now + i * 300);
+	}
+	fake_now_ms += 30000;
+	pass(0);
+	for (size_t i = 0; i < 64; i++) {
+		assert_int_equal(t[i].count, 1);
+		assert_int_equal(t[i].fired_ms, now + 30000);
+	}
+	assert_int_equal(far.count, 0);
+	pass(2000);
+	fired_at(&far, now + 31000);
+}
+
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_start, fixture_stop)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(timers_fire_when_due),
-		cmocka_unit_test(deadlines_move),
-		cmocka_unit_test(callbacks_change_the_wheel),
-		cmocka_unit_test(far_deadlines_stay),
+		TEST(timers_fire_when_due),
+		TEST(deadlines_move),
+		TEST(callbacks_change_the_wheel),
+		TEST(far_deadlines_stay),
+		TEST(a_long_pause_skips_none),
 	};
 
-	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
