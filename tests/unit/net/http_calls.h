@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/http_client.h"
@@ -74,6 +75,7 @@ struct seen {
 	int status;
 	bool timed_out;
 	size_t pieces;
+	uint64_t ended_ms; /* by the monotonic clock */
 	/* What is done in a callback: */
 	enum {
 		GO_ON,
@@ -197,6 +199,7 @@ on_done(struct http_call *call, const struct http_result *result, void *arg)
 
 	assert_ptr_equal(call, seen->call);
 	str_puts(&seen->order, "done");
+	seen->ended_ms = clock_monotonic_ms();
 	seen->status = result->status;
 	seen->timed_out = result->timed_out;
 	if (result->problem != NULL)

@@ -60,6 +60,8 @@ nothing_queued_is_no_stall(void **state)
 static void
 a_peer_that_takes_nothing(void **state)
 {
+	/* Longer than a pause between two looks. */
+	const uint32_t window_ms = 2000;
 	struct pair p;
 	uint64_t due, first, before;
 
@@ -69,13 +71,13 @@ a_peer_that_takes_nothing(void **state)
 	/* The peer's kernel takes what it has room for, some of it late. */
 	time_pass(&p, 600);
 	before = loop_now_ms(p.loop);
-	assert_false(conn_is_stalled(&p.conn, WINDOW_MS, 0, &first));
-	assert_in_range(first, before + WINDOW_MS,
-		loop_now_ms(p.loop) + WINDOW_MS);
-	assert_false(conn_is_stalled(&p.conn, WINDOW_MS, 0, &due));
+	assert_false(conn_is_stalled(&p.conn, window_ms, 0, &first));
+	assert_in_range(
+		first, before + window_ms, loop_now_ms(p.loop) + window_ms);
+	assert_false(conn_is_stalled(&p.conn, window_ms, 0, &due));
 	assert_int_equal(due, first);
-	time_pass(&p, WINDOW_MS + 20);
-	assert_true(conn_is_stalled(&p.conn, WINDOW_MS, 0, &due));
+	time_pass(&p, window_ms + 20);
+	assert_true(conn_is_stalled(&p.conn, window_ms, 0, &due));
 	pair_close(&p);
 }
 

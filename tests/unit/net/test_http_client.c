@@ -158,14 +158,14 @@ test_large_bodies_go_out(void **state)
 static void
 test_bodies_come_as_they_come(void **state)
 {
-	struct http_request r = request_to("/drip/10");
+	struct http_request r = request_to("/drip/200");
 	struct seen seen = { .header_wanted = "transfer-encoding" };
 
 	(void)state;
 	exchange(&seen, &r, true);
 	assert_string_equal(seen.order.data, "head 200, body, done");
 	assert_string_equal(seen.header, "chunked");
-	assert_int_equal(seen.body.length, 50);
+	assert_int_equal(seen.body.length, 1000);
 	/* The server takes its time between them. */
 	assert_true(seen.pieces > 5);
 	seen_fini(&seen);
