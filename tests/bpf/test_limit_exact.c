@@ -145,9 +145,9 @@ test_two_cpus_admit_burst_and_rate(void **state)
 	(void)state;
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		skip();
-	race(1000, 1000, false, true);
-	race(100, 50, false, true);
-	race(50000, 50000, false, true);
+	race(1000, 2500, false, true);
+	race(100, 250, false, true);
+	race(50000, 100000, false, true);
 	race(10000, 81, false, false);
 	race(10000, 20, true, false);
 	race(100000, 300, true, false);
