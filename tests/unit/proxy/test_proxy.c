@@ -368,7 +368,7 @@ an_orphan_ends(void **state)
 	int fd;
 
 	(void)state;
-	settings.orphan_timeout_ms = 100;
+	settings.orphan_timeout_ms = 2000;
 	rig_usual(&r, &settings);
 	fd = rig_client(&r);
 	get_and_check(fd, "1");
