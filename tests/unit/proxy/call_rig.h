@@ -166,7 +166,7 @@ static const struct route_row rows[] = {
 		.upstream = UP_CALLS,
 		.retries = &retries_connect },
 	{ .path = "/brief", .upstream = UP_CALLS, .timeout_ms = 300 },
-	{ .path = "/steady", .upstream = UP_STEADY, .idle_ms = 1000 },
+	{ .path = "/steady", .upstream = UP_STEADY, .idle_ms = 2500 },
 	{ .path = "/strict",
 		.upstream = UP_STRICT,
 		.retries = &retries_5xx },
@@ -195,7 +195,7 @@ static const struct wire_settings settings = {
 	.head_timeout_ms = 3000,
 	.idle_timeout_ms = 3000,
 	.upstream_idle_ms = 10000,
-	.body_idle_ms = 1000,
+	.body_idle_ms = 30000,
 	.stream_idle_ms = 3000,
 	.fields = 20,
 	.call_bytes = 12 << 20,
@@ -270,6 +270,18 @@ static inline void
 generation_next(void)
 {
 	rig_image(&rig, routes, ARRAY_SIZE(rows));
+}
+
+/* Shorter for who waits for it to pass. */
+static inline void
+body_idle_set(uint32_t ms)
+{
+	struct wire_message m = rig_message(WIRE_SETTINGS);
+
+	m.settings = settings;
+	m.settings.body_idle_ms = ms;
+	rig_send(&rig, &m, NULL, 0);
+	generation_next();
 }
 
 /* ---- asking */

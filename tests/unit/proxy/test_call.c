@@ -224,10 +224,12 @@ a_slow_body_is_given_up(void **state)
 
 	(void)state;
 	rig_origin_script(rig.origin, always_ok);
+	body_idle_set(300);
 	fd = client_send("POST /calls HTTP/1.1\r\nHost: h\r\n"
 			 "Content-Length: 4\r\n\r\nab");
 	client_read(fd, &got);
 	begins("a body that stands still", &got, "HTTP/1.1 408 ");
+	body_idle_set(settings.body_idle_ms);
 	nothing_is_held();
 }
 
@@ -483,10 +485,10 @@ what_is_taken_slowly_moves(void **state)
 	 * part of them is gone. */
 	for (int i = 0; i < 10; i++) {
 		came += some_read(peer, 1536 << 10);
-		/* Of the 1000 ms that nothing may move for; a refusal would
+		/* Of the 2500 ms that nothing may move for; a refusal would
 		 * come now. */
 		assert_int_equal(
-			poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 150), 0);
+			poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 300), 0);
 	}
 	came += some_read(peer, (24u << 20) - came);
 	rig_client_send(peer, OK, strlen(OK));

@@ -743,12 +743,14 @@ slow_clients_hold_memory_and_nothing_else(void **state)
 	ends("all of it", &got, answer.data + answer.length - 100000);
 	nothing_is_held();
 	/* Who does not read at all is cut off. */
+	body_idle_set(2000);
 	fd = rig_client(&rig);
 	rig_client_send(fd, GET("/large"), strlen(GET("/large")));
 	assert_true(
 		rig_await(&rig, UP_LARGE, "call_bytes_active", (7u << 20) + 9));
 	assert_true(rig_await(&rig, UP_LARGE, "call_bytes_active", 0));
 	close(fd);
+	body_idle_set(settings.body_idle_ms);
 	nothing_is_held();
 	str_fini(&answer);
 }
