@@ -600,14 +600,14 @@ a_blocked_source_is_shut_out_for_a_while(void **state)
 	other = rig_client(&r);
 	get_and_check(other, "2");
 	close(other);
-	m.block.ms = 3000;
+	m.block.ms = 4000;
 	assert_int_equal(addr_parse_ip("127.0.0.1", 0, &m.block.addr), 0);
 	rig_send(&r, &m, NULL, 0);
 	assert_true(rig_client_read(open, &got, 1, RIG_WAIT_MS));
 	assert_int_equal(got.length, 0);
 	close(open);
 	rig_image(&r, &route, 1); /* by then all workers know */
-	until_ms = clock_monotonic_ms() + RIG_WAIT_MS;
+	until_ms = clock_monotonic_ms() + 4 * RIG_WAIT_MS;
 	assert_false(is_served(&r));
 	assert_true(rig_counters(&r).blocked_source > 0);
 	while (!is_served(&r))
