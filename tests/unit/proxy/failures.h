@@ -206,6 +206,8 @@ static struct model_retries impatient =
 	RETRIES(BUSY, .attempts = 2, .try_timeout_ms = 150);
 static struct model_retries impatient_none =
 	RETRIES(BUSY, .try_timeout_ms = 150);
+static struct model_retries steady =
+	RETRIES(BUSY, .attempts = 2, .try_timeout_ms = 2000);
 static struct model_retries patient = RETRIES(
 	BUSY, .attempts = 1, .backoff_ms = NEVER, .backoff_max_ms = NEVER);
 static struct model_retries leisurely =
@@ -279,18 +281,19 @@ static const struct route_row plain[] = {
 		.retries = &impatient,
 		.timeout = { true, 0 } },
 	{ .path = "/try/none", .upstream = UP_ONE, .retries = &impatient_none },
+	{ .path = "/try/steady", .upstream = UP_ONE, .retries = &steady },
 	{ .path = "/patient", .upstream = UP_ONE, .retries = &patient },
 	{ .path = "/overdue",
 		.upstream = UP_ONE,
 		.retries = &patient,
-		.timeout = { true, 150 } },
+		.timeout = { true, 1500 } },
 	{ .path = "/kept", .upstream = UP_KEPT, .retries = &nothing_left },
 	{ .path = "/pair", .upstream = UP_PAIR },
 	{ .path = "/budget", .upstream = UP_BUDGET, .retries = &half },
 	{ .path = "/free", .upstream = UP_FREE, .retries = &nothing_left },
 	{ .path = "/narrow/hasty",
 		.upstream = UP_NARROW,
-		.timeout = { true, 600 } },
+		.timeout = { true, 2000 } },
 	{ .path = "/narrow", .upstream = UP_NARROW },
 	{ .path = "/nonewaits", .upstream = UP_NONE_WAITS },
 	{ .path = "/onewaits", .upstream = UP_ONE_WAITS },
@@ -327,6 +330,10 @@ static const struct route_row plain[] = {
 		.upstream = UP_ONE,
 		.timeout = { true, 0 },
 		.idle = { true, 300 } },
+	{ .path = "/steady",
+		.upstream = UP_ONE,
+		.timeout = { true, 0 },
+		.idle = { true, 2000 } },
 	{ .path = "/storm",
 		.upstream = UP_STORM,
 		.retries = &storm,
@@ -414,7 +421,7 @@ word_routes_add(size_t i)
 			r->code_count = 1;
 		}
 	}
-	word_retries[2 * i + 1].policy.try_timeout_ms = 250;
+	word_retries[2 * i + 1].policy.try_timeout_ms = 2000;
 	for (size_t k = 0; k < 3; k++) {
 		char *path = paths[3 * i + k];
 
@@ -530,12 +537,12 @@ pace(int ms)
 	poll(NULL, 0, ms);
 }
 
-/* A body of a length, in small pieces that take longer than any timeout. */
+/* A body of a length, in single bytes, each of them after so long. */
 static inline void
-body_send_slowly(int fd, int length)
+body_send_slowly(int fd, int length, int ms)
 {
 	for (int i = 0; i < length; i++) {
-		pace(50);
+		pace(ms);
 		rig_client_send(fd, "x", 1);
 	}
 }

@@ -11,7 +11,7 @@
 struct outcome {
 	const char *what;
 	struct rig_answer answer;
-	const char *kind, *passed_on;
+	const char *passed_on;
 	uint32_t on; /* the words that retry it */
 };
 
@@ -22,39 +22,37 @@ struct outcome {
 	(POLICY_RETRY_5XX | POLICY_RETRY_GATEWAY_ERROR | POLICY_RETRY_RESET)
 
 static const struct outcome outcomes[] = {
-	{ "500", { E500, 0, 0 }, "word", "HTTP/1.1 500 ", POLICY_RETRY_5XX },
+	{ "500", { E500, 0, 0 }, "HTTP/1.1 500 ", POLICY_RETRY_5XX },
 	{ "501", { "HTTP/1.1 501 No\r\nContent-Length: 0\r\n\r\n", 0, 0 },
-		"word", "HTTP/1.1 501 ", POLICY_RETRY_5XX },
+		"HTTP/1.1 501 ", POLICY_RETRY_5XX },
 	{ "502", { "HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n", 0, 0 },
-		"word", "HTTP/1.1 502 ",
+		"HTTP/1.1 502 ",
 		POLICY_RETRY_5XX | POLICY_RETRY_GATEWAY_ERROR },
-	{ "503", { E503, 0, 0 }, "word", "HTTP/1.1 503 ",
+	{ "503", { E503, 0, 0 }, "HTTP/1.1 503 ",
 		POLICY_RETRY_5XX | POLICY_RETRY_GATEWAY_ERROR },
 	{ "504", { "HTTP/1.1 504 No\r\nContent-Length: 0\r\n\r\n", 0, 0 },
-		"word", "HTTP/1.1 504 ",
+		"HTTP/1.1 504 ",
 		POLICY_RETRY_5XX | POLICY_RETRY_GATEWAY_ERROR },
 	{ "505", { "HTTP/1.1 505 No\r\nContent-Length: 0\r\n\r\n", 0, 0 },
-		"word", "HTTP/1.1 505 ", POLICY_RETRY_5XX },
+		"HTTP/1.1 505 ", POLICY_RETRY_5XX },
 	{ "409", { "HTTP/1.1 409 Conflict\r\nContent-Length: 0\r\n\r\n", 0, 0 },
-		"word", "HTTP/1.1 409 ", POLICY_RETRY_4XX },
+		"HTTP/1.1 409 ", POLICY_RETRY_4XX },
 	{ "404", { "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", 0, 0 },
-		"word", "HTTP/1.1 404 ", 0 },
+		"HTTP/1.1 404 ", 0 },
 	{ "a listed status",
 		{ "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", 0, 0 },
-		"word", "HTTP/1.1 429 ", POLICY_RETRY_STATUS },
-	{ "200", { OK("x"), 0, 0 }, "word", "HTTP/1.1 200 ", 0 },
+		"HTTP/1.1 429 ", POLICY_RETRY_STATUS },
+	{ "200", { OK("x"), 0, 0 }, "HTTP/1.1 200 ", 0 },
 	{ "503 after a 100", { "HTTP/1.1 100 Continue\r\n\r\n" E503, 0, 0 },
-		"word", "HTTP/1.1 503 ",
+		"HTTP/1.1 503 ",
 		POLICY_RETRY_5XX | POLICY_RETRY_GATEWAY_ERROR },
-	{ "the end before the head", { "", RIG_CLOSE, 0 }, "word",
-		"HTTP/1.1 502 ", NO_ANSWER },
-	{ "a reset before the head", { "", RIG_RESET, 0 }, "word",
-		"HTTP/1.1 502 ", NO_ANSWER },
+	{ "the end before the head", { "", RIG_CLOSE, 0 }, "HTTP/1.1 502 ",
+		NO_ANSWER },
+	{ "a reset before the head", { "", RIG_RESET, 0 }, "HTTP/1.1 502 ",
+		NO_ANSWER },
 	{ "the end within the head", { "HTTP/1.1 200 OK\r\nCon", RIG_CLOSE, 0 },
-		"word", "HTTP/1.1 502 ", NO_ANSWER },
-	{ "a malformed head", { "hello\r\n\r\n", 0, 0 }, "word",
 		"HTTP/1.1 502 ", NO_ANSWER },
-	{ "no answer in time", { "", RIG_SILENT, 0 }, "timed", "HTTP/1.1 504 ",
+	{ "a malformed head", { "hello\r\n\r\n", 0, 0 }, "HTTP/1.1 502 ",
 		NO_ANSWER },
 };
 
@@ -72,8 +70,8 @@ outcome_run(const struct outcome *o, const struct word *w)
 	str_init(&want);
 	snprintf(what, sizeof(what), "%s with %s", o->what, w->text);
 	snprintf(request, sizeof(request),
-		"GET /%s/%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-		o->kind, w->text);
+		"GET /word/%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+		w->text);
 	rig_origin_script(a, script);
 	ask(request, &got);
 	begins(what, &got, again ? "HTTP/1.1 200 OK\r\n" : o->passed_on);
@@ -81,8 +79,9 @@ outcome_run(const struct outcome *o, const struct word *w)
 		ends(what, &got, "\r\n\r\na");
 	for (int i = 0; i < 1 + again; i++)
 		str_printf(&want,
-			"GET /%s/%s HTTP/1.1\r\nhost: h\r\n" ADDED TIMED "\r\n",
-			o->kind, w->text);
+			"GET /word/%s HTTP/1.1\r\nhost: h\r\n" ADDED TIMED
+			"\r\n",
+			w->text);
 	seen_is(what, a, want.data);
 	str_fini(&want);
 	now = counted(UP_ONE);
@@ -99,6 +98,63 @@ words_decide(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
 		for (size_t k = 0; k < WORDS; k++)
 			outcome_run(&outcomes[i], &words[k]);
+}
+
+/* All at once, as each of them takes long. */
+static void
+words_decide_when_no_answer_comes(void **state)
+{
+	struct counters_upstream before = counted(UP_ONE), now;
+	struct rig_answer script[WORDS + 2] = { { .bytes = NULL } };
+	char requests[WORDS][256];
+	uint64_t retried = 0;
+	struct str got, seen;
+	int fds[WORDS];
+
+	(void)state;
+	str_init(&got);
+	str_init(&seen);
+	for (size_t k = 0; k < WORDS; k++)
+		script[k] = silent[0];
+	script[WORDS] = always_ok[0];
+	rig_origin_script(a, script);
+	for (size_t k = 0; k < WORDS; k++) {
+		snprintf(requests[k], sizeof(requests[k]), GET("/timed/%s"),
+			words[k].text);
+		fds[k] = client_send(requests[k]);
+	}
+	for (size_t k = 0; k < WORDS; k++) {
+		bool again = words[k].bit & NO_ANSWER;
+
+		client_read(fds[k], &got);
+		begins(requests[k], &got,
+			again ? "HTTP/1.1 200 OK\r\n" : "HTTP/1.1 504 ");
+		if (again)
+			ends(requests[k], &got, "\r\n\r\na");
+		retried += again;
+	}
+	rig_settled(&rig);
+	rig_origin_seen(a, &seen);
+	for (size_t k = 0; k < WORDS; k++) {
+		char *first, *more;
+
+		*strstr(requests[k], "HTTP/1.1") = '\0';
+		first = strstr(seen.data, requests[k]);
+		assert_non_null(first);
+		more = strstr(first + 1, requests[k]);
+		if (words[k].bit & NO_ANSWER) {
+			assert_non_null(more);
+			more = strstr(more + 1, requests[k]);
+		}
+		assert_null(more);
+	}
+	now = counted(UP_ONE);
+	assert_int_equal(now.retried - before.retried, retried);
+	assert_int_equal(now.requests - before.requests, WORDS + retried);
+	assert_int_equal(now.try_timeout - before.try_timeout, WORDS);
+	gauges_are_zero(UP_ONE);
+	str_fini(&got);
+	str_fini(&seen);
 }
 
 static void
@@ -625,16 +681,24 @@ nothing_follows_a_head_that_went_out(void **state)
 static void
 each_try_has_its_time(void **state)
 {
-	struct counters_upstream before, now;
+	struct counters_upstream before = counted(UP_ONE), now;
 	struct str got;
-	int fd;
+	int fd, slow;
 
 	(void)state;
 	str_init(&got);
 	rig_origin_script(a, silent_once);
-	before = counted(UP_ONE);
-	ask(GET("/try/one"), &got);
+	fd = client_send(GET("/try/steady"));
+	assert_true(rig_origin_wait(a, 1));
+	/* It begins when the request is complete. */
+	slow = client_send("POST /try/steady HTTP/1.1\r\nHost: h\r\n"
+			   "Connection: close\r\nContent-Length: 8\r\n\r\n");
+	body_send_slowly(slow, 8, 300);
+	client_read(fd, &got);
 	begins("the second answers", &got, "HTTP/1.1 200 ");
+	client_read(slow, &got);
+	begins("a slow body", &got, "HTTP/1.1 200 ");
+	rig_settled(&rig);
 	now = counted(UP_ONE);
 	assert_int_equal(now.try_timeout - before.try_timeout, 1);
 	rig_origin_script(a, silent);
@@ -649,16 +713,6 @@ each_try_has_its_time(void **state)
 		"it did not answer within perTryTimeout\n");
 	assert_int_equal(counted(UP_ONE).try_timeout - now.try_timeout, 1);
 	assert_int_equal(counted(UP_ONE).retried - now.retried, 0);
-	/* It begins when the request is complete. */
-	rig_origin_script(a, always_ok);
-	now = counted(UP_ONE);
-	fd = client_send("POST /try/none HTTP/1.1\r\nHost: h\r\n"
-			 "Connection: close\r\nContent-Length: 8\r\n\r\n");
-	body_send_slowly(fd, 8);
-	client_read(fd, &got);
-	begins("a slow body", &got, "HTTP/1.1 200 ");
-	assert_int_equal(counted(UP_ONE).try_timeout - now.try_timeout, 0);
-	rig_settled(&rig);
 	gauges_are_zero(UP_ONE);
 	str_fini(&got);
 }
@@ -734,14 +788,17 @@ silence_has_its_time(void **state)
 {
 	static const struct rig_answer partial[] = {
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", 0, 0 },
-		END_OF_LIST
+		{ OK("a"), 0, 0 }, END_OF_LIST
 	};
 	static const char post[] = "POST /idle HTTP/1.1\r\nHost: h\r\n"
 				   "Connection: close\r\n"
 				   "Content-Length: 12\r\n\r\n";
+	static const char steady_post[] =
+		"POST /steady HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+		"Content-Length: 12\r\n\r\n";
 	struct counters_upstream before = counted(UP_ONE);
 	struct str got;
-	int fd;
+	int fd, slow, endless;
 
 	(void)state;
 	str_init(&got);
@@ -749,25 +806,30 @@ silence_has_its_time(void **state)
 	ask(GET("/idle"), &got);
 	begins("no answer", &got, "HTTP/1.1 504 ");
 	ends("no answer", &got, "for longer than the idle timeout\n");
-	/* Without any timeout of the route. */
-	ask(GET("/endless"), &got);
-	begins("no answer for ever", &got, "HTTP/1.1 504 ");
-	ends("no answer for ever", &got, "for longer than the idle timeout\n");
-	rig_origin_script(a, partial);
-	ask(GET("/idle"), &got);
-	ends("half an answer", &got, "\r\n\r\nabc");
+	/* Without any timeout of the route; it takes its time. */
+	rig_origin_script(a, silent);
+	endless = client_send(GET("/endless"));
+	assert_true(rig_origin_wait(a, 1));
 	/* A body that stops coming. */
 	rig_origin_script(a, always_ok);
 	client_read(client_send(post), &got);
 	begins("no body", &got, "HTTP/1.1 504 ");
+	rig_origin_script(a, partial);
+	fd = client_send(GET("/steady"));
+	assert_true(rig_origin_wait(a, 1));
+	/* One that comes slowly, but comes. */
+	slow = client_send(steady_post);
+	body_send_slowly(slow, 12, 200);
+	client_read(fd, &got);
+	ends("half an answer", &got, "\r\n\r\nabc");
+	client_read(slow, &got);
+	begins("a slow body", &got, "HTTP/1.1 200 ");
+	client_read(endless, &got);
+	begins("no answer for ever", &got, "HTTP/1.1 504 ");
+	ends("no answer for ever", &got, "for longer than the idle timeout\n");
+	rig_settled(&rig);
 	assert_int_equal(
 		counted(UP_ONE).request_timeout - before.request_timeout, 4);
-	/* One that comes slowly, but comes. */
-	fd = client_send(post);
-	body_send_slowly(fd, 12);
-	client_read(fd, &got);
-	begins("a slow body", &got, "HTTP/1.1 200 ");
-	rig_settled(&rig);
 	gauges_are_zero(UP_ONE);
 	str_fini(&got);
 }
@@ -777,6 +839,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_decide),
+		cmocka_unit_test(words_decide_when_no_answer_comes),
 		cmocka_unit_test(no_connection_is_tried_again),
 		cmocka_unit_test(the_other_endpoint_gets_one_request),
 		cmocka_unit_test(the_last_answer_is_passed_on),

@@ -150,7 +150,7 @@ those_who_wait_have_the_time_of_the_route(void **state)
 	assert_true(rig_await(&rig, UP_NARROW, "pending_active", 1));
 	rig_origin_pause(a, false);
 	answered(first, "HTTP/1.1 200 ");
-	body_send_slowly(fds[0], 16);
+	body_send_slowly(fds[0], 16, 150);
 	answered(fds[0], "HTTP/1.1 200 ");
 	narrow_again();
 }
