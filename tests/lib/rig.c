@@ -322,15 +322,17 @@ endpoints_send(
 uint16_t
 rig_dead_port(void)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET };
+	static struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t length = sizeof(sin);
 	int fd;
 
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	MUST(fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	MUST(bind(fd, (struct sockaddr *)&sin, sizeof(sin)));
-	MUST(getsockname(fd, (struct sockaddr *)&sin, &length));
-	close(fd);
+	if (sin.sin_port == 0) {
+		/* It stays open: another program would be given the port. */
+		sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		MUST(fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+		MUST(bind(fd, (struct sockaddr *)&sin, sizeof(sin)));
+		MUST(getsockname(fd, (struct sockaddr *)&sin, &length));
+	}
 	return ntohs(sin.sin_port);
 }
 
