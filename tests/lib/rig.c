@@ -327,7 +327,7 @@ rig_dead_port(void)
 	int fd;
 
 	if (sin.sin_port == 0) {
-		/* It stays open: another program would be given the port. */
+		/* It stays open, or another program might be given the port. */
 		sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		MUST(fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 		MUST(bind(fd, (struct sockaddr *)&sin, sizeof(sin)));

@@ -258,6 +258,7 @@ silence_start(void **state)
 
 	(void)state;
 	settings.head_timeout_ms = 200;
+	settings.idle_timeout_ms = 400;
 	return group_start_with(&settings);
 }
 
