@@ -32,7 +32,8 @@ struct rig_origin {
 	int listener, wake;
 	uint16_t port;
 	bool stop, paused, reset; /* reset: to be done */
-	const struct rig_answer *script;
+	struct rig_answer *answers; /* ours */
+	size_t next;
 	struct str seen;
 	unsigned accepted, closed;
 	struct origin_connection connections[CONNECTIONS];
@@ -112,10 +113,11 @@ origin_send(int fd, const struct rig_answer *a, const char *echo)
 static void
 origin_answer(struct rig_origin *o, struct origin_connection *c)
 {
-	while (c->fd > 0 && c->in.length > 0 && o->script != NULL) {
-		const struct rig_answer *a = o->script;
+	while (c->fd > 0 && c->in.length > 0 && o->answers != NULL) {
+		/* They may be others while it sends. */
+		const struct rig_answer a = o->answers[o->next];
 		char echo[128] = "";
-		size_t n = request_length(&c->in, a->flags & RIG_EARLY, echo);
+		size_t n = request_length(&c->in, a.flags & RIG_EARLY, echo);
 
 		if (c->shut_next) {
 			origin_drop(o, c, false);
@@ -123,19 +125,18 @@ origin_answer(struct rig_origin *o, struct origin_connection *c)
 		}
 		if (n == 0)
 			return;
-		if (a[1].bytes != NULL)
-			o->script++;
+		if (o->answers[o->next + 1].bytes != NULL)
+			o->next++;
 		str_consume(&c->in, n);
-		c->shut_next = a->flags & RIG_SHUT_IDLE;
-		if (!(a->flags & RIG_SILENT)) {
-			/* The script may be changed while it sends. */
+		c->shut_next = a.flags & RIG_SHUT_IDLE;
+		if (!(a.flags & RIG_SILENT)) {
 			pthread_mutex_unlock(&o->mutex);
-			origin_send(c->fd, a, echo);
+			origin_send(c->fd, &a, echo);
 			pthread_mutex_lock(&o->mutex);
 		}
-		if (a->flags & (RIG_CLOSE | RIG_RESET))
-			origin_drop(o, c, a->flags & RIG_RESET);
-		else if (a->flags & RIG_EARLY)
+		if (a.flags & (RIG_CLOSE | RIG_RESET))
+			origin_drop(o, c, a.flags & RIG_RESET);
+		else if (a.flags & RIG_EARLY)
 			return;
 	}
 }
@@ -273,6 +274,7 @@ rig_origin_free(struct rig_origin *o)
 			origin_drop(o, &o->connections[i], false);
 	close(o->listener);
 	close(o->wake);
+	free(o->answers);
 	str_fini(&o->seen);
 	pthread_mutex_destroy(&o->mutex);
 	free(o);
@@ -287,8 +289,14 @@ rig_origin_port(const struct rig_origin *o)
 void
 rig_origin_script(struct rig_origin *o, const struct rig_answer *answers)
 {
+	size_t count = 0;
+
+	while (answers[count].bytes != NULL)
+		count++;
 	pthread_mutex_lock(&o->mutex);
-	o->script = answers;
+	free(o->answers);
+	o->answers = xmemdup(answers, (count + 1) * sizeof(*answers));
+	o->next = 0;
 	str_clear(&o->seen);
 	o->accepted = o->closed = 0;
 	pthread_mutex_unlock(&o->mutex);

@@ -44,7 +44,8 @@ struct rig_answer {
 struct rig_origin *rig_origin_new(void);
 void rig_origin_free(struct rig_origin *o);
 uint16_t rig_origin_port(const struct rig_origin *o);
-/* For the requests to come, in order; the last is used again and again. */
+/* For the requests to come, in order; the last is used again and again. They
+ * are copied but for their bytes, as a request of before may still come. */
 void rig_origin_script(struct rig_origin *o, const struct rig_answer *answers);
 /* Likewise one answer of `size` bytes, with these fields (each with its line
  * end) and a body that begins so; what is behind it comes on top. */
