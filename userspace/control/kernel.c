@@ -17,8 +17,8 @@
 #include "control/services.h"
 #include "control/spread.h"
 #include "fastpath/fastpath.h"
-#include "fastpath/steering.h"
 #include "fastpath/marks.h"
+#include "fastpath/steering.h"
 #include "net/loop.h"
 
 static void
