@@ -4,6 +4,7 @@ with the thread sanitizer (no race). scripts/test --interop builds both and runs
 this for half a minute; --soak for ten."""
 import os
 import random
+import select
 import signal
 import socket
 import struct
@@ -216,15 +217,13 @@ class Life:
     def pids(self):
         return self.gateway.process.pid, self.proxy
 
-    def resident(self):
-        return [e2e.memory_kb(pid) for pid in self.pids()]
-
-    def held(self):
-        """kB that control and proxy have allocated, the least of three looks, while
-        only the well-behaved are there: what is resident contains what the
-        sanitizer's allocator has touched, and that goes on growing while nothing
-        more is held."""
-        def look(pid):
+    def memory(self):
+        """kB that control and proxy have allocated, and kB that are resident, the
+        least of three looks, while only the well-behaved are there: else the one
+        with more of the others' bodies in its buffers has more. What is resident
+        contains what the sanitizer's allocator has touched, and that can go on
+        growing while nothing more is held."""
+        def held(pid):
             p = e2e.run("gdb", "-p", pid, "-batch", "-nx", "-ex", "print ((unsigned long (*)"
                         "(void)) __sanitizer_get_current_allocated_bytes)()")
             return int(p.stdout.rsplit("$1 = ", 1)[1].split()[0]) / 1000
@@ -232,13 +231,29 @@ class Life:
         try:
             e2e.wait_until("the others to be gone", lambda: self.gateway.metric(
                 "gloo_gateway_listener_connections_open") <= 16, 20)
-            return [min(look(pid) for _ in range(3)) for pid in self.pids()]
+            return [[min(look(pid) for _ in range(3)) for pid in self.pids()]
+                    for look in (held, e2e.memory_kb)]
         finally:
             self.crowd.resting.clear()
+
+    def stall(self, count):
+        """So many at once that do not read their answers, until the limit ends each:
+        as many large buffers are in use together as may ever be, and are kept."""
+        poll, clients = select.poll(), []
+        for _ in range(count):
+            s = e2e.connect_once(self.lab.out, self.lab.address, 8080)
+            s.sendall(b"GET /odd/chunked/9000000 HTTP/1.1\r\nHost: s\r\n\r\n")
+            poll.register(s, select.POLLRDHUP)
+            clients.append(s)
+        e2e.wait_until("those who do not read to be closed",
+                       lambda: len(poll.poll(0)) == count, 20)
+        for s in clients:
+            s.close()
 
     def warm_up(self, seconds):
         """Everything faster, so that what keeps memory for later use, of ours and
         of the sanitizer's, has its size when the first minute begins."""
+        self.stall(len(self.crowd.threads))
         end, self.crowd.pause = time.monotonic() + seconds, 0.001
         while time.monotonic() < end:
             self.change()
@@ -291,8 +306,7 @@ def test_memory(_):
     life = Life("build-san", {"ASAN_OPTIONS": ASAN})
     try:
         life.warm_up(60 if full else 5)
-        found = life.run(SECONDS, (60 if full else SECONDS // 2, SECONDS),
-                         lambda: (life.held(), life.resident()))
+        found = life.run(SECONDS, (60 if full else SECONDS // 2, SECONDS), life.memory)
     finally:
         note = life.close()
     (first, first_resident), (last, last_resident) = found
