@@ -157,7 +157,7 @@ check-e2e: all tools ## end to end in network namespaces (root)
 	$(Q)for t in tests/e2e/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
 verify-cloud: all ## AWS Lambda and Azure themselves, as far as credentials are there (root)
 	$(Q)for t in tests/cloud/test_*.py; do GG_BUILD=$(B) /usr/bin/python3 $$t || exit 1; done
-fuzz: $(GENERATED) ## every fuzz target for 30 s from its kept corpus
+fuzz: $(GENERATED) ## every fuzz target from its kept corpus, 30 s or 10
 	$(Q)tests/fuzz/run 30
 fmt: ## format what is there with clang-format
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
