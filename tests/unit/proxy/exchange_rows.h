@@ -318,6 +318,17 @@ log_read(struct str *text, const char *const *words, size_t count)
 	}
 }
 
+/* The same, where the lines say nothing else of interest. */
+static inline void
+log_has(const char *const *words, size_t count)
+{
+	struct str text;
+
+	str_init(&text);
+	log_read(&text, words, count);
+	str_fini(&text);
+}
+
 static inline int
 group_start_with(const struct wire_settings *settings)
 {
