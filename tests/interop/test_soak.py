@@ -238,7 +238,8 @@ class Life:
 
     def stall(self, count):
         """So many at once that do not read their answers, until the limit ends each:
-        as many large buffers are in use together as may ever be, and are kept."""
+        beside the crowd, so that more large buffers are in use, and are kept, than the
+        crowd alone ever needs."""
         poll, clients = select.poll(), []
         for _ in range(count):
             s = e2e.connect_once(self.lab.out, self.lab.address, 8080)
